@@ -1,0 +1,53 @@
+# `make repro` and `make test` are complete: each sets up what it needs. `make help` lists the rest.
+
+PYTHON ?=
+VENV ?= .venv
+PORT ?=
+PROMPT ?= to be or not to
+
+# Stages say `python ...`: that of the environment.
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DVC_NO_ANALYTICS := true
+export DO_NOT_TRACK := true
+
+.DEFAULT_GOAL := help
+.PHONY: help setup repro test test-fast lint ui serve sample clean lock
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup:  ## the environment alone: .venv with everything of requirements.lock
+	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
+
+repro: setup  ## run the pipeline and show what it made
+	@dvc repro
+	@python src/summary.py
+
+test: setup  ## all tests
+	@python -m pytest
+
+test-fast: setup  ## the tests that take seconds
+	@python -m pytest -m "not slow"
+
+lint: setup  ## style and likely mistakes
+	@ruff check .
+	@ruff format --check .
+
+ui: setup  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
+	@python src/ui.py $(if $(PORT),--port $(PORT))
+
+serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
+	@python src/serve.py $(if $(PORT),--port $(PORT))
+
+sample: setup  ## a text from the model: make sample PROMPT="to be or not to"
+	@python src/sample.py "$$PROMPT"
+
+clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
+	rm -rf data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
+
+lock: setup  ## pin requirements.lock anew from pyproject.toml
+	@sh scripts/lock.sh
+
+export PROMPT

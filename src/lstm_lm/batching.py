@@ -1,0 +1,94 @@
+"""Streams of word ids -> windows for truncated backpropagation through time. NumPy only; shapes are [batch, time]."""
+
+import numpy as np
+
+
+def stream(ids, batch_size):
+    """Cut a text into parallel contiguous streams.
+
+    Args:
+        ids: int32 [words], the training text.
+        batch_size: number of streams.
+    Returns:
+        int32 [batch_size, words // batch_size]: row r + 1 starts where row r ends. At most batch_size - 1 words at the
+        end are dropped, none is repeated.
+    Raises:
+        ValueError: there are fewer than two words a row.
+    """
+    length = len(ids) // batch_size
+    if length < 2:
+        raise ValueError(f"{len(ids)} words are too few for {batch_size} rows")
+    return np.ascontiguousarray(ids[: batch_size * length].reshape(batch_size, length))
+
+
+def stream_windows(streams, sequence_length):
+    """Windows over the streams: window k + 1 starts where window k ended, targets are the next words.
+
+    Args:
+        streams: int32 [batch, words].
+        sequence_length: words a window.
+    Yields:
+        (inputs, targets), int32 [batch, sequence_length] each. A shorter tail is dropped.
+    """
+    for start in range(0, stream_steps(streams, sequence_length) * sequence_length, sequence_length):
+        stop = start + sequence_length
+        yield streams[:, start:stop], streams[:, start + 1 : stop + 1]
+
+
+def stream_steps(streams, sequence_length):
+    """Number of windows that `stream_windows` yields."""
+    return (streams.shape[1] - 1) // sequence_length
+
+
+def cookbook(ids, batch_size, sequence_length):
+    """The chunks of the TensorFlow Machine Learning Cookbook, ch. 9.3.
+
+    The text is cut into nearly equal pieces, and each is repeated to fill its chunk (`np.resize`).
+
+    Args:
+        ids: int32 [words].
+    Returns:
+        int32 [chunks, batch_size, sequence_length], chunks = words // (batch_size * sequence_length) + 1.
+    Raises:
+        ValueError: there are no words.
+    """
+    if not len(ids):
+        raise ValueError("there are no words")
+    pieces = np.array_split(ids, len(ids) // (batch_size * sequence_length) + 1)
+    return np.stack([np.resize(piece, [batch_size, sequence_length]) for piece in pieces])
+
+
+def cookbook_windows(chunks, order):
+    """The book's epoch: chunks in a shuffled order, targets rolled within each row.
+
+    Its known flaws are kept: a row's last target is the row's own first word, and the state that the training loop
+    carries from one chunk to the next belongs to other text.
+
+    Args:
+        chunks: int32 [chunks, batch, time].
+        order: a permutation of the chunks' indices.
+    Yields:
+        (inputs, targets), int32 [batch, time] each.
+    """
+    for i in order:
+        yield chunks[i], np.roll(chunks[i], -1, axis=1)
+
+
+def epoch(train, recipe, sequence_length, seed, number):
+    """The windows of one epoch, in order.
+
+    Args:
+        train: the array that `stream` or `cookbook` made.
+        recipe: "stream" or "cookbook".
+        seed, number: the training's seed and the epoch's number; together they fix the cookbook's shuffle.
+    Returns:
+        iterator of (inputs, targets), int32 [batch, time] each.
+    """
+    if recipe == "stream":
+        return stream_windows(train, sequence_length)
+    return cookbook_windows(train, np.random.default_rng([seed, number]).permutation(len(train)))
+
+
+def steps_per_epoch(train, recipe, sequence_length):
+    """Number of windows in an epoch."""
+    return stream_steps(train, sequence_length) if recipe == "stream" else len(train)

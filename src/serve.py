@@ -1,0 +1,41 @@
+"""Serve this checkout's model over HTTP: `mlflow models serve` of the registered version with these very weights."""
+
+import argparse
+import os
+import shutil
+import socket
+from pathlib import Path
+
+from lstm_lm import console, params, tracking
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Serve this checkout's model with mlflow models serve.")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
+    chosen = parser.parse_args()
+    settings = params.load().tracking
+    saved_model, serving = Path("models/saved_model"), Path("src/lstm_lm/serving.py")
+    if not (saved_model / "saved_model.pb").exists():
+        raise console.UserError(f"there is no model in {saved_model}: train one first, with: make repro")
+    version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
+    if version is None:
+        raise console.UserError(f"the model in {saved_model} is not in the registry as {settings.registered_model}: register it with: dvc repro --force --single-item evaluate-sample")
+    with socket.socket() as probe:
+        if probe.connect_ex((chosen.host, chosen.port)) == 0:
+            raise console.UserError(f"port {chosen.port} is taken: choose another, with: make serve PORT=...")
+    if not shutil.which("uvicorn"):
+        raise console.UserError("uvicorn is not on PATH: activate the environment first, with: source .venv/bin/activate")
+    uri = f"models:/{settings.registered_model}/{version}"
+    print(f"serving {uri} on http://{chosen.host}:{chosen.port} in about 20 seconds; stop with Ctrl-C. Ask it, in another terminal:")
+    print(
+        f"""  curl http://{chosen.host}:{chosen.port}/invocations -H 'Content-Type: application/json' \\
+    -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [["to be or not to"]]}}, "params": {{"max_words": 20}}}}'""",
+        flush=True,
+    )
+    os.environ["MLFLOW_TRACKING_URI"] = tracking.uri(settings)
+    os.execvp("mlflow", ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", chosen.host, "--port", str(chosen.port)])
+
+
+if __name__ == "__main__":
+    console.run(main)

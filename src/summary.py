@@ -1,0 +1,40 @@
+"""What the pipeline made, and what to type next: printed at the end of `make repro`."""
+
+import json
+import re
+from pathlib import Path
+
+from lstm_lm import console, params
+
+
+def main():
+    try:
+        figures = json.loads(Path("reports/metrics.json").read_text(encoding="utf-8"))
+        run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
+        samples = Path("reports/samples.md").read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise console.UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
+    settings = params.load()
+    print()
+    print(f"{'held-out figures':<18}{'words':>9}{'loss':>8}{'perplexity':>12}{'unknown':>9}{'adjusted ppl':>14}{'bits/char':>11}")
+    for split, of_split in figures.items():
+        print(
+            f"{split:<18}{of_split['words']:>9,}{of_split['loss']:>8.3f}{of_split['perplexity']:>12.2f}{of_split['oov_rate']:>9.2%}"
+            f"{of_split['adjusted_perplexity']:>14.1f}{of_split['bits_per_character']:>11.3f}"
+        )
+    print("\nsamples (all of them: reports/samples.md)")
+    texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples, re.MULTILINE)
+    # The middle temperature reads best: the greedy one repeats itself.
+    primes, heats = len(settings.evaluate_sample.prime_texts), len(settings.evaluate_sample.temperatures)
+    first = primes * (heats // 2)
+    for prompt, rest in texts[first : first + 3]:
+        print(f"  {prompt}{rest}")
+    print(f"\nMLflow run {run_id} of experiment {settings.tracking.experiment}")
+    print("\nwhat next")
+    print("  make ui                                  curves, samples and the model in MLflow's pages")
+    print("  make serve                               the model over HTTP")
+    print('  make sample PROMPT="to be or not to"     a text from the model')
+
+
+if __name__ == "__main__":
+    console.run(main)

@@ -1,0 +1,96 @@
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+# What the caller tracks, or the run it is part of, is none of the tests' business.
+for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "DVC_EXP_NAME"):
+    os.environ.pop(name, None)
+
+PROJECT = Path(__file__).parent.parent
+TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
+
+
+@pytest.fixture
+def tiny_model():
+    """A LanguageModel of 12 words with random weights; keyword arguments change its shape."""
+    from lstm_lm.model import Initializer, LanguageModel, Shape
+
+    def make(vocabulary_size=len(TINY_VOCABULARY), embedding_size=5, hidden_size=7, layers=1, projection_size=5, tie_weights=True, scale=0.5, seed=1):
+        shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights)
+        model = LanguageModel(shape, Initializer("uniform", scale, seed))
+        model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, vocabulary_size))
+        return model
+
+    return make
+
+
+@pytest.fixture
+def tiny_text_model(tiny_model, tmp_path):
+    """A TextModel over `tiny_model`."""
+    from lstm_lm.export import TextModel, write_words
+    from lstm_lm.vocabulary import Tokenizer
+
+    def make(**shape):
+        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
+
+    return make
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def environment(**more):
+    """That of a stage: this interpreter is `python`, and its packages' programs are on PATH."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    quiet = {"DVC_NO_ANALYTICS": "true", "MLFLOW_DISABLE_TELEMETRY": "true", "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
+    return {**os.environ, **quiet, "PATH": path, **more}
+
+
+def run(command, folder, check=True, **more):
+    """Run a command to its end: CompletedProcess with text, stderr in stdout."""
+    done = subprocess.run(command, cwd=folder, env=environment(**more), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600)
+    if check and done.returncode:
+        raise AssertionError(f"{command} exited with {done.returncode}:\n{done.stdout}")
+    return done
+
+
+def copy_project(folder):
+    """The project's files as they are now, committed, in a Git repository of their own at `folder`."""
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    for name in filter(None, listed.stdout.split("\0")):
+        if (PROJECT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(PROJECT / name, folder / name)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-m", "copy"]):
+        run(["git", *command], folder)
+    return folder
+
+
+def change_params(folder, changes):
+    """Set dotted keys in params.yaml: {"train.epochs": 1}."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML()
+    path = folder / "params.yaml"
+    values = yaml.load(path)
+    for key, value in changes.items():
+        *sections, last = key.split(".")
+        place = values
+        for section in sections:
+            place = place[section]
+        place[last] = value
+    with path.open("w") as file:
+        yaml.dump(values, file)

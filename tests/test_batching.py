@@ -1,0 +1,55 @@
+import numpy as np
+import pytest
+
+from lstm_lm import batching
+
+
+def test_streams_are_contiguous_and_drop_one_short_tail():
+    streams = batching.stream(np.arange(23, dtype=np.int32), 4)
+    assert streams.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [15, 16, 17, 18, 19]]
+    assert streams.dtype == np.int32
+
+
+def test_targets_are_the_next_words_across_the_windows_edge():
+    streams = batching.stream(np.arange(200, dtype=np.int32), 4)
+    windows = list(batching.stream_windows(streams, 7))
+    assert len(windows) == batching.stream_steps(streams, 7) == 7
+    inputs = np.concatenate([x for x, _ in windows], axis=1)
+    targets = np.concatenate([y for _, y in windows], axis=1)
+    assert (targets == inputs + 1).all()  # the text counts up, so the next word is one more
+    assert (inputs[:, :-1] + 1 == inputs[:, 1:]).all()  # window k + 1 starts where window k ended
+    assert len(np.unique(inputs)) == inputs.size  # no word twice
+    assert streams.shape[1] - inputs.shape[1] <= 7  # a tail shorter than a window is dropped
+
+
+def test_a_text_of_exactly_one_window_is_one_step():
+    assert batching.stream_steps(batching.stream(np.arange(16, dtype=np.int32), 2), 7) == 1
+    with pytest.raises(ValueError, match="too few"):
+        batching.stream(np.arange(3, dtype=np.int32), 2)
+
+
+def test_cookbook_chunks_are_the_books():
+    ids = np.arange(100, dtype=np.int32)
+    chunks = batching.cookbook(ids, 3, 4)
+    # The book's own lines.
+    num_batches = int(len(ids) / (3 * 4)) + 1
+    expected = [np.resize(x, [3, 4]) for x in np.array_split(ids, num_batches)]
+    assert chunks.tolist() == [chunk.tolist() for chunk in expected]
+
+
+def test_cookbook_windows_are_shuffled_and_rolled_within_the_row():
+    chunks = batching.cookbook(np.arange(100, dtype=np.int32), 3, 4)
+    order = [2, 0, 1]
+    for i, (inputs, targets) in zip(order, batching.cookbook_windows(chunks, order), strict=True):
+        assert (inputs == chunks[i]).all()
+        assert (targets[:, :-1] == inputs[:, 1:]).all()
+        assert (targets[:, -1] == inputs[:, 0]).all()  # the book's flaw, kept visible
+
+
+def test_the_cookbooks_epochs_differ_and_are_fixed_by_the_seed():
+    chunks = batching.cookbook(np.arange(5000, dtype=np.int32), 3, 4)
+    first = [x[0, 0] for x, _ in batching.epoch(chunks, "cookbook", 4, 1, 1)]
+    assert first == [x[0, 0] for x, _ in batching.epoch(chunks, "cookbook", 4, 1, 1)]
+    assert first != [x[0, 0] for x, _ in batching.epoch(chunks, "cookbook", 4, 1, 2)]
+    assert sorted(first) == sorted(chunks[:, 0, 0])
+    assert len(first) == batching.steps_per_epoch(chunks, "cookbook", 4)

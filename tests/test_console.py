@@ -1,0 +1,41 @@
+import os
+import sys
+
+import pytest
+
+from lstm_lm import console
+
+
+def test_a_users_mistake_is_one_line_and_exit_code_1(capfd):
+    def main():
+        raise console.UserError("params.yaml: x = 0: must be >= 1")
+
+    with pytest.raises(SystemExit) as ended:
+        console.run(main)
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == "error: params.yaml: x = 0: must be >= 1\n"
+
+
+def test_ctrl_c_is_no_stack_trace(capfd):
+    def main():
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ended:
+        console.run(main)
+    assert ended.value.code == 130
+    assert capfd.readouterr().err == "stopped\n"
+
+
+def test_noise_below_python_is_held_back_and_shown_only_on_failure(capfd):
+    with console.quiet_tensorflow():
+        os.write(2, b"noise\n")
+    print("after", file=sys.stderr)
+    assert capfd.readouterr().err == "after\n"
+    with pytest.raises(ImportError), console.quiet_tensorflow():
+        os.write(2, b"why it failed\n")
+        raise ImportError
+    assert capfd.readouterr().err == "why it failed\n"
+
+
+def test_durations_read_well():
+    assert [console.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]

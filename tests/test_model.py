@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lstm_lm.model import Dropout, Initializer, LanguageModel, Shape
+from plain import PlainModel
+
+SHAPES = {
+    "tied and projected": {},
+    "tied": {"hidden_size": 5, "projection_size": None},
+    "free": {"projection_size": None, "tie_weights": False},
+    "two layers": {"layers": 2},
+}
+IDS = tf.constant([[1, 2, 3, 4, 0, 5], [6, 7, 8, 9, 10, 11]])
+TARGETS = tf.constant([[2, 3, 4, 0, 5, 1], [7, 8, 9, 10, 11, 6]])
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_logits_are_those_of_the_plain_numpy_model(tiny_model, shape):
+    model = tiny_model(**shape)
+    plain = PlainModel.of(model)
+    logits, last = model(IDS, model.initial_state(2))
+    state = plain.initial_state(2)
+    for t in range(IDS.shape[1]):
+        expected, state = plain.step(IDS.numpy()[:, t], state)
+        np.testing.assert_allclose(logits[:, t], expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(last, state, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_batch_1_inference_is_the_training_graph_word_by_word(tiny_model, shape):
+    model = tiny_model(**shape)
+    row = slice(0, 1)
+    state = model.initial_state(1)
+    costs = []
+    for word, target in zip(IDS[0], TARGETS[0], strict=True):
+        logits, state = model(tf.reshape(word, [1, 1]), state)
+        costs.append(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=[target], logits=logits[:, 0]))
+    loss, trained_state = model.training_loss(IDS[row], TARGETS[row], model.initial_state(1))
+    np.testing.assert_allclose(np.mean(costs), loss, rtol=1e-5)
+    np.testing.assert_allclose(state, trained_state, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_the_training_gradient_is_that_of_the_plain_loss(tiny_model, shape):
+    model = tiny_model(**shape)
+    with tf.GradientTape(persistent=True) as tape:
+        fast, _ = model.training_loss(IDS, TARGETS, model.initial_state(2))
+        logits, _ = model(IDS, model.initial_state(2))
+        slow = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=TARGETS, logits=logits))
+    np.testing.assert_allclose(fast, slow, rtol=1e-5)
+    for name, variable in model.weights.items():
+        ours, theirs = (tf.convert_to_tensor(tape.gradient(loss, variable)) for loss in (fast, slow))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6, err_msg=name)
+
+
+def test_windows_with_carried_state_cost_what_one_long_pass_costs(tiny_model):
+    model = tiny_model()
+    ids = tf.constant(np.random.default_rng(0).integers(0, 12, [2, 21]), tf.int32)
+    whole, last = model.training_loss(ids[:, :20], ids[:, 1:], model.initial_state(2))
+    state, parts = model.initial_state(2), []
+    for start in range(0, 20, 5):
+        part, state = model.training_loss(ids[:, start : start + 5], ids[:, start + 1 : start + 6], state)
+        parts.append(part)
+    np.testing.assert_allclose(np.mean(parts), whole, rtol=1e-5)
+    np.testing.assert_allclose(state, last, rtol=1e-4, atol=1e-6)
+
+
+def test_the_first_loss_of_the_default_initialiser_is_ln_v():
+    vocabulary = 2000
+    model = LanguageModel(Shape(vocabulary, 256, 512, 1, 256, True), Initializer("uniform", 0.05, 1))
+    ids = tf.constant(np.random.default_rng(0).integers(0, vocabulary, [4, 11]), tf.int32)
+    loss, _ = model.training_loss(ids[:, :-1], ids[:, 1:], model.initial_state(4))
+    assert float(loss) == pytest.approx(np.log(vocabulary), rel=0.03)
+
+
+def test_initial_weights_are_of_their_distribution_and_their_seed():
+    def make(distribution, seed):
+        return LanguageModel(Shape(400, 50, 60, 1, None, False), Initializer(distribution, 1.0, seed))
+
+    normal, uniform = make("normal", 1), make("uniform", 1)
+    assert np.std(normal.embedding) == pytest.approx(1, rel=0.03)
+    assert np.std(normal.softmax) == pytest.approx(1, rel=0.03)
+    assert np.abs(uniform.embedding).max() <= 1
+    assert np.std(uniform.embedding) == pytest.approx(1 / np.sqrt(3), rel=0.03)
+    assert (normal.biases[0].numpy().reshape(4, 60) == [[0], [1], [0], [0]]).all()
+    assert (make("normal", 1).embedding.numpy() == normal.embedding.numpy()).all()
+    assert (make("normal", 2).embedding.numpy() != normal.embedding.numpy()).any()
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_a_saved_model_is_loaded_with_nothing_else(tiny_model, tmp_path, shape):
+    model = tiny_model(**shape)
+    model.save(tmp_path, {"precision": "bfloat16"})
+    again = LanguageModel.load(tmp_path)
+    assert again.shape == model.shape
+    assert list(again.weights) == list(model.weights)
+    np.testing.assert_array_equal(again(IDS, again.initial_state(2))[0], model(IDS, model.initial_state(2))[0])
+
+
+def test_every_variable_is_named_once_and_tying_shares_it(tiny_model):
+    assert list(tiny_model().weights) == ["lstm_0_bias", "embedding", "lstm_0_kernel", "projection", "lstm_0_recurrent", "softmax_bias"]
+    assert "softmax" in tiny_model(tie_weights=False).weights
+    tied = tiny_model()
+    assert tied.softmax_weights is tied.embedding
+
+
+@pytest.mark.parametrize("locked", [True, False])
+def test_dropout_is_fixed_by_seed_step_and_site(locked):
+    x = tf.ones([4, 9, 500])
+    dropped = Dropout(0.4, locked, 7, tf.constant(3))(x, 1).numpy()
+    assert np.mean(dropped == 0) == pytest.approx(0.4, abs=0.03)
+    assert set(np.unique(dropped)) == {0, np.float32(1 / (1 - np.float32(0.4)))}
+    assert (dropped == Dropout(0.4, locked, 7, tf.constant(3))(x, 1).numpy()).all()
+    for seed, step, site in ((8, 3, 1), (7, 4, 1), (7, 3, 2)):
+        assert (dropped != Dropout(0.4, locked, seed, tf.constant(step))(x, site).numpy()).any()
+    assert (dropped == dropped[:, :1]).all() == locked
+    assert (dropped[0] != dropped[1]).any()
+    assert Dropout(0.0, locked, 7, tf.constant(3))(x, 1) is x

