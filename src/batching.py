@@ -23,7 +23,11 @@ def main():
             f"the training text has {len(train):,} words, fewer than one batch of {needed:,}: lower params.yaml: batching.batch_size "
             f"({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}), or give it more text"
         )
-    cut = batching.stream(train, settings.batch_size) if settings.recipe == "stream" else batching.cookbook(train, settings.batch_size, settings.sequence_length)
+    cut = (
+        batching.stream(train, settings.batch_size)
+        if settings.recipe == "stream"
+        else batching.cookbook(train, settings.batch_size, settings.sequence_length)
+    )
     held = {}
     for name in dataset.HELD_OUT:
         held[name] = dataset.held_out([span.document for span in parts[name]], *of(name))

@@ -39,7 +39,9 @@ def main():
     samples = []
     for temperature in chosen.temperatures:
         texts = write(chosen.prime_texts, chosen.max_words, temperature, chosen.top_k, chosen.top_p, chosen.seed)
-        samples += [{"prompt": prompt, "temperature": temperature, "text": text} for prompt, text in zip(chosen.prime_texts, texts, strict=True)]
+        samples += [
+            {"prompt": prompt, "temperature": temperature, "text": text} for prompt, text in zip(chosen.prime_texts, texts, strict=True)
+        ]
 
     reports = Path("reports")
     reports.mkdir(exist_ok=True)
@@ -64,7 +66,11 @@ def as_markdown(samples, settings):
     lines = ["# Samples", "", f"{settings.max_words} words each, seed {settings.seed}, top_k {settings.top_k}, top_p {settings.top_p:g}."]
     for temperature in settings.temperatures:
         lines += ["", f"## {'Greedy' if temperature == 0 else f'Temperature {temperature:g}'}", ""]
-        lines += [f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}" for sample in samples if sample["temperature"] == temperature]
+        lines += [
+            f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}"
+            for sample in samples
+            if sample["temperature"] == temperature
+        ]
     return "\n".join(lines) + "\n"
 
 

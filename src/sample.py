@@ -12,7 +12,9 @@ def main():
     parser.add_argument("--max-words", type=int, default=40, help="words to write (default: %(default)s)")
     parser.add_argument("--temperature", type=float, default=0.8, help="0 is greedy (default: %(default)s)")
     parser.add_argument("--top-k", type=int, default=0, help="among the k most probable words; 0: all (default: %(default)s)")
-    parser.add_argument("--top-p", type=float, default=1.0, help="among the most probable words of this share; 1: all (default: %(default)s)")
+    parser.add_argument(
+        "--top-p", type=float, default=1.0, help="among the most probable words of this share; 1: all (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same text (default: %(default)s)")
     chosen = parser.parse_args()
     checks = [

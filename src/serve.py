@@ -20,7 +20,10 @@ def main():
         raise console.UserError(f"there is no model in {saved_model}: train one first, with: make repro")
     version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
     if version is None:
-        raise console.UserError(f"the model in {saved_model} is not in the registry as {settings.registered_model}: register it with: dvc repro --force --single-item evaluate-sample")
+        raise console.UserError(
+            f"the model in {saved_model} is not in the registry as {settings.registered_model}: "
+            f"register it with: dvc repro --force --single-item evaluate-sample"
+        )
     with socket.socket() as probe:
         if probe.connect_ex((chosen.host, chosen.port)) == 0:
             raise console.UserError(f"port {chosen.port} is taken: choose another, with: make serve PORT=...")
@@ -34,7 +37,9 @@ def main():
         flush=True,
     )
     os.environ["MLFLOW_TRACKING_URI"] = tracking.uri(settings)
-    os.execvp("mlflow", ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", chosen.host, "--port", str(chosen.port)])
+    os.execvp(
+        "mlflow", ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", chosen.host, "--port", str(chosen.port)]
+    )
 
 
 if __name__ == "__main__":

@@ -26,11 +26,13 @@ def main():
         projection_size=settings.model.projection_size,
         tie_weights=settings.model.tie_weights,
     )
-    language_model = model.LanguageModel(shape, model.Initializer(settings.model.initializer, settings.model.initializer_scale, settings.train.seed))
+    language_model = model.LanguageModel(
+        shape, model.Initializer(settings.model.initializer, settings.model.initializer_scale, settings.train.seed)
+    )
     parameters = sum(int(variable.shape.num_elements()) for variable in language_model.weights.values())
     print(f"{parameters:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
-    run = tracking.Run.start(settings, {"resolved_precision": chosen, "vocabulary_size": len(words), "weights": parameters})
+    run = tracking.Run.start(settings, {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": parameters})
     observers = [history.Terminal(), history.Files("models"), run]
     status = "FAILED"
     try:
@@ -66,7 +68,10 @@ def main():
             observer.close()
         run.finish(status)
     early = f", stopped early: no better validation loss in {settings.train.patience} epochs" if result.stopped_early else ""
-    print(f"{result.steps:,} steps in {console.duration(result.seconds)}{early}; kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}")
+    print(
+        f"{result.steps:,} steps in {console.duration(result.seconds)}{early}; "
+        f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
+    )
 
 
 if __name__ == "__main__":

@@ -18,27 +18,37 @@ def main():
     counts = {name: vocabulary.count_words(words[span.document][span.start : span.stop] for span in parts[name]) for name in splits.SPLITS}
     known, kept = vocabulary.Vocabulary.build(counts["train"], settings.min_count, settings.max_size)
     if len(known) < 3:
-        raise console.UserError(f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: lower params.yaml: vocab.min_count ({settings.min_count}) or give it more text")
+        raise console.UserError(
+            f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: "
+            f"lower params.yaml: vocab.min_count ({settings.min_count}) or give it more text"
+        )
 
     folder = Path("data/vocab")
     folder.mkdir(parents=True, exist_ok=True)
     known.save(folder / "vocab.csv", kept)
     splits.save(parts, folder / "splits.json")
     tokenize.save(folder / "tokenizer.json")
-    report(known, counts, parts)
+    report(known, counts, parts, lengths)
 
 
-def report(known, counts, parts):
+def report(known, counts, parts, lengths):
     """Print the size, coverage and unknown rate of each split and write them to reports/."""
     figures = {"size": len(known), "words_seen": len(counts["train"])}
     print(f"data/vocab: {len(known):,} words known, of {len(counts['train']):,} different ones in the training text")
     for name in splits.SPLITS:
         words = int(counts[name].sum())
         unknown = int(counts[name].drop(known.words, errors="ignore").sum())
-        whole = sum(span.start == 0 for span in parts[name])
-        figures[name] = {"documents": len(parts[name]), "words": words, "coverage": round(1 - unknown / words, 6), "oov_rate": round(unknown / words, 6)}
-        what = "document(s)" if name == "train" or whole == len(parts[name]) else "span(s)"
-        print(f"  {name:<10} {len(parts[name]):>4} {what}  {words:>10,} words  {1 - unknown / words:7.2%} known  {unknown / words:6.2%} unknown")
+        figures[name] = {
+            "documents": len(parts[name]),
+            "words": words,
+            "coverage": round(1 - unknown / words, 6),
+            "oov_rate": round(unknown / words, 6),
+        }
+        what = "document(s)" if all(span.stop - span.start == lengths[span.document] for span in parts[name]) else "span(s)    "
+        print(
+            f"  {name:<10} {len(parts[name]):>4} {what}  {words:>10,} words  "
+            f"{1 - unknown / words:7.2%} known  {unknown / words:6.2%} unknown"
+        )
     for name in ("validation", "test"):
         documents = [span.document for span in parts[name]]
         print(f"  held out for {name}: {', '.join(documents[:5])}{' ...' if len(documents) > 5 else ''}")

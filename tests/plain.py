@@ -1,6 +1,7 @@
 """The model in plain NumPy, word by word, from nothing but the saved weights: what the fast code is held against."""
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ class PlainModel:
     def nats(self, document):
         """int [words] -> nats of each word but the first, from zero state."""
         state, costs = self.initial_state(1), []
-        for word, target in zip(document[:-1], document[1:], strict=True):
+        for word, target in pairwise(document):
             logits, state = self.step(np.array([word]), state)
             costs.append(-log_softmax(logits)[0, target])
         return np.array(costs)

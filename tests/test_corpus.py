@@ -74,7 +74,10 @@ def test_a_folder_is_read_in_order_without_hidden_files(own):
     for name in ("b.txt", "a/z.md", ".gitkeep", ".hidden/x.txt"):
         (own / name).parent.mkdir(exist_ok=True)
         (own / name).write_text("# Some *words*\n")
-    assert [(d.name, d.text.strip()) for d in corpus.fetch(own_source(), "utf-8")] == [("a/z.txt", "Some words"), ("b.txt", "# Some *words*")]
+    assert [(d.name, d.text.strip()) for d in corpus.fetch(own_source(), "utf-8")] == [
+        ("a/z.txt", "Some words"),
+        ("b.txt", "# Some *words*"),
+    ]
 
 
 def test_links_are_followed(own, tmp_path):
@@ -121,7 +124,26 @@ def test_two_files_of_one_name_and_an_empty_text_are_refused(own):
 def test_markdown_markup_goes_and_its_words_and_line_ends_stay():
     text = "# ACT I\n\n_Enter the KING_\n\n**KING**  \nSo shaken as we are,  \nso *wan* with `care` [here](http://x)\n\n- one\n- two\n"
     words = corpus.strip_markdown(text)
-    assert words.split() == ["ACT", "I", "Enter", "the", "KING", "KING", "So", "shaken", "as", "we", "are,", "so", "wan", "with", "care", "here", "one", "two"]
+    assert words.split() == [
+        "ACT",
+        "I",
+        "Enter",
+        "the",
+        "KING",
+        "KING",
+        "So",
+        "shaken",
+        "as",
+        "we",
+        "are,",
+        "so",
+        "wan",
+        "with",
+        "care",
+        "here",
+        "one",
+        "two",
+    ]
     assert "KING\nSo shaken as we are,\nso wan" in words
 
 
@@ -145,6 +167,13 @@ def test_an_interrupted_write_leaves_the_old_folder_whole(tmp_path):
         corpus.write([corpus.Document("a.txt", "new"), corpus.Document("b.txt", "\ud800")], own_source(), tmp_path / "raw")
     assert [d.text for d in corpus.read(tmp_path / "raw")] == ["old"]
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+@pytest.mark.parametrize("name", ["../a.txt", "/tmp/a.txt", "a/../../b.txt"])
+def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
+    with pytest.raises(UserError, match="leads out of the folder"):
+        corpus.write([corpus.Document(name, "x")], own_source(), tmp_path / "raw")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_url_is_fetched_checked_and_retried(server):

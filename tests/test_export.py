@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 
@@ -19,23 +20,29 @@ scored = model.signatures["score"](ids=tf.constant([[1, 2, 3], [4, 5, 6]]), targ
 state = model.signatures["initial_state"](batch=tf.constant(1))["state"]
 stepped = model.signatures["step"](ids=tf.constant([[3]]), state=state)
 def generate(seed):
-    return model.signatures["generate"](prompts=tf.constant(["Thou art", "to be, or"]), max_words=tf.constant(8), temperature=tf.constant(1.0),
-        top_k=tf.constant(0), top_p=tf.constant(1.0), seed=tf.constant(seed))["texts"].numpy().tolist()
+    prompts, scalars = tf.constant(["Thou art", "to be, or"]), dict(top_k=tf.constant(0), top_p=tf.constant(1.0), seed=tf.constant(seed))
+    answer = model.signatures["generate"](prompts=prompts, max_words=tf.constant(8), temperature=tf.constant(1.0), **scalars)
+    return [text.decode() for text in answer["texts"].numpy()]
 assert generate(1) == generate(1) != generate(2)
-print(json.dumps({"nats": scored["nats"].numpy().tolist(), "state": scored["state"].shape.as_list(), "sum": float(tf.reduce_sum(stepped["probabilities"])),
-    "shape": stepped["probabilities"].shape.as_list(), "texts": [text.decode() for text in generate(1)]}))
+print(json.dumps({
+    "nats": scored["nats"].numpy().tolist(),
+    "state": scored["state"].shape.as_list(),
+    "sum": float(tf.reduce_sum(stepped["probabilities"])),
+    "shape": stepped["probabilities"].shape.as_list(),
+    "texts": generate(1),
+}))
 """
 
 
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
 def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
-    import json
-
     made = tiny_text_model(**shape)
     made.save(tmp_path / "elsewhere/saved_model")
     (tmp_path / "vocabulary.txt").unlink()  # it carries its own
     moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
-    done = subprocess.run([sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")], capture_output=True, text=True, cwd=moved, check=False)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")], capture_output=True, text=True, cwd=moved, check=False
+    )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     plain = PlainModel.of(made.model)

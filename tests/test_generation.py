@@ -11,7 +11,9 @@ LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
 
 def choose(logits, uniform, temperature=1.0, top_k=0, top_p=1.0):
     rows = tf.constant(np.broadcast_to(logits, [len(uniform), len(logits)]))
-    return generation.choose(rows, tf.constant(uniform, tf.float32), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p, tf.float32)).numpy()
+    return generation.choose(
+        rows, tf.constant(uniform, tf.float32), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p, tf.float32)
+    ).numpy()
 
 
 def plain_distribution(logits, temperature, top_k, top_p):
@@ -40,7 +42,18 @@ def test_the_uniform_number_picks_by_cumulative_probability():
 
 @pytest.mark.parametrize(
     ("temperature", "top_k", "top_p"),
-    [(1.0, 0, 1.0), (0.5, 0, 1.0), (2.0, 0, 1.0), (1.0, 2, 1.0), (1.0, 99, 1.0), (1.0, 1, 1.0), (1.0, 0, 0.7), (1.0, 0, 0.71), (1.0, 0, 1e-6), (0.7, 3, 0.8)],
+    [
+        (1.0, 0, 1.0),
+        (0.5, 0, 1.0),
+        (2.0, 0, 1.0),
+        (1.0, 2, 1.0),
+        (1.0, 99, 1.0),
+        (1.0, 1, 1.0),
+        (1.0, 0, 0.7),
+        (1.0, 0, 0.71),
+        (1.0, 0, 1e-6),
+        (0.7, 3, 0.8),
+    ],
 )
 def test_what_is_drawn_is_distributed_as_the_plain_twin_says(temperature, top_k, top_p):
     logits = LOGITS[[3, 0, 4, 2, 1]]  # not in order
@@ -49,7 +62,9 @@ def test_what_is_drawn_is_distributed_as_the_plain_twin_says(temperature, top_k,
     counts = np.bincount(draws, minlength=5)
     possible = expected > 0
     assert counts[~possible].sum() == 0
-    assert stats.chisquare(counts[possible], expected[possible] * counts.sum()).pvalue > 1e-3 if possible.sum() > 1 else counts.max() == 40_000
+    assert (
+        stats.chisquare(counts[possible], expected[possible] * counts.sum()).pvalue > 1e-3 if possible.sum() > 1 else counts.max() == 40_000
+    )
 
 
 def test_a_forbidden_word_is_never_drawn_at_any_end():

@@ -5,7 +5,17 @@ import pandas as pd
 from lstm_lm.history import Files, Row, Sample, Terminal
 
 ROW = Row(step=50, words_seen=5600, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
-LAST = Row(step=100, words_seen=11200, epoch=1, loss=6.0, learning_rate=0.003, gradient_norm=0.4, words_per_second=8000.0, validation_loss=5.5, validation_perplexity=244.7)
+LAST = Row(
+    step=100,
+    words_seen=11200,
+    epoch=1,
+    loss=6.0,
+    learning_rate=0.003,
+    gradient_norm=0.4,
+    words_per_second=8000.0,
+    validation_loss=5.5,
+    validation_perplexity=244.7,
+)
 SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8, 'to be, "so"\nto say')]
 
 
@@ -17,7 +27,17 @@ def test_files_hold_every_row_and_sample_as_soon_as_they_come(tmp_path):
     files.samples(SAMPLES)
     files.close()
     history = pd.read_csv(tmp_path / "models/history.csv")
-    assert list(history) == ["step", "words_seen", "epoch", "loss", "learning_rate", "gradient_norm", "words_per_second", "validation_loss", "validation_perplexity"]
+    assert list(history) == [
+        "step",
+        "words_seen",
+        "epoch",
+        "loss",
+        "learning_rate",
+        "gradient_norm",
+        "words_per_second",
+        "validation_loss",
+        "validation_perplexity",
+    ]
     assert history.validation_loss.isna().tolist() == [True, False]
     assert pd.read_csv(tmp_path / "models/samples.csv").text.tolist() == [sample.text for sample in SAMPLES]
 

@@ -56,7 +56,9 @@ def test_bfloat16_products_are_close_in_value_and_gradient():
     for ours, theirs in zip(lstm.unrolled(*rounded, dtype=tf.bfloat16), lstm.unrolled(*exact), strict=True):
         assert ours.dtype == tf.float32
         np.testing.assert_allclose(ours, theirs, atol=0.05)
-    for ours, theirs in zip(gradients(lambda *t: lstm.unrolled(*t, dtype=tf.bfloat16), rounded), gradients(lstm.unrolled, exact), strict=True):
+    for ours, theirs in zip(
+        gradients(lambda *t: lstm.unrolled(*t, dtype=tf.bfloat16), rounded), gradients(lstm.unrolled, exact), strict=True
+    ):
         np.testing.assert_allclose(ours, theirs, atol=0.05 * float(tf.reduce_max(abs(theirs))))
 
 

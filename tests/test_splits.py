@@ -33,7 +33,11 @@ def test_few_documents_are_cut_into_contiguous_spans_at_their_ends():
 def test_files_named_by_globs_are_held_out():
     lengths = {"wiki.train.txt": 9, "wiki.valid.txt": 5, "wiki.test.txt": 5}
     parts = splits.split(lengths, ["*.valid.*"], ["*.test.*"], "auto", 1)
-    assert {name: names(parts[name]) for name in splits.SPLITS} == {"train": ["wiki.train.txt"], "validation": ["wiki.valid.txt"], "test": ["wiki.test.txt"]}
+    assert {name: names(parts[name]) for name in splits.SPLITS} == {
+        "train": ["wiki.train.txt"],
+        "validation": ["wiki.valid.txt"],
+        "test": ["wiki.test.txt"],
+    }
 
 
 @pytest.mark.parametrize(

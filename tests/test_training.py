@@ -32,13 +32,30 @@ def batches(recipe="stream", held_out_shift=1):
 
 
 def settings(**changes):
-    quick = {"epochs": 4, "learning_rate": 0.02, "warmup_steps": 5, "status_every": 10, "sample_every": 25, "patience": None, "prime_texts": ["x"]}
+    quick = {
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "warmup_steps": 5,
+        "status_every": 10,
+        "sample_every": 25,
+        "patience": None,
+        "prime_texts": ["x"],
+    }
     return params.load(PROJECT / "params.yaml").train.model_copy(update={**quick, **changes})
 
 
 def train(model, data=None, chosen=None, dropout=0.0, precision="float32", write=None):
     recorder = Recorder()
-    trainer = Trainer(model, data or batches(), chosen or settings(), dropout=dropout, locked_dropout=True, precision=precision, write=write, observers=[recorder])
+    trainer = Trainer(
+        model,
+        data or batches(),
+        chosen or settings(),
+        dropout=dropout,
+        locked_dropout=True,
+        precision=precision,
+        write=write,
+        observers=[recorder],
+    )
     return trainer.run(), recorder
 
 
@@ -97,7 +114,12 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
 
     _, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
     assert [told[0].step for told in recorder.told] == [25, 50, 58]
-    assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [("a", 0.0, "a 0.0"), ("b", 0.0, "b 0.0"), ("a", 0.8, "a 0.8"), ("b", 0.8, "b 0.8")]
+    assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
+        ("a", 0.0, "a 0.0"),
+        ("b", 0.0, "b 0.0"),
+        ("a", 0.8, "a 0.8"),
+        ("b", 0.8, "b 0.8"),
+    ]
     assert asked[0] == (10, 0.0, 1)
 
 
@@ -132,5 +154,7 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
 
 def test_the_test_split_is_never_read(tiny_model):
     data = batches()
-    spoiled = replace(data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None})
+    spoiled = replace(
+        data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None}
+    )
     train(tiny_model(scale=0.1), spoiled)

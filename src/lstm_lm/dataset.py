@@ -65,7 +65,9 @@ def held_out(names, words, ids):
         (HeldOut, int32 [words])
     """
     starts = np.cumsum([0, *[len(document) for document in ids]])
-    documents = [{"name": name, "start": int(start), "words": len(document)} for name, start, document in zip(names, starts, ids, strict=False)]
+    documents = [
+        {"name": name, "start": int(start), "words": len(document)} for name, start, document in zip(names, starts, ids, strict=False)
+    ]
     unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
     about = HeldOut(
         documents=documents,

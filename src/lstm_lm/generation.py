@@ -90,7 +90,12 @@ def generate(model, prompts, lengths, noise, max_words, temperature, top_k, top_
         return t + 1, tf.where(t + 1 < lengths, upcoming, word), state, written
 
     start = (0, prompts[:, 0], model.initial_state(rows), blank)
-    invariants = (tf.TensorShape([]), tf.TensorShape([None]), tf.TensorShape([model.shape.layers, 2, None, model.shape.hidden_size]), tf.TensorShape([None, None]))
+    invariants = (
+        tf.TensorShape([]),
+        tf.TensorShape([None]),
+        tf.TensorShape([model.shape.layers, 2, None, model.shape.hidden_size]),
+        tf.TensorShape([None, None]),
+    )
     return tf.while_loop(lambda t, *_: t < steps, body, start, shape_invariants=invariants)[3]
 
 

@@ -1,6 +1,7 @@
 """A picture of the training graph and the batch-1 inference graph around one set of variables, read off the real functions."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 BLOCKS = ("embedding", "lstm_", "projection", "softmax")
 
@@ -77,30 +78,38 @@ def draw(training, inference, variables, path):
         return axes.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if filled else "black", bbox=style, zorder=3)
 
     def arrow(start, end, color, **style):
-        axes.annotate("", xy=end, xytext=start, zorder=1, arrowprops={"arrowstyle": "-|>", "color": color, "shrinkA": 2, "shrinkB": 2, **style})
+        # From centre to centre, cut where it meets the boxes.
+        patches = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 2}
+        axes.annotate(
+            "",
+            xy=end.get_position(),
+            xytext=start.get_position(),
+            zorder=1,
+            arrowprops={"arrowstyle": "-|>", "color": color, **patches, **style},
+        )
 
     axes.text(0.5, 0.96, "one set of variables", ha="center", fontsize=11, weight="bold")
-    for name, y in rows.items():
-        variable = variables[name]
-        box(0.5, y, f"{name}  {_shape(variable.shape)}", "#444444", filled=True)
+    shared = {name: box(0.5, y, f"{name}  {_shape(variables[name].shape)}", "#444444", filled=True) for name, y in rows.items()}
     for title, function, x, color in columns:
         parts = blocks(function)
         window = next(tensor for tensor in function.inputs if tensor.dtype.is_integer and tensor.shape.rank == 2)
         axes.text(x, 0.96, title, ha="center", fontsize=11, weight="bold", color=color)
-        heights = [0.86 - 0.78 * i / (len(parts) + 1) for i in range(len(parts) + 2)]
         labels = [f"word ids  {_shape(window.shape)}"]
         for part in parts:
             gives = f" -> {_shape(part.output)}" if part.output else ""
             labels.append(f"{part.name}{gives}\n{part.operations} operations")
-        labels.append("loss, clipped gradient,\nupdate of the variables" if x < 0.5 else f"probabilities  {_shape(function.structured_outputs['probabilities'].shape)}")
-        for i, (y, label) in enumerate(zip(heights, labels, strict=True)):
-            box(x, y, label, color)
-            if i:
-                arrow((x, heights[i - 1] - 0.035), (x, y + 0.04), color)
-        for part, y in zip(parts, heights[1:-1], strict=True):
+        labels.append(
+            "loss, clipped gradient,\nupdate of the variables"
+            if x < 0.5
+            else f"probabilities  {_shape(function.structured_outputs['probabilities'].shape)}"
+        )
+        boxes = [box(x, 0.86 - 0.78 * i / (len(labels) - 1), label, color) for i, label in enumerate(labels)]
+        figure.canvas.draw()  # boxes have their size only now
+        for start, end in pairwise(boxes):
+            arrow(start, end, color)
+        for part, end in zip(parts, boxes[1:-1], strict=True):
             for name in part.variables:
-                side = 1 if x < 0.5 else -1
-                arrow((0.5 - side * 0.115, rows[name]), (x + side * 0.125, y), color, linewidth=0.9, alpha=0.75)
+                arrow(shared[name], end, color, linewidth=0.9, alpha=0.75)
     figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
 

@@ -112,12 +112,19 @@ class Terminal(Observer):
 
     def row(self, row):
         if self.bar:
-            self.bar.set_postfix_str(f"epoch {row.epoch}/{self.epochs}, loss {row.loss:.3f}, {row.words_per_second:,.0f} words/s", refresh=False)
+            self.bar.set_postfix_str(
+                f"epoch {row.epoch}/{self.epochs}, loss {row.loss:.3f}, {row.words_per_second:,.0f} words/s", refresh=False
+            )
         else:
             left = (time.monotonic() - self.began) / row.step * (self.total - row.step)
-            self._say(f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  {row.words_per_second:>7,.0f} words/s  {duration(left)} left")
+            self._say(
+                f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  "
+                f"{row.words_per_second:>7,.0f} words/s  {duration(left)} left"
+            )
         if row.validation_loss is not None:
-            self._say(f"epoch {row.epoch}/{self.epochs}: validation loss {row.validation_loss:.3f}, perplexity {row.validation_perplexity:.1f}")
+            self._say(
+                f"epoch {row.epoch}/{self.epochs}: validation loss {row.validation_loss:.3f}, perplexity {row.validation_perplexity:.1f}"
+            )
 
     def samples(self, samples):
         for sample in samples:

@@ -86,8 +86,16 @@ class LanguageModel(tf.Module):
 
     @property
     def weights(self):
-        """{name: tf.Variable}, each variable once."""
-        return {variable.name.split(":")[0]: variable for variable in self.variables}
+        """{name: tf.Variable}, each variable once, from the words that come in to the words that come out."""
+        layers = zip(self.kernels, self.recurrents, self.biases, strict=True)
+        variables = [
+            self.embedding,
+            *(variable for layer in layers for variable in layer),
+            self.projection,
+            self.softmax,
+            self.softmax_bias,
+        ]
+        return {variable.name.split(":")[0]: variable for variable in variables if variable is not None}
 
     def initial_state(self, batch_size):
         """Zeros, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""

@@ -44,7 +44,7 @@ def _kind_of_source(value):
 
 class Download(Section):
     source: Annotated[
-        Union[tuple(Annotated[model, Tag(kind)] for kind, model in SOURCES.items())],
+        Union[tuple(Annotated[model, Tag(kind)] for kind, model in SOURCES.items())],  # noqa: UP007
         Discriminator(
             _kind_of_source,
             custom_error_type="source",
@@ -196,9 +196,7 @@ def _explain(problem, values):
         del location[2]
     keys, value = [], values
     for part in location:
-        if isinstance(value, dict) and part in value:
-            value = value[part]
-        elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+        if (isinstance(value, dict) and part in value) or (isinstance(value, list) and isinstance(part, int) and part < len(value)):
             value = value[part]
         elif not (problem["type"] == "missing" and part == location[-1]):
             continue

@@ -31,7 +31,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
 
-    def predict(self, context, model_input, params=None):
+    def predict(self, context, model_input: pd.DataFrame, params=None):
         """Continue every prompt. Thread-safe: nothing is kept between calls.
 
         Raises:
@@ -57,7 +57,8 @@ def _refuse(message):
 
 
 def _shown(value):
-    text = repr(value)
+    # What was null in JSON comes as None or, in a column of strings, as NaN.
+    text = "null" if value is None or value != value else repr(value)  # noqa: PLR0124
     return text if len(text) <= 80 else text[:77] + "..."
 
 

@@ -51,7 +51,9 @@ def _by_name(documents, validation, test):
         for pattern in patterns:
             found = list(pathspec.PathSpec.from_lines("gitignore", [pattern]).match_files(documents))
             if not found:
-                raise UserError(f"params.yaml: vocab.{split_name}: {pattern!r} matches no document with words in it; there are {_some(documents)}")
+                raise UserError(
+                    f"params.yaml: vocab.{split_name}: {pattern!r} matches no document with words in it; there are {_some(documents)}"
+                )
             for document in found:
                 if held_out.setdefault(document, split_name) != split_name:
                     raise UserError(f"params.yaml: vocab.validation and vocab.test both name {document}")
@@ -84,7 +86,9 @@ def _by_span(lengths, validation, test):
     for name in SPLITS:
         # A held-out document's first word is not scored, so two words are the least there is to measure.
         if not any(span.stop - span.start > 1 for span in spans[name]):
-            raise UserError(f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words: give it more text")
+            raise UserError(
+                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words: give it more text"
+            )
     return spans
 
 

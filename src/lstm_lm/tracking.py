@@ -1,5 +1,6 @@
 """Everything MLflow: the store, the run, its metrics and samples, the model and its registration."""
 
+import contextlib
 import hashlib
 import json
 import logging
@@ -12,6 +13,7 @@ from pathlib import Path
 # Before MLflow is imported anywhere: its telemetry is off.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 from lstm_lm.console import UserError
 from lstm_lm.history import Observer
@@ -46,17 +48,21 @@ def connect(settings):
         try:
             requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS).raise_for_status()
         except requests.RequestException:
-            raise UserError(f"no MLflow server answers at {address}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI") from None
+            raise UserError(
+                f"no MLflow server answers at {address}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI"
+            ) from None
     import mlflow
 
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    mlflow.set_tracking_uri(address)
-    mlflow.set_registry_uri(address)
     try:
-        return mlflow.MlflowClient()
+        client = mlflow.MlflowClient(address, address)
+        client.search_experiments(max_results=1)  # a new database gets its tables here
     except mlflow.exceptions.MlflowException as error:
-        raise UserError(f"params.yaml: tracking.uri = {address}: {str(error).splitlines()[0]}") from None
+        raise UserError(
+            f"the tracking store {address} cannot be used: {str(error).splitlines()[0]} (see params.yaml: tracking.uri)"
+        ) from None
+    return client
 
 
 def _experiment(client, settings):
@@ -72,7 +78,10 @@ def _experiment(client, settings):
         except MlflowException:  # another process made it meanwhile
             found = client.get_experiment_by_name(settings.experiment)
     if found.lifecycle_stage == "deleted":
-        raise UserError(f"params.yaml: tracking.experiment = {settings.experiment}: this experiment was deleted in the tracking store: restore it or choose another name")
+        raise UserError(
+            f"params.yaml: tracking.experiment = {settings.experiment}: this experiment was deleted in the tracking store: "
+            f"restore it or choose another name"
+        )
     return found.experiment_id
 
 
@@ -198,11 +207,16 @@ class Run(Observer):
             settings: params.EvaluateSample; tags, because they may change while the training stays.
         """
         values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items()}
-        # The last validation row of training already stands at its step in the store; these are of the weights that are kept.
-        self.client.log_batch(self.id, metrics=self._metrics(values, step))
+        new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
+        self.client.log_batch(self.id, metrics=self._metrics(new, step))
         self._log_table(list(samples[0]), [list(sample.values()) for sample in samples], "samples.json")
         for key, value in settings.model_dump().items():
             self.client.set_tag(self.id, f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
+
+    def _stands(self, name, value, step):
+        """Whether the latest value at this step already is this one: logged again it would be a second point of the curve."""
+        there = [metric.value for metric in self.client.get_metric_history(self.id, name) if metric.step == step]
+        return bool(there) and math.isclose(there[-1], value, rel_tol=1e-6)
 
     @classmethod
     def join(cls, params, run_id):
@@ -223,7 +237,13 @@ class Run(Observer):
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
         if stand_ins:
             return cls(client, stand_ins[0].info.run_id), True
-        tags = {"mlflow.runName": name_of(params), TRAINED_AS: run_id, "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
+        tags = {
+            "mlflow.runName": name_of(params),
+            TRAINED_AS: run_id,
+            "mlflow.source.name": "dvc.yaml",
+            "mlflow.source.type": "LOCAL",
+            **_git_tags(),
+        }
         run = cls(client, client.create_run(experiment, tags=tags).info.run_id)
         run._log_params(flatten(params))
         run.finish()
@@ -248,20 +268,38 @@ class Run(Observer):
         example = pd.DataFrame({"prompt": ["to be or not to"]}), {"max_words": 10, "temperature": 0.0}
         for name in ("mlflow.models.model", "mlflow.pyfunc", "mlflow.store.artifact.utils"):
             logging.getLogger(name).setLevel(logging.ERROR)
-        with mlflow.start_run(run_id=self.id):
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(serving),
-                artifacts={"saved_model": str(saved_model)},
-                signature=_signature(),
-                input_example=example,
-                pip_requirements=_requirements(),
-            )
         if not self.client.search_registered_models(f"name = '{registered_name}'"):
             self.client.create_registered_model(registered_name, description="Word-level LSTM language model: prompt in, text out.")
         tags = {MODEL_DIGEST: _model_digest(saved_model, serving)}
-        version = self.client.create_model_version(registered_name, info.model_uri, run_id=self.id, tags=tags, model_id=info.model_id)
+        with _as_current_store(self.client.tracking_uri):
+            with mlflow.start_run(run_id=self.id):
+                info = mlflow.pyfunc.log_model(
+                    name="model",
+                    python_model=str(serving),
+                    artifacts={"saved_model": str(saved_model)},
+                    signature=_signature(),
+                    input_example=example,
+                    pip_requirements=_requirements(),
+                )
+            version = self.client.create_model_version(registered_name, info.model_uri, run_id=self.id, tags=tags, model_id=info.model_id)
         return version.version, True
+
+
+@contextlib.contextmanager
+def _as_current_store(address):
+    """Make a store MLflow's current one, for calls that take no client. It keeps that in the environment too, which is put back."""
+    import mlflow
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(address)
+    mlflow.set_registry_uri(address)
+    try:
+        yield
+    finally:
+        mlflow.set_registry_uri(None)
+        mlflow.set_tracking_uri(None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
 
 
 def registered_version(client, saved_model, serving, registered_name):
@@ -298,7 +336,9 @@ def _git_tags():
     """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
     try:
         commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=root()).stdout.strip()
-        changed = subprocess.run(["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True, cwd=root()).stdout
+        changed = subprocess.run(
+            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True, cwd=root()
+        ).stdout
     except (OSError, subprocess.CalledProcessError):
         return {}
     tags = {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed.strip())).lower()}

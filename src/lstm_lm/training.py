@@ -46,10 +46,12 @@ class Trainer:
         self.dtype = tf.as_dtype(precision)
         self.write = write
         self.observers = observers
-        self.optimizer = Adam(model.trainable_variables, settings.weight_decay)
+        self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
         window = tf.TensorSpec([batches.batch_size, batches.sequence_length], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
-        self.train_step = tf.function(self._train_step, input_signature=[window, window, state, tf.TensorSpec([], tf.int32), tf.TensorSpec([])])
+        self.train_step = tf.function(
+            self._train_step, input_signature=[window, window, state, tf.TensorSpec([], tf.int32), tf.TensorSpec([])]
+        )
         self._score = tf.function(
             self._score_window,
             input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2 + [tf.TensorSpec([*state.shape[:2], None, state.shape[3]])],
@@ -58,7 +60,7 @@ class Trainer:
     def _train_step(self, ids, targets, state, step, rate):
         """One update: (loss in nats per word, gradient norm before clipping, next state)."""
         dropout = Dropout(self.dropout, self.locked_dropout, self.settings.seed, step)
-        variables = self.model.trainable_variables
+        variables = list(self.model.weights.values())
         with tf.GradientTape() as tape:
             loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype)
         gradients, norm = clip([tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)], self.settings.clip_norm)

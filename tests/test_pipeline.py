@@ -1,0 +1,246 @@
+"""The real pipeline, a real `dvc repro` in a Git repository of its own, on a tiny corpus."""
+
+import hashlib
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import change_params, copy_project, run
+from plain import PlainModel
+
+pytestmark = pytest.mark.slow
+DOCUMENTS = 20
+TINY = {
+    "download.source": {"path": "data/own"},
+    "vocab.min_count": 2,
+    "batching.batch_size": 4,
+    "batching.sequence_length": 8,
+    "model.embedding_size": 16,
+    "model.hidden_size": 24,
+    "model.projection_size": 16,
+    "train.epochs": 2,
+    "train.warmup_steps": 10,
+    "train.sample_every": 100,
+    "evaluate_sample.max_words": 6,
+}
+
+
+def write_corpus(folder):
+    """Some documents of simple sentences; each has a word of its own."""
+    draw = np.random.default_rng(0)
+    words = "the king and queen of england did not see a ghost to-night who'd come to be or art thou more".split()
+    for i in range(DOCUMENTS):
+        lines = [" ".join(draw.choice(words, 7)) for _ in range(30)]
+        (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")
+
+
+def repro(folder, *arguments, **more):
+    """`dvc repro`: (names of the stages that ran, what was printed)."""
+    printed = run(["python", "-m", "dvc", "repro", *arguments], folder, **more).stdout
+    return re.findall(r"^Running stage '(.*)':", printed, re.MULTILINE), printed
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A copy of the project that has been run once, and what that printed."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    write_corpus(folder / "data/own")
+    change_params(folder, TINY)
+    ran, printed = repro(folder)
+    assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
+    return folder, printed
+
+
+def client(folder):
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def run_id(folder):
+    return json.loads((folder / "models/run.json").read_text())["run_id"]
+
+
+def test_it_says_what_it_does_and_nothing_else(project):
+    _, printed = project
+    assert "data/raw: 20 document(s)" in printed
+    assert re.search(r"train +18 document\(s\)", printed)
+    assert re.search(r"step +\d+/\d+ +epoch 1/2 +loss .* words/s .* left", printed)
+    assert re.search(r"epoch 2/2: validation loss [\d.]+, perplexity [\d.]+", printed)
+    assert "lstm_lm version 1 in the model registry" in printed
+    for noise in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
+        assert noise not in printed
+
+
+def test_every_output_is_there(project):
+    folder, _ = project
+    history = pd.read_csv(folder / "models/history.csv")
+    assert history.validation_perplexity.notna().sum() == 2
+    assert set(pd.read_csv(folder / "models/samples.csv").temperature) == {0.0, 0.8}
+    assert (folder / "reports/graph.png").read_bytes().startswith(b"\x89PNG")
+    samples = (folder / "reports/samples.md").read_text()
+    assert samples.count("- **to be or not to** ") == 3
+    config = json.loads((folder / "models/weights/config.json").read_text())
+    assert config["precision"] in ("float32", "bfloat16")
+
+
+def test_reported_figures_are_those_of_a_plain_numpy_evaluation(project):
+    folder, _ = project
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    plain = PlainModel.load(folder / "models/weights")
+    about = json.loads((folder / "data/batches/batches.json").read_text())
+    for split in ("validation", "test"):
+        ids = np.load(folder / f"data/batches/{split}.npy")
+        costs = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in about[split]["documents"]])
+        assert reported[split]["perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["words"] == len(costs) == about[split]["scored"]
+
+
+def test_held_out_documents_never_reach_the_vocabulary(project):
+    folder, _ = project
+    splits = json.loads((folder / "data/vocab/splits.json").read_text())
+    known = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
+    own = {name: {f"own{span['document'][5:7]}" for span in splits[name]} for name in splits}
+    assert own["train"] <= known  # each is there three times, and two are enough
+    assert not (own["validation"] | own["test"]) & known
+    assert len(own["validation"]) == len(own["test"]) == 1
+
+
+def test_it_is_one_finished_mlflow_run_with_everything_in_it(project):
+    folder, _ = project
+    store = client(folder)
+    [found] = store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
+    assert found.info.run_id == run_id(folder)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["batching.batch_size"] == "4"
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    assert found.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
+    history = pd.read_csv(folder / "models/history.csv")
+    logged = store.get_metric_history(found.info.run_id, "train/loss")
+    assert [metric.step for metric in logged] == history.step.tolist()
+    assert {item.path for item in store.list_artifacts(found.info.run_id)} >= {
+        "graph.png",
+        "history.csv",
+        "metrics.json",
+        "params.yaml",
+        "samples.json",
+        "samples.md",
+    }
+    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    [version] = store.search_model_versions("name = 'lstm_lm'")
+    assert version.run_id == found.info.run_id
+
+
+def test_the_second_time_nothing_runs(project):
+    folder, _ = project
+    ran, printed = repro(folder)
+    assert ran == []
+    assert "up to date" in printed
+
+
+def test_the_summary_shows_figures_samples_and_what_next(project):
+    folder, _ = project
+    printed = run(["python", "src/summary.py"], folder).stdout
+    assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert len(re.findall(r"^  (thou art more|to be or not to|wherefore art thou) ", printed, re.MULTILINE)) == 3
+    assert run_id(folder) in printed
+    assert "make serve" in printed
+
+
+def test_sampling_from_the_checkout(project):
+    folder, _ = project
+    printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
+    assert printed.startswith("Thou ART ")
+    assert len(printed.split()) == 7
+    for arguments, message in ((["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"), ([" "], "has no word in it")):
+        done = run(["python", "src/sample.py", *arguments], folder, check=False)
+        assert done.returncode == 1
+        assert message in done.stdout
+        assert done.stdout.count("\n") == 1
+
+
+def test_data_outputs_are_byte_equal_in_a_fresh_copy(project, tmp_path):
+    folder, _ = project
+    again = copy_project(tmp_path / "again")
+    write_corpus(again / "data/own")
+    change_params(again, TINY)
+    assert repro(again, "batching")[0] == ["download", "vocab", "batching"]
+    for name in ("raw", "vocab", "batches"):
+        assert digests(again / "data" / name) == digests(folder / "data" / name)
+
+
+def test_a_bad_parameter_is_one_line_and_exit_code(project, tmp_path):
+    again = copy_project(tmp_path / "again")
+    change_params(again, {"batching.batch_size": 0})
+    done = run(["python", "-m", "dvc", "repro"], again, check=False)
+    assert done.returncode != 0
+    assert "error: params.yaml: batching.batch_size = 0: must be greater than or equal to 1\n" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_changes_run_only_what_depends_on_them(project):
+    """Each change on top of the one before; ends with the project as it was."""
+    folder, _ = project
+    first_run, metrics = run_id(folder), (folder / "reports/metrics.json").read_text()
+
+    # A setting of the last stage: no retraining, the same run, the same model version.
+    change_params(folder, {"evaluate_sample.max_words": 9})
+    ran, printed = repro(folder)
+    assert ran == ["evaluate-sample"]
+    assert "lstm_lm version 1 in the model registry already is this model" in printed
+    assert (folder / "reports/metrics.json").read_text() == metrics
+    assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
+
+    # The serving code: a new version of the same run, still no retraining.
+    serving = folder / "src/lstm_lm/serving.py"
+    serving.write_text(serving.read_text() + "# changed\n")
+    ran, printed = repro(folder)
+    assert ran == ["evaluate-sample"]
+    assert "lstm_lm version 2 in the model registry\n" in printed
+    assert run_id(folder) == first_run
+
+    # Where runs are tracked shapes no output.
+    change_params(folder, {"tracking.experiment": "other"})
+    assert repro(folder)[0] == []
+
+    # A store that does not know the run gets a stand-in for it.
+    ran, printed = repro(folder, "--force", "--single-item", "evaluate-sample", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'elsewhere.db'}")
+    assert f"does not know run {first_run}" in printed
+    assert run_id(folder) == first_run
+
+    # One edited line of one's own text in a training document: everything, as another run.
+    text = folder / "data/own" / json.loads((folder / "data/vocab/splits.json").read_text())["train"][0]["document"]
+    text.write_text(text.read_text() + "a ghost more\n")
+    ran, printed = repro(folder)
+    assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
+    assert run_id(folder) != first_run
+
+    # Back to what was trained before: DVC remembers, and nothing is trained.
+    text.write_text(text.read_text().removesuffix("a ghost more\n"))
+    ran, printed = repro(folder)
+    assert "Stage 'train' is cached" in printed
+    assert run_id(folder) == first_run
+
+
+def test_cleaning_keeps_ones_own_text_and_the_runs(project):
+    folder, _ = project
+    printed = run(["make", "clean"], folder).stdout
+    assert "data/raw" in printed
+    assert not any(
+        (folder / name).exists()
+        for name in ("data/raw", "data/vocab", "data/batches", "models/weights", "models/run.json", "reports/metrics.json")
+    )
+    assert len(list((folder / "data/own").glob("*.txt"))) == DOCUMENTS
+    assert (folder / "mlflow.db").exists()
+    assert (folder / "models/.gitkeep").exists()

@@ -1,0 +1,173 @@
+import json
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import PROJECT, environment
+from lstm_lm import dataset, params, tracking
+from lstm_lm.console import UserError
+from lstm_lm.history import Row, Sample
+
+SETTINGS = params.load(PROJECT / "params.yaml")
+ROW = Row(step=10, words_seen=1120, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
+FIGURES = {
+    split: {"loss": 5.0, "perplexity": 148.4, "oov_rate": 0.1, "adjusted_perplexity": 300.0, "bits_per_character": 1.7, "words": 9}
+    for split in dataset.HELD_OUT
+}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    """A SQLite store that has been made once; each test gets a copy, since the tables take seconds to make."""
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        tracking.connect(SETTINGS.tracking).search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def project(store, tmp_path, monkeypatch):
+    """A project folder with an empty store and the outputs of the data stages; stages run in another folder."""
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for name in ("raw", "vocab", "batches"):
+        (elsewhere / "data" / name).mkdir(parents=True)
+        (elsewhere / "data" / name / "file").write_text(name)
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(store.read_bytes())
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.chdir(elsewhere)
+    return root
+
+
+def metrics(run):
+    return {
+        metric.key: (metric.step, metric.value)
+        for key in run.client.get_run(run.id).data.metrics
+        for metric in run.client.get_metric_history(run.id, key)[-1:]
+    }
+
+
+def artifacts(run):
+    return {item.path for item in run.client.list_artifacts(run.id)}
+
+
+def text_of(run, name):
+    import mlflow
+
+    return mlflow.artifacts.load_text(f"{run.client.get_run(run.id).info.artifact_uri}/{name}")
+
+
+def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
+    import numpy as np
+
+    run = tracking.Run.start(SETTINGS, {"resolved_precision": "float32"})
+    held, ids = dataset.held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
+    train = np.zeros([2, 6], np.int32)
+    run.log_dataset(
+        dataset.Batches("stream", 2, 3, 4, train, {"validation": held, "test": held}, {"validation": ids, "test": ids}),
+        {"path": "data/own"},
+    )
+    run.row(ROW)
+    assert metrics(run) == {}  # pending: single calls would be slow
+    run.row(Row(**{**ROW.__dict__, "step": 20, "validation_loss": 5.5, "validation_perplexity": 244.7}))
+    run.samples([Sample(20, "to be", 0.0, "to be king")])
+    run.finish()
+
+    stored = run.client.get_run(run.id)
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params["train.learning_rate"] == "0.008"
+    assert stored.data.params["resolved_precision"] == "float32"
+    assert not any(key.startswith(("evaluate_sample", "tracking")) for key in stored.data.params)
+    assert metrics(run)["train/loss"] == (20, 6.5)
+    assert metrics(run)["validation/perplexity"] == (20, 244.7)
+    assert set(metrics(run)) == {
+        "train/loss",
+        "train/learning_rate",
+        "train/gradient_norm",
+        "train/words_per_second",
+        "train/words_seen",
+        "validation/loss",
+        "validation/perplexity",
+    }
+    assert [metric.step for metric in run.client.get_metric_history(run.id, "train/loss")] == [10, 20]
+    assert json.loads(text_of(run, "training_samples.json"))["data"] == [[20, "to be", 0.0, "to be king"]]
+    assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    assert stored.data.tags["data.raw"] == tracking.digest(project.parent / "elsewhere/data/raw")
+    assert (project / "mlartifacts/lstm_lm").is_dir()  # under the project, though the stage ran elsewhere
+
+
+def test_a_run_that_mlflow_run_made_is_joined(project, monkeypatch):
+    client = tracking.connect(SETTINGS.tracking)
+    made = client.create_run(tracking._experiment(client, SETTINGS.tracking)).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", made)
+    assert tracking.Run.start(SETTINGS, {}).id == made
+
+
+def test_evaluation_joins_the_run_and_the_latest_values_win(project):
+    trained = tracking.Run.start(SETTINGS, {})
+    trained.finish()
+    run, stand_in = tracking.Run.join(SETTINGS, trained.id)
+    assert (run.id, stand_in) == (trained.id, False)
+    samples = [{"prompt": "to be", "temperature": 0, "text": "to be king"}]
+    run.log_evaluation(FIGURES, 20, samples, SETTINGS.evaluate_sample)
+    changed = SETTINGS.evaluate_sample.model_copy(update={"max_words": 7})
+    for _ in range(2):
+        run.log_evaluation({"test": {"perplexity": 99.0}}, 20, [{**samples[0], "text": "to be queen"}], changed)
+    assert metrics(run)["test/perplexity"] == (20, 99.0)
+    assert [metric.value for metric in run.client.get_metric_history(run.id, "test/perplexity")] == [148.4, 99.0]  # no third point
+    assert metrics(run)["test/bits_per_character"] == (20, 1.7)
+    assert json.loads(text_of(run, "samples.json")) == {"columns": ["prompt", "temperature", "text"], "data": [["to be", 0, "to be queen"]]}
+    tags = run.client.get_run(run.id).data.tags
+    assert tags["evaluate_sample.max_words"] == "7"
+    assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "samples.json", "type": "table"}]
+
+
+def test_weights_of_an_unknown_run_get_one_stand_in(project):
+    unknown = "0" * 32
+    run, stand_in = tracking.Run.join(SETTINGS, unknown)
+    assert stand_in
+    assert tracking.Run.join(SETTINGS, unknown)[0].id == run.id
+    stored = run.client.get_run(run.id)
+    assert stored.data.tags["lstm_lm.trained_as"] == unknown
+    assert stored.data.params["model.hidden_size"] == "512"
+
+
+def test_a_server_that_is_not_there_is_said_within_seconds(free_port, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
+    began = time.monotonic()
+    with pytest.raises(UserError, match=f"no MLflow server answers at http://127.0.0.1:{free_port}"):
+        tracking.Run.start(SETTINGS, {})
+    assert time.monotonic() - began < 10
+
+
+def test_an_unknown_kind_of_store_is_one_line(monkeypatch):
+    settings = SETTINGS.tracking.model_copy(update={"uri": "nonsense://x"})
+    with pytest.raises(UserError, match=r"the tracking store nonsense://x cannot be used: .*tracking\.uri"):
+        tracking.connect(settings)
+
+
+def test_the_digest_of_a_folder_is_of_names_and_contents(tmp_path):
+    for name, files in {
+        "a": {"x": "1", "d/y": "2"},
+        "b": {"d/y": "2", "x": "1"},
+        "c": {"x": "1", "d/z": "2"},
+        "d": {"x": "1", "d/y": "3"},
+    }.items():
+        for file, text in files.items():
+            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name / file).write_text(text)
+    digests = [tracking.digest(tmp_path / name) for name in "abcd"]
+    assert digests[0] == digests[1]
+    assert len(set(digests)) == 3
+
+
+def test_a_run_is_named_after_what_distinguishes_its_recipe():
+    assert tracking.name_of(SETTINGS).startswith("stream lstm 512 adamw 0.008")
+
+
+def test_importing_it_is_cheap():
+    code = "import sys; from lstm_lm import tracking; sys.exit('mlflow' in sys.modules or 'tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "src", env=environment(), check=False).returncode == 0
