@@ -41,10 +41,10 @@ serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=
 	@python src/serve.py $(if $(PORT),--port $(PORT))
 
 sample: setup  ## a text from the model: make sample PROMPT="to be or not to"
-	@python src/sample.py "$$PROMPT"
+	@python src/sample.py -- "$$PROMPT"
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
-	rm -rf data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -rf data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 lock: setup  ## pin requirements.lock anew from pyproject.toml

@@ -14,27 +14,48 @@ die() {
 }
 
 # The stamp is a copy of the lock: a touched file or another checkout's time stamps install nothing anew.
-if cmp -s requirements.lock "$venv/requirements.lock" && "$venv/bin/python" -c '' 2>/dev/null; then
+stamp=$venv/requirements.lock
+# Only an environment that was made here is ever made anew, since that empties the folder.
+mark=$venv/made-by-make
+if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
     exit 0
 fi
+if [ -e "$venv" ] && [ ! -e "$mark" ]; then
+    die "$venv is there already and was not made by make: remove it, or name another folder with VENV=..."
+fi
 
+has_venv() {
+    "$1" -c 'import venv, ensurepip' 2>/dev/null
+}
 if [ -n "$python" ]; then
     command -v "$python" >/dev/null || die "PYTHON=$python: no such program"
     fits "$python" || die "PYTHON=$python is $("$python" --version 2>&1): Python 3.11, 3.12 or 3.13 is needed"
+    has_venv "$python" || die "$python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
 else
+    without=
     for candidate in python3 python3.13 python3.12 python3.11 python; do
         if command -v "$candidate" >/dev/null && fits "$candidate"; then
-            python=$candidate
-            break
+            if has_venv "$candidate"; then
+                python=$candidate
+                break
+            fi
+            without=$candidate
         fi
     done
     found=$(python3 --version 2>/dev/null || echo "no python3")
-    [ -n "$python" ] || die "Python 3.11, 3.12 or 3.13 is needed, but here is $found: install one, or name it with make PYTHON=/path/to/python"
+    if [ -z "$python" ]; then
+        [ -z "$without" ] || die "$without has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
+        die "Python 3.11, 3.12 or 3.13 is needed, but here is $found: install one, or name it with make PYTHON=/path/to/python"
+    fi
 fi
-"$python" -c 'import venv, ensurepip' 2>/dev/null || die "$python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
 
 echo "setting up $venv with $("$python" --version) (once, some minutes) ..."
-"$python" -m venv --clear "$venv" || die "$python -m venv $venv failed: see above"
+rm -rf "$venv"
+mkdir -p "$venv"
+touch "$mark"
+"$python" -m venv "$venv" || die "$python -m venv $venv failed: see above"
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock ||
     die "the packages of requirements.lock could not be installed: see above"
-cp requirements.lock "$venv/requirements.lock"
+# For commands typed by hand in the activated environment.
+echo 'export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true' >>"$venv/bin/activate"
+cp requirements.lock "$stamp"

@@ -31,12 +31,15 @@ def main():
     held = {}
     for name in dataset.HELD_OUT:
         held[name] = dataset.held_out([span.document for span in parts[name]], *of(name))
+    source, raw = corpus.about("data/raw")
     dataset.save(
         dataset.Batches(
             recipe=settings.recipe,
             batch_size=settings.batch_size,
             sequence_length=settings.sequence_length,
             vocabulary_size=len(known),
+            source=source,
+            raw=raw,
             train=cut,
             held_out={name: about for name, (about, _) in held.items()},
             ids={name: ids for name, (_, ids) in held.items()},

@@ -51,7 +51,7 @@ def main():
     run, stand_in = tracking.Run.join(settings, run_id)
     if stand_in:
         print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {run.id} in its place")
-    run.log_evaluation(figures, trained["best_step"], samples, chosen)
+    run.log_evaluation(figures, trained["steps"], samples, chosen)
     run.log_files([reports / "metrics.json", reports / "samples.md"])
     version, new = run.log_model(SAVED_MODEL, SERVING, settings.tracking.registered_model)
     print(f"{settings.tracking.registered_model} version {version} in the model registry" + ("" if new else " already is this model"))

@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import shutil
-import socket
 from pathlib import Path
 
 from lstm_lm import console, params, tracking
@@ -24,11 +22,7 @@ def main():
             f"the model in {saved_model} is not in the registry as {settings.registered_model}: "
             f"register it with: dvc repro --force --single-item evaluate-sample"
         )
-    with socket.socket() as probe:
-        if probe.connect_ex((chosen.host, chosen.port)) == 0:
-            raise console.UserError(f"port {chosen.port} is taken: choose another, with: make serve PORT=...")
-    if not shutil.which("uvicorn"):
-        raise console.UserError("uvicorn is not on PATH: activate the environment first, with: source .venv/bin/activate")
+    console.check_can_serve("uvicorn", chosen.host, chosen.port, "make serve PORT=...")
     uri = f"models:/{settings.registered_model}/{version}"
     print(f"serving {uri} on http://{chosen.host}:{chosen.port} in about 20 seconds; stop with Ctrl-C. Ask it, in another terminal:")
     print(

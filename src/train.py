@@ -36,8 +36,7 @@ def main():
     observers = [history.Terminal(), history.Files("models"), run]
     status = "FAILED"
     try:
-        source = json.loads(Path("data/raw/source.json").read_text(encoding="utf-8"))["source"]
-        run.log_dataset(batches, source)
+        run.log_dataset(batches)
         with tempfile.TemporaryDirectory() as scratch:
             text_model = export.TextModel(language_model, tokenizer, export.write_words(words, Path(scratch) / "vocabulary.txt"))
             trainer = training.Trainer(
@@ -52,7 +51,8 @@ def main():
             )
             result = trainer.run()
             text_model.save("models/saved_model")
-        language_model.save("models/weights", {"precision": chosen, "best_step": result.best_step, "best_epoch": result.best_epoch})
+        about = {"precision": chosen, "steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
+        export.save_weights(language_model, "models/weights", about)
         Path("reports").mkdir(exist_ok=True)
         graph_picture.draw(
             trainer.train_step.get_concrete_function(), text_model.step.get_concrete_function(), language_model.weights, "reports/graph.png"

@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import shutil
-import socket
 
 from lstm_lm import console, params, tracking
 
@@ -16,11 +14,7 @@ def main():
     store = tracking.uri(params.load().tracking)
     if store.startswith(("http://", "https://")):
         raise console.UserError(f"the tracking store is a server with pages of its own: open {store}")
-    with socket.socket() as probe:
-        if probe.connect_ex((chosen.host, chosen.port)) == 0:
-            raise console.UserError(f"port {chosen.port} is taken: choose another, with: make ui PORT=...")
-    if not shutil.which("mlflow"):
-        raise console.UserError("mlflow is not on PATH: activate the environment first, with: source .venv/bin/activate")
+    console.check_can_serve("mlflow", chosen.host, chosen.port, "make ui PORT=...")
     print(f"MLflow on http://{chosen.host}:{chosen.port} in about 20 seconds; stop with Ctrl-C", flush=True)
     # Without this it starts task runners that nothing here uses, and twice as slowly.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"

@@ -1,5 +1,7 @@
 import os
+import socket
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +16,28 @@ def test_a_users_mistake_is_one_line_and_exit_code_1(capfd):
         console.run(main)
     assert ended.value.code == 1
     assert capfd.readouterr().err == "error: params.yaml: x = 0: must be >= 1\n"
+
+
+def test_a_missing_file_is_one_line(capfd, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        console.run(Path("data/batches/batches.json").read_text)
+    assert ended.value.code == 1
+    assert capfd.readouterr().err == "error: data/batches/batches.json: No such file or directory (made by the pipeline: dvc repro)\n"
+
+
+def test_a_server_is_not_started_where_it_cannot_listen(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(console.UserError, match=f"port {port} is taken: choose another, with: make ui PORT="):
+            console.check_can_serve("sh", "127.0.0.1", port, "make ui PORT=...")
+    console.check_can_serve("sh", "127.0.0.1", port, "make ui PORT=...")
+    with pytest.raises(console.UserError, match="port 99999: must be from 1 to 65535"):
+        console.check_can_serve("sh", "127.0.0.1", 99999, "make ui PORT=...")
+    with pytest.raises(console.UserError, match="nonsense is not on PATH: activate"):
+        console.check_can_serve("nonsense", "127.0.0.1", port, "")
 
 
 def test_ctrl_c_is_no_stack_trace(capfd):

@@ -37,6 +37,7 @@ def server():
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
+            self.server.asked.append(self.path)
             answers = self.server.pages[self.path]
             status, body, headers = answers.pop(0) if len(answers) > 1 else answers[0]
             self.send_response(status)
@@ -44,7 +45,6 @@ def server():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(body)
-            self.server.asked.append(self.path)
 
         def log_message(self, *args):
             pass
@@ -80,12 +80,23 @@ def test_a_folder_is_read_in_order_without_hidden_files(own):
     ]
 
 
-def test_links_are_followed(own, tmp_path):
+def test_linked_files_are_read_and_linked_folders_refused(own, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "x.txt").write_text("words")
-    (own / "books").symlink_to(elsewhere)
-    assert [d.name for d in corpus.fetch(own_source(), "utf-8")] == ["books/x.txt"]
+    (own / "y.txt").symlink_to(elsewhere / "x.txt")
+    assert [d.name for d in corpus.fetch(own_source(), "utf-8")] == ["y.txt"]
+    for target, what in ((elsewhere, "a folder"), (tmp_path / "gone", "nothing")):
+        (own / "books").symlink_to(target)
+        with pytest.raises(UserError, match=f"books: a link to {what}: link the files themselves"):
+            corpus.fetch(own_source(), "utf-8")
+        (own / "books").unlink()
+
+
+def test_files_of_other_endings_keep_their_names(own):
+    for name in ("wiki.train", "wiki.valid", "notes", "a.b.txt"):
+        (own / name).write_text("words")
+    assert [d.name for d in corpus.fetch(own_source(), "utf-8")] == ["a.b.txt", "notes.txt", "wiki.train.txt", "wiki.valid.txt"]
 
 
 @pytest.mark.parametrize(
@@ -158,6 +169,7 @@ def test_what_is_written_is_read_again_and_described(tmp_path):
     assert list(corpus.read(tmp_path / "raw")) == documents
     about = json.loads((tmp_path / "raw/source.json").read_text())
     assert about["source"] == {"path": "data/own"}
+    assert corpus.about(tmp_path / "raw") == ({"path": "data/own"}, hashlib.sha256((tmp_path / "raw/source.json").read_bytes()).hexdigest())
     assert about["files"][0] == {"name": "a/b.txt", "sha256": hashlib.sha256("één\n".encode()).hexdigest(), "bytes": 6}
 
 

@@ -19,10 +19,13 @@ def test_a_split_is_described_by_what_is_scored():
 def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):
     about, ids = dataset.held_out(["one"], [["a", "b", "c"]], [np.array([1, 2, 0], np.int32)])
     train = np.arange(12, dtype=np.int32).reshape(2, 6)
-    made = dataset.Batches("stream", 2, 3, 4, train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
+    made = dataset.Batches(
+        "stream", 2, 3, 4, {"path": "data/own"}, "digest", train, {"validation": about, "test": about}, {"validation": ids, "test": ids}
+    )
     dataset.save(made, tmp_path)
     read = dataset.load(tmp_path)
     assert (read.recipe, read.batch_size, read.sequence_length, read.vocabulary_size) == ("stream", 2, 3, 4)
+    assert (read.source, read.raw) == ({"path": "data/own"}, "digest")
     assert isinstance(read.train, np.memmap)
     assert read.train.tolist() == train.tolist()
     assert read.held_out == made.held_out

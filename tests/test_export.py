@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.export import Generator
+from lstm_lm.export import Generator, load_weights, save_weights
 from plain import PlainModel, log_softmax
 
 ALONE = """
@@ -106,3 +106,15 @@ def test_bytes_that_are_not_utf_8_are_no_error(tiny_text_model):
     scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1)]
     texts = tiny_text_model().generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
     assert len(texts.numpy()[0].split()) == 6
+
+
+@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "layers": 2}])
+def test_saved_weights_are_loaded_with_nothing_else(tiny_model, tmp_path, shape):
+    model = tiny_model(**shape)
+    save_weights(model, tmp_path, {"precision": "bfloat16"})
+    again = load_weights(tmp_path)
+    assert again.shape == model.shape
+    assert list(again.weights) == list(model.weights)
+    ids = tf.constant([[1, 2, 3]])
+    np.testing.assert_array_equal(again(ids, again.initial_state(1))[0], model(ids, model.initial_state(1))[0])
+    assert json.loads((tmp_path / "config.json").read_text())["precision"] == "bfloat16"

@@ -36,6 +36,11 @@ def test_temperature_0_is_greedy():
     assert choose(LOGITS, [0.0, 0.5, 0.999], temperature=0.0).tolist() == [0, 0, 0]
 
 
+@pytest.mark.parametrize("temperature", [1e-45, 1e-38, 1e-6])
+def test_a_tiny_temperature_is_greedy_and_does_not_overflow(temperature):
+    assert choose(LOGITS[[1, 0, 2, 3, 4]] * 50, [0.0, 0.5, 0.999], temperature=temperature).tolist() == [1, 1, 1]
+
+
 def test_the_uniform_number_picks_by_cumulative_probability():
     assert choose(LOGITS, [0.0, 0.39, 0.41, 0.69, 0.71, 0.89, 0.91, 0.97, 0.99999994]).tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 4]
 

@@ -3,12 +3,15 @@
 import hashlib
 import json
 import re
+import shutil
+import signal
+import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import change_params, copy_project, run
+from conftest import change_params, copy_project, environment, run
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
@@ -170,6 +173,55 @@ def test_sampling_from_the_checkout(project):
         assert done.stdout.count("\n") == 1
 
 
+def test_an_interrupted_training_is_no_trace_and_its_run_says_so(project, tmp_path):
+    folder, _ = project
+    again = copy_project(tmp_path / "again")
+    change_params(again, {**TINY, "train.epochs": 1000})
+    shutil.copytree(folder / "data", again / "data", dirs_exist_ok=True)
+    training = subprocess.Popen(
+        ["python", "src/train.py"], cwd=again, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    printed = ""
+    for line in training.stdout:
+        printed += line
+        if line.startswith("step"):
+            training.send_signal(signal.SIGINT)
+            break
+    printed += training.communicate(timeout=120)[0]
+    assert training.returncode == 130
+    assert printed.splitlines()[-1] == "stopped"
+    assert "Traceback" not in printed
+    store = client(again)
+    [found] = store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
+    assert found.info.status == "KILLED"
+
+
+def test_serving_says_what_is_missing(project, tmp_path):
+    folder, _ = project
+    empty = copy_project(tmp_path / "empty")
+    done = run(["python", "src/serve.py"], empty, check=False)
+    assert (done.returncode, done.stdout) == (1, "error: there is no model in models/saved_model: train one first, with: make repro\n")
+    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'other.db'}"}
+    done = run(["python", "src/serve.py"], folder, check=False, **elsewhere)
+    assert done.returncode == 1
+    assert "is not in the registry as lstm_lm: register it with: dvc repro --force --single-item evaluate-sample\n" in done.stdout
+    done = run(["python", "src/serve.py", "--port", "99999"], folder, check=False)
+    assert (done.returncode, done.stdout) == (1, "error: port 99999: must be from 1 to 65535: make serve PORT=...\n")
+    done = run(["python", "src/ui.py"], folder, check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+    assert done.stdout == "error: the tracking store is a server with pages of its own: open http://127.0.0.1:1\n"
+
+
+def test_a_stage_before_its_turn_is_one_line(tmp_path):
+    empty = copy_project(tmp_path / "empty")
+    for script, file in (
+        ("vocab", "data/raw/source.json"),
+        ("batching", "data/vocab/tokenizer.json"),
+        ("train", "data/batches/batches.json"),
+    ):
+        done = run(["python", f"src/{script}.py"], empty, check=False)
+        assert (done.returncode, done.stdout) == (1, f"error: {file}: No such file or directory (made by the pipeline: dvc repro)\n")
+
+
 def test_data_outputs_are_byte_equal_in_a_fresh_copy(project, tmp_path):
     folder, _ = project
     again = copy_project(tmp_path / "again")
@@ -190,7 +242,7 @@ def test_a_bad_parameter_is_one_line_and_exit_code(project, tmp_path):
 
 
 def test_changes_run_only_what_depends_on_them(project):
-    """Each change on top of the one before; ends with the project as it was."""
+    """Each change on top of the one before; ends with the weights that the other tests know."""
     folder, _ = project
     first_run, metrics = run_id(folder), (folder / "reports/metrics.json").read_text()
 

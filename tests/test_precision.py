@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 import tensorflow as tf
 
 from lstm_lm import precision
@@ -10,9 +9,9 @@ def test_auto_is_decided_by_timing_and_anything_else_is_kept(monkeypatch):
     assert precision.resolve("bfloat16") == ("bfloat16", None)
     chosen, ratio = precision.resolve("auto")
     assert chosen == ("bfloat16" if ratio >= precision.WORTHWHILE else "float32")
-    for seconds, expected in (({tf.float32: 3.0, tf.bfloat16: 1.0}, "bfloat16"), ({tf.float32: 1.0, tf.bfloat16: 9.0}, "float32")):
-        monkeypatch.setattr(precision, "_seconds", seconds.get)
-        assert precision.resolve("auto")[0] == expected
+    for measured, expected in ((3.0, "bfloat16"), (0.9, "float32"), (1.1, "float32")):
+        monkeypatch.setattr(precision, "_ratio", lambda measured=measured: measured)
+        assert precision.resolve("auto") == (expected, measured)
 
 
 def test_a_product_of_rounded_factors_comes_in_float32():
@@ -20,4 +19,4 @@ def test_a_product_of_rounded_factors_comes_in_float32():
     assert precision.matmul(a, b, tf.bfloat16).dtype == tf.float32
     np.testing.assert_allclose(precision.matmul(a, b, tf.bfloat16), a @ b, atol=0.2)
     np.testing.assert_allclose(precision.matmul(a, b, tf.float32, transpose_b=True), a @ b.T, rtol=1e-4, atol=1e-5)
-    assert np.abs(precision.matmul(a, b, tf.bfloat16) - a @ b).max() == pytest.approx(0.06, abs=0.06)
+    assert np.abs(precision.matmul(a, b, tf.bfloat16) - a @ b).max() > 0.005  # it does round

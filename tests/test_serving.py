@@ -191,7 +191,7 @@ def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pick
     found = client.get_model_version("lstm_lm", str(registered[2]))
     with tracking._as_current_store(client.tracking_uri):
         folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{found.version}")
-    info = mlflow.models.get_model_info(folder)
+        info = mlflow.models.get_model_info(folder)
     assert info.signature.inputs.input_names() == ["prompt"]
     assert info.signature.outputs.input_names() == ["text"]
     assert [spec.name for spec in info.signature.params] == ["max_words", "temperature", "top_k", "top_p", "seed"]

@@ -33,6 +33,15 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, python3, arguments, messa
     assert done.stderr.count("\n") == 1
 
 
+def test_a_folder_that_was_not_made_here_is_left_alone(tmp_path):
+    (tmp_path / "venv").mkdir()
+    (tmp_path / "venv/mine.txt").write_text("precious")
+    done = subprocess.run(["sh", "scripts/setup.sh", str(tmp_path / "venv")], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "was not made by make: remove it, or name another folder with VENV=..." in done.stderr
+    assert (tmp_path / "venv/mine.txt").read_text() == "precious"
+
+
 def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path):
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)

@@ -48,6 +48,8 @@ def test_files_named_by_globs_are_held_out():
         ({"a.txt": 9, "b.txt": 9}, ["a*"], ["b*"], "auto", "none is left to train on"),
         ({"a.txt": 9, "b.txt": 9}, 0.1, 0.1, "documents", "too few for training, validation and test"),
         ({"a.txt": 9}, 0.1, 0.1, "auto", "too few for a validation split"),
+        ({"a.txt": 9, "b.txt": 1, "c.txt": 9}, ["b*"], ["c*"], "auto", "too few for a validation split"),
+        ({"a.txt": 9, "b.txt": 9}, ["!"], ["b*"], "auto", r"vocab\.validation: '!' is not a file name pattern"),
     ],
 )
 def test_a_split_without_text_is_refused(lengths, validation, test, split_by, message):

@@ -54,25 +54,45 @@ def test_an_edit_to_serving_never_retrains_and_an_edit_to_the_model_always_does(
 @pytest.mark.parametrize("stage", ["download", "vocab", "batching"])
 def test_data_stages_know_neither_tensorflow_nor_mlflow(stage):
     for path in needed(STAGES[stage]["cmd"].removeprefix("python ")):
-        tree = ast.parse((PROJECT / path).read_text())
-        names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
-        names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-        assert not {name.split(".")[0] for name in names} & {"tensorflow", "keras", "mlflow"}, path
+        assert not top_level_imports(PROJECT / path) & {"tensorflow", "keras", "mlflow"}, path
 
 
 @pytest.mark.parametrize("module", ["model", "losses", "generation", "batching", "evaluation", "lstm"])
 def test_the_modules_of_the_model_know_neither_dvc_nor_mlflow_nor_parameters(module):
     reached = needed(f"src/lstm_lm/{module}.py")
     assert not reached & {f"src/lstm_lm/{name}.py" for name in ("tracking", "params", "console", "corpus", "serving")}
+    for path in reached:
+        assert not top_level_imports(PROJECT / path) & {"dvc", "mlflow", "pathlib", "os", "json", "shutil", "pandas"}, path
+
+
+def top_level_imports(path):
+    tree = ast.parse(path.read_text())
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    return {name.split(".")[0] for name in names}
 
 
 def test_only_one_module_talks_to_mlflow_and_one_to_the_network():
     for path in (PROJECT / "src").rglob("*.py"):
-        text = path.read_text()
         name = path.relative_to(PROJECT / "src").as_posix()
-        assert ("import mlflow" in text) <= (name in ("lstm_lm/tracking.py", "lstm_lm/serving.py")), name
+        found = top_level_imports(path)
+        assert "mlflow" not in found or name in ("lstm_lm/tracking.py", "lstm_lm/serving.py"), name
         # tracking.py only asks whether its server is there.
-        assert ("import requests" in text) <= (name in ("lstm_lm/corpus.py", "lstm_lm/tracking.py")), name
+        assert not found & {"requests", "http", "aiohttp", "httpx"} or name in ("lstm_lm/corpus.py", "lstm_lm/tracking.py"), name
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_every_data_path_a_stage_names_is_a_dep_or_an_out_of_it(stage):
+    script = PROJECT / STAGES[stage]["cmd"].removeprefix("python ")
+    strings = {
+        node.value for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    named = {text for text in strings if text.startswith(("data/", "models/", "reports/")) and " " not in text and not text.endswith(":")}
+    entries = [*STAGES[stage]["deps"], *(out for kind in ("outs", "metrics", "plots") for out in STAGES[stage].get(kind, []))]
+    listed = {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}
+    assert named
+    for text in named:
+        assert any(text == path or text.startswith(f"{path}/") for path in listed), text
 
 
 def test_every_stage_reads_the_parameters_it_lists():

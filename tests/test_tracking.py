@@ -18,6 +18,15 @@ FIGURES = {
 }
 
 
+@pytest.mark.parametrize("address", ["sqlite:///{}/file/mlflow.db", "nonsense+driver://x/y"])
+def test_a_database_that_cannot_be_used_is_one_line(address, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    settings = SETTINGS.tracking.model_copy(update={"uri": address.format(tmp_path)})
+    with pytest.raises(UserError, match=r"cannot be used: .*tracking\.uri") as error:
+        tracking.connect(settings)
+    assert "\n" not in str(error.value)
+
+
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     """A SQLite store that has been made once; each test gets a copy, since the tables take seconds to make."""
@@ -32,7 +41,7 @@ def store(tmp_path_factory):
 def project(store, tmp_path, monkeypatch):
     """A project folder with an empty store and the outputs of the data stages; stages run in another folder."""
     root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
-    for name in ("raw", "vocab", "batches"):
+    for name in ("vocab", "batches"):
         (elsewhere / "data" / name).mkdir(parents=True)
         (elsewhere / "data" / name / "file").write_text(name)
     root.mkdir()
@@ -67,8 +76,9 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     held, ids = dataset.held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
-        dataset.Batches("stream", 2, 3, 4, train, {"validation": held, "test": held}, {"validation": ids, "test": ids}),
-        {"path": "data/own"},
+        dataset.Batches(
+            "stream", 2, 3, 4, {"path": "data/own"}, "digest", train, {"validation": held, "test": held}, {"validation": ids, "test": ids}
+        )
     )
     run.row(ROW)
     assert metrics(run) == {}  # pending: single calls would be slow
@@ -78,7 +88,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
 
     stored = run.client.get_run(run.id)
     assert stored.info.status == "FINISHED"
-    assert stored.data.params["train.learning_rate"] == "0.008"
+    assert stored.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
     assert stored.data.params["resolved_precision"] == "float32"
     assert not any(key.startswith(("evaluate_sample", "tracking")) for key in stored.data.params)
     assert metrics(run)["train/loss"] == (20, 6.5)
@@ -95,7 +105,8 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     assert [metric.step for metric in run.client.get_metric_history(run.id, "train/loss")] == [10, 20]
     assert json.loads(text_of(run, "training_samples.json"))["data"] == [[20, "to be", 0.0, "to be king"]]
     assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
-    assert stored.data.tags["data.raw"] == tracking.digest(project.parent / "elsewhere/data/raw")
+    assert stored.data.tags["data.raw"] == "digest"
+    assert stored.data.tags["data.vocab"] == tracking.digest(project.parent / "elsewhere/data/vocab")
     assert (project / "mlartifacts/lstm_lm").is_dir()  # under the project, though the stage ran elsewhere
 
 
@@ -132,7 +143,29 @@ def test_weights_of_an_unknown_run_get_one_stand_in(project):
     assert tracking.Run.join(SETTINGS, unknown)[0].id == run.id
     stored = run.client.get_run(run.id)
     assert stored.data.tags["lstm_lm.trained_as"] == unknown
-    assert stored.data.params["model.hidden_size"] == "512"
+    assert stored.data.params["model.hidden_size"] == str(SETTINGS.model.hidden_size)
+
+
+def test_the_runs_figures_are_those_of_the_kept_weights_also_when_a_later_epoch_was_worse(project):
+    run = tracking.Run.start(SETTINGS, {})
+    for step, loss in ((10, 5.0), (20, 5.5)):
+        run.row(Row(**{**ROW.__dict__, "step": step, "validation_loss": loss, "validation_perplexity": loss}))
+    run.finish()
+    run.log_evaluation(FIGURES, 20, [{"prompt": "to be", "temperature": 0, "text": "to be king"}], SETTINGS.evaluate_sample)
+    assert run.client.get_run(run.id).data.metrics["validation/loss"] == 5.0
+    assert run.client.get_run(run.id).data.metrics["validation/perplexity"] == 148.4
+    assert "test/words" not in run.client.get_run(run.id).data.metrics
+
+
+def test_a_store_that_fails_to_answer_is_not_taken_for_one_that_does_not_know(project, monkeypatch):
+    import mlflow
+
+    def fail(self, run_id):
+        raise mlflow.exceptions.MlflowException("out of order", error_code=mlflow.protos.databricks_pb2.INTERNAL_ERROR)
+
+    monkeypatch.setattr(mlflow.MlflowClient, "get_run", fail)
+    with pytest.raises(UserError, match=r"cannot be asked for run x: .*out of order"):
+        tracking.Run.join(SETTINGS, "x")
 
 
 def test_a_server_that_is_not_there_is_said_within_seconds(free_port, monkeypatch):
@@ -165,7 +198,8 @@ def test_the_digest_of_a_folder_is_of_names_and_contents(tmp_path):
 
 
 def test_a_run_is_named_after_what_distinguishes_its_recipe():
-    assert tracking.name_of(SETTINGS).startswith("stream lstm 512 adamw 0.008")
+    settings = SETTINGS.model_copy(update={"model": SETTINGS.model.model_copy(update={"layers": 2, "hidden_size": 64})})
+    assert tracking.name_of(settings).startswith("stream lstm 2x64 adamw ")
 
 
 def test_importing_it_is_cheap():

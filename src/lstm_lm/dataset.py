@@ -35,6 +35,7 @@ class Batches:
     Attributes:
         recipe, batch_size, sequence_length: how `train` was cut; the cookbook's chunks have their sequence length built in.
         vocabulary_size: number of ids.
+        source: where the text is from, a dict; raw: digest of the text itself.
         train: int32, [batch_size, words] for the recipe stream, [chunks, batch_size, sequence_length] for cookbook.
         held_out: {"validation": HeldOut, "test": HeldOut}
         ids: {"validation": int32 [words], "test": int32 [words]}, the documents one after the other.
@@ -44,6 +45,8 @@ class Batches:
     batch_size: int
     sequence_length: int
     vocabulary_size: int
+    source: dict
+    raw: str
     train: np.ndarray
     held_out: dict
     ids: dict
@@ -90,6 +93,8 @@ def save(batches, folder):
         "batch_size": batches.batch_size,
         "sequence_length": batches.sequence_length,
         "vocabulary_size": batches.vocabulary_size,
+        "source": batches.source,
+        "raw": batches.raw,
         **{name: asdict(batches.held_out[name]) for name in HELD_OUT},
     }
     (folder / "batches.json").write_text(json.dumps(about, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -1,10 +1,14 @@
-"""The SavedModel: text in, text out, and scores, with nothing of this project and no Python needed to run it."""
+"""What a trained model is kept as: plain weights, and the SavedModel, which needs nothing of this project and no Python to run."""
 
+import json
+import unicodedata
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
 
-from lstm_lm import generation
+from lstm_lm import generation, losses
+from lstm_lm.model import LanguageModel, Shape
 
 
 class TextModel(tf.Module):
@@ -49,7 +53,7 @@ class TextModel(tf.Module):
     def _score(self, ids, targets, state):
         """int32 [batch, time] twice, state -> {"nats": float32 [batch, time], "state": next state}."""
         logits, state = self.model(ids, state)
-        return {"nats": tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits), "state": state}
+        return {"nats": losses.nats(logits, targets), "state": state}
 
     def _step(self, ids, state):
         """The batch-1 inference step: int32 [1, 1], state -> {"probabilities": float32 [1, vocabulary], "state": next state}."""
@@ -104,6 +108,30 @@ def write_words(words, path):
     return path
 
 
+def save_weights(model, folder, about):
+    """Write weights.npz and config.json into `folder`: enough to load the model again, here or in plain NumPy.
+
+    Args:
+        model: LanguageModel.
+        about: further facts to keep with the weights, such as the precision they were trained in.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "weights.npz", **{name: variable.numpy() for name, variable in model.weights.items()})
+    config = {"shape": model.shape.__dict__, **about}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def load_weights(folder):
+    """The LanguageModel that `save_weights` wrote."""
+    folder = Path(folder)
+    model = LanguageModel(Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8"))["shape"]))
+    with np.load(folder / "weights.npz") as saved:
+        for name, variable in model.weights.items():
+            variable.assign(saved[name])
+    return model
+
+
 class Generator:
     """Plain Python calls of `generate`, over a TextModel or a loaded SavedModel."""
 
@@ -113,7 +141,7 @@ class Generator:
     def __call__(self, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=0):
         """list of str -> list of str."""
         texts = self.text_model.generate(
-            tf.constant(list(prompts), tf.string),
+            tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string),
             tf.constant(max_words, tf.int32),
             tf.constant(temperature, tf.float32),
             tf.constant(top_k, tf.int32),

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+LEAST_TEMPERATURE = 1e-4
 NEVER = -1e30  # the logit of a word that may not be written; finite, so that no NaN can come of it
 
 
@@ -23,7 +24,8 @@ def choose(logits, uniform, temperature, top_k, top_p):
         return tf.argmax(logits, axis=1, output_type=tf.int32)
 
     def sampled():
-        scaled = logits / temperature
+        # Any smaller temperature is greedy too; it would only overflow.
+        scaled = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / tf.maximum(temperature, LEAST_TEMPERATURE)
         limited = tf.logical_or(top_k > 0, top_p < 1.0)
         return tf.cond(limited, lambda: _from_the_top(scaled, uniform, top_k, top_p), lambda: _inverse_cdf(tf.nn.softmax(scaled), uniform))
 

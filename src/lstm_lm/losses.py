@@ -5,6 +5,11 @@ import tensorflow as tf
 from lstm_lm.precision import matmul
 
 
+def nats(logits, targets):
+    """float32 [..., vocabulary], int32 [...] -> what each target costs, float32 [...]."""
+    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+
+
 def softmax_cross_entropy(hidden, weights, bias, targets):
     """The plain one: all logits at once, TensorFlow's own loss and gradient.
 
@@ -16,8 +21,7 @@ def softmax_cross_entropy(hidden, weights, bias, targets):
     Returns:
         nats per word, float32 [words].
     """
-    logits = tf.matmul(hidden, weights, transpose_b=True) + bias  # [words, vocabulary]
-    return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits)
+    return nats(tf.matmul(hidden, weights, transpose_b=True) + bias, targets)
 
 
 def chunked_softmax_cross_entropy(hidden, weights, bias, targets, dtype=tf.float32, chunk=512):

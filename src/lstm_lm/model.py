@@ -1,8 +1,6 @@
 """LanguageModel: one set of weights, with a training view and an inference view over it."""
 
-import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -147,6 +145,14 @@ class LanguageModel(tf.Module):
         Returns:
             (nats per word, float32 scalar; next state)
         """
+        x, state = self.training_encode(ids, state, dropout, dtype)
+        with tf.name_scope("softmax"):
+            flat = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
+            weights = self.softmax_weights, self.softmax_bias
+            return losses.chunked_softmax_cross_entropy(flat, *weights, tf.reshape(targets, [-1]), dtype), state
+
+    def training_encode(self, ids, state, dropout=None, dtype=tf.float32):
+        """The training view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
         drop = dropout or (lambda x, site: x)
         with tf.name_scope("embedding"):
             x = drop(tf.gather(self.embedding, ids), 0)  # [batch, time, embedding]
@@ -157,38 +163,13 @@ class LanguageModel(tf.Module):
                 x, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
                 x = drop(x, layer + 1)
                 states.append(tf.stack([h, c]))
-        x = self._project(x, dtype)
-        with tf.name_scope("softmax"):
-            flat = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
-            loss = losses.chunked_softmax_cross_entropy(flat, self.softmax_weights, self.softmax_bias, tf.reshape(targets, [-1]), dtype)
-        return loss, tf.stack(states)
+        return self._project(x, dtype), tf.stack(states)
 
     def _project(self, x, dtype=tf.float32):
         if self.projection is None:
             return x
         with tf.name_scope("projection"):
             return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(self.projection, dtype), 1), tf.float32)
-
-    def save(self, folder, about=None):
-        """Write weights.npz and config.json into `folder`: enough to load the model again, here or in plain NumPy.
-
-        about: further facts to keep with the weights, such as the precision they were trained in.
-        """
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
-        np.savez(folder / "weights.npz", **{name: variable.numpy() for name, variable in self.weights.items()})
-        config = {"shape": self.shape.__dict__, **(about or {})}
-        (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
-
-    @classmethod
-    def load(cls, folder):
-        """The model that `save` wrote."""
-        folder = Path(folder)
-        model = cls(Shape(**json.loads((folder / "config.json").read_text(encoding="utf-8"))["shape"]))
-        with np.load(folder / "weights.npz") as saved:
-            for name, variable in model.weights.items():
-                variable.assign(saved[name])
-        return model
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,19 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from lstm_lm.console import UserError
 
+SHA256 = r"^[0-9a-f]{64}$"
+PINNED = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$"
+HTTP = r"^https?://"
+MARKS = r"^(?:[^\s\w]|_)*$"
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
+IN_WORDS = {
+    SHA256: "a sha256 digest, 64 hexadecimal digits in lower case",
+    PINNED: "a package and its version, as name==1.2.3",
+    HTTP: "an address that starts with http:// or https://",
+    MARKS: "punctuation marks only, no letters, digits or spaces",
+    NAME: "letters, digits, spaces, '.', '-' and '_', and start with a letter or digit",
+}
+
 Share = Annotated[float, Field(gt=0, lt=1)]
 Words = Annotated[list[str], Field(min_length=1)]
 
@@ -20,9 +33,9 @@ class Section(BaseModel):
 
 
 class PypiSource(Section):
-    pypi: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$")]
+    pypi: Annotated[str, Field(pattern=PINNED)]
     members: str
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    sha256: Annotated[str, Field(pattern=SHA256)]
 
 
 class PathSource(Section):
@@ -30,8 +43,8 @@ class PathSource(Section):
 
 
 class UrlSource(Section):
-    url: Annotated[str, Field(pattern=r"^https?://")]
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None  # optional: not every page has a known digest
+    url: Annotated[str, Field(pattern=HTTP)]
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None  # optional: not every page has a known digest
 
 
 SOURCES = {"pypi": PypiSource, "path": PathSource, "url": UrlSource}
@@ -56,7 +69,7 @@ class Download(Section):
 
 class Vocab(Section):
     lowercase: bool
-    keep_punctuation: Annotated[str, Field(pattern=r"^[^\s\w]*$")]
+    keep_punctuation: Annotated[str, Field(pattern=MARKS)]
     min_count: Annotated[int, Field(ge=1)]
     max_size: Annotated[int, Field(ge=1)] | None
     split_by: Literal["auto", "documents", "spans"]
@@ -143,8 +156,8 @@ class EvaluateSample(Section):
 
 class Tracking(Section):
     uri: Annotated[str, Field(min_length=1)] | None
-    experiment: Annotated[str, Field(min_length=1)]
-    registered_model: Annotated[str, Field(min_length=1)]
+    experiment: Annotated[str, Field(pattern=NAME)]
+    registered_model: Annotated[str, Field(pattern=NAME)]
 
 
 class Params(Section):
@@ -184,8 +197,12 @@ def load(path="params.yaml"):
     except ValidationError as error:
         # A misspelt key is both unknown and missing: the unknown one says more.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
-        raise UserError(f"{path}: {_explain(problems[0], values)}{more}") from None
+        # The members of a union each tell their problem with one value.
+        lines = list(
+            {line.split(":")[0].split(" = ")[0]: line for line in (_explain(problem, values) for problem in reversed(problems))}.values()
+        )
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        raise UserError(f"{path}: {lines[-1]}{more}") from None
 
 
 def _explain(problem, values):
@@ -218,7 +235,7 @@ def _explain(problem, values):
     if problem["type"] == "value_error":  # a check across keys, which names them and their values itself
         return f"{name}: {message}"
     if problem["type"] == "string_pattern_mismatch":
-        message = f"must match {problem['ctx']['pattern']}"
+        message = f"must be {IN_WORDS[problem['ctx']['pattern']]}"
     return f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}: {message}"
 
 

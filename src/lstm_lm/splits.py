@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-import pathspec
 
 from lstm_lm.console import UserError
+from lstm_lm.globs import glob
 
 SPLITS = ("train", "validation", "test")
 
@@ -41,15 +41,25 @@ def split(lengths, validation, test, split_by, seed):
     elif split_by == "documents" or (split_by == "auto" and len(lengths) * min(validation, test) >= 1):
         chosen = _by_share(list(lengths), validation, test, seed)
     else:
-        return _by_span(lengths, validation, test)
-    return {name: [Span(document, 0, lengths[document]) for document in sorted(chosen[name])] for name in SPLITS}
+        chosen = None
+    if chosen is None:
+        spans = _by_span(lengths, validation, test)
+    else:
+        spans = {name: [Span(document, 0, lengths[document]) for document in sorted(chosen[name])] for name in SPLITS}
+    for name in SPLITS:
+        # A held-out document's first word is not scored, so two words are the least there is to measure.
+        if not any(span.stop - span.start > 1 for span in spans[name]):
+            raise UserError(
+                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words in a row: give it more text"
+            )
+    return spans
 
 
 def _by_name(documents, validation, test):
     held_out = {}
     for split_name, patterns in (("validation", validation), ("test", test)):
         for pattern in patterns:
-            found = list(pathspec.PathSpec.from_lines("gitignore", [pattern]).match_files(documents))
+            found = list(glob(pattern, f"vocab.{split_name}").match_files(documents))
             if not found:
                 raise UserError(
                     f"params.yaml: vocab.{split_name}: {pattern!r} matches no document with words in it; there are {_some(documents)}"
@@ -83,12 +93,6 @@ def _by_span(lengths, validation, test):
         for name, span in zip(SPLITS, (Span(document, 0, middle), Span(document, middle, stop), Span(document, stop, words)), strict=True):
             if span.stop > span.start:
                 spans[name].append(span)
-    for name in SPLITS:
-        # A held-out document's first word is not scored, so two words are the least there is to measure.
-        if not any(span.stop - span.start > 1 for span in spans[name]):
-            raise UserError(
-                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words: give it more text"
-            )
     return spans
 
 

@@ -46,19 +46,20 @@ def connect(settings):
         import requests
 
         try:
-            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS).raise_for_status()
+            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS)
         except requests.RequestException:
             raise UserError(
                 f"no MLflow server answers at {address}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI"
             ) from None
     import mlflow
+    from sqlalchemy.exc import SQLAlchemyError
 
     for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
         logging.getLogger(name).setLevel(logging.WARNING)
     try:
         client = mlflow.MlflowClient(address, address)
         client.search_experiments(max_results=1)  # a new database gets its tables here
-    except mlflow.exceptions.MlflowException as error:
+    except (mlflow.exceptions.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise UserError(
             f"the tracking store {address} cannot be used: {str(error).splitlines()[0]} (see params.yaml: tracking.uri)"
         ) from None
@@ -118,16 +119,15 @@ class Run(Observer):
         shaping = {key: value for key, value in values.items() if not key.startswith(("evaluate_sample.", "tracking."))}
         self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in shaping.items()])
 
-    def log_dataset(self, batches, source):
+    def log_dataset(self, batches):
         """The training data as the run's dataset input, and the digests of what the data stages made.
 
         Args:
             batches: dataset.Batches.
-            source: where the text is from, a dict.
         """
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        digests = {name: digest(Path("data") / name) for name in ("raw", "vocab", "batches")}
+        digests = {"raw": batches.raw, "vocab": digest("data/vocab"), "batches": digest("data/batches")}
         profile = {
             "recipe": batches.recipe,
             "train_words": int(batches.train.size),
@@ -139,7 +139,7 @@ class Run(Observer):
             name="data/batches",
             digest=digests["batches"][:36],
             source_type="lstm_lm.download",
-            source=json.dumps(source),
+            source=json.dumps(batches.source),
             schema=json.dumps(schema),
             profile=json.dumps(profile),
         )
@@ -202,11 +202,11 @@ class Run(Observer):
 
         Args:
             figures: {"validation": {...}, "test": {...}} of evaluation.figures.
-            step: the optimiser step of the weights.
+            step: the last of the training, whichever step the weights are of: MLflow shows the value of the largest step.
             samples: list of dicts with the same keys.
             settings: params.EvaluateSample; tags, because they may change while the training stays.
         """
-        values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items()}
+        values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"}
         new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
         self.client.log_batch(self.id, metrics=self._metrics(new, step))
         self._log_table(list(samples[0]), [list(sample.values()) for sample in samples], "samples.json")
@@ -231,8 +231,11 @@ class Run(Observer):
         try:
             if client.get_run(run_id).info.lifecycle_stage == "active":
                 return cls(client, run_id), False
-        except MlflowException:
-            pass
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise UserError(
+                    f"the tracking store {uri(params.tracking)} cannot be asked for run {run_id}: {str(error).splitlines()[0]}"
+                ) from None
         experiment = _experiment(client, params.tracking)
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
         if stand_ins:
@@ -292,11 +295,9 @@ def _as_current_store(address):
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
     mlflow.set_tracking_uri(address)
-    mlflow.set_registry_uri(address)
     try:
         yield
     finally:
-        mlflow.set_registry_uri(None)
         mlflow.set_tracking_uri(None)
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from lstm_lm import batching, evaluation
+from lstm_lm import batching, evaluation, losses
 from lstm_lm.history import Row, Sample
 from lstm_lm.model import Dropout
 from lstm_lm.optimizers import Adam, clip, learning_rate
@@ -46,6 +46,7 @@ class Trainer:
         self.dtype = tf.as_dtype(precision)
         self.write = write
         self.observers = observers
+        self._sampled = set()  # the steps that have their samples
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
         window = tf.TensorSpec([batches.batch_size, batches.sequence_length], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
@@ -69,7 +70,7 @@ class Trainer:
 
     def _score_window(self, ids, targets, state):
         logits, state = self.model(ids, state)
-        return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits), state
+        return losses.nats(logits, targets), state
 
     def validation_loss(self):
         """Nats per word of the validation split, by the protocol of `evaluation`."""
@@ -103,7 +104,7 @@ class Trainer:
                     observer.stepped(step)
                 if step % settings.status_every == 0 and step % epoch_steps:
                     self._report(meter.row(step, epoch, rate))
-                if step % settings.sample_every == 0 and step < total_steps:
+                if step % settings.sample_every == 0:
                     self._sample(step)
             validation = self.validation_loss()
             self._report(meter.row(step, epoch, rate, validation))
@@ -114,7 +115,7 @@ class Trainer:
                 break
         for name, variable in self.model.weights.items():
             variable.assign(best_weights[name])
-        self._sample(step)
+        self._sample(best[1])
         return Result(step, best[1], best[2], best[0], time.perf_counter() - began, stopped_early)
 
     def _report(self, row):
@@ -123,8 +124,9 @@ class Trainer:
 
     def _sample(self, step):
         """The book's greedy sample of each prime text, and a sampled one beside it."""
-        if self.write is None:
+        if self.write is None or step in self._sampled:
             return
+        self._sampled.add(step)
         settings = self.settings
         found = []
         for temperature in (0.0, settings.sample_temperature):

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +30,8 @@ class Tokenizer:
     @property
     def rules(self):
         """[(pattern, replacement), ...], applied in order after lower-casing; words are then split at single spaces."""
-        kept = "".join(f"\\{mark}" for mark in self.keep_punctuation)
+        # RE2 knows a backslash only before ASCII marks.
+        kept = "".join(f"\\{mark}" if mark.isascii() else mark for mark in self.keep_punctuation)
         return [
             ("[\u2018\u2019\u201b]", "'"),
             ("[\u201c\u201d\u201f]", '"'),
@@ -77,10 +79,6 @@ class Vocabulary:
         ids = self._index.get_indexer(np.asarray(words, dtype=object)) if len(words) else np.empty(0)
         return np.where(ids < 0, UNKNOWN_ID, ids).astype(np.int32)
 
-    def decode(self, ids):
-        """Ids -> list of words."""
-        return [self.words[i] for i in ids]
-
     @classmethod
     def build(cls, counts, min_count, max_size):
         """The vocabulary of a count.
@@ -112,10 +110,7 @@ class Vocabulary:
 
 def count_words(documents):
     """Iterable of lists of words -> pandas Series of occurrences by word."""
-    total = pd.Series(dtype=np.int64)
-    for words in documents:
-        total = total.add(pd.Series(words, dtype=object).value_counts(), fill_value=0)
-    return total.astype(np.int64)
+    return pd.Series(list(chain.from_iterable(documents)), dtype=object).value_counts()
 
 
 def coverage(counts, points=60):
