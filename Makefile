@@ -5,8 +5,8 @@ VENV ?= .venv
 PORT ?=
 PROMPT ?= to be or not to
 
-# Stages say `python ...`: that of the environment.
-export PATH := $(abspath $(VENV))/bin:$(PATH)
+# Stages say `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
+export PATH := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
