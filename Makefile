@@ -21,6 +21,7 @@ setup:  ## the environment alone: .venv with everything of requirements.lock
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 
 repro: setup  ## run the pipeline and show what it made
+	@python src/check_params.py
 	@dvc repro
 	@python src/summary.py
 

@@ -29,7 +29,7 @@ def main():
     first = primes * (heats // 2)
     for prompt, rest in texts[first : first + 3]:
         print(f"  {prompt}{rest}")
-    print(f"\nMLflow run {run_id} of experiment {settings.tracking.experiment}")
+    print(f"\nMLflow run {run_id}")
     print("\nwhat next")
     print("  make ui                                  curves, samples and the model in MLflow's pages")
     print("  make serve                               the model over HTTP")

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from lstm_lm import console, corpus, params, splits, vocabulary
 
+MUCH_UNKNOWN = 0.15  # share of the training text
+
 
 def main():
     settings = params.load().vocab
@@ -28,10 +30,10 @@ def main():
     known.save(folder / "vocab.csv", kept)
     splits.save(parts, folder / "splits.json")
     tokenize.save(folder / "tokenizer.json")
-    report(known, counts, parts, lengths)
+    report(known, counts, parts, lengths, settings.min_count)
 
 
-def report(known, counts, parts, lengths):
+def report(known, counts, parts, lengths, min_count):
     """Print the size, coverage and unknown rate of each split and write them to reports/."""
     figures = {"size": len(known), "words_seen": len(counts["train"])}
     print(f"data/vocab: {len(known):,} words known, of {len(counts['train']):,} different ones in the training text")
@@ -49,9 +51,14 @@ def report(known, counts, parts, lengths):
             f"  {name:<10} {len(parts[name]):>4} {what}  {words:>10,} words  "
             f"{1 - unknown / words:7.2%} known  {unknown / words:6.2%} unknown"
         )
-    for name in ("validation", "test"):
-        documents = [span.document for span in parts[name]]
-        print(f"  held out for {name}: {', '.join(documents[:5])}{' ...' if len(documents) > 5 else ''}")
+    if all(parts["train"][0].document in {span.document for span in parts[name]} for name in splits.SPLITS):
+        print("  the ends of the documents are held out: first the part for validation, then that for the test")
+    else:
+        for name in ("validation", "test"):
+            documents = [span.document for span in parts[name]]
+            print(f"  held out for {name}: {', '.join(documents[:5])}{' ...' if len(documents) > 5 else ''}")
+    if figures["train"]["oov_rate"] > MUCH_UNKNOWN:
+        print(f"  note: much of the training text is unknown; lower params.yaml: vocab.min_count ({min_count}) to know more of it")
     reports = Path("reports")
     reports.mkdir(exist_ok=True)
     (reports / "vocabulary.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")

@@ -41,4 +41,7 @@ def test_schedules():
     assert max(cosine) == cosine[19] == 2.0
     assert cosine[59] == pytest.approx(1.0)
     assert cosine[99] == pytest.approx(0.0)
-    assert learning_rate(3, 3, 1.0, "cosine", 100) == 1.0  # a warm-up is never longer than the training
+    short = [learning_rate(step, 40, 1.0, "cosine", 300) for step in range(1, 41)]
+    assert short[9] == max(short) == 1.0  # a warm-up is at most a quarter of the training
+    assert short[39] == pytest.approx(0.0)
+    assert learning_rate(1, 3, 1.0, "constant", 100) == 1.0

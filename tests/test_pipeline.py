@@ -179,7 +179,14 @@ def test_an_interrupted_training_is_no_trace_and_its_run_says_so(project, tmp_pa
     change_params(again, {**TINY, "train.epochs": 1000})
     shutil.copytree(folder / "data", again / "data", dirs_exist_ok=True)
     training = subprocess.Popen(
-        ["python", "src/train.py"], cwd=again, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ["python", "src/train.py"],
+        cwd=again,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        # A shell starts what it puts into the background with interrupts ignored, and these tests may run there.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     printed = ""
     for line in training.stdout:

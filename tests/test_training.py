@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from conftest import PROJECT
 from lstm_lm import batching, dataset, params
@@ -33,6 +34,7 @@ def batches(recipe="stream", held_out_shift=1):
 
 def settings(**changes):
     quick = {
+        "state_reset": 0.0,
         "epochs": 4,
         "learning_rate": 0.02,
         "warmup_steps": 5,
@@ -142,9 +144,23 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
         assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
 
 
-def test_gradients_are_clipped_by_their_global_norm(tiny_model):
-    import tensorflow as tf
+def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(state_reset=0.5), 0.0, True, "float32")
+    seen, real = [], model.training_loss
+    model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
+    ids, targets = next(batching.stream_windows(batches().train, 5))
+    ones = tf.ones(model.initial_state(4).shape)
+    for step in range(1, 101):
+        trainer._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
+    kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
+    assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or nothing
+    assert set(np.unique(kept)) == {0, 1}
+    assert 0.4 < kept.mean() < 0.6
+    assert len(np.unique(kept, axis=0)) > 8  # rows are drawn apart
 
+
+def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     model = tiny_model(scale=0.1)
     trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), 0.0, True, "float32")
     seen = []

@@ -15,11 +15,11 @@ def learning_rate(step, total_steps, peak, schedule, warmup_steps):
         total_steps: of the whole training.
         peak: the largest rate.
         schedule: "constant", or "cosine": down to 0 at the last step (Loshchilov & Hutter 2017).
-        warmup_steps: over which the rate rises linearly; never more than the training has.
+        warmup_steps: over which the rate rises linearly; at most a quarter of the training's.
     Returns:
         float
     """
-    warmup_steps = min(warmup_steps, total_steps)
+    warmup_steps = min(warmup_steps, total_steps // 4)
     if step <= warmup_steps:
         return peak * step / warmup_steps
     if schedule == "constant":

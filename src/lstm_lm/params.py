@@ -130,6 +130,7 @@ class Train(Section):
     schedule: Literal["constant", "cosine"]
     warmup_steps: Annotated[int, Field(ge=0)]
     clip_norm: Annotated[float, Field(gt=0)]
+    state_reset: Annotated[float, Field(ge=0, lt=1)]
     patience: Annotated[int, Field(ge=1)] | None
     precision: Literal["auto", "float32", "bfloat16"]
     status_every: Annotated[int, Field(ge=1)]

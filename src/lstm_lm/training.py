@@ -11,6 +11,8 @@ from lstm_lm.history import Row, Sample
 from lstm_lm.model import Dropout
 from lstm_lm.optimizers import Adam, clip, learning_rate
 
+RESET_SEED = 0x5EED  # tells these random numbers from those of dropout
+
 
 @dataclass(frozen=True)
 class Result:
@@ -61,6 +63,12 @@ class Trainer:
     def _train_step(self, ids, targets, state, step, rate):
         """One update: (loss in nats per word, gradient norm before clipping, next state)."""
         dropout = Dropout(self.dropout, self.locked_dropout, self.settings.seed, step)
+        if self.settings.state_reset:
+            # Scoring and generation start from zero state, which training would otherwise see once an epoch: without this some
+            # models take off from there into a state they never leave.
+            seed = tf.stack([tf.constant(self.settings.seed ^ RESET_SEED), step])
+            kept = tf.random.stateless_uniform([self.batches.batch_size], seed=seed) >= self.settings.state_reset
+            state *= tf.cast(kept, tf.float32)[:, tf.newaxis]  # [layers, 2, batch, hidden]
         variables = list(self.model.weights.values())
         with tf.GradientTape() as tape:
             loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype)
