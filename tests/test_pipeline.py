@@ -186,7 +186,7 @@ def test_an_interrupted_training_is_no_trace_and_its_run_says_so(project, tmp_pa
         stderr=subprocess.STDOUT,
         text=True,
         # A shell starts what it puts into the background with interrupts ignored, and these tests may run there.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
     )
     printed = ""
     for line in training.stdout:
