@@ -24,13 +24,16 @@ if [ -e "$venv" ] && [ ! -e "$mark" ]; then
     die "$venv is there already and was not made by make: remove it, or name another folder with VENV=..."
 fi
 
+no_venv() {
+    die "$1 has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
+}
 has_venv() {
     "$1" -c 'import venv, ensurepip' 2>/dev/null
 }
 if [ -n "$python" ]; then
     command -v "$python" >/dev/null || die "PYTHON=$python: no such program"
     fits "$python" || die "PYTHON=$python is $("$python" --version 2>&1): Python 3.11, 3.12 or 3.13 is needed"
-    has_venv "$python" || die "$python has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
+    has_venv "$python" || no_venv "$python"
 else
     without=
     for candidate in python3 python3.13 python3.12 python3.11 python; do
@@ -44,7 +47,7 @@ else
     done
     found=$(python3 --version 2>/dev/null || echo "no python3")
     if [ -z "$python" ]; then
-        [ -z "$without" ] || die "$without has no venv module: install it (on Debian and Ubuntu: apt install python3-venv)"
+        [ -z "$without" ] || no_venv "$without"
         die "Python 3.11, 3.12 or 3.13 is needed, but here is $found: install one, or name it with make PYTHON=/path/to/python"
     fi
 fi

@@ -1,7 +1,6 @@
 """Continue a prompt with this checkout's model: `python src/sample.py "to be or not to"`."""
 
 import argparse
-from pathlib import Path
 
 from lstm_lm import console
 
@@ -29,9 +28,7 @@ def main():
             raise console.UserError(f"{name} = {value}: must be {allowed}")
     if not any(c.isalnum() for c in chosen.prompt):
         raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
-    folder = Path("models/saved_model")
-    if not (folder / "saved_model.pb").exists():
-        raise console.UserError(f"there is no model in {folder}: train one first, with: make repro")
+    folder = console.trained_model()
     with console.quiet_tensorflow():
         import tensorflow as tf
 

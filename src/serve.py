@@ -13,9 +13,7 @@ def main():
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
     chosen = parser.parse_args()
     settings = params.load().tracking
-    saved_model, serving = Path("models/saved_model"), Path("src/lstm_lm/serving.py")
-    if not (saved_model / "saved_model.pb").exists():
-        raise console.UserError(f"there is no model in {saved_model}: train one first, with: make repro")
+    saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving.py")
     version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
     if version is None:
         raise console.UserError(

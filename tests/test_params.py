@@ -80,3 +80,10 @@ def test_flattened_names_are_dotted_and_lists_are_json():
 def test_params_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         params.load(PROJECT / "params.yaml").train.epochs = 3
+
+
+def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_each(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
+    with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
+        params.load(path)

@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -61,6 +62,18 @@ def duration(seconds):
     """`83` -> `1 min 23 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def trained_model():
+    """The folder of this checkout's SavedModel.
+
+    Raises:
+        UserError: none has been trained yet.
+    """
+    folder = Path("models/saved_model")
+    if not (folder / "saved_model.pb").exists():
+        raise UserError(f"there is no model in {folder}: train one first, with: make repro")
+    return folder
 
 
 def check_can_serve(program, host, port, change):

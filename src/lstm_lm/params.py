@@ -198,16 +198,16 @@ def load(path="params.yaml"):
     except ValidationError as error:
         # A misspelt key is both unknown and missing: the unknown one says more.
         problems = sorted(error.errors(), key=lambda problem: problem["type"] != "extra_forbidden")
-        # The members of a union each tell their problem with one value.
-        lines = list(
-            {line.split(":")[0].split(" = ")[0]: line for line in (_explain(problem, values) for problem in reversed(problems))}.values()
-        )
+        lines = {}
+        for problem in problems:
+            name, line = _explain(problem, values)
+            lines.setdefault(name, line)  # the members of a union each tell their problem with one value
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-        raise UserError(f"{path}: {lines[-1]}{more}") from None
+        raise UserError(f"{path}: {next(iter(lines.values()))}{more}") from None
 
 
 def _explain(problem, values):
-    """One pydantic problem as `section.key = value: what is allowed`."""
+    """One pydantic problem: (section.key, `section.key = value: what is allowed`)."""
     # The location names the chosen member of a union too, which is not a key of the file.
     location = list(problem["loc"])
     if location[:2] == ["download", "source"] and len(location) > 3:
@@ -221,7 +221,7 @@ def _explain(problem, values):
         keys.append(str(part))
     name = ".".join(keys)
     if problem["type"] == "missing":
-        return f"{name}: missing; every key of the file as it came must be there"
+        return name, f"{name}: missing; every key of the file as it came must be there"
     if problem["type"] == "extra_forbidden":
         section = Params
         for key in keys[:-1]:
@@ -231,13 +231,13 @@ def _explain(problem, values):
         known = list(section.model_fields) if section else []
         near = difflib.get_close_matches(keys[-1], known, n=1, cutoff=0)
         hint = f"; did you mean {near[0]}?" if near else ""
-        return f"{name}: unknown key{hint} (known: {', '.join(known)})"
+        return name, f"{name}: unknown key{hint} (known: {', '.join(known)})"
     message = problem["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
     if problem["type"] == "value_error":  # a check across keys, which names them and their values itself
-        return f"{name}: {message}"
+        return name, f"{name}: {message}"
     if problem["type"] == "string_pattern_mismatch":
         message = f"must be {IN_WORDS[problem['ctx']['pattern']]}"
-    return f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}: {message}"
+    return name, f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}: {message}"
 
 
 def flatten(params):

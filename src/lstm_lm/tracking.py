@@ -86,6 +86,12 @@ def _experiment(client, settings):
     return found.experiment_id
 
 
+def _create_run(client, params, more=None):
+    """A new run in the experiment, named and tagged with where it comes from; its id."""
+    tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
+    return client.create_run(_experiment(client, params.tracking), tags={**tags, **(more or {})}).info.run_id
+
+
 class Run(Observer):
     """One MLflow run for one training. As an observer it takes rows and samples as they come."""
 
@@ -106,8 +112,7 @@ class Run(Observer):
         client = connect(params.tracking)
         run_id = os.environ.get("MLFLOW_RUN_ID")
         if not run_id:
-            tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
-            run_id = client.create_run(_experiment(client, params.tracking), tags=tags).info.run_id
+            run_id = _create_run(client, params)
         run = cls(client, run_id)
         run._log_params({**flatten(params), **facts})
         return run
@@ -240,14 +245,7 @@ class Run(Observer):
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
         if stand_ins:
             return cls(client, stand_ins[0].info.run_id), True
-        tags = {
-            "mlflow.runName": name_of(params),
-            TRAINED_AS: run_id,
-            "mlflow.source.name": "dvc.yaml",
-            "mlflow.source.type": "LOCAL",
-            **_git_tags(),
-        }
-        run = cls(client, client.create_run(experiment, tags=tags).info.run_id)
+        run = cls(client, _create_run(client, params, {TRAINED_AS: run_id}))
         run._log_params(flatten(params))
         run.finish()
         return run, True
