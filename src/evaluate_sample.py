@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lstm_lm import console, dataset, evaluation, params
+from lstm_lm import console, dataset, evaluation, params, tracking
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving.py")
@@ -14,10 +14,11 @@ def main():
     batches = dataset.load("data/batches")
     trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
+    store = tracking.connect(settings.tracking)
     with console.quiet_tensorflow():
         import tensorflow as tf
 
-        from lstm_lm import export, tracking
+        from lstm_lm import export
 
         text_model = tf.saved_model.load(str(SAVED_MODEL))
 
@@ -48,7 +49,7 @@ def main():
     (reports / "metrics.json").write_text(json.dumps(rounded(figures), indent=1) + "\n", encoding="utf-8")
     (reports / "samples.md").write_text(as_markdown(samples, chosen), encoding="utf-8")
 
-    run, stand_in = tracking.Run.join(settings, run_id)
+    run, stand_in = tracking.Run.join(store, settings, run_id)
     if stand_in:
         print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {run.id} in its place")
     run.log_evaluation(figures, trained["steps"], samples, chosen)

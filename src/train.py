@@ -1,76 +1,144 @@
 """Stage `train`: data/batches -> models/: weights, SavedModel, history, samples; one MLflow run."""
 
+import contextlib
 import json
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
-from lstm_lm import console, dataset, history, params, vocabulary
+from lstm_lm import checkpoint, console, dataset, digests, history, interruption, params, tracking, vocabulary
 
 
 def main():
     settings = params.load()
+    interrupted = interruption.Interruption()
     batches = dataset.load("data/batches")
+    # Everything that shapes the weights: another value of any of it is another training.
+    shaping = [settings.model.model_dump(), settings.train.model_dump(), digests.of_deps("train"), version("tensorflow"), version("numpy")]
+    scratch = checkpoint.Scratch(tracking.root(), checkpoint.key_of(*shaping))
+    with scratch.lock():
+        refuse_what_diverged(scratch)
+        train(settings, batches, scratch, interrupted)
+
+
+def refuse_what_diverged(scratch):
+    diverged = scratch.note("diverged")
+    if diverged:
+        raise console.UserError(f"{diverged['message']} (so it was before: {scratch.name} remembers it until something changes)")
+
+
+def train(settings, batches, scratch, interrupted):
     words = vocabulary.Vocabulary.load("data/vocab/vocab.csv").words
     tokenizer = vocabulary.Tokenizer.load("data/vocab/tokenizer.json")
-    print("starting TensorFlow and MLflow ...")
+    store = tracking.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
+    print("starting TensorFlow ...")
     with console.quiet_tensorflow():
-        from lstm_lm import export, graph_picture, model, precision, tracking, training
+        from lstm_lm import export, precision, training
 
-    chosen, ratio = precision.resolve(settings.train.precision)
+    checkpoints = checkpoint.Checkpoints(scratch.folder, settings.train.checkpoint_seconds)
+    begun = scratch.note("run") or {}
+    chosen, ratio = precision.resolve(begun.get("precision", settings.train.precision))
     print(f"matrix products in {chosen}" + (f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""))
-    shape = model.Shape(
-        vocabulary_size=batches.vocabulary_size,
-        embedding_size=settings.model.embedding_size,
-        hidden_size=settings.model.hidden_size,
-        layers=settings.model.layers,
-        projection_size=settings.model.projection_size,
-        tie_weights=settings.model.tie_weights,
-    )
-    language_model = model.LanguageModel(
-        shape, model.Initializer(settings.model.initializer, settings.model.initializer_scale, settings.train.seed)
-    )
-    parameters = sum(int(variable.shape.num_elements()) for variable in language_model.weights.values())
-    print(f"{parameters:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
+    language_model = build(settings, batches.vocabulary_size)
+    size = language_model.parameter_count
+    print(f"{size:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
-    run = tracking.Run.start(settings, {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": parameters})
+    facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": size}
+    run = tracking.Run.start(store, settings, facts, resume=begun.get("run_id"))
+    scratch.note("run", {"run_id": run.id, "precision": chosen})
     observers = [history.Terminal(), history.Files("models"), run]
-    status = "FAILED"
-    try:
+    with run.recorded(), contextlib.ExitStack() as closing:
+        for each in (checkpoints, *observers):
+            closing.callback(each.close)
         run.log_dataset(batches)
-        with tempfile.TemporaryDirectory() as scratch:
-            text_model = export.TextModel(language_model, tokenizer, export.write_words(words, Path(scratch) / "vocabulary.txt"))
-            trainer = training.Trainer(
-                language_model,
-                batches,
-                settings.train,
-                dropout=settings.model.dropout,
-                locked_dropout=settings.model.locked_dropout,
-                precision=chosen,
-                write=export.Generator(text_model),
-                observers=observers,
-            )
-            result = trainer.run()
-            text_model.save("models/saved_model")
+        temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))
+        text_model = export.TextModel(language_model, tokenizer, export.write_words(words, temporary / "vocabulary.txt"))
+        trainer = training.Trainer(
+            language_model,
+            batches,
+            settings.train,
+            dropout=settings.model.dropout,
+            locked_dropout=settings.model.locked_dropout,
+            precision=chosen,
+            write=export.Generator(text_model),
+            observers=observers,
+            checkpoints=checkpoints,
+            interruption=interrupted,
+        )
+        if saved := checkpoints.load():
+            trainer.restore(*saved)
+        say_what_goes_on(trainer.progress.step, run.id, begun)
+        try:
+            with interrupted:
+                result = trainer.run()
+        except training.Stopped as stopped:
+            line = f"{interrupted.reason} at step {stopped.step:,}: the next dvc repro goes on from there"
+            raise console.Interrupted(line, interrupted.code) from None
+        except training.Diverged as diverged:
+            export.save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.step - 1})
+            message = what_diverged(diverged, settings.train, scratch)
+            scratch.note("diverged", {"message": message})
+            run.tag("diverged", message)
+            raise console.UserError(message) from None
+        text_model.save("models/saved_model")
         about = {"precision": chosen, "steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
         export.save_weights(language_model, "models/weights", about)
-        Path("reports").mkdir(exist_ok=True)
-        graph_picture.draw(
-            trainer.train_step.get_concrete_function(), text_model.step.get_concrete_function(), language_model.weights, "reports/graph.png"
-        )
+        draw(trainer.train_step, text_model.step, language_model)
         Path("models/run.json").write_text(json.dumps({"run_id": run.id}) + "\n", encoding="utf-8")
         run.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        for observer in observers:
-            observer.close()
-        run.finish(status)
-    early = f", stopped early: no better validation loss in {settings.train.patience} epochs" if result.stopped_early else ""
+    scratch.remove()
+    say_how_it_ended(result, settings.train.patience)
+
+
+def build(settings, vocabulary_size):
+    """The LanguageModel with its initial weights."""
+    from lstm_lm.model import Initializer, LanguageModel, Shape
+
+    chosen = settings.model
+    shape = Shape(
+        vocabulary_size=vocabulary_size,
+        embedding_size=chosen.embedding_size,
+        hidden_size=chosen.hidden_size,
+        layers=chosen.layers,
+        projection_size=chosen.projection_size,
+        tie_weights=chosen.tie_weights,
+    )
+    return LanguageModel(shape, Initializer(chosen.initializer, chosen.initializer_scale, settings.train.seed))
+
+
+def draw(train_step, step, language_model):
+    from lstm_lm import graph_picture
+
+    Path("reports").mkdir(exist_ok=True)
+    graphs = train_step.get_concrete_function(), step.get_concrete_function()
+    graph_picture.draw(*graphs, language_model.weights, "reports/graph.png")
+
+
+def say_what_goes_on(step, run_id, begun):
+    if begun and begun["run_id"] != run_id:
+        print(f"this tracking store does not know run {begun['run_id']}, in which the training began: logging to run {run_id}")
+    if step:
+        print(f"going on from the checkpoint of step {step:,}, in MLflow run {run_id}")
+    elif begun:
+        print(f"beginning again: the training that stopped had no checkpoint yet; in MLflow run {run_id}")
+
+
+def say_how_it_ended(result, patience):
+    early = f", stopped early: no better validation loss in {patience} epochs" if result.stopped_early else ""
     print(
         f"{result.steps:,} steps in {console.duration(result.seconds)}{early}; "
         f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
+    )
+
+
+def what_diverged(diverged, train, scratch):
+    """One line: which step, what was seen, what to change, and where the last good weights are."""
+    bound = train.max_loss
+    seen = f"loss {diverged.loss:g}, gradient norm {diverged.norm:g}" + (f" (train.max_loss is {bound:g})" if diverged.loss > bound else "")
+    return (
+        f"the training diverged at step {diverged.step:,} of epoch {diverged.epoch}: {seen}: in params.yaml lower train.learning_rate "
+        f"({train.learning_rate:g}) or train.clip_norm ({train.clip_norm:g}), or raise train.warmup_steps ({train.warmup_steps}); "
+        f"the last good weights are in {scratch.name}/weights"
     )
 
 

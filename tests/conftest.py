@@ -15,6 +15,7 @@ for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "ML
     os.environ.pop(name, None)
 
 PROJECT = Path(__file__).parent.parent
+DOCUMENTS = 20
 TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
 
 
@@ -112,3 +113,12 @@ def change_params(folder, changes):
         place[last] = value
     with path.open("w") as file:
         yaml.dump(values, file)
+
+
+def write_corpus(folder):
+    """Some documents of simple sentences; each has a word of its own."""
+    draw = np.random.default_rng(0)
+    words = "the king and queen of england did not see a ghost to-night who'd come to be or art thou more".split()
+    for i in range(DOCUMENTS):
+        lines = [" ".join(draw.choice(words, 7)) for _ in range(30)]
+        (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")

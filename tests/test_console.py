@@ -8,6 +8,12 @@ import pytest
 from lstm_lm import console
 
 
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch):
+    """`os._exit` would end pytest itself."""
+    monkeypatch.setattr(console.os, "_exit", sys.exit)
+
+
 def test_a_users_mistake_is_one_line_and_exit_code_1(capfd):
     def main():
         raise console.UserError("params.yaml: x = 0: must be >= 1")

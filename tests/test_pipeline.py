@@ -3,19 +3,15 @@
 import hashlib
 import json
 import re
-import shutil
-import signal
-import subprocess
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import change_params, copy_project, environment, run
+from conftest import DOCUMENTS, change_params, copy_project, run, write_corpus
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
-DOCUMENTS = 20
 TINY = {
     "download.source": {"path": "data/own"},
     "vocab.min_count": 2,
@@ -29,15 +25,6 @@ TINY = {
     "train.sample_every": 100,
     "evaluate_sample.max_words": 6,
 }
-
-
-def write_corpus(folder):
-    """Some documents of simple sentences; each has a word of its own."""
-    draw = np.random.default_rng(0)
-    words = "the king and queen of england did not see a ghost to-night who'd come to be or art thou more".split()
-    for i in range(DOCUMENTS):
-        lines = [" ".join(draw.choice(words, 7)) for _ in range(30)]
-        (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")
 
 
 def repro(folder, *arguments, **more):
@@ -171,36 +158,6 @@ def test_sampling_from_the_checkout(project):
         assert done.returncode == 1
         assert message in done.stdout
         assert done.stdout.count("\n") == 1
-
-
-def test_an_interrupted_training_is_no_trace_and_its_run_says_so(project, tmp_path):
-    folder, _ = project
-    again = copy_project(tmp_path / "again")
-    change_params(again, {**TINY, "train.epochs": 1000})
-    shutil.copytree(folder / "data", again / "data", dirs_exist_ok=True)
-    training = subprocess.Popen(
-        ["python", "src/train.py"],
-        cwd=again,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        # A shell starts what it puts into the background with interrupts ignored, and these tests may run there.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509
-    )
-    printed = ""
-    for line in training.stdout:
-        printed += line
-        if line.startswith("step"):
-            training.send_signal(signal.SIGINT)
-            break
-    printed += training.communicate(timeout=120)[0]
-    assert training.returncode == 130
-    assert printed.splitlines()[-1] == "stopped"
-    assert "Traceback" not in printed
-    store = client(again)
-    [found] = store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
-    assert found.info.status == "KILLED"
 
 
 def test_serving_says_what_is_missing(project, tmp_path):

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from conftest import PROJECT, environment
-from lstm_lm import dataset, params, tracking
+from lstm_lm import dataset, digests, params, tracking
 from lstm_lm.console import UserError
 from lstm_lm.history import Row, Sample
 
@@ -72,7 +72,7 @@ def text_of(run, name):
 def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     import numpy as np
 
-    run = tracking.Run.start(SETTINGS, {"resolved_precision": "float32"})
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {"resolved_precision": "float32"})
     held, ids = dataset.held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
@@ -106,7 +106,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     assert json.loads(text_of(run, "training_samples.json"))["data"] == [[20, "to be", 0.0, "to be king"]]
     assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
     assert stored.data.tags["data.raw"] == "digest"
-    assert stored.data.tags["data.vocab"] == tracking.digest(project.parent / "elsewhere/data/vocab")
+    assert stored.data.tags["data.vocab"] == digests.digest(project.parent / "elsewhere/data/vocab")
     assert (project / "mlartifacts/lstm_lm").is_dir()  # under the project, though the stage ran elsewhere
 
 
@@ -114,13 +114,13 @@ def test_a_run_that_mlflow_run_made_is_joined(project, monkeypatch):
     client = tracking.connect(SETTINGS.tracking)
     made = client.create_run(tracking._experiment(client, SETTINGS.tracking)).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
-    assert tracking.Run.start(SETTINGS, {}).id == made
+    assert tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {}).id == made
 
 
 def test_evaluation_joins_the_run_and_the_latest_values_win(project):
-    trained = tracking.Run.start(SETTINGS, {})
+    trained = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
     trained.finish()
-    run, stand_in = tracking.Run.join(SETTINGS, trained.id)
+    run, stand_in = tracking.Run.join(tracking.connect(SETTINGS.tracking), SETTINGS, trained.id)
     assert (run.id, stand_in) == (trained.id, False)
     samples = [{"prompt": "to be", "temperature": 0, "text": "to be king"}]
     run.log_evaluation(FIGURES, 20, samples, SETTINGS.evaluate_sample)
@@ -138,16 +138,16 @@ def test_evaluation_joins_the_run_and_the_latest_values_win(project):
 
 def test_weights_of_an_unknown_run_get_one_stand_in(project):
     unknown = "0" * 32
-    run, stand_in = tracking.Run.join(SETTINGS, unknown)
+    run, stand_in = tracking.Run.join(tracking.connect(SETTINGS.tracking), SETTINGS, unknown)
     assert stand_in
-    assert tracking.Run.join(SETTINGS, unknown)[0].id == run.id
+    assert tracking.Run.join(tracking.connect(SETTINGS.tracking), SETTINGS, unknown)[0].id == run.id
     stored = run.client.get_run(run.id)
     assert stored.data.tags["lstm_lm.trained_as"] == unknown
     assert stored.data.params["model.hidden_size"] == str(SETTINGS.model.hidden_size)
 
 
 def test_the_runs_figures_are_those_of_the_kept_weights_also_when_a_later_epoch_was_worse(project):
-    run = tracking.Run.start(SETTINGS, {})
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
     for step, loss in ((10, 5.0), (20, 5.5)):
         run.row(Row(**{**ROW.__dict__, "step": step, "validation_loss": loss, "validation_perplexity": loss}))
     run.finish()
@@ -165,14 +165,14 @@ def test_a_store_that_fails_to_answer_is_not_taken_for_one_that_does_not_know(pr
 
     monkeypatch.setattr(mlflow.MlflowClient, "get_run", fail)
     with pytest.raises(UserError, match=r"cannot be asked for run x: .*out of order"):
-        tracking.Run.join(SETTINGS, "x")
+        tracking.Run.join(tracking.connect(SETTINGS.tracking), SETTINGS, "x")
 
 
 def test_a_server_that_is_not_there_is_said_within_seconds(free_port, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
     began = time.monotonic()
     with pytest.raises(UserError, match=f"no MLflow server answers at http://127.0.0.1:{free_port}"):
-        tracking.Run.start(SETTINGS, {})
+        tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
     assert time.monotonic() - began < 10
 
 
@@ -180,21 +180,6 @@ def test_an_unknown_kind_of_store_is_one_line(monkeypatch):
     settings = SETTINGS.tracking.model_copy(update={"uri": "nonsense://x"})
     with pytest.raises(UserError, match=r"the tracking store nonsense://x cannot be used: .*tracking\.uri"):
         tracking.connect(settings)
-
-
-def test_the_digest_of_a_folder_is_of_names_and_contents(tmp_path):
-    for name, files in {
-        "a": {"x": "1", "d/y": "2"},
-        "b": {"d/y": "2", "x": "1"},
-        "c": {"x": "1", "d/z": "2"},
-        "d": {"x": "1", "d/y": "3"},
-    }.items():
-        for file, text in files.items():
-            (tmp_path / name / file).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / name / file).write_text(text)
-    digests = [tracking.digest(tmp_path / name) for name in "abcd"]
-    assert digests[0] == digests[1]
-    assert len(set(digests)) == 3
 
 
 def test_a_run_is_named_after_what_distinguishes_its_recipe():

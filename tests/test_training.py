@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import tensorflow as tf
 from conftest import PROJECT
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
-from lstm_lm.training import Trainer
+from lstm_lm.training import Diverged, Stopped, Trainer
 
 WORDS, CYCLE = 12, 5
 
@@ -169,6 +170,142 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     _, norm, _ = trainer._train_step(tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(norm) > 1e-3
     assert float(tf.linalg.global_norm(seen[0])) == pytest.approx(1e-3, rel=1e-4)
+
+
+class StopAfter:
+    """Asks to stop after some looks, one a step."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    @property
+    def reason(self):
+        self.left -= 1
+        return "stopped" if self.left < 0 else None
+
+
+class Kept:
+    """Checkpoints in memory, as JSON would bring them back."""
+
+    saved = None
+
+    def due(self):
+        return False
+
+    def save(self, arrays, facts):
+        self.saved = {name: np.array(value) for name, value in arrays.items()}, json.loads(json.dumps(facts))
+
+
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
+def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(tiny_model, recipe, precision):
+    def write(prompts, words, temperature, seed):
+        return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
+
+    def trainer(recorder, stop=None):
+        nonlocal model
+        model = tiny_model(scale=0.1)
+        chosen = settings(epochs=3, state_reset=0.2, patience=2)
+        return Trainer(model, batches(recipe), chosen, 0.3, True, precision, write, [recorder], Kept(), stop)
+
+    model = None
+    whole = Recorder()
+    result = trainer(whole).run()
+    expected = {name: variable.numpy() for name, variable in model.weights.items()}
+    epoch = result.steps // 3
+    # At the very end of an epoch, and twice, within the first and within a later one.
+    for stops in ([epoch], [7, epoch + 4]):
+        recorder, saved = Recorder(), None
+        for steps in stops:
+            part = trainer(recorder, StopAfter(steps - 1))
+            if saved:
+                part.restore(*saved)
+            with pytest.raises(Stopped) as stopped:
+                part.run()
+            saved = part.checkpoints.saved
+            assert stopped.value.step == saved[1]["step"]
+        assert saved[1]["step"] == sum(stops)
+        last = trainer(recorder)
+        last.restore(*saved)
+        again = last.run()
+        assert (again.steps, again.best_step, again.best_validation_loss) == (result.steps, result.best_step, result.best_validation_loss)
+        for name, variable in model.weights.items():
+            assert (variable.numpy() == expected[name]).all(), name
+        without_speed = [[replace(row, words_per_second=0) for row in rows] for rows in (recorder.rows, whole.rows)]
+        assert without_speed[0] == without_speed[1]
+        assert recorder.told == whole.told
+
+
+def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
+    class Listener(Recorder):
+        def resumed(self, step, rows, samples):
+            self.before = step, rows, samples
+
+    first, listener = Recorder(), Listener()
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [first], Kept(), StopAfter(24))
+    with pytest.raises(Stopped):
+        part.run()
+    rest = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [listener], Kept())
+    rest.restore(*part.checkpoints.saved)
+    rest.run()
+    assert listener.before == (25, first.rows, [])
+    assert [row.step for row in first.rows + listener.rows][:3] == [10, 20, 29]
+
+
+def test_a_checkpoint_is_of_one_precision(tiny_model):
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [], Kept(), StopAfter(3))
+    with pytest.raises(Stopped):
+        part.run()
+    other = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "bfloat16")
+    with pytest.raises(ValueError, match="float32 cannot go on in bfloat16"):
+        other.restore(*part.checkpoints.saved)
+
+
+@pytest.mark.parametrize(("broken", "when"), [("softmax_bias", np.nan), ("embedding", np.inf)])
+def test_a_step_that_is_not_finite_ends_the_training_and_changes_nothing(tiny_model, broken, when):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    real, seen = trainer.train_step, {}
+
+    def sabotage(ids, targets, state, step, rate):
+        if int(step) == 12:
+            seen.update({name: variable.numpy() for name, variable in model.weights.items()})
+            variable = model.weights[broken]
+            variable.assign(tf.fill(variable.shape, tf.constant(when, tf.float32)))
+            seen[broken] = variable.numpy()
+        return real(ids, targets, state, step, rate)
+
+    trainer.train_step = sabotage
+    with pytest.raises(Diverged) as diverged:
+        trainer.run()
+    assert (diverged.value.step, diverged.value.epoch) == (12, 1)
+    for name, variable in model.weights.items():
+        assert np.array_equal(variable.numpy(), seen[name], equal_nan=True), name
+
+
+def test_a_loss_above_the_bound_has_exploded(tiny_model):
+    model = tiny_model(scale=0.1)
+    before = {name: variable.numpy() for name, variable in model.weights.items()}
+    with pytest.raises(Diverged) as diverged:
+        Trainer(model, batches(), settings(max_loss=1.0), 0.0, True, "float32").run()
+    assert diverged.value.step == 1
+    assert diverged.value.loss == pytest.approx(np.log(WORDS), rel=0.1)
+    assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
+
+
+def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    real = trainer.train_step
+
+    def explode(ids, targets, state, step, rate):
+        loss, norm, state = real(ids, targets, state, step, rate)
+        return (tf.constant(1e9) if int(step) == 35 else loss), norm, state
+
+    trainer.train_step = explode
+    with pytest.raises(Diverged):
+        trainer.run()
+    assert trainer.progress.best[1] == 29
+    assert trainer.validation_loss() == trainer.progress.best[0]
 
 
 def test_the_test_split_is_never_read(tiny_model):

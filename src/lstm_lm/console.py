@@ -13,6 +13,14 @@ class UserError(Exception):
     """A mistake the user can mend. Its text is the one line that is shown: what, which value, what is allowed, where."""
 
 
+class Interrupted(Exception):
+    """Asked to stop. Its text is the one line that is shown; `code` is the exit code."""
+
+    def __init__(self, message, code):
+        super().__init__(message)
+        self.code = code
+
+
 def run(main):
     """Run a stage's `main` as a program: a `UserError`, or a file that cannot be read or written, becomes one line
     on stderr and exit code 1, Ctrl-C exit code 130."""
@@ -21,17 +29,35 @@ def run(main):
     try:
         main()
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+        leave(f"error: {error}{_earlier_outputs()}", 1)
     except OSError as error:
         if error.filename is None:
             raise
         made = " (made by the pipeline: dvc repro)" if str(error.filename).startswith(("data/", "models/", "reports/")) else ""
-        print(f"error: {error.filename}: {error.strerror}{made}", file=sys.stderr)
-        sys.exit(1)
+        leave(f"error: {error.filename}: {error.strerror}{made}{_earlier_outputs()}", 1)
+    except Interrupted as stopped:
+        leave(str(stopped), stopped.code)
     except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        sys.exit(130)
+        leave("stopped", 130)
+
+
+def leave(line, code):
+    """Show a last line and end the process, without the interpreter's own clearing up: it crashes now and then while
+    TensorFlow's threads run."""
+    print(line, file=sys.stderr)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _earlier_outputs():
+    """What to do about the outputs that `dvc repro` removed before it ran this stage, if it had made any earlier."""
+    stage = os.environ.get("DVC_STAGE")
+    lock = Path("dvc.lock")
+    beside = Path(os.environ.get("DVC_ROOT", ".")).resolve() != Path.cwd().resolve()  # an experiment: the checkout keeps its own
+    if not stage or beside or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
+        return ""
+    return " [earlier outputs of this stage: dvc checkout brings them back]"
 
 
 @contextlib.contextmanager
@@ -48,6 +74,8 @@ def quiet_tensorflow():
         os.dup2(held.fileno(), 2)
         try:
             yield
+        except KeyboardInterrupt:
+            raise
         except BaseException:
             os.dup2(saved, 2)
             held.seek(0)

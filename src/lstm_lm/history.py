@@ -47,6 +47,9 @@ class Observer:
     def started(self, total_steps, epochs):
         """Before the first step."""
 
+    def resumed(self, step, rows, samples):
+        """After `started`, if the training goes on from a checkpoint: its step, and all that was told up to it."""
+
     def stepped(self, step):
         """After every step."""
 
@@ -75,6 +78,10 @@ class Files(Observer):
             self._files.append(file)
             self._writers.append(writer)
 
+    def resumed(self, step, rows, samples):
+        self._write(0, rows)
+        self._write(1, samples)
+
     def row(self, row):
         self._write(0, [row])
 
@@ -99,12 +106,19 @@ class Terminal(Observer):
         self.bar = None
 
     def started(self, total_steps, epochs):
-        self.total, self.epochs, self.began = total_steps, epochs, time.monotonic()
+        self.total, self.epochs, self.began, self.first = total_steps, epochs, time.monotonic(), 0
         if self.stream.isatty():
             from tqdm import tqdm
 
             shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps, {remaining} left{postfix}"
             self.bar = tqdm(total=total_steps, file=self.stream, bar_format=shape, dynamic_ncols=True, mininterval=0.5)
+
+    def resumed(self, step, rows, samples):
+        self.first = step
+        if self.bar:
+            # Done elsewhere: it counts as progress, not as speed.
+            self.bar.initial = self.bar.n = step
+            self.bar.refresh()
 
     def stepped(self, step):
         if self.bar:
@@ -116,7 +130,7 @@ class Terminal(Observer):
                 f"epoch {row.epoch}/{self.epochs}, loss {row.loss:.3f}, {row.words_per_second:,.0f} words/s", refresh=False
             )
         else:
-            left = (time.monotonic() - self.began) / row.step * (self.total - row.step)
+            left = (time.monotonic() - self.began) / max(1, row.step - self.first) * (self.total - row.step)
             self._say(
                 f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  "
                 f"{row.words_per_second:>7,.0f} words/s  {duration(left)} left"

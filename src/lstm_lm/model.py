@@ -95,6 +95,10 @@ class LanguageModel(tf.Module):
         ]
         return {variable.name.split(":")[0]: variable for variable in variables if variable is not None}
 
+    @property
+    def parameter_count(self):
+        return sum(int(variable.shape.num_elements()) for variable in self.weights.values())
+
     def initial_state(self, batch_size):
         """Zeros, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""
         return tf.zeros([self.shape.layers, 2, batch_size, self.shape.hidden_size])

@@ -132,6 +132,8 @@ class Train(Section):
     clip_norm: Annotated[float, Field(gt=0)]
     state_reset: Annotated[float, Field(ge=0, lt=1)]
     patience: Annotated[int, Field(ge=1)] | None
+    max_loss: Annotated[float, Field(gt=0)]
+    checkpoint_seconds: Annotated[float, Field(gt=0)]
     precision: Literal["auto", "float32", "bfloat16"]
     status_every: Annotated[int, Field(ge=1)]
     sample_every: Annotated[int, Field(ge=1)]

@@ -6,6 +6,8 @@ import json
 import logging
 import math
 import os
+import re
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -15,13 +17,25 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from lstm_lm.console import UserError
+from lstm_lm.console import Interrupted, UserError
+from lstm_lm.digests import digest
 from lstm_lm.history import Observer
 from lstm_lm.params import flatten
 
 BATCH_SECONDS = 5  # between two batches of metrics
+DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 PROBE_SECONDS = 5  # for a tracking server to answer
 MODEL_DIGEST = "lstm_lm.digest"  # tag of a model version: of its weights and serving code
+RANDOM_NAME = r"[a-z]+-[a-z]+-\d+"  # what MLflow calls a run that was given no name
+METRICS = {  # of a training -> attribute of history.Row
+    "train/loss": "loss",
+    "train/learning_rate": "learning_rate",
+    "train/gradient_norm": "gradient_norm",
+    "train/words_per_second": "words_per_second",
+    "train/words_seen": "words_seen",
+    "validation/loss": "validation_loss",
+    "validation/perplexity": "validation_perplexity",
+}
 TRAINED_AS = "lstm_lm.trained_as"  # tag of a stand-in run: the run that trained the weights, unknown to this store
 
 
@@ -42,15 +56,7 @@ def connect(settings):
         UserError: a server does not answer, within seconds; or the address is not one MLflow knows.
     """
     address = uri(settings)
-    if address.startswith(("http://", "https://")):
-        import requests
-
-        try:
-            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS)
-        except requests.RequestException:
-            raise UserError(
-                f"no MLflow server answers at {address}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI"
-            ) from None
+    _probe(address)
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -61,9 +67,37 @@ def connect(settings):
         client.search_experiments(max_results=1)  # a new database gets its tables here
     except (mlflow.exceptions.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
         raise UserError(
-            f"the tracking store {address} cannot be used: {str(error).splitlines()[0]} (see params.yaml: tracking.uri)"
+            f"the tracking store {_without_password(address)} cannot be used: {str(error).splitlines()[0]} (see params.yaml: tracking.uri)"
         ) from None
     return client
+
+
+def _probe(address):
+    """Ask whether anybody listens, because MLflow itself would go on asking for minutes.
+
+    Raises:
+        UserError: nobody does.
+    """
+    import requests
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        if address.startswith(("http://", "https://")):
+            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS)
+        elif (database := make_url(address)).host and (port := database.port or DATABASE_PORTS.get(database.get_backend_name())):
+            socket.create_connection((database.host, port), timeout=PROBE_SECONDS).close()
+    except ArgumentError:
+        return  # MLflow says which addresses it knows
+    except (requests.RequestException, OSError):
+        raise UserError(
+            f"no MLflow server answers at {_without_password(address)}: "
+            f"start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI"
+        ) from None
+
+
+def _without_password(address):
+    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
 
 
 def _experiment(client, settings):
@@ -86,6 +120,20 @@ def _experiment(client, settings):
     return found.experiment_id
 
 
+def _is_there(client, run_id, settings):
+    """Whether the store knows a run, and it was not deleted."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise UserError(
+                f"the tracking store {_without_password(uri(settings))} cannot be asked for run {run_id}: {str(error).splitlines()[0]}"
+            ) from None
+        return False
+
+
 def _create_run(client, params, more=None):
     """A new run in the experiment, named and tagged with where it comes from; its id."""
     tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
@@ -100,29 +148,46 @@ class Run(Observer):
         self.id = run_id
         self._pending, self._sent = [], time.monotonic()
         self._samples = []
+        self._there = {}  # {metric: steps that it was logged at by a process that was stopped since}
 
     @classmethod
-    def start(cls, params, facts):
+    def start(cls, client, params, facts, resume=None):
         """Make the run of a training, or join the one that `mlflow run` has made (MLFLOW_RUN_ID).
 
         Args:
+            client: of `connect`.
             params: Params, logged flattened.
             facts: {name: value} that were decided at run time, logged as params too.
+            resume: id of the run in which this training began, or None. It is joined, if the store knows it.
         """
-        client = connect(params.tracking)
-        run_id = os.environ.get("MLFLOW_RUN_ID")
-        if not run_id:
-            run_id = _create_run(client, params)
-        run = cls(client, run_id)
+        if resume and _is_there(client, resume, params.tracking):
+            run = cls(client, resume)
+            run.client.update_run(resume, status="RUNNING")
+            run._there = {name: {metric.step for metric in client.get_metric_history(resume, name)} for name in METRICS}
+        else:
+            run = cls(client, os.environ.get("MLFLOW_RUN_ID") or _create_run(client, params))
+            if run.id == os.environ.get("MLFLOW_RUN_ID"):
+                run._describe(params)
         run._log_params({**flatten(params), **facts})
         return run
+
+    def _describe(self, params):
+        """Give the run of `mlflow run` the tags of one of ours, and a name that says something unless it was given one."""
+        for key, value in _git_tags().items():
+            self.client.set_tag(self.id, key, value)
+        if re.fullmatch(RANDOM_NAME, self.client.get_run(self.id).info.run_name or ""):
+            self.client.set_tag(self.id, "mlflow.runName", name_of(params))
+
+    def tag(self, key, value):
+        self.client.set_tag(self.id, key, value)
 
     def _log_params(self, values):
         from mlflow.entities import Param
 
         # The settings of later stages and of tracking are not what a training is made of.
         shaping = {key: value for key, value in values.items() if not key.startswith(("evaluate_sample.", "tracking."))}
-        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in shaping.items()])
+        there = self.client.get_run(self.id).data.params
+        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in shaping.items() if key not in there])
 
     def log_dataset(self, batches):
         """The training data as the run's dataset input, and the digests of what the data stages made.
@@ -152,17 +217,15 @@ class Run(Observer):
         for name, value in digests.items():
             self.client.set_tag(self.id, f"data.{name}", value)
 
+    def resumed(self, step, rows, samples):
+        for row in rows:  # what did not reach the store before the stop does now
+            self.row(row)
+        self._samples = [[sample.step, sample.prompt, sample.temperature, sample.text] for sample in samples]
+
     def row(self, row):
-        values = {
-            "train/loss": row.loss,
-            "train/learning_rate": row.learning_rate,
-            "train/gradient_norm": row.gradient_norm,
-            "train/words_per_second": row.words_per_second,
-            "train/words_seen": row.words_seen,
-            "validation/loss": row.validation_loss,
-            "validation/perplexity": row.validation_perplexity,
-        }
-        self._pending += self._metrics(values, row.step)
+        values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
+        new = {name: value for name, value in values.items() if row.step not in self._there.get(name, ())}
+        self._pending += self._metrics(new, row.step)
         if time.monotonic() - self._sent > BATCH_SECONDS:
             self.flush()
 
@@ -202,6 +265,19 @@ class Run(Observer):
         self.flush()
         self.client.set_terminated(self.id, status)
 
+    @contextlib.contextmanager
+    def recorded(self):
+        """The run ends with the block, and its status says how that ended."""
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        except (KeyboardInterrupt, Interrupted):
+            status = "KILLED"
+            raise
+        finally:
+            self.finish(status)
+
     def log_evaluation(self, figures, step, samples, settings):
         """Held-out figures, final samples and how they were taken. Logged again, the latest values win.
 
@@ -224,23 +300,16 @@ class Run(Observer):
         return bool(there) and math.isclose(there[-1], value, rel_tol=1e-6)
 
     @classmethod
-    def join(cls, params, run_id):
+    def join(cls, client, params, run_id):
         """The run that trained the weights; a stand-in, if this store does not know it.
 
+        Args:
+            client: of `connect`.
         Returns:
             (Run, whether it is a stand-in)
         """
-        from mlflow.exceptions import MlflowException
-
-        client = connect(params.tracking)
-        try:
-            if client.get_run(run_id).info.lifecycle_stage == "active":
-                return cls(client, run_id), False
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise UserError(
-                    f"the tracking store {uri(params.tracking)} cannot be asked for run {run_id}: {str(error).splitlines()[0]}"
-                ) from None
+        if _is_there(client, run_id, params.tracking):
+            return cls(client, run_id), False
         experiment = _experiment(client, params.tracking)
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
         if stand_ins:
@@ -311,17 +380,6 @@ def registered_version(client, saved_model, serving, registered_name):
 
 def _model_digest(saved_model, serving):
     return hashlib.sha256((digest(saved_model) + digest(serving)).encode()).hexdigest()
-
-
-def digest(path):
-    """sha256 of a file, or of a folder: of its files' relative names and digests."""
-    path = Path(path)
-    if path.is_file():
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    files = sorted(file for file in path.rglob("*") if file.is_file())
-    listed = "".join(f"{file.relative_to(path).as_posix()} {digest(file)}\n" for file in files)
-    return hashlib.sha256(listed.encode()).hexdigest()
 
 
 def name_of(params):

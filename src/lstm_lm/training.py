@@ -1,9 +1,11 @@
-"""The training loop: windows with carried state, schedule, validation, best weights, early stopping."""
+"""The training loop: windows with carried state, schedule, validation, best weights, early stopping, checkpoints."""
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from itertools import islice
 
+import numpy as np
 import tensorflow as tf
 
 from lstm_lm import batching, evaluation, losses
@@ -26,6 +28,49 @@ class Result:
     stopped_early: bool
 
 
+class Stopped(Exception):
+    """The training was asked to stop, and did after a whole step."""
+
+    def __init__(self, step):
+        super().__init__(f"stopped after step {step}")
+        self.step = step
+
+
+class Diverged(Exception):
+    """A step gave a loss or a gradient that no training recovers from; the weights were left as they were before it."""
+
+    def __init__(self, step, epoch, loss, norm):
+        super().__init__(f"step {step}: loss {loss:g}, gradient norm {norm:g}")
+        self.step, self.epoch, self.loss, self.norm = step, epoch, loss, norm
+
+
+@dataclass
+class Progress:
+    """Where a training stands between two steps: with the weights and the optimiser's moments, all that it goes on from.
+
+    Random numbers need no state of their own: they depend on the seed, the epoch and the step alone.
+
+    Attributes:
+        step: optimiser steps done. epoch: 1 for the first. position: windows of this epoch that are done.
+        best: (validation loss, step, epoch) of the best weights, or None before the first epoch has ended.
+        losses, norms, measured: of the steps since the last row, and their seconds.
+        seconds: of training so far, in all the processes that took part.
+        sampled: the steps that have their samples. rows, samples: all that was told, as dicts.
+    """
+
+    step: int = 0
+    epoch: int = 1
+    position: int = 0
+    best: list | None = None
+    losses: list = field(default_factory=list)
+    norms: list = field(default_factory=list)
+    measured: float = 0.0
+    seconds: float = 0.0
+    sampled: list = field(default_factory=list)
+    rows: list = field(default_factory=list)
+    samples: list = field(default_factory=list)
+
+
 class Trainer:
     """Trains a LanguageModel on data.
 
@@ -37,18 +82,38 @@ class Trainer:
         precision: "float32" or "bfloat16", of matrix products.
         write: export.Generator, or None for no samples.
         observers: list of history.Observer.
+        checkpoints: checkpoint.Checkpoints, or None to keep none.
+        interruption: asked after every step: something with an attribute `reason`, which says why to stop, or is None.
     """
 
-    def __init__(self, model, batches, settings, dropout, locked_dropout, precision, write=None, observers=()):
+    def __init__(
+        self,
+        model,
+        batches,
+        settings,
+        dropout,
+        locked_dropout,
+        precision,
+        write=None,
+        observers=(),
+        checkpoints=None,
+        interruption=None,
+    ):
         self.model = model
         self.batches = batches
         self.settings = settings
         self.dropout = dropout
         self.locked_dropout = locked_dropout
+        self.precision = precision
         self.dtype = tf.as_dtype(precision)
         self.write = write
         self.observers = observers
-        self._sampled = set()  # the steps that have their samples
+        self.checkpoints = checkpoints
+        self.interruption = interruption
+        self.progress = Progress()
+        self.state = model.initial_state(batches.batch_size)
+        self.best_weights = {}
+        self.words_per_step = batches.batch_size * batches.sequence_length
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
         window = tf.TensorSpec([batches.batch_size, batches.sequence_length], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
@@ -61,7 +126,10 @@ class Trainer:
         )
 
     def _train_step(self, ids, targets, state, step, rate):
-        """One update: (loss in nats per word, gradient norm before clipping, next state)."""
+        """One update: (loss in nats per word, gradient norm before clipping, next state).
+
+        Nothing is updated if loss or gradient are not what a training goes on from: see `_is_sound`.
+        """
         dropout = Dropout(self.dropout, self.locked_dropout, self.settings.seed, step)
         if self.settings.state_reset:
             # Scoring and generation start from zero state, which training would otherwise see once an epoch: without this some
@@ -73,8 +141,12 @@ class Trainer:
         with tf.GradientTape() as tape:
             loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype)
         gradients, norm = clip([tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)], self.settings.clip_norm)
-        self.optimizer.apply(gradients, rate, step)
+        if tf.reduce_all([tf.math.is_finite(norm), loss <= self.settings.max_loss]):  # False for a loss that is not a number
+            self.optimizer.apply(gradients, rate, step)
         return loss, norm, state
+
+    def _is_sound(self, loss, norm):
+        return math.isfinite(norm) and loss <= self.settings.max_loss
 
     def _score_window(self, ids, targets, state):
         logits, state = self.model(ids, state)
@@ -87,95 +159,144 @@ class Trainer:
         return evaluation.figures(nats, self.batches.held_out["validation"])["loss"]
 
     def run(self):
-        """Train to the end and leave the best weights by validation loss in the model.
+        """Train to the end, from the beginning or from what `restore` brought, and leave the best weights by validation loss
+        in the model.
 
         Returns:
             Result
+        Raises:
+            Stopped: the interruption asked for it; the checkpoint is of the last step.
+            Diverged: the model has the last good weights: the best ones, or those before the step if no epoch has ended.
         """
-        settings, batches = self.settings, self.batches
+        progress, settings, batches = self.progress, self.settings, self.batches
         epoch_steps = batching.steps_per_epoch(batches.train, batches.recipe, batches.sequence_length)
         total_steps = epoch_steps * settings.epochs
+
+        def rate_at(step):
+            return learning_rate(step, total_steps, settings.learning_rate, settings.schedule, settings.warmup_steps)
+
         for observer in self.observers:
             observer.started(total_steps, settings.epochs)
-        began = time.perf_counter()
-        step, best, best_weights, stopped_early = 0, None, None, False
-        meter = _Meter(batches.batch_size * batches.sequence_length)
-        for epoch in range(1, settings.epochs + 1):
-            state = self.model.initial_state(batches.batch_size)
-            for ids, targets in batching.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch):
-                step += 1
-                rate = learning_rate(step, total_steps, settings.learning_rate, settings.schedule, settings.warmup_steps)
-                meter.start()
-                loss, norm, state = self.train_step(ids, targets, state, tf.constant(step), tf.constant(rate, tf.float32))
-                meter.stop(float(loss), float(norm))
-                for observer in self.observers:
-                    observer.stepped(step)
-                if step % settings.status_every == 0 and step % epoch_steps:
-                    self._report(meter.row(step, epoch, rate))
-                if step % settings.sample_every == 0:
-                    self._sample(step)
-            validation = self.validation_loss()
-            self._report(meter.row(step, epoch, rate, validation))
-            if best is None or validation < best[0]:
-                best, best_weights = (validation, step, epoch), {name: variable.numpy() for name, variable in self.model.weights.items()}
-            elif settings.patience and epoch - best[2] >= settings.patience:
-                stopped_early = epoch < settings.epochs
-                break
-        for name, variable in self.model.weights.items():
-            variable.assign(best_weights[name])
-        self._sample(best[1])
-        return Result(step, best[1], best[2], best[0], time.perf_counter() - began, stopped_early)
+            if progress.step:
+                observer.resumed(progress.step, [Row(**row) for row in progress.rows], [Sample(**sample) for sample in progress.samples])
+        self._began = time.perf_counter() - progress.seconds
+        stopped_early = False
+        while progress.epoch <= settings.epochs and not stopped_early:
+            windows = batching.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, progress.epoch)
+            for ids, targets in islice(windows, progress.position, None):
+                self._step(ids, targets, rate_at(progress.step + 1))
+                if progress.step % settings.status_every == 0 and progress.step % epoch_steps:
+                    self._report(rate_at(progress.step))
+                if progress.step % settings.sample_every == 0:
+                    self._sample(progress.step)
+                self._pause()
+            stopped_early = self._end_epoch(rate_at(progress.step))
+        self._restore_best()
+        loss, step, epoch = progress.best
+        self._sample(step)
+        return Result(progress.step, step, epoch, loss, time.perf_counter() - self._began, stopped_early)
 
-    def _report(self, row):
+    def _step(self, ids, targets, rate):
+        progress = self.progress
+        began = time.perf_counter()
+        loss, norm, state = self.train_step(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rate, tf.float32))
+        loss, norm = float(loss), float(norm)
+        if not self._is_sound(loss, norm):
+            if progress.best:
+                self._restore_best()
+            raise Diverged(progress.step + 1, progress.epoch, loss, norm)
+        progress.measured += time.perf_counter() - began
+        self.state = state
+        progress.losses.append(loss)
+        progress.norms.append(norm)
+        progress.step += 1
+        progress.position += 1
+        for observer in self.observers:
+            observer.stepped(progress.step)
+
+    def _end_epoch(self, rate):
+        """Validate, keep the best weights, and start the next epoch from zero state. Returns whether patience has run out."""
+        progress, patience = self.progress, self.settings.patience
+        validation = self.validation_loss()
+        self._report(rate, validation)
+        if progress.best is None or validation < progress.best[0]:
+            progress.best = [validation, progress.step, progress.epoch]
+            self.best_weights = {name: variable.numpy() for name, variable in self.model.weights.items()}
+        out_of_patience = bool(patience) and progress.epoch - progress.best[2] >= patience
+        stopped_early = out_of_patience and progress.epoch < self.settings.epochs
+        progress.epoch += 1
+        progress.position = 0
+        self.state = self.model.initial_state(self.batches.batch_size)
+        return stopped_early
+
+    def _restore_best(self):
+        for name, variable in self.model.weights.items():
+            variable.assign(self.best_weights[name])
+
+    def _pause(self):
+        """Between two steps: take a checkpoint if it is time, and stop if that is asked for."""
+        stop = self.interruption is not None and self.interruption.reason is not None
+        if self.checkpoints is not None and (stop or self.checkpoints.due()):
+            self.checkpoints.save(*self.snapshot())
+        if stop:
+            raise Stopped(self.progress.step)
+
+    def snapshot(self):
+        """(arrays, facts) that `restore` goes on from, in another process too."""
+        self.progress.seconds = time.perf_counter() - self._began
+        arrays = {f"weights/{name}": variable.numpy() for name, variable in self.model.weights.items()}
+        for moment, variables in (("m", self.optimizer.m), ("v", self.optimizer.v)):
+            arrays |= {f"{moment}/{name}": variable.numpy() for name, variable in zip(self.model.weights, variables, strict=True)}
+        arrays |= {f"best/{name}": value for name, value in self.best_weights.items()}
+        return {**arrays, "state": np.asarray(self.state)}, {**asdict(self.progress), "precision": self.precision}
+
+    def restore(self, arrays, facts):
+        """Take over what `snapshot` gave.
+
+        Raises:
+            ValueError: it is of a training in another precision, which would go on differently.
+        """
+        facts = dict(facts)
+        if (precision := facts.pop("precision")) != self.precision:
+            raise ValueError(f"a checkpoint in {precision} cannot go on in {self.precision}")
+        self.progress = Progress(**facts)
+        for name, weights, m, v in zip(self.model.weights, self.model.weights.values(), self.optimizer.m, self.optimizer.v, strict=True):
+            weights.assign(arrays[f"weights/{name}"])
+            m.assign(arrays[f"m/{name}"])
+            v.assign(arrays[f"v/{name}"])
+        self.best_weights = {name: arrays[f"best/{name}"] for name in self.model.weights} if self.progress.best else {}
+        self.state = tf.constant(arrays["state"])
+
+    def _report(self, rate, validation_loss=None):
+        """Tell the means and the speed since the last row."""
+        progress = self.progress
+        steps = len(progress.losses)
+        row = Row(
+            step=progress.step,
+            words_seen=progress.step * self.words_per_step,
+            epoch=progress.epoch,
+            loss=math.fsum(progress.losses) / steps,
+            learning_rate=rate,
+            gradient_norm=math.fsum(progress.norms) / steps,
+            words_per_second=steps * self.words_per_step / progress.measured,
+            validation_loss=validation_loss,
+            validation_perplexity=None if validation_loss is None else math.exp(min(validation_loss, 700)),
+        )
+        progress.losses, progress.norms, progress.measured = [], [], 0.0
+        progress.rows.append(asdict(row))
         for observer in self.observers:
             observer.row(row)
 
     def _sample(self, step):
         """The book's greedy sample of each prime text, and a sampled one beside it."""
-        if self.write is None or step in self._sampled:
+        if self.write is None or step in self.progress.sampled:
             return
-        self._sampled.add(step)
+        self.progress.sampled.append(step)
         settings = self.settings
         found = []
         for temperature in (0.0, settings.sample_temperature):
             texts = self.write(settings.prime_texts, settings.sample_words, temperature=temperature, seed=settings.seed)
             found += [Sample(step, prompt, temperature, text) for prompt, text in zip(settings.prime_texts, texts, strict=True)]
+        self.progress.samples += [asdict(sample) for sample in found]
         for observer in self.observers:
             observer.samples(found)
-
-
-class _Meter:
-    """Means and speed since the last row."""
-
-    def __init__(self, words_per_step):
-        self.words_per_step = words_per_step
-        self.words_seen = 0
-        self._clear()
-
-    def _clear(self):
-        self.losses, self.norms, self.seconds = [], [], 0.0
-
-    def start(self):
-        self._started = time.perf_counter()
-
-    def stop(self, loss, norm):
-        self.seconds += time.perf_counter() - self._started
-        self.losses.append(loss)
-        self.norms.append(norm)
-        self.words_seen += self.words_per_step
-
-    def row(self, step, epoch, rate, validation_loss=None):
-        steps = len(self.losses)
-        row = Row(
-            step=step,
-            words_seen=self.words_seen,
-            epoch=epoch,
-            loss=math.fsum(self.losses) / steps,
-            learning_rate=rate,
-            gradient_norm=math.fsum(self.norms) / steps,
-            words_per_second=steps * self.words_per_step / self.seconds,
-            validation_loss=validation_loss,
-            validation_perplexity=None if validation_loss is None else math.exp(min(validation_loss, 700)),
-        )
-        self._clear()
-        return row

@@ -1,0 +1,145 @@
+"""Kill a training at random moments, let it recover each time, and hold the outcome against an uninterrupted one.
+
+    python tests/kill_and_resume.py --kills 10
+
+trains a small model twice, in copies of the project: once in peace, and once with that many kills, in turn of everything
+(dvc and all under it), of the training process alone, of dvc alone, and by Ctrl-C.
+"""
+
+import argparse
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+
+from conftest import change_params, copy_project, environment, run, write_corpus
+
+WAYS = ("everything", "training", "dvc", "ctrl-c")
+SMALL = {
+    "download.source": {"path": "data/own"},
+    "vocab.min_count": 2,
+    "batching.batch_size": 4,
+    "batching.sequence_length": 8,
+    "model.embedding_size": 32,
+    "model.hidden_size": 64,
+    "model.projection_size": 32,
+    "train.warmup_steps": 10,
+    "train.sample_every": 200,
+    "train.patience": None,
+    "train.checkpoint_seconds": 0.2,
+}
+
+
+def make_project(folder, epochs):
+    copy_project(folder)
+    write_corpus(folder / "data/own")
+    change_params(folder, {**SMALL, "train.epochs": epochs})
+    return folder
+
+
+def train(folder):
+    """`dvc repro train` to its end; what it printed."""
+    return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
+
+
+def kill(folder, way, delay):
+    """Start `dvc repro train` and kill it `delay` seconds after its training has begun; whether it was killed in time, what it printed."""
+    dvc = subprocess.Popen(
+        [sys.executable, "-m", "dvc", "repro", "train"],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
+    )
+    printed = ""
+    for line in dvc.stdout:
+        printed += line
+        if "training words" in line:
+            break
+    time.sleep(delay)
+    below = psutil.Process(dvc.pid).children(recursive=True) if dvc.poll() is None else []
+    training = [process for process in below if "src/train.py" in process.cmdline()[-1:]]
+    in_time = bool(training)
+    if way == "everything":
+        os.killpg(dvc.pid, signal.SIGKILL)
+    elif way == "ctrl-c":
+        os.killpg(dvc.pid, signal.SIGINT)
+    elif way == "dvc":
+        dvc.kill()
+    elif training:
+        training[0].kill()
+    dvc.wait(timeout=60)
+    _, left = psutil.wait_procs(training, timeout=20)
+    assert not left, "the training goes on without its dvc"
+    return in_time, printed + dvc.stdout.read()
+
+
+def history(folder):
+    return pd.read_csv(folder / "models/history.csv").drop(columns="words_per_second")
+
+
+def check(folder, reference):
+    """Hold a training that was killed against one that was not.
+
+    Raises:
+        AssertionError: a weight, a row of the history, a sample, or what MLflow has is not the same.
+    """
+    import mlflow
+
+    with np.load(folder / "models/weights/weights.npz") as ours, np.load(reference / "models/weights/weights.npz") as theirs:
+        assert set(ours) == set(theirs)
+        for name in ours:
+            assert (ours[name] == theirs[name]).all(), name
+    pd.testing.assert_frame_equal(history(folder), history(reference), check_exact=True)
+    assert history(folder).step.is_unique
+    assert (folder / "models/samples.csv").read_bytes() == (reference / "models/samples.csv").read_bytes()
+    assert not list((folder / ".training").iterdir())
+
+    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+    [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
+    assert found.info.run_id == json.loads((folder / "models/run.json").read_text())["run_id"]
+    assert found.info.status == "FINISHED"
+    for metric, column in (("train/loss", "loss"), ("train/words_seen", "words_seen"), ("validation/loss", "validation_loss")):
+        logged = [(point.step, point.value) for point in client.get_metric_history(found.info.run_id, metric)]
+        assert sorted(logged) == list(history(folder).dropna(subset=column)[["step", column]].itertuples(index=False, name=None)), metric
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=10, help="(default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=30, help="of a training of about 120 steps each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
+    chosen = parser.parse_args()
+    moments = random.Random(chosen.seed)
+    with tempfile.TemporaryDirectory() as scratch:
+        reference = make_project(Path(scratch) / "reference", chosen.epochs)
+        folder = make_project(Path(scratch) / "killed", chosen.epochs)
+        began = time.monotonic()
+        train(reference)
+        print(f"in peace: {len(history(reference))} rows of history in {time.monotonic() - began:.0f} s")
+        for number, way in zip(range(1, chosen.kills + 1), itertools.cycle(WAYS), strict=False):
+            delay = moments.uniform(1, 7)
+            in_time, printed = kill(folder, way, delay)
+            went_on = [line for line in printed.splitlines() if line.startswith(("going on", "beginning again"))]
+            print(f"kill {number}: {way}, {delay:.1f} s after the start{'' if in_time else ': too late'}: {went_on or 'its first start'}")
+        went_on = [line for line in train(folder).splitlines() if line.startswith("going on")]
+        print(f"the last recovery: {went_on}")
+        check(folder, reference)
+        print("weights, history, samples and MLflow run are those of the uninterrupted training")
+
+
+if __name__ == "__main__":
+    main()
