@@ -1,5 +1,6 @@
 #!/bin/sh
-# Make the environment that the Makefile's targets run in, if it is not there or requirements.lock has changed.
+# Make the environment that the Makefile's targets run in, if it is not there or requirements.lock has changed,
+# and the page that `dvc plots` fills.
 # usage: setup.sh VENV [PYTHON]
 set -eu
 venv=$1
@@ -12,12 +13,18 @@ die() {
     echo "error: $*" >&2
     exit 1
 }
+# The page belongs to the checkout, the environment maybe to several. All but `dvc plots` works without it.
+page=.dvc/plots.html
+make_page() {
+    "$venv/bin/python" scripts/plots_page.py "$page" || echo "warning: $page could not be made, and dvc plots needs it: see above" >&2
+}
 
 # The stamp is a copy of the lock: a touched file or another checkout's time stamps install nothing anew.
 stamp=$venv/requirements.lock
 # Only an environment that was made here is ever made anew, since that empties the folder.
 mark=$venv/made-by-make
 if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
+    [ -e "$page" ] || make_page
     exit 0
 fi
 if [ -e "$venv" ] && [ ! -e "$mark" ]; then
@@ -62,3 +69,4 @@ touch "$mark"
 # For commands typed by hand in the activated environment.
 echo 'export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true' >>"$venv/bin/activate"
 cp requirements.lock "$stamp"
+make_page

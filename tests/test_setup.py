@@ -2,10 +2,11 @@
 
 import shutil
 import subprocess
+import sys
 
 import pytest
 
-from conftest import PROJECT, environment
+from conftest import PROJECT, copy_project, environment, run
 
 TOO_OLD = 'test "$1" = --version && echo Python 3.8.1 || exit 1'
 NO_VENV = 'case "$2" in *version_info*) exit 0;; *) exit 1;; esac'
@@ -50,6 +51,22 @@ def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path):
     before = sorted(venv.rglob("*"))
     subprocess.run(["sh", "scripts/setup.sh", str(venv)], cwd=PROJECT, check=True)
     assert sorted(venv.rglob("*")) == before
+
+
+def test_the_page_of_plots_is_made_where_it_is_missing(tmp_path):
+    """Also when another checkout made the environment."""
+    project, venv = copy_project(tmp_path / "project"), tmp_path / "venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    (venv / "bin/python").chmod(0o755)
+    shutil.copy(PROJECT / "requirements.lock", venv / "requirements.lock")
+    page = project / ".dvc/plots.html"
+    run(["sh", "scripts/setup.sh", str(venv)], project)
+    assert "{plot_divs}" in page.read_text()
+    assert run(["git", "status", "--porcelain"], project).stdout == ""
+    page.write_text("mine")
+    run(["sh", "scripts/setup.sh", str(venv)], project)
+    assert page.read_text() == "mine"
 
 
 def test_the_lock_has_names_versions_and_hashes_and_no_addresses():
