@@ -1,8 +1,8 @@
-"""The page that `dvc plots` fills, with its JavaScript inside: DVC's own page loads that from the web, and shows nothing without.
-
-usage: plots_page.py FILE
+"""Make .dvc/plots.html, the page that `dvc plots` fills, with its JavaScript inside: DVC's own page loads that from the web, and
+shows nothing without. This checkout's DVC is told to use it in .dvc/config.local, so that a checkout without the page has DVC's own.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,4 +38,6 @@ def write(path):
 
 
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
+    write(Path(".dvc/plots.html"))
+    # Relative to .dvc.
+    subprocess.run([sys.executable, "-m", "dvc", "config", "--quiet", "--local", "plots.html_template", "plots.html"], check=True)

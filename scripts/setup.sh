@@ -16,7 +16,7 @@ die() {
 # The page belongs to the checkout, the environment maybe to several. All but `dvc plots` works without it.
 page=.dvc/plots.html
 make_page() {
-    "$venv/bin/python" scripts/plots_page.py "$page" || echo "warning: $page could not be made, and dvc plots needs it: see above" >&2
+    "$venv/bin/python" scripts/plots_page.py || echo "warning: $page could not be made, so dvc plots needs internet: see above" >&2
 }
 
 # The stamp is a copy of the lock: a touched file or another checkout's time stamps install nothing anew.

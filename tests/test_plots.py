@@ -25,7 +25,7 @@ def write_history(folder, loss):
 def project(tmp_path_factory):
     """A copy of the project with the page, a history in its last commit and another in the files."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
-    run(["python", "scripts/plots_page.py", ".dvc/plots.html"], folder)
+    run(["python", "scripts/plots_page.py"], folder)
     (folder / "reports").mkdir(exist_ok=True)
     (folder / "reports/graph.png").write_bytes(b"\x89PNG")
     (folder / "reports/coverage.csv").write_text("vocabulary_size,coverage\n1,0.5\n2,1.0\n")
