@@ -4,6 +4,7 @@ PYTHON ?=
 VENV ?= .venv
 PORT ?=
 PROMPT ?= to be or not to
+PRESET ?= cookbook
 
 # Stages say `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
 export PATH := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
@@ -12,7 +13,7 @@ export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro test test-fast lint ui serve sample clean lock
+.PHONY: help setup repro cookbook experiment compare test test-fast test-kills lint ui serve sample clean lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,11 +26,23 @@ repro: setup  ## run the pipeline and show what it made
 	@dvc repro
 	@python src/summary.py
 
+cookbook: PRESET := cookbook
+cookbook: experiment  ## the book's recipe, as an experiment beside this checkout
+
+experiment: setup  ## any other of presets/, the same way: make experiment PRESET=cookbook
+	@python src/experiment.py "$$PRESET"
+
+compare: setup  ## all experiments in a table
+	@dvc exp show --md --drop '.*' --keep '^(Experiment|Created|State|(validation|test)[.]perplexity|test[.](adjusted_perplexity|bits_per_character)|(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning_rate)))$$'
+
 test: setup  ## all tests
 	@python -m pytest
 
 test-fast: setup  ## the tests that take seconds
 	@python -m pytest -m "not slow"
+
+test-kills: setup  ## a training killed ten times at random moments must end as one that was not
+	@python tests/kill_and_resume.py --kills 10
 
 lint: setup  ## style and likely mistakes
 	@ruff check .
@@ -45,10 +58,10 @@ sample: setup  ## a text from the model: make sample PROMPT="to be or not to"
 	@python src/sample.py -- "$$PROMPT"
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
-	rm -rf data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -rf .training data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 lock: setup  ## pin requirements.lock anew from pyproject.toml
 	@sh scripts/lock.sh
 
-export PROMPT
+export PROMPT PRESET

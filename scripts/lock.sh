@@ -1,9 +1,5 @@
 #!/bin/sh
 # Pin every package for Python 3.11 to 3.13 on every system, with hashes and without index addresses.
 set -eu
-uv=$(mktemp -d)
-trap 'rm -rf "$uv"' EXIT
-python -m venv "$uv"
-"$uv/bin/python" -m pip install --quiet --disable-pip-version-check uv
-"$uv/bin/uv" pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url --no-emit-find-links \
+uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-annotate --no-header --upgrade pyproject.toml --output-file requirements.lock

@@ -15,12 +15,10 @@ def main():
     trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
     store = tracking.connect(settings.tracking)
+    folder = console.trained_model()
     with console.quiet_tensorflow():
-        import tensorflow as tf
-
         from lstm_lm import export
-
-        text_model = tf.saved_model.load(str(SAVED_MODEL))
+    text_model = export.load_text_model(folder)
 
     def score_window(ids, targets, state):
         scored = text_model.score(ids, targets, state)

@@ -1,8 +1,12 @@
 """Continue a prompt with this checkout's model: `python src/sample.py "to be or not to"`."""
 
 import argparse
+import unicodedata
+from pathlib import Path
 
-from lstm_lm import console
+from lstm_lm import console, vocabulary
+
+MOST_CHARACTERS = 10_000  # as the served model
 
 
 def main():
@@ -28,14 +32,19 @@ def main():
             raise console.UserError(f"{name} = {value}: must be {allowed}")
     if not any(c.isalnum() for c in chosen.prompt):
         raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
-    folder = console.trained_model()
+    if len(chosen.prompt) > MOST_CHARACTERS:
+        raise console.UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
+    known = (console.trained_model() / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    tokenizer = Path("data/vocab/tokenizer.json")
+    words = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", chosen.prompt)) if tokenizer.exists() else known[1:2]
+    if not set(words) & set(known[1:]):
+        raise console.UserError(
+            f"none of the words of the prompt {chosen.prompt[:80]!r} is among the {len(known) - 1:,} that the model knows "
+            f"(data/vocab/vocab.csv): give it at least one of them"
+        )
     with console.quiet_tensorflow():
-        import tensorflow as tf
-
         from lstm_lm import export
-
-        text_model = tf.saved_model.load(str(folder))
-    write = export.Generator(text_model)
+    write = export.Generator(export.load_text_model(console.trained_model()))
     print(write([chosen.prompt], chosen.max_words, chosen.temperature, chosen.top_k, chosen.top_p, chosen.seed)[0])
 
 

@@ -16,12 +16,7 @@ def main():
         raise console.UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
     settings = params.load()
     print()
-    print(f"{'held-out figures':<18}{'words':>9}{'loss':>8}{'perplexity':>12}{'unknown':>9}{'adjusted ppl':>14}{'bits/char':>11}")
-    for split, of_split in figures.items():
-        print(
-            f"{split:<18}{of_split['words']:>9,}{of_split['loss']:>8.3f}{of_split['perplexity']:>12.2f}{of_split['oov_rate']:>9.2%}"
-            f"{of_split['adjusted_perplexity']:>14.1f}{of_split['bits_per_character']:>11.3f}"
-        )
+    print("\n".join(console.held_out_table(figures)))
     print("\nsamples (all of them: reports/samples.md)")
     texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples, re.MULTILINE)
     # The middle temperature reads best: the greedy one repeats itself.

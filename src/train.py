@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import shutil
 import tempfile
 from importlib.metadata import version
 from pathlib import Path
@@ -46,7 +47,8 @@ def train(settings, batches, scratch, interrupted):
     facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": size}
     run = tracking.Run.start(store, settings, facts, resume=begun.get("run_id"))
     scratch.note("run", {"run_id": run.id, "precision": chosen})
-    observers = [history.Terminal(), history.Files("models"), run]
+    # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
+    observers = [history.Terminal(), history.Files(scratch.folder), run]
     with run.recorded(), contextlib.ExitStack() as closing:
         for each in (checkpoints, *observers):
             closing.callback(each.close)
@@ -81,6 +83,8 @@ def train(settings, batches, scratch, interrupted):
             run.tag("diverged", message)
             raise console.UserError(message) from None
         text_model.save("models/saved_model")
+        for name in history.NAMES:
+            shutil.copyfile(scratch.folder / name, Path("models") / name)
         about = {"precision": chosen, "steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
         export.save_weights(language_model, "models/weights", about)
         draw(trainer.train_step, text_model.step, language_model)

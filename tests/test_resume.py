@@ -82,7 +82,7 @@ def test_a_training_that_diverges_says_so_at_once_the_next_time_until_something_
         printed.append((done.stdout, line))
     (first, line), (second, again) = printed
     assert re.match(r"error: the training diverged at step \d+ of epoch 1: loss \S+, gradient norm \S+.*: in params.yaml lower", line)
-    assert "[earlier outputs of this stage: dvc checkout brings them back]" in line
+    assert "[earlier outputs: dvc checkout brings them back, git checkout reports/ the reports" in line
     assert "TensorFlow" in first
     assert "TensorFlow" not in second  # at once
     assert "so it was before" in again

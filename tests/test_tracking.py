@@ -1,11 +1,12 @@
 import json
+import shutil
 import subprocess
 import sys
 import time
 
 import pytest
 
-from conftest import PROJECT, environment
+from conftest import PROJECT, change_params, copy_project, environment, run
 from lstm_lm import dataset, digests, params, tracking
 from lstm_lm.console import UserError
 from lstm_lm.history import Row, Sample
@@ -182,9 +183,37 @@ def test_an_unknown_kind_of_store_is_one_line(monkeypatch):
         tracking.connect(settings)
 
 
-def test_a_run_is_named_after_what_distinguishes_its_recipe():
-    settings = SETTINGS.model_copy(update={"model": SETTINGS.model.model_copy(update={"layers": 2, "hidden_size": 64})})
-    assert tracking.name_of(settings).startswith("stream lstm 2x64 adamw ")
+def changed(changes):
+    return params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({}, "default"),
+        ({"train.learning_rate": 0.002}, "default learning_rate=0.002"),
+        ({"model.layers": 2, "train.epochs": 1}, "default layers=2 epochs=1"),
+        ({"evaluate_sample.max_words": 7, "tracking.experiment": "other"}, "default"),
+        (params.preset("cookbook", PROJECT / "presets"), "cookbook"),
+        ({**params.preset("cookbook", PROJECT / "presets"), "model.hidden_size": 64}, "cookbook hidden_size=64"),
+        ({"model.dropout": 0.1, "model.layers": 3, "train.epochs": 9, "train.seed": 2}, "default layers=3 dropout=0.1 seed=2 and 1 more"),
+        ({"download.source": {"path": "data/own"}}, 'default source={"path": "data/own"}'),
+    ],
+)
+def test_a_run_is_named_after_what_differs(changes, name, tmp_path, monkeypatch):
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    shutil.copytree(PROJECT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    assert tracking.name_of(changed(changes)) == name
+
+
+def test_what_differs_is_seen_from_the_last_commit(tmp_path, monkeypatch):
+    folder = copy_project(tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    change_params(folder, {"train.epochs": 9})
+    assert tracking.name_of(params.load()) == "default epochs=9"
+    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "mine"], folder)
+    assert tracking.name_of(params.load()) == "default"
 
 
 def test_importing_it_is_cheap():

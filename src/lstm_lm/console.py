@@ -57,7 +57,7 @@ def _earlier_outputs():
     beside = Path(os.environ.get("DVC_ROOT", ".")).resolve() != Path.cwd().resolve()  # an experiment: the checkout keeps its own
     if not stage or beside or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
         return ""
-    return " [earlier outputs of this stage: dvc checkout brings them back]"
+    return " [earlier outputs: dvc checkout brings them back, git checkout reports/ the reports; so does dvc repro once this is mended]"
 
 
 @contextlib.contextmanager
@@ -92,15 +92,21 @@ def duration(seconds):
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
+SAVED_MODEL_FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001", "assets/vocabulary.txt")
+
+
 def trained_model():
     """The folder of this checkout's SavedModel.
 
     Raises:
-        UserError: none has been trained yet.
+        UserError: none has been trained yet, or it is incomplete.
     """
     folder = Path("models/saved_model")
-    if not (folder / "saved_model.pb").exists():
+    missing = [name for name in SAVED_MODEL_FILES if not (folder / name).is_file()]
+    if not folder.exists() or len(missing) == len(SAVED_MODEL_FILES):
         raise UserError(f"there is no model in {folder}: train one first, with: make repro")
+    if missing:
+        raise UserError(f"the model in {folder} is incomplete: {missing[0]} is missing: restore it with dvc checkout, or: make repro")
     return folder
 
 
@@ -121,3 +127,19 @@ def check_can_serve(program, host, port, change):
     with socket.socket() as probe:
         if probe.connect_ex((host, port)) == 0:
             raise UserError(f"port {port} is taken: choose another, with: {change}")
+
+
+def held_out_table(rows):
+    """Lines of a table of held-out figures.
+
+    Args:
+        rows: {label: figures of one split, as in reports/metrics.json}.
+    """
+    width = max(18, *(len(label) + 2 for label in rows))
+    lines = [f"{'held-out figures':<{width}}{'words':>9}{'loss':>8}{'perplexity':>12}{'unknown':>9}{'adjusted ppl':>14}{'bits/char':>11}"]
+    for label, figures in rows.items():
+        lines.append(
+            f"{label:<{width}}{figures['words']:>9,}{figures['loss']:>8.3f}{figures['perplexity']:>12.2f}{figures['oov_rate']:>9.2%}"
+            f"{figures['adjusted_perplexity']:>14.1f}{figures['bits_per_character']:>11.3f}"
+        )
+    return lines

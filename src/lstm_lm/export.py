@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from lstm_lm import generation, losses
+from lstm_lm.console import UserError
 from lstm_lm.model import LanguageModel, Shape
 
 
@@ -130,6 +131,21 @@ def load_weights(folder):
         for name, variable in model.weights.items():
             variable.assign(saved[name])
     return model
+
+
+def load_text_model(folder):
+    """The SavedModel that `TextModel.save` wrote.
+
+    Raises:
+        UserError: it cannot be loaded.
+    """
+    try:
+        return tf.saved_model.load(str(folder))
+    except (tf.errors.OpError, OSError, ValueError, KeyError, IndexError) as error:
+        why = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(
+            f"the model in {folder} cannot be loaded: {why[:200]}: restore it with dvc checkout --force, or: make repro"
+        ) from None
 
 
 class Generator:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from lstm_lm.console import duration
 
+NAMES = ("history.csv", "samples.csv")  # of the files of Files
+
 
 @dataclass(frozen=True)
 class Row:
@@ -64,13 +66,13 @@ class Observer:
 
 
 class Files(Observer):
-    """models/history.csv and models/samples.csv, written as the training goes on."""
+    """history.csv and samples.csv, written as the training goes on."""
 
     def __init__(self, folder):
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         self._files, self._writers = [], []
-        for name, kind in (("history.csv", Row), ("samples.csv", Sample)):
+        for name, kind in zip(NAMES, (Row, Sample), strict=True):
             file = (folder / name).open("w", newline="", encoding="utf-8")
             writer = csv.DictWriter(file, [field.name for field in fields(kind)], lineterminator="\n")
             writer.writeheader()

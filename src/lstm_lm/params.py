@@ -183,18 +183,44 @@ def load(path="params.yaml"):
     Raises:
         UserError: one line naming the key, its value and what is allowed.
     """
+    return check(read(path), path)
+
+
+def read(path):
+    """What a YAML file says, unchecked: {section: {key: value}}.
+
+    Raises:
+        UserError: it cannot be read, or holds no sections.
+    """
     try:
         # A text stream, not a path: the name then never shows up in an error as an absolute path.
-        values = YAML(typ="safe").load(Path(path).read_text(encoding="utf-8"))
+        return parse(Path(path).read_text(encoding="utf-8"), path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not valid YAML: {error}") from None
+
+
+def parse(text, path):
+    """As `read`, of the text of such a file."""
+    try:
+        values = YAML(typ="safe").load(text)
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise UserError(f"{path}: line {line}: not valid YAML: {error.problem}") from None
-    except (YAMLError, UnicodeDecodeError) as error:
+    except YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold the sections {', '.join(Params.model_fields)}")
+    return values
+
+
+def check(values, path="params.yaml"):
+    """Values as `read` gives them -> Params.
+
+    Raises:
+        UserError: one line naming the file, the key, its value and what is allowed.
+    """
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -206,6 +232,48 @@ def load(path="params.yaml"):
             lines.setdefault(name, line)  # the members of a union each tell their problem with one value
         more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
         raise UserError(f"{path}: {next(iter(lines.values()))}{more}") from None
+
+
+def presets(folder="presets"):
+    """The names of the presets, in order."""
+    return sorted(path.stem for path in Path(folder).glob("*.yaml"))
+
+
+def preset(name, folder="presets"):
+    """What a preset changes: {"train.epochs": 10, ...}.
+
+    Raises:
+        UserError: there is no such preset, or it is not a file of sections and keys.
+    """
+    if name not in presets(folder):
+        raise UserError(f"PRESET={name}: there is no {folder}/{name}.yaml; there are: {', '.join(presets(folder)) or 'none'}")
+    path = Path(folder) / f"{name}.yaml"
+    changes = {}
+    for section, values in read(path).items():
+        if not isinstance(values, dict):
+            raise UserError(f"{path}: {section}: must hold keys and values, as in params.yaml")
+        changes |= {f"{section}.{key}": value for key, value in values.items()}
+    return changes
+
+
+def changed(values, changes):
+    """Values as `read` gives them with some replaced: {"train.epochs": 10}. The original is left as it is."""
+    values = {section: dict(of_section) if isinstance(of_section, dict) else of_section for section, of_section in values.items()}
+    for name, value in changes.items():
+        section, _, key = name.partition(".")
+        if key and isinstance(values.setdefault(section, {}), dict):
+            values[section][key] = value
+        else:
+            values[section] = value
+    return values
+
+
+def value_of(text):
+    """A value as it is typed on a command line, read as YAML: `0.002`, `null`, `[a, b]`, `{path: data/own}`."""
+    try:
+        return YAML(typ="safe").load(text)
+    except YAMLError:
+        return text
 
 
 def _explain(problem, values):

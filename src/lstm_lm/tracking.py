@@ -9,6 +9,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -17,6 +18,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+from lstm_lm import params as parameters
 from lstm_lm.console import Interrupted, UserError
 from lstm_lm.digests import digest
 from lstm_lm.history import Observer
@@ -24,6 +26,7 @@ from lstm_lm.params import flatten
 
 BATCH_SECONDS = 5  # between two batches of metrics
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
+MOST_SAID = 3  # differences in the name of a run
 PROBE_SECONDS = 5  # for a tracking server to answer
 MODEL_DIGEST = "lstm_lm.digest"  # tag of a model version: of its weights and serving code
 RANDOM_NAME = r"[a-z]+-[a-z]+-\d+"  # what MLflow calls a run that was given no name
@@ -36,6 +39,7 @@ METRICS = {  # of a training -> attribute of history.Row
     "validation/loss": "validation_loss",
     "validation/perplexity": "validation_perplexity",
 }
+STANDS_FOR = "lstm_lm.stands_for"  # tag of a run in which nothing was left to train: the run that had done it
 TRAINED_AS = "lstm_lm.trained_as"  # tag of a stand-in run: the run that trained the weights, unknown to this store
 
 
@@ -167,11 +171,11 @@ class Run(Observer):
         else:
             run = cls(client, os.environ.get("MLFLOW_RUN_ID") or _create_run(client, params))
             if run.id == os.environ.get("MLFLOW_RUN_ID"):
-                run._describe(params)
-        run._log_params({**flatten(params), **facts})
+                run.describe(params)
+        run.log_params({**flatten(params), **facts})
         return run
 
-    def _describe(self, params):
+    def describe(self, params):
         """Give the run of `mlflow run` the tags of one of ours, and a name that says something unless it was given one."""
         for key, value in _git_tags().items():
             self.client.set_tag(self.id, key, value)
@@ -181,11 +185,10 @@ class Run(Observer):
     def tag(self, key, value):
         self.client.set_tag(self.id, key, value)
 
-    def _log_params(self, values):
+    def log_params(self, values):
         from mlflow.entities import Param
 
-        # The settings of later stages and of tracking are not what a training is made of.
-        shaping = {key: value for key, value in values.items() if not key.startswith(("evaluate_sample.", "tracking."))}
+        shaping = _shaping(values)
         there = self.client.get_run(self.id).data.params
         self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in shaping.items() if key not in there])
 
@@ -299,6 +302,39 @@ class Run(Observer):
         there = [metric.value for metric in self.client.get_metric_history(self.id, name) if metric.step == step]
         return bool(there) and math.isclose(there[-1], value, rel_tol=1e-6)
 
+    def stand_for(self, run_id, params):
+        """Tag this run with the one it stands for, since there was nothing left to train, and show what that one shows.
+
+        Args:
+            run_id: of the run that trained the weights; it may be one of another store, which is then only named.
+            params: Params.
+        Returns:
+            whether this store knows that run.
+        """
+        self.tag(STANDS_FOR, run_id)
+        self.describe(params)
+        if not _is_there(self.client, run_id, params.tracking):
+            self.log_params(flatten(params))
+            return False
+        other = self.client.get_run(run_id)
+        self.log_params(other.data.params)
+        points = [point for name in other.data.metrics for point in self.client.get_metric_history(run_id, name)]
+        there = {
+            (name, point.step)
+            for name in self.client.get_run(self.id).data.metrics
+            for point in self.client.get_metric_history(self.id, name)
+        }
+        self._pending += [point for point in points if (point.key, point.step) not in there]
+        self.flush()
+        with tempfile.TemporaryDirectory() as folder:
+            for item in self.client.list_artifacts(run_id):
+                if not item.is_dir:
+                    self.client.log_artifact(self.id, self.client.download_artifacts(run_id, item.path, folder))
+        for key in ("mlflow.loggedArtifacts", "mlflow.note.content"):
+            if key in other.data.tags:
+                self.tag(key, other.data.tags[key])
+        return True
+
     @classmethod
     def join(cls, client, params, run_id):
         """The run that trained the weights; a stand-in, if this store does not know it.
@@ -315,7 +351,7 @@ class Run(Observer):
         if stand_ins:
             return cls(client, stand_ins[0].info.run_id), True
         run = cls(client, _create_run(client, params, {TRAINED_AS: run_id}))
-        run._log_params(flatten(params))
+        run.log_params(flatten(params))
         run.finish()
         return run, True
 
@@ -383,22 +419,51 @@ def _model_digest(saved_model, serving):
 
 
 def name_of(params):
-    """A run's name: what distinguishes its recipe at a glance."""
-    model, train = params.model, params.train
-    layers = f"{model.layers}x" if model.layers > 1 else ""
-    return f"{params.batching.recipe} lstm {layers}{model.hidden_size} {train.optimizer} {train.learning_rate:g} x{train.epochs}"
+    """A run's name: the preset that comes nearest, and what differs from it.
+
+    The preset `default` is params.yaml as it was committed; outside a Git repository it is as it stands.
+    """
+    ours = _shaping(flatten(params))
+    committed = _git("show", "HEAD:./params.yaml", cwd=".")
+    try:
+        base = parameters.parse(committed, "params.yaml") if committed else parameters.read("params.yaml")
+        bases = {"default": _shaping(flatten(parameters.check(base)))}
+    except UserError:
+        return f"{params.batching.recipe} lstm {params.model.hidden_size} {params.train.optimizer} {params.train.learning_rate:g}"
+    for name in parameters.presets():
+        with contextlib.suppress(UserError):
+            bases[name] = _shaping(flatten(parameters.check(parameters.changed(base, parameters.preset(name)))))
+    differing = {name: {key: value for key, value in ours.items() if of_base.get(key) != value} for name, of_base in bases.items()}
+    nearest = min(differing, key=lambda name: len(differing[name]))  # the first of equals
+    said = [f"{key.partition('.')[2]}={_short(value)}" for key, value in differing[nearest].items()]
+    more = [f"and {len(said) - MOST_SAID} more"] if len(said) > MOST_SAID else []
+    return " ".join([nearest, *said[:MOST_SAID], *more])
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 30 else f"{text[:27]}..."
+
+
+def _shaping(flat):
+    """Of flattened params those that a training is made of: the settings of later stages and of tracking are not."""
+    return {key: value for key, value in flat.items() if not key.startswith(("evaluate_sample.", "tracking."))}
+
+
+def _git(*arguments, cwd):
+    """What git prints, or None outside a Git repository or without git."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=cwd).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def _git_tags():
     """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
-    try:
-        commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, cwd=root()).stdout.strip()
-        changed = subprocess.run(
-            ["git", "status", "--porcelain", "--untracked-files=no"], capture_output=True, text=True, check=True, cwd=root()
-        ).stdout
-    except (OSError, subprocess.CalledProcessError):
+    commit, changed = _git("rev-parse", "HEAD", cwd=root()), _git("status", "--porcelain", "--untracked-files=no", cwd=root())
+    if commit is None or changed is None:
         return {}
-    tags = {"mlflow.source.git.commit": commit, "git.dirty": str(bool(changed.strip())).lower()}
+    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changed.strip())).lower()}
     if os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
     return tags

@@ -1,0 +1,35 @@
+"""Run a preset beside this checkout: `python src/experiment.py cookbook` (or `make experiment PRESET=cookbook`)."""
+
+import argparse
+import json
+from pathlib import Path
+
+from lstm_lm import console, experiments, params
+
+
+def main():
+    parser = argparse.ArgumentParser(description="Run the pipeline with the parameters of presets/NAME.yaml, beside this checkout.")
+    parser.add_argument("preset", help=f"one of {', '.join(params.presets())}")
+    name = parser.parse_args().preset
+    changes = params.preset(name)
+    params.check(params.changed(params.read("params.yaml"), changes), f"params.yaml with presets/{name}.yaml")
+
+    experiment, was_there = experiments.run(changes, name)
+    rows = {f"{name}, {split}": figures for split, figures in experiment.metrics().items()}
+    here = Path("reports/metrics.json")
+    if here.exists():
+        rows |= {f"this checkout, {split}": figures for split, figures in json.loads(here.read_text(encoding="utf-8")).items()}
+    print()
+    if was_there:
+        print(f"the experiment {experiment.name} is there already, with these parameters, this code and this text")
+    print("\n".join(console.held_out_table(rows)))
+    print(f"\nMLflow run {experiment.run_id()}")
+    print("\nwhat next")
+    print("  make ui                                  both runs: select them and press Compare")
+    print("  make compare                             all experiments in a table")
+    print(f"  dvc plots diff HEAD {experiment.name:<21}the curves of both")
+    print(f"  dvc exp apply {experiment.name:<27}its parameters and its model into this checkout")
+
+
+if __name__ == "__main__":
+    console.run(main)

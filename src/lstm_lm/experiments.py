@@ -1,0 +1,119 @@
+"""Experiments beside the checkout: DVC runs the pipeline with other parameters in a temporary folder, so that the checkout's
+parameters and model stay as they are."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from lstm_lm import params
+from lstm_lm.console import UserError
+from lstm_lm.corpus import OWN_TEXT
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A finished one. name: what `dvc exp` calls it. rev: its commit."""
+
+    name: str
+    rev: str
+
+    def metrics(self):
+        """What it wrote to reports/metrics.json."""
+        return json.loads(_git("show", f"{self.rev}:reports/metrics.json"))
+
+    def run_id(self):
+        """The MLflow run of its training."""
+        import dvc.api
+
+        return json.loads(dvc.api.read("models/run.json", repo=".", rev=self.rev))["run_id"]
+
+
+def run(changes, name, targets=()):
+    """Run the pipeline with some parameters changed.
+
+    Args:
+        changes: {"train.epochs": 10, ...}, already checked.
+        name: what to call the experiment; a number is added if another one has that name.
+        targets: stages to run, with what they need; none: all.
+    Returns:
+        (Experiment, whether it was there already: the same name, parameters, code and text)
+    Raises:
+        UserError: this is no Git repository with a commit, or a stage failed (and has said why).
+    """
+    before = params.read("params.yaml")
+    after = params.changed(before, changes)
+    same = _same(name, after)
+    if same:
+        return same, True
+    name = _free(name)
+    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *targets]
+    for change in _overrides(changes, before):
+        command += ["--set-param", change]
+    if "path" in after["download"]["source"]:  # a text that is not in Git would stay behind
+        untracked = _git("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory", str(OWN_TEXT))
+        command += [part for path in untracked.split("\0") if path for part in ("--copy-paths", path.rstrip("/"))]
+    done = subprocess.run(command, check=False, env=with_our_python())
+    found = _find(name)
+    if done.returncode or found is None:
+        raise UserError(f"the experiment {name} failed: see above (the checkout is as it was)")
+    return found, False
+
+
+def with_our_python():
+    """The environment in which a stage's `python` is this one."""
+    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+
+
+def _overrides(changes, before):
+    """Changes in the grammar of `dvc exp run --set-param`, which is Hydra's."""
+    for name, value in changes.items():
+        section, _, key = name.partition(".")
+        old = before.get(section, {}).get(key)
+        if isinstance(value, dict) and isinstance(old, dict):  # it would be merged with what is there
+            yield from (f"~{name}.{gone}" for gone in old if gone not in value)
+        yield f"{name}={_hydra(value)}"
+
+
+def _hydra(value):
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{key}:{_hydra(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_hydra, value)) + "]"
+    if isinstance(value, str):
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+    return json.dumps(value)
+
+
+def _same(name, values):
+    """The experiment of this name on this commit, if it had these parameters and the code and text that are here now."""
+    found = _find(name)
+    if found is None or params.parse(_git("show", f"{found.rev}:params.yaml"), "params.yaml") != values:
+        return None
+    inputs = ["src", "dvc.yaml", str(OWN_TEXT)]
+    untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
+    return None if untracked or _git("diff", "--name-only", found.rev, "--", *inputs) else found
+
+
+def _free(name):
+    number, free = 1, name
+    while _find(free):
+        number += 1
+        free = f"{name}-{number}"
+    return free
+
+
+def _find(name):
+    """The experiment of a name that was made from this commit, or None."""
+    head = _git("rev-parse", "HEAD").strip()
+    rev = _git("for-each-ref", "--format=%(objectname)", f"refs/exps/{head[:2]}/{head[2:]}/{name}").strip()
+    return Experiment(name, rev) if rev else None
+
+
+def _git(*arguments):
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+    except subprocess.CalledProcessError as error:
+        raise UserError(f"experiments need this folder to be a Git repository with a commit: git says: {error.stderr.strip()}") from None

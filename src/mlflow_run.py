@@ -1,0 +1,57 @@
+"""What `mlflow run .` runs: the pipeline, into the one run that MLflow has made for it.
+
+`-P stage=...` chooses the last stage to run; any other `-P section.key=value` changes a parameter for this run, which then goes
+on beside the checkout as a DVC experiment.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from lstm_lm import console, experiments, params, tracking
+
+TRAINING = ("train", "evaluate-sample")  # the stages after which there is a trained model
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--stage", default="evaluate-sample", help="the last stage to run (default: %(default)s)")
+    chosen, rest = parser.parse_known_args()
+    if len(rest) % 2 or not all(name.startswith("--") for name in rest[::2]):
+        raise console.UserError(f"cannot read {' '.join(rest)}: give parameters as -P section.key=value")
+    changes = {name.removeprefix("--"): params.value_of(value) for name, value in zip(rest[::2], rest[1::2], strict=True)}
+    stages = list(params.read("dvc.yaml")["stages"])
+    if chosen.stage not in stages:
+        raise console.UserError(f"-P stage={chosen.stage}: there is no such stage; there are: {', '.join(stages)}")
+    settings = params.check(params.changed(params.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
+    client = tracking.connect(settings.tracking)
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        raise console.UserError("this is what `mlflow run .` runs; without MLflow, run: dvc repro")
+
+    if changes:
+        name = f"mlflow-{run_id[:8]}"
+        experiment, _ = experiments.run(changes, name, [chosen.stage])
+        trained_by = experiment.run_id() if chosen.stage in TRAINING else None
+    else:
+        repro = subprocess.run([sys.executable, "-m", "dvc", "repro", chosen.stage], check=False, env=experiments.with_our_python())
+        if repro.returncode:
+            raise console.UserError("the pipeline failed: see above")
+        trained_by = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"] if chosen.stage in TRAINING else None
+
+    run = tracking.Run(client, run_id)
+    if trained_by is None:
+        run.describe(settings)
+        run.log_params(params.flatten(settings))
+        print(f"ran up to {chosen.stage}: nothing was trained")
+    elif trained_by != run_id:
+        known = run.stand_for(trained_by, settings)
+        where = "whose figures it shows" if known else "which this tracking store does not know"
+        print(f"nothing was left to train in this run: it stands for run {trained_by}, {where}")
+
+
+if __name__ == "__main__":
+    console.run(main)
