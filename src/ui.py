@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from lstm_lm import console, params, tracking
+from lstm_lm import compare_view, console, params, tracking
 
 
 def main():
@@ -11,11 +11,15 @@ def main():
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="(default: %(default)s)")
     chosen = parser.parse_args()
-    store = tracking.uri(params.load().tracking)
+    settings = params.load().tracking
+    store = tracking.uri(settings)
     if store.startswith(("http://", "https://")):
         raise console.UserError(f"the tracking store is a server with pages of its own: open {store}")
     console.check_can_serve("mlflow", chosen.host, chosen.port, "make ui PORT=...")
-    print(f"MLflow on http://{chosen.host}:{chosen.port} in about 20 seconds; stop with Ctrl-C", flush=True)
+    experiment = tracking.experiment_id(tracking.connect(settings), settings)
+    address = f"http://{chosen.host}:{chosen.port}"
+    print(f"MLflow on {address} in about 20 seconds; stop with Ctrl-C. Trainings side by side:", flush=True)
+    print(f"  {address}/{compare_view.address(experiment)}", flush=True)
     # Without this it starts task runners that nothing here uses, and twice as slowly.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     command = ["mlflow", "ui", "--workers", "1", "--host", chosen.host, "--port", str(chosen.port), "--backend-store-uri", store]

@@ -87,3 +87,50 @@ def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_
     path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
     with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
         params.load(path)
+
+
+def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
+    values = params.read(PROJECT / "params.yaml")
+    after = params.changed(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
+    assert values["train"]["epochs"] == params.load(PROJECT / "params.yaml").train.epochs
+    assert after["train"] == 3
+    assert after["nonsense"] == {"x": 1}
+    with pytest.raises(UserError, match="with -P: nonsense: unknown key"):
+        params.check(params.changed(values, {"nonsense.x": 1}), "params.yaml with -P")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.002", 0.002), ("1e-3", 0.001), ("null", None), ("true", True), ("[a, b]", ["a", "b"]), ("{path: x}", {"path": "x"})],
+)
+def test_values_are_typed_as_in_the_file(text, value):
+    assert params.value_of(text) == value
+
+
+def test_text_that_is_no_yaml_is_text():
+    assert params.value_of("[a") == "[a"
+
+
+def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
+    values = params.read(PROJECT / "params.yaml")
+    assert "cookbook" in params.presets(PROJECT / "presets")
+    for name in params.presets(PROJECT / "presets"):
+        changes = params.preset(name, PROJECT / "presets")
+        params.check(params.changed(values, changes))
+        for key, value in changes.items():
+            section, _, last = key.partition(".")
+            assert values[section][last] != value, key
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("train: 3", "presets/x.yaml: train: must hold keys and values"), ("- a", "must hold the sections"), ("a: [", "not valid")],
+)
+def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/x.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        params.preset("x")
+    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
+        params.preset("y")

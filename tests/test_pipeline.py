@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import time
 
 import numpy as np
 import pandas as pd
@@ -153,11 +154,52 @@ def test_sampling_from_the_checkout(project):
     printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
-    for arguments, message in ((["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"), ([" "], "has no word in it")):
+    for arguments, message in (
+        (["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"),
+        ([" "], "has no word in it"),
+        ([""], "has no word in it"),
+        (["xyzzy plugh"], "none of the words of the prompt 'xyzzy plugh' is among the 38 that the model knows"),
+        (["to be " * 2000], "the prompt has 12,000 characters: must be at most 10,000"),
+    ):
         done = run(["python", "src/sample.py", *arguments], folder, check=False)
         assert done.returncode == 1
         assert message in done.stdout
         assert done.stdout.count("\n") == 1
+
+
+def test_a_model_folder_that_is_incomplete_is_said_and_dvc_brings_it_back(project):
+    folder, _ = project
+    before = digests(folder / "models")
+    for name, spoil, message in (
+        ("variables/variables.index", None, "is incomplete: variables/variables.index is missing: restore it with dvc checkout"),
+        ("saved_model.pb", b"nonsense", "cannot be loaded: "),
+        ("variables/variables.data-00000-of-00001", b"short", "cannot be loaded: "),
+    ):
+        file = folder / "models/saved_model" / name
+        file.unlink()  # not written over: it may be a link into DVC's cache
+        if spoil is not None:
+            file.write_bytes(spoil)
+        for command in (["python", "src/sample.py", "to be"], ["python", "src/evaluate_sample.py"]):
+            done = run(command, folder, check=False)
+            assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
+            assert message in done.stdout
+        run(["python", "-m", "dvc", "checkout", "--force"], folder)
+        assert digests(folder / "models") == before
+
+
+def test_a_tracking_server_that_is_not_there_is_said_before_any_training(project, free_port):
+    folder, _ = project
+    before = digests(folder / "models")
+    for address in (f"http://127.0.0.1:{free_port}", f"postgresql://user:secret@127.0.0.1:{free_port}/mlflow"):
+        for stage in ("train", "evaluate_sample"):
+            began = time.monotonic()
+            done = run(["python", f"src/{stage}.py"], folder, check=False, MLFLOW_TRACKING_URI=address)
+            assert time.monotonic() - began < 20
+            assert done.returncode == 1
+            assert done.stdout.count("\n") == 1
+            assert "error: no MLflow server answers at " in done.stdout
+            assert "secret" not in done.stdout
+    assert digests(folder / "models") == before
 
 
 def test_serving_says_what_is_missing(project, tmp_path):

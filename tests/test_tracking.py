@@ -104,7 +104,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
         "validation/perplexity",
     }
     assert [metric.step for metric in run.client.get_metric_history(run.id, "train/loss")] == [10, 20]
-    assert json.loads(text_of(run, "training_samples.json"))["data"] == [[20, "to be", 0.0, "to be king"]]
+    assert json.loads(text_of(run, "training_samples.json"))["data"] == [["step 20: to be (greedy)", "to be king", 20, "to be", 0.0]]
     assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
     assert stored.data.tags["data.raw"] == "digest"
     assert stored.data.tags["data.vocab"] == digests.digest(project.parent / "elsewhere/data/vocab")
@@ -113,7 +113,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
 
 def test_a_run_that_mlflow_run_made_is_joined(project, monkeypatch):
     client = tracking.connect(SETTINGS.tracking)
-    made = client.create_run(tracking._experiment(client, SETTINGS.tracking)).info.run_id
+    made = client.create_run(tracking.experiment_id(client, SETTINGS.tracking)).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
     assert tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {}).id == made
 
@@ -131,7 +131,10 @@ def test_evaluation_joins_the_run_and_the_latest_values_win(project):
     assert metrics(run)["test/perplexity"] == (20, 99.0)
     assert [metric.value for metric in run.client.get_metric_history(run.id, "test/perplexity")] == [148.4, 99.0]  # no third point
     assert metrics(run)["test/bits_per_character"] == (20, 1.7)
-    assert json.loads(text_of(run, "samples.json")) == {"columns": ["prompt", "temperature", "text"], "data": [["to be", 0, "to be queen"]]}
+    assert json.loads(text_of(run, "samples.json")) == {
+        "columns": ["sample", "text", "prompt", "temperature"],
+        "data": [["to be (greedy)", "to be queen", "to be", 0]],
+    }
     tags = run.client.get_run(run.id).data.tags
     assert tags["evaluate_sample.max_words"] == "7"
     assert json.loads(tags["mlflow.loggedArtifacts"]) == [{"path": "samples.json", "type": "table"}]

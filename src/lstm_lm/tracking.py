@@ -18,7 +18,9 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("DO_NOT_TRACK", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
+from lstm_lm import compare_view
 from lstm_lm import params as parameters
+from lstm_lm.compare_view import COLORS
 from lstm_lm.console import Interrupted, UserError
 from lstm_lm.digests import digest
 from lstm_lm.history import Observer
@@ -27,6 +29,7 @@ from lstm_lm.params import flatten
 BATCH_SECONDS = 5  # between two batches of metrics
 DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 MOST_SAID = 3  # differences in the name of a run
+NOTE = "mlflow.note.content"
 PROBE_SECONDS = 5  # for a tracking server to answer
 MODEL_DIGEST = "lstm_lm.digest"  # tag of a model version: of its weights and serving code
 RANDOM_NAME = r"[a-z]+-[a-z]+-\d+"  # what MLflow calls a run that was given no name
@@ -104,8 +107,21 @@ def _without_password(address):
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
 
 
-def _experiment(client, settings):
-    """The experiment's id; a new one in a local store keeps its artifacts under the project, wherever a stage runs."""
+def experiment_id(client, settings):
+    """The experiment's id; a new one in a local store keeps its artifacts under the project, wherever a stage runs.
+
+    It has a saved view in which trainings are compared, unless its user has taken that away or made another of the name.
+    """
+    found = _get_or_create_experiment(client, settings)
+    tags = client.get_experiment(found).tags
+    if compare_view.TAG not in tags:
+        client.set_experiment_tag(found, compare_view.TAG, compare_view.view())
+        if not tags.get(NOTE):
+            client.set_experiment_tag(found, NOTE, compare_view.note(found))
+    return found
+
+
+def _get_or_create_experiment(client, settings):
     from mlflow.exceptions import MlflowException
 
     found = client.get_experiment_by_name(settings.experiment)
@@ -140,8 +156,10 @@ def _is_there(client, run_id, settings):
 
 def _create_run(client, params, more=None):
     """A new run in the experiment, named and tagged with where it comes from; its id."""
-    tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **_git_tags()}
-    return client.create_run(_experiment(client, params.tracking), tags={**tags, **(more or {})}).info.run_id
+    experiment = experiment_id(client, params.tracking)
+    color = COLORS[len(client.search_runs([experiment], max_results=1000)) % len(COLORS)]
+    tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", "mlflow.runColor": color}
+    return client.create_run(experiment, tags={**tags, **_git_tags(), **(more or {})}).info.run_id
 
 
 class Run(Observer):
@@ -223,7 +241,7 @@ class Run(Observer):
     def resumed(self, step, rows, samples):
         for row in rows:  # what did not reach the store before the stop does now
             self.row(row)
-        self._samples = [[sample.step, sample.prompt, sample.temperature, sample.text] for sample in samples]
+        self._samples = [_sample_row(sample) for sample in samples]
 
     def row(self, row):
         values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
@@ -247,17 +265,20 @@ class Run(Observer):
         self._pending, self._sent = [], time.monotonic()
 
     def samples(self, samples):
-        self._samples += [[sample.step, sample.prompt, sample.temperature, sample.text] for sample in samples]
-        self._log_table(["step", "prompt", "temperature", "text"], self._samples, "training_samples.json")
+        self._samples += [_sample_row(sample) for sample in samples]
+        self._log_table(["sample", "text", "step", "prompt", "temperature"], self._samples, "training_samples.json")
 
     def _log_table(self, columns, rows, path):
-        """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten."""
+        """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten.
+
+        The newest comes first: MLflow's table view opens the first, groups it by its first column and compares its second.
+        """
         self.client.log_dict(self.id, {"columns": columns, "data": rows}, path)
         tag = "mlflow.loggedArtifacts"
         known = json.loads(self.client.get_run(self.id).data.tags.get(tag, "[]"))
         entry = {"path": path, "type": "table"}
-        if entry not in known:
-            self.client.set_tag(self.id, tag, json.dumps([*known, entry]))
+        if known[:1] != [entry]:
+            self.client.set_tag(self.id, tag, json.dumps([entry, *(other for other in known if other != entry)]))
 
     def log_files(self, paths):
         for path in paths:
@@ -293,7 +314,8 @@ class Run(Observer):
         values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"}
         new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
         self.client.log_batch(self.id, metrics=self._metrics(new, step))
-        self._log_table(list(samples[0]), [list(sample.values()) for sample in samples], "samples.json")
+        labelled = [{"sample": _label(sample["prompt"], sample["temperature"]), "text": sample["text"], **sample} for sample in samples]
+        self._log_table(list(labelled[0]), [list(sample.values()) for sample in labelled], "samples.json")
         for key, value in settings.model_dump().items():
             self.client.set_tag(self.id, f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
 
@@ -330,7 +352,7 @@ class Run(Observer):
             for item in self.client.list_artifacts(run_id):
                 if not item.is_dir:
                     self.client.log_artifact(self.id, self.client.download_artifacts(run_id, item.path, folder))
-        for key in ("mlflow.loggedArtifacts", "mlflow.note.content"):
+        for key in ("mlflow.loggedArtifacts", NOTE):
             if key in other.data.tags:
                 self.tag(key, other.data.tags[key])
         return True
@@ -346,7 +368,7 @@ class Run(Observer):
         """
         if _is_there(client, run_id, params.tracking):
             return cls(client, run_id), False
-        experiment = _experiment(client, params.tracking)
+        experiment = experiment_id(client, params.tracking)
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
         if stand_ins:
             return cls(client, stand_ins[0].info.run_id), True
@@ -389,6 +411,15 @@ class Run(Observer):
                 )
             version = self.client.create_model_version(registered_name, info.model_uri, run_id=self.id, tags=tags, model_id=info.model_id)
         return version.version, True
+
+
+def _label(prompt, temperature):
+    return f"{prompt} (greedy)" if temperature == 0 else f"{prompt} (T={temperature:g})"
+
+
+def _sample_row(sample):
+    label = f"step {sample.step}: {_label(sample.prompt, sample.temperature)}"
+    return [label, sample.text, sample.step, sample.prompt, sample.temperature]
 
 
 @contextlib.contextmanager

@@ -1,0 +1,22 @@
+import json
+
+from lstm_lm import compare_view
+from lstm_lm.tracking import METRICS
+
+
+def test_it_draws_metrics_that_are_logged():
+    state = json.loads(json.loads(compare_view.view())["state"])
+    charts = state["compareRunCharts"]
+    curves = [chart for chart in charts if chart["type"] == "LINE"]
+    assert {chart["metricKey"] for chart in curves} <= set(METRICS)
+    assert {chart["selectedXAxisMetricKey"] for chart in curves} == {"", "train/words_seen"}
+    assert {chart["metricSectionId"] for chart in charts} == {section["uuid"] for section in state["compareRunSections"]}
+    assert any(
+        chart["compareGroups"] == ["Parameters"] and chart["showDifferencesOnly"] for chart in charts if chart["type"] == "DIFFERENCE"
+    )
+    assert len({chart["uuid"] for chart in charts}) == len(charts)
+
+
+def test_the_note_leads_to_the_view():
+    assert compare_view.address("7") in compare_view.note("7")
+    assert compare_view.TAG.endswith(f".{compare_view.KEY}")
