@@ -1,6 +1,11 @@
-"""Is params.yaml valid? Asked by `make repro` before DVC, which removes a stage's outputs before it runs the stage."""
+"""Can the pipeline begin? Asked by `make repro` before DVC, which removes a stage's outputs before it runs the stage."""
 
-from lstm_lm import console, params
+from lstm_lm import console, params, tracking
+
+
+def main():
+    tracking.probe(params.load().tracking)
+
 
 if __name__ == "__main__":
-    console.run(params.load)
+    console.run(main)

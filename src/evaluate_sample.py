@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from lstm_lm import console, dataset, evaluation, params, tracking
+from lstm_lm import checkpoint, console, dataset, evaluation, params, tracking
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving.py")
@@ -15,6 +15,7 @@ def main():
     trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
     store = tracking.connect(settings.tracking)
+    checkpoint.remove_ended(tracking.root(), run_id)
     folder = console.trained_model()
     with console.quiet_tensorflow():
         from lstm_lm import export

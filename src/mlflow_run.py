@@ -7,8 +7,6 @@ on beside the checkout as a DVC experiment.
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 from lstm_lm import console, experiments, params, tracking
@@ -36,11 +34,12 @@ def main():
         name = f"mlflow-{run_id[:8]}"
         experiment, _ = experiments.run(changes, name, [chosen.stage])
         trained_by = experiment.run_id() if chosen.stage in TRAINING else None
+        figures = experiment.metrics() if trained_by else {}
     else:
-        repro = subprocess.run([sys.executable, "-m", "dvc", "repro", chosen.stage], check=False, env=experiments.with_our_python())
-        if repro.returncode:
+        if experiments.dvc_run(["repro", chosen.stage]):
             raise console.UserError("the pipeline failed: see above")
-        trained_by = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"] if chosen.stage in TRAINING else None
+        trained_by = read("models/run.json")["run_id"] if chosen.stage in TRAINING else None
+        figures = read("reports/metrics.json")
 
     run = tracking.Run(client, run_id)
     if trained_by is None:
@@ -48,9 +47,15 @@ def main():
         run.log_params(params.flatten(settings))
         print(f"ran up to {chosen.stage}: nothing was trained")
     elif trained_by != run_id:
-        known = run.stand_for(trained_by, settings)
-        where = "whose figures it shows" if known else "which this tracking store does not know"
+        known = run.stand_for(trained_by, settings, figures)
+        where = (
+            "whose figures it shows" if known else "which this tracking store does not know: it shows the figures of reports/metrics.json"
+        )
         print(f"nothing was left to train in this run: it stands for run {trained_by}, {where}")
+
+
+def read(path):
+    return json.loads(Path(path).read_text(encoding="utf-8")) if Path(path).exists() else {}
 
 
 if __name__ == "__main__":

@@ -30,22 +30,32 @@ def main():
     for name, value, fine, allowed in checks:
         if not fine:
             raise console.UserError(f"{name} = {value}: must be {allowed}")
+    if any("\ud800" <= c <= "\udfff" for c in chosen.prompt):  # how Python reads bytes of another encoding
+        raise console.UserError("the prompt is not UTF-8: type it in a terminal that is")
     if not any(c.isalnum() for c in chosen.prompt):
         raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
     if len(chosen.prompt) > MOST_CHARACTERS:
         raise console.UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
-    known = (console.trained_model() / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()
-    tokenizer = Path("data/vocab/tokenizer.json")
-    words = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", chosen.prompt)) if tokenizer.exists() else known[1:2]
-    if not set(words) & set(known[1:]):
-        raise console.UserError(
-            f"none of the words of the prompt {chosen.prompt[:80]!r} is among the {len(known) - 1:,} that the model knows "
-            f"(data/vocab/vocab.csv): give it at least one of them"
-        )
+    folder = console.trained_model()
+    check_known(chosen.prompt, folder)
     with console.quiet_tensorflow():
         from lstm_lm import export
-    write = export.Generator(export.load_text_model(console.trained_model()))
+    write = export.Generator(export.load_text_model(folder))
     print(write([chosen.prompt], chosen.max_words, chosen.temperature, chosen.top_k, chosen.top_p, chosen.seed)[0])
+
+
+def check_known(prompt, folder):
+    """Refuse a prompt of which the model knows no word: its text would have nothing to do with it."""
+    tokenizer = Path("data/vocab/tokenizer.json")
+    if not tokenizer.exists():
+        return
+    words = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", prompt))
+    known = (folder / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()[1:]
+    if not set(words) & set(known):
+        raise console.UserError(
+            f"none of the words of the prompt {prompt[:80]!r} is among the {len(known):,} that the model knows: "
+            f"give it at least one word of data/vocab/vocab.csv"
+        )
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import tempfile
 from importlib.metadata import version
@@ -44,14 +45,15 @@ def train(settings, batches, scratch, interrupted):
     size = language_model.parameter_count
     print(f"{size:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
-    facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": size}
-    run = tracking.Run.start(store, settings, facts, resume=begun.get("run_id"))
+    run = tracking.Run.start(store, settings, training=scratch.folder, resume=begun.get("run_id"))
     scratch.note("run", {"run_id": run.id, "precision": chosen})
     # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
     observers = [history.Terminal(), history.Files(scratch.folder), run]
     with run.recorded(), contextlib.ExitStack() as closing:
         for each in (checkpoints, *observers):
             closing.callback(each.close)
+        facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": size}
+        run.log_params({**params.flatten(settings), **facts})
         run.log_dataset(batches)
         temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         text_model = export.TextModel(language_model, tokenizer, export.write_words(words, temporary / "vocabulary.txt"))
@@ -74,11 +76,11 @@ def train(settings, batches, scratch, interrupted):
             with interrupted:
                 result = trainer.run()
         except training.Stopped as stopped:
-            line = f"{interrupted.reason} at step {stopped.step:,}: the next dvc repro goes on from there"
+            line = f"{interrupted.reason} at step {stopped.step:,}: the next {what_goes_on()} goes on from there"
             raise console.Interrupted(line, interrupted.code) from None
         except training.Diverged as diverged:
-            export.save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.step - 1})
-            message = what_diverged(diverged, settings.train, scratch)
+            export.save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.kept_step})
+            message = what_diverged(diverged, settings.train, scratch.name)
             scratch.note("diverged", {"message": message})
             run.tag("diverged", message)
             raise console.UserError(message) from None
@@ -90,7 +92,7 @@ def train(settings, batches, scratch, interrupted):
         draw(trainer.train_step, text_model.step, language_model)
         Path("models/run.json").write_text(json.dumps({"run_id": run.id}) + "\n", encoding="utf-8")
         run.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
-    scratch.remove()
+    scratch.note("ended", {"steps": result.steps})  # evaluate-sample removes it, once DVC has recorded what was made here
     say_how_it_ended(result, settings.train.patience)
 
 
@@ -124,7 +126,7 @@ def say_what_goes_on(step, run_id, begun):
     if step:
         print(f"going on from the checkpoint of step {step:,}, in MLflow run {run_id}")
     elif begun:
-        print(f"beginning again: the training that stopped had no checkpoint yet; in MLflow run {run_id}")
+        print(f"beginning again, in MLflow run {run_id}: the training that was stopped left no checkpoint")
 
 
 def say_how_it_ended(result, patience):
@@ -135,6 +137,12 @@ def say_how_it_ended(result, patience):
     )
 
 
+def what_goes_on():
+    """What to type to go on with this training."""
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return f"run of the experiment {experiment} with the same parameters" if experiment else "dvc repro"
+
+
 def what_diverged(diverged, train, scratch):
     """One line: which step, what was seen, what to change, and where the last good weights are."""
     bound = train.max_loss
@@ -142,7 +150,7 @@ def what_diverged(diverged, train, scratch):
     return (
         f"the training diverged at step {diverged.step:,} of epoch {diverged.epoch}: {seen}: in params.yaml lower train.learning_rate "
         f"({train.learning_rate:g}) or train.clip_norm ({train.clip_norm:g}), or raise train.warmup_steps ({train.warmup_steps}); "
-        f"the last good weights are in {scratch.name}/weights"
+        f"the last good weights, of step {diverged.kept_step:,}, are in {scratch}/weights"
     )
 
 

@@ -13,7 +13,8 @@ import pytest
 from conftest import PROJECT, change_params, run
 
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
-STAGES = ("download", "vocab", "batching")
+MADE = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
+STAGES = list(MADE)
 SMALL = {"download.source": {"path": "data/own"}, "vocab.min_count": 2, "batching.batch_size": 2, "batching.sequence_length": 4}
 
 
@@ -30,7 +31,8 @@ def folder(tmp_path):
 def stop_at(folder, stage):
     """Run the stages up to one, which has to fail: what it printed."""
     for before in STAGES[: STAGES.index(stage)]:
-        run(["python", f"src/{before}.py"], folder)
+        if not (folder / MADE[before]).exists():
+            run(["python", f"src/{before}.py"], folder)
     done = run(["python", f"src/{stage}.py"], folder, check=False)
     assert done.returncode == 1, done.stdout
     assert done.stdout.count("\n") == 1, done.stdout
@@ -67,9 +69,7 @@ def test_a_source_or_a_text_that_cannot_work(folder, stage, changes, text, messa
         for before in STAGES[:2]:
             run(["python", f"src/{before}.py"], folder)
     change_params(folder, changes)
-    done = stop_at(folder, stage) if stage != "batching" else run(["python", "src/batching.py"], folder, check=False).stdout
-    assert message in done
-    assert done.count("\n") == 1
+    assert message in stop_at(folder, stage)
 
 
 def test_a_page_that_is_missing_empty_or_another_one(folder):
@@ -126,5 +126,5 @@ def test_texts_of_every_kind_go_through(folder):
     for stage in STAGES:
         assert "Traceback" not in run(["python", f"src/{stage}.py"], folder).stdout
     words = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
-    assert {"thou", "lovely", "café", "σοφος"[:-1] + "ς", "ὁ", "σοφός", "学而时习之", "不亦说乎", "مَرْحَبًا", "بالعالم", "love", "be"} <= words
+    assert {"thou", "lovely", "café", "σοφος", "ὁ", "σοφός", "学而时习之", "不亦说乎", "مَرْحَبًا", "بالعالم", "love", "be"} <= words
     assert not any("\ufeff" in word or "\r" in word or "❤" in word or "\u200d" in word for word in words)

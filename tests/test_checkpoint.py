@@ -83,7 +83,13 @@ def test_notes_are_kept_until_the_training_has_ended_well(scratch):
         scratch.note("run", {"run_id": "x"})
     with scratch.lock():
         assert scratch.note("run") == {"run_id": "x"}
-        scratch.remove()
+    root = scratch.folder.parent.parent
+    checkpoint.remove_ended(root, "x")
+    assert scratch.note("run")  # it has not ended
+    scratch.note("ended", {"steps": 3})
+    checkpoint.remove_ended(root, "y")
+    assert scratch.note("run")  # it is another one
+    checkpoint.remove_ended(root, "x")
     assert not list(scratch.folder.parent.iterdir())
 
 

@@ -1,4 +1,3 @@
-from conftest import PROJECT
 from lstm_lm import digests
 
 
@@ -29,10 +28,3 @@ def test_what_a_stage_reads_is_data_and_code(tmp_path, monkeypatch):
     after = digests.of_deps("train")
     assert after["data"] != before["data"]
     assert after["code.py"] == before["code.py"]
-
-
-def test_the_training_stage_has_code_and_data_to_read():
-    from ruamel.yaml import YAML
-
-    deps = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]["train"]["deps"]
-    assert {"data/batches", "src/lstm_lm/training.py"} <= set(deps)

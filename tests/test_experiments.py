@@ -2,12 +2,13 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
-from conftest import change_params, copy_project, run, write_corpus
+from conftest import PROJECT, change_params, copy_project, run, write_corpus
 from kill_and_resume import SMALL
-from lstm_lm import experiments
+from lstm_lm import experiments, params
 from lstm_lm.console import UserError
 from test_pipeline import client, digests, run_id
 
@@ -19,33 +20,37 @@ train:
 """
 
 
-def parsed(override):
-    from hydra.core.override_parser.overrides_parser import OverridesParser
+def applied(changes, folder):
+    """params.yaml with changes, as `dvc exp run --set-param` writes it."""
+    from dvc.utils.hydra import apply_overrides
 
-    [found] = OverridesParser.create().parse_overrides([override])
-    return found.key_or_group, found.value()
-
-
-@pytest.mark.parametrize(
-    "value", [3, 0.002, 1e-9, True, False, None, "plain", 'it\'s "so"', "back\\slash", ["a, b", "c: d"], [0, 0.7], "a=b", "{x}", "[y"]
-)
-def test_values_reach_dvc_as_they_are(value):
-    [override] = experiments._overrides({"train.x": value}, {"train": {"x": 1}})
-    assert parsed(override) == ("train.x", value)
+    shutil.copy(PROJECT / "params.yaml", folder)
+    before = params.read(folder / "params.yaml")
+    apply_overrides(folder / "params.yaml", list(experiments._overrides(changes, before)))
+    return params.read(folder / "params.yaml"), before
 
 
-def test_another_kind_of_source_replaces_the_one_before():
-    before = {"download": {"source": {"pypi": "a==1", "members": "*", "sha256": "0"}}}
-    overrides = list(experiments._overrides({"download.source": {"url": "https://x/y?z=1", "sha256": "1"}}, before))
-    assert overrides[:2] == ["~download.source.pypi", "~download.source.members"]
-    assert parsed(overrides[2]) == ("download.source", {"url": "https://x/y?z=1", "sha256": "1"})
+STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", "{x}", "[y", "${train.seed}", "null", "1.5", ""]
+
+
+@pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
+def test_values_reach_dvc_as_they_are(value, tmp_path):
+    after, before = applied({"train.seed": value}, tmp_path)
+    assert after == params.changed(before, {"train.seed": value})
+
+
+def test_another_kind_of_source_replaces_the_one_before(tmp_path):
+    source = {"url": "https://x/y?z=1", "sha256": "1"}
+    after, before = applied({"download.source": source}, tmp_path)
+    assert after["download"]["source"] == source
+    assert after == params.changed(before, {"download.source": source})
 
 
 def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):
     (tmp_path / "params.yaml").write_text("train: {epochs: 1}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
-    with pytest.raises(UserError, match="experiments need this folder to be a Git repository with a commit") as error:
+    with pytest.raises(UserError, match="experiments need a Git repository with a commit, but git rev-parse says: ") as error:
         experiments.run({"train.epochs": 2}, "more")
     assert "\n" not in str(error.value)
 

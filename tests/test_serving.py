@@ -34,7 +34,7 @@ def registered(tmp_path_factory):
     text_model.save(folder / "saved_model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        run = tracking.Run.start(SETTINGS, {})
+        run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
         version, new = run.log_model(folder / "saved_model", SERVING, "lstm_lm")
         assert new
         run.finish()
@@ -175,7 +175,7 @@ def test_the_same_model_is_registered_once(registered, monkeypatch, tmp_path):
     folder, saved_model, version = registered
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = tracking.connect(SETTINGS.tracking)
-    run = tracking.Run.start(SETTINGS, {})
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
     assert run.log_model(saved_model, SERVING, "lstm_lm") == (int(version), False)
     other = tmp_path / "serving.py"
     other.write_text(SERVING.read_text() + "# changed\n")

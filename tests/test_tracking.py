@@ -1,3 +1,4 @@
+import contextlib
 import json
 import shutil
 import subprocess
@@ -8,7 +9,7 @@ import pytest
 
 from conftest import PROJECT, change_params, copy_project, environment, run
 from lstm_lm import dataset, digests, params, tracking
-from lstm_lm.console import UserError
+from lstm_lm.console import Interrupted, UserError
 from lstm_lm.history import Row, Sample
 
 SETTINGS = params.load(PROJECT / "params.yaml")
@@ -73,7 +74,8 @@ def text_of(run, name):
 def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     import numpy as np
 
-    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {"resolved_precision": "float32"})
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
+    run.log_params({**params.flatten(SETTINGS), "resolved_precision": "float32"})
     held, ids = dataset.held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
@@ -115,11 +117,137 @@ def test_a_run_that_mlflow_run_made_is_joined(project, monkeypatch):
     client = tracking.connect(SETTINGS.tracking)
     made = client.create_run(tracking.experiment_id(client, SETTINGS.tracking)).info.run_id
     monkeypatch.setenv("MLFLOW_RUN_ID", made)
-    assert tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {}).id == made
+    assert tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS).id == made
+
+
+def test_a_training_that_was_stopped_goes_on_in_its_run_and_logs_no_step_twice(project):
+    client = tracking.connect(SETTINGS.tracking)
+    first = tracking.Run.start(client, SETTINGS)
+    first.log_params({"train.epochs": 4})
+    rows = [Row(**{**ROW.__dict__, "step": step, "validation_loss": 5.0 if step == 20 else None}) for step in (10, 20, 30, 40)]
+    for row in rows[:2]:
+        first.row(row)
+    first.samples([Sample(20, "to be", 0.0, "to be king")])
+    first.finish("KILLED")
+    second = tracking.Run.start(client, SETTINGS, resume=first.id)
+    assert second.id == first.id
+    assert client.get_run(first.id).info.status == "RUNNING"
+    second.log_params({"train.epochs": 4, "resolved_precision": "float32"})
+    # The checkpoint is of step 30, which had not reached the store; or older than what had.
+    second.resumed(30, rows[:3], [Sample(20, "to be", 0.0, "to be king")])
+    second.row(rows[1])
+    second.row(rows[3])
+    second.samples([Sample(40, "to be", 0.0, "to be queen")])
+    second.finish()
+    assert [metric.step for metric in client.get_metric_history(first.id, "train/loss")] == [10, 20, 30, 40]
+    assert [metric.step for metric in client.get_metric_history(first.id, "validation/loss")] == [20]
+    assert [row[1] for row in json.loads(text_of(second, "training_samples.json"))["data"]] == ["to be king", "to be queen"]
+    assert client.get_run(first.id).info.status == "FINISHED"
+
+
+def test_a_run_that_this_store_does_not_know_is_not_gone_on_with(project):
+    client = tracking.connect(SETTINGS.tracking)
+    assert tracking.Run.start(client, SETTINGS, resume="0" * 32).id != "0" * 32
+
+
+def test_how_a_block_ends_is_how_its_run_ends(project):
+    client = tracking.connect(SETTINGS.tracking)
+    for error, status in (
+        (None, "FINISHED"),
+        (KeyboardInterrupt(), "KILLED"),
+        (Interrupted("stopped", 130), "KILLED"),
+        (UserError("x"), "FAILED"),
+    ):
+        run = tracking.Run.start(client, SETTINGS)
+        with contextlib.suppress(BaseException), run.recorded():
+            if error:
+                raise error
+        assert client.get_run(run.id).info.status == status
+
+
+def test_a_run_with_nothing_to_train_shows_what_the_other_one_shows(project):
+    client = tracking.connect(SETTINGS.tracking)
+    trained = tracking.Run.start(client, SETTINGS)
+    trained.log_params({"train.epochs": 4, "resolved_precision": "float32"})
+    for step in (10, 20):
+        trained.row(Row(**{**ROW.__dict__, "step": step}))
+    trained.log_evaluation(FIGURES, 20, [{"prompt": "to be", "temperature": 0, "text": "to be king"}], SETTINGS.evaluate_sample)
+    trained.finish()
+    other = tracking.Run.start(client, SETTINGS)
+    for _ in range(2):  # a second time nothing comes twice
+        assert other.stand_for(trained.id, SETTINGS, FIGURES)
+    stored = client.get_run(other.id).data
+    assert stored.tags["lstm_lm.stands_for"] == trained.id
+    assert stored.params == client.get_run(trained.id).data.params
+    assert stored.metrics == client.get_run(trained.id).data.metrics
+    assert [metric.step for metric in client.get_metric_history(other.id, "train/loss")] == [10, 20]
+    assert text_of(other, "samples.json") == text_of(trained, "samples.json")
+    unknown = tracking.Run.start(client, SETTINGS)
+    assert not unknown.stand_for("0" * 32, SETTINGS, FIGURES)
+    assert client.get_run(unknown.id).data.metrics["test/perplexity"] == 148.4
+    assert client.get_run(unknown.id).data.params["train.epochs"] == str(SETTINGS.train.epochs)
+
+
+def test_the_run_of_mlflow_run_is_the_stand_in_for_one_that_the_store_does_not_know(project, monkeypatch):
+    client = tracking.connect(SETTINGS.tracking)
+    experiment = tracking.experiment_id(client, SETTINGS.tracking)
+    made = client.create_run(experiment).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", made)
+    run, stand_in = tracking.Run.join(client, SETTINGS, "0" * 32)
+    assert (run.id, stand_in) == (made, True)
+    assert len(client.search_runs([experiment])) == 1
+    assert client.get_run(made).info.status == "RUNNING"  # MLflow itself ends it
+
+
+def test_a_run_is_found_again_that_was_made_just_before_a_kill(project, tmp_path):
+    client = tracking.connect(SETTINGS.tracking)
+    first = tracking.Run.start(client, SETTINGS, training=tmp_path / "key")
+    assert tracking.Run.start(client, SETTINGS, training=tmp_path / "key").id == first.id
+    assert tracking.Run.start(client, SETTINGS, training=tmp_path / "other").id != first.id
+    first.finish("FAILED")
+    assert tracking.Run.start(client, SETTINGS, training=tmp_path / "key").id != first.id
+
+
+def test_a_store_that_fails_for_a_while_loses_nothing(project, monkeypatch, capsys):
+    import mlflow
+
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
+    real = mlflow.MlflowClient.log_batch
+
+    def fail(*arguments, **more):
+        raise mlflow.exceptions.MlflowException("out of order")
+
+    monkeypatch.setattr(tracking, "BATCH_SECONDS", 0)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", fail)
+    run.row(ROW)
+    assert "warning: the tracking store fails: out of order" in capsys.readouterr().out
+    with pytest.raises(UserError, match="the tracking store fails: out of order"):
+        run.finish()
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", real)
+    run.finish()
+    assert metrics(run)["train/loss"] == (10, 6.5)
+
+
+@pytest.mark.parametrize(("name", "random"), [("selective-deer-714", True), ("big-model-2", False), ("mine", False)])
+def test_only_a_name_that_mlflow_made_up_is_replaced(name, random):
+    assert tracking._is_random(name) == random
+
+
+def test_the_experiment_has_its_view_and_a_user_may_change_it(project):
+    client = tracking.connect(SETTINGS.tracking)
+    experiment = tracking.experiment_id(client, SETTINGS.tracking)
+    assert f"#/experiments/{experiment}/runs?" in client.get_experiment(experiment).tags["mlflow.note.content"]
+    client.set_experiment_tag(experiment, "mlflow.sharedViewState.compare", "mine")
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine too")
+    assert tracking.experiment_id(client, SETTINGS.tracking) == experiment
+    tags = client.get_experiment(experiment).tags
+    assert (tags["mlflow.sharedViewState.compare"], tags["mlflow.note.content"]) == ("mine", "mine too")
+    colors = [client.get_run(tracking.Run.start(client, SETTINGS).id).data.tags["mlflow.runColor"] for _ in range(3)]
+    assert len(set(colors)) == 3
 
 
 def test_evaluation_joins_the_run_and_the_latest_values_win(project):
-    trained = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
+    trained = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
     trained.finish()
     run, stand_in = tracking.Run.join(tracking.connect(SETTINGS.tracking), SETTINGS, trained.id)
     assert (run.id, stand_in) == (trained.id, False)
@@ -151,7 +279,7 @@ def test_weights_of_an_unknown_run_get_one_stand_in(project):
 
 
 def test_the_runs_figures_are_those_of_the_kept_weights_also_when_a_later_epoch_was_worse(project):
-    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
     for step, loss in ((10, 5.0), (20, 5.5)):
         run.row(Row(**{**ROW.__dict__, "step": step, "validation_loss": loss, "validation_perplexity": loss}))
     run.finish()
@@ -176,7 +304,7 @@ def test_a_server_that_is_not_there_is_said_within_seconds(free_port, monkeypatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
     began = time.monotonic()
     with pytest.raises(UserError, match=f"no MLflow server answers at http://127.0.0.1:{free_port}"):
-        tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS, {})
+        tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
     assert time.monotonic() - began < 10
 
 

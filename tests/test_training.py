@@ -260,26 +260,49 @@ def test_a_checkpoint_is_of_one_precision(tiny_model):
         other.restore(*part.checkpoints.saved)
 
 
-@pytest.mark.parametrize(("broken", "when"), [("softmax_bias", np.nan), ("embedding", np.inf)])
-def test_a_step_that_is_not_finite_ends_the_training_and_changes_nothing(tiny_model, broken, when):
+@pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
+def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tiny_model, broken, value):
     model = tiny_model(scale=0.1)
     trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
-    real, seen = trainer.train_step, {}
+    real = trainer.train_step
 
     def sabotage(ids, targets, state, step, rate):
         if int(step) == 12:
-            seen.update({name: variable.numpy() for name, variable in model.weights.items()})
             variable = model.weights[broken]
-            variable.assign(tf.fill(variable.shape, tf.constant(when, tf.float32)))
-            seen[broken] = variable.numpy()
+            variable.assign(tf.fill(variable.shape, tf.constant(value, tf.float32)))
         return real(ids, targets, state, step, rate)
 
     trainer.train_step = sabotage
     with pytest.raises(Diverged) as diverged:
         trainer.run()
-    assert (diverged.value.step, diverged.value.epoch) == (12, 1)
+    assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
+    # Those of the last row of the history.
+    again = tiny_model(scale=0.1)
+    with pytest.raises(Stopped):
+        Trainer(again, batches(), settings(), 0.0, True, "float32", interruption=StopAfter(9)).run()
     for name, variable in model.weights.items():
-        assert np.array_equal(variable.numpy(), seen[name], equal_nan=True), name
+        assert (variable.numpy() == again.weights[name].numpy()).all(), name
+
+
+def test_a_step_that_is_not_sound_updates_nothing(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(max_loss=1.0), 0.0, True, "float32")
+    before = {name: variable.numpy() for name, variable in model.weights.items()}
+    ids, targets = next(batching.stream_windows(batches().train, 5))
+    loss, _, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert float(loss) > 1.0
+    assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
+    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence(tiny_model):
+    trainer = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32")
+    trainer.validation_loss = lambda: float("nan")
+    with pytest.raises(Diverged) as diverged:
+        trainer.run()
+    assert (diverged.value.step, diverged.value.kept_step) == (29, 20)
 
 
 def test_a_loss_above_the_bound_has_exploded(tiny_model):
@@ -302,9 +325,9 @@ def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_lat
         return (tf.constant(1e9) if int(step) == 35 else loss), norm, state
 
     trainer.train_step = explode
-    with pytest.raises(Diverged):
+    with pytest.raises(Diverged) as diverged:
         trainer.run()
-    assert trainer.progress.best[1] == 29
+    assert trainer.progress.best[1] == diverged.value.kept_step == 29
     assert trainer.validation_loss() == trainer.progress.best[0]
 
 

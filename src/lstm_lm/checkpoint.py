@@ -1,7 +1,8 @@
 """Where an unfinished training stands: a scratch folder of its own, so that the next run goes on from there.
 
 `.training/KEY/` in the project's folder; KEY is a digest of everything that shapes the training, so that other parameters,
-other data or other code never pick it up. It goes when the training has ended well.
+other data or other code never pick it up. It goes when the training has ended well and DVC has recorded that: if DVC is killed
+in between, the next run goes on from the last checkpoint all the same.
 """
 
 import contextlib
@@ -82,9 +83,13 @@ class Scratch:
         except (FileNotFoundError, ValueError):
             return None
 
-    def remove(self):
-        """The training has ended well."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+
+def remove_ended(root, run_id):
+    """Remove the scratch folder of the training that ended well as this MLflow run."""
+    for folder in (Path(root) / FOLDER).glob("*/"):
+        scratch = Scratch(root, folder.name)
+        if (scratch.note("run") or {}).get("run_id") == run_id and scratch.note("ended"):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 class Checkpoints:
@@ -142,7 +147,7 @@ class Checkpoints:
             return arrays, json.loads(arrays.pop("facts").tobytes())
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
             print(f"the checkpoint {self.path.name} cannot be read: the training starts from its beginning")
             return None
 

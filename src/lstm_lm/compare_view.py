@@ -30,10 +30,11 @@ def note(experiment_id):
 
 def view():
     """The value of the tag: JSON in JSON, as MLflow's pages write it themselves."""
-    sections = [_section("curves", "Curves", 2, 330), _section("differences", "What differs", 2, 760)]
+    # In a window 1280 wide, all runs' columns fit only without the list of runs and with one table a row.
+    sections = [_section("curves", "Curves", 2, 330), _section("differences", "What differs", 1, 900)]
     charts = [_curve(f"curve-{i}", metric, x) for i, (metric, x) in enumerate(CURVES)]
     charts += [_table("parameters", "Parameters", "Parameters that differ", True), _table("figures", "Model metrics", "Last values", False)]
-    state = {"compareRunCharts": charts, "compareRunSections": sections, "isAccordionReordered": True, "runListHidden": False}
+    state = {"compareRunCharts": charts, "compareRunSections": sections, "isAccordionReordered": True, "runListHidden": True}
     now = int(time.time() * 1000)
     return json.dumps({"name": "Compare trainings", "createdAt": now, "updatedAt": now, "state": json.dumps(state, separators=(",", ":"))})
 

@@ -3,6 +3,8 @@ parameters and model stay as they are."""
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,7 +24,7 @@ class Experiment:
 
     def metrics(self):
         """What it wrote to reports/metrics.json."""
-        return json.loads(_git("show", f"{self.rev}:reports/metrics.json"))
+        return json.loads(_git("show", f"{self.rev}:./reports/metrics.json"))
 
     def run_id(self):
         """The MLflow run of its training."""
@@ -49,22 +51,31 @@ def run(changes, name, targets=()):
     if same:
         return same, True
     name = _free(name)
-    command = [sys.executable, "-m", "dvc", "exp", "run", "--temp", "--name", name, *targets]
+    command = ["exp", "run", "--temp", "--name", name, *targets]
     for change in _overrides(changes, before):
         command += ["--set-param", change]
     if "path" in after["download"]["source"]:  # a text that is not in Git would stay behind
         untracked = _git("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory", str(OWN_TEXT))
         command += [part for path in untracked.split("\0") if path for part in ("--copy-paths", path.rstrip("/"))]
-    done = subprocess.run(command, check=False, env=with_our_python())
+    code = dvc_run(command)
     found = _find(name)
-    if done.returncode or found is None:
+    if code or found is None:
         raise UserError(f"the experiment {name} failed: see above (the checkout is as it was)")
     return found, False
 
 
-def with_our_python():
-    """The environment in which a stage's `python` is this one."""
-    return {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+def dvc_run(arguments):
+    """Run a command of dvc, in which a stage's `python` is this one, to its end: its exit code.
+
+    Ctrl-C is for the stage: it stops at a safe point, and dvc and this process end after it.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    dvc = subprocess.Popen([sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path})
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        return dvc.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _overrides(changes, before):
@@ -72,9 +83,11 @@ def _overrides(changes, before):
     for name, value in changes.items():
         section, _, key = name.partition(".")
         old = before.get(section, {}).get(key)
+        add = ""
         if isinstance(value, dict) and isinstance(old, dict):  # it would be merged with what is there
             yield from (f"~{name}.{gone}" for gone in old if gone not in value)
-        yield f"{name}={_hydra(value)}"
+            add = "++"
+        yield f"{add}{name}={_hydra(value)}"
 
 
 def _hydra(value):
@@ -83,16 +96,18 @@ def _hydra(value):
     if isinstance(value, list):
         return "[" + ",".join(map(_hydra, value)) + "]"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        # Backslashes count only before a quote; ${ would refer to another key.
+        quoted = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), value)
+        return "'" + quoted.replace("${", "\\${") + "'"
     return json.dumps(value)
 
 
 def _same(name, values):
     """The experiment of this name on this commit, if it had these parameters and the code and text that are here now."""
     found = _find(name)
-    if found is None or params.parse(_git("show", f"{found.rev}:params.yaml"), "params.yaml") != values:
+    if found is None or params.parse(_git("show", f"{found.rev}:./params.yaml"), "params.yaml") != values:
         return None
-    inputs = ["src", "dvc.yaml", str(OWN_TEXT)]
+    inputs = ["src", "dvc.yaml", *([str(OWN_TEXT)] if "path" in values["download"]["source"] else [])]
     untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
     return None if untracked or _git("diff", "--name-only", found.rev, "--", *inputs) else found
 
@@ -116,4 +131,7 @@ def _git(*arguments):
     try:
         return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
     except subprocess.CalledProcessError as error:
-        raise UserError(f"experiments need this folder to be a Git repository with a commit: git says: {error.stderr.strip()}") from None
+        said = error.stderr.strip().splitlines()
+        raise UserError(
+            f"experiments need a Git repository with a commit, but git {arguments[0]} says: {said[-1] if said else ''}"
+        ) from None

@@ -18,7 +18,11 @@ class Interruption:
     def __init__(self):
         self.reason = None  # why to stop, in words, or None
         self.code = None  # the exit code that goes with it
-        self._above = _dvc_above() if "DVC_STAGE" in os.environ else []
+        self._above = []
+        if "DVC_STAGE" in os.environ:
+            self._above = _dvc_above()
+            if not self._above and os.getppid() == 1:  # it went while Python was starting
+                self.reason, self.code = "dvc is gone", 1
 
     def __enter__(self):
         # A process that was told to ignore a signal (by nohup, or a shell's background) goes on ignoring it.

@@ -32,6 +32,10 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+WordsToWrite = Annotated[int, Field(ge=1, le=10_000)]
+
+
 class PypiSource(Section):
     pypi: Annotated[str, Field(pattern=PINNED)]
     members: str
@@ -70,8 +74,8 @@ class Download(Section):
 class Vocab(Section):
     lowercase: bool
     keep_punctuation: Annotated[str, Field(pattern=MARKS)]
-    min_count: Annotated[int, Field(ge=1)]
-    max_size: Annotated[int, Field(ge=1)] | None
+    min_count: Count
+    max_size: Count | None
     split_by: Literal["auto", "documents", "spans"]
     validation: Share | Words
     test: Share | Words
@@ -91,18 +95,18 @@ class Vocab(Section):
 
 class Batching(Section):
     recipe: Literal["stream", "cookbook"]
-    batch_size: Annotated[int, Field(ge=1)]
-    sequence_length: Annotated[int, Field(ge=1)]
+    batch_size: Count
+    sequence_length: Count
 
 
 class Model(Section):
-    embedding_size: Annotated[int, Field(ge=1)]
-    hidden_size: Annotated[int, Field(ge=1)]
-    layers: Annotated[int, Field(ge=1)]
-    projection_size: Annotated[int, Field(ge=1)] | None
+    embedding_size: Count
+    hidden_size: Count
+    layers: Count
+    projection_size: Count | None
     tie_weights: bool
     initializer: Literal["uniform", "normal"]
-    initializer_scale: Annotated[float, Field(gt=0)]
+    initializer_scale: Annotated[float, Field(gt=0, le=1000)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
     locked_dropout: bool
 
@@ -123,21 +127,21 @@ class Model(Section):
 
 class Train(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
-    epochs: Annotated[int, Field(ge=1)]
+    epochs: Count
     optimizer: Literal["adam", "adamw"]
-    learning_rate: Annotated[float, Field(gt=0)]
-    weight_decay: Annotated[float, Field(ge=0)]
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
     schedule: Literal["constant", "cosine"]
-    warmup_steps: Annotated[int, Field(ge=0)]
-    clip_norm: Annotated[float, Field(gt=0)]
+    warmup_steps: Annotated[int, Field(ge=0, lt=2**31)]
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)]
     state_reset: Annotated[float, Field(ge=0, lt=1)]
-    patience: Annotated[int, Field(ge=1)] | None
-    max_loss: Annotated[float, Field(gt=0)]
+    patience: Count | None
+    max_loss: Annotated[float, Field(gt=0, le=1e6)]
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     precision: Literal["auto", "float32", "bfloat16"]
-    status_every: Annotated[int, Field(ge=1)]
-    sample_every: Annotated[int, Field(ge=1)]
-    sample_words: Annotated[int, Field(ge=1)]
+    status_every: Count
+    sample_every: Count
+    sample_words: WordsToWrite
     sample_temperature: Annotated[float, Field(gt=0)]
     prime_texts: Words
 
@@ -151,8 +155,8 @@ class Train(Section):
 class EvaluateSample(Section):
     prime_texts: Words
     temperatures: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    max_words: Annotated[int, Field(ge=1)]
-    top_k: Annotated[int, Field(ge=0)]
+    max_words: WordsToWrite
+    top_k: Annotated[int, Field(ge=0, lt=2**31)]
     top_p: Annotated[float, Field(gt=0, le=1)]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
 
@@ -208,7 +212,7 @@ def parse(text, path):
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise UserError(f"{path}: line {line}: not valid YAML: {error.problem}") from None
-    except YAMLError as error:
+    except (YAMLError, ValueError, RecursionError) as error:  # a date that is none, an integer of thousands of digits
         raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(values, dict):
         raise UserError(f"{path}: must hold the sections {', '.join(Params.model_fields)}")
@@ -272,7 +276,7 @@ def value_of(text):
     """A value as it is typed on a command line, read as YAML: `0.002`, `null`, `[a, b]`, `{path: data/own}`."""
     try:
         return YAML(typ="safe").load(text)
-    except YAMLError:
+    except (YAMLError, ValueError, RecursionError):
         return text
 
 

@@ -32,7 +32,7 @@ MOST_SAID = 3  # differences in the name of a run
 NOTE = "mlflow.note.content"
 PROBE_SECONDS = 5  # for a tracking server to answer
 MODEL_DIGEST = "lstm_lm.digest"  # tag of a model version: of its weights and serving code
-RANDOM_NAME = r"[a-z]+-[a-z]+-\d+"  # what MLflow calls a run that was given no name
+COLOR = "mlflow.runColor"
 METRICS = {  # of a training -> attribute of history.Row
     "train/loss": "loss",
     "train/learning_rate": "learning_rate",
@@ -43,6 +43,7 @@ METRICS = {  # of a training -> attribute of history.Row
     "validation/perplexity": "validation_perplexity",
 }
 STANDS_FOR = "lstm_lm.stands_for"  # tag of a run in which nothing was left to train: the run that had done it
+TRAINING = "lstm_lm.training"  # tag of a run: which training of which checkout it is
 TRAINED_AS = "lstm_lm.trained_as"  # tag of a stand-in run: the run that trained the weights, unknown to this store
 
 
@@ -63,7 +64,7 @@ def connect(settings):
         UserError: a server does not answer, within seconds; or the address is not one MLflow knows.
     """
     address = uri(settings)
-    _probe(address)
+    probe(settings)
     import mlflow
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -79,19 +80,21 @@ def connect(settings):
     return client
 
 
-def _probe(address):
-    """Ask whether anybody listens, because MLflow itself would go on asking for minutes.
+def probe(settings):
+    """Ask whether anybody listens at the store's address, because MLflow itself would go on asking for minutes.
 
     Raises:
         UserError: nobody does.
     """
+    address = uri(settings)
     import requests
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
     try:
         if address.startswith(("http://", "https://")):
-            requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS)
+            if requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS).status_code >= 500:
+                raise requests.RequestException
         elif (database := make_url(address)).host and (port := database.port or DATABASE_PORTS.get(database.get_backend_name())):
             socket.create_connection((database.host, port), timeout=PROBE_SECONDS).close()
     except ArgumentError:
@@ -110,7 +113,7 @@ def _without_password(address):
 def experiment_id(client, settings):
     """The experiment's id; a new one in a local store keeps its artifacts under the project, wherever a stage runs.
 
-    It has a saved view in which trainings are compared, unless its user has taken that away or made another of the name.
+    It has a saved view in which trainings are compared; one that its user has changed stays as it is.
     """
     found = _get_or_create_experiment(client, settings)
     tags = client.get_experiment(found).tags
@@ -140,6 +143,13 @@ def _get_or_create_experiment(client, settings):
     return found.experiment_id
 
 
+def _left_behind(client, params, mark):
+    """The run that a process made for this training when it was killed before it could note its id, or None."""
+    experiment = experiment_id(client, params.tracking)
+    found = client.search_runs([experiment], f"tags.`{TRAINING}` = '{mark}' and attributes.status = 'RUNNING'", max_results=1)
+    return found[0].info.run_id if found else None
+
+
 def _is_there(client, run_id, settings):
     """Whether the store knows a run, and it was not deleted."""
     from mlflow.exceptions import MlflowException
@@ -157,9 +167,23 @@ def _is_there(client, run_id, settings):
 def _create_run(client, params, more=None):
     """A new run in the experiment, named and tagged with where it comes from; its id."""
     experiment = experiment_id(client, params.tracking)
-    color = COLORS[len(client.search_runs([experiment], max_results=1000)) % len(COLORS)]
-    tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", "mlflow.runColor": color}
-    return client.create_run(experiment, tags={**tags, **_git_tags(), **(more or {})}).info.run_id
+    tags = {"mlflow.runName": name_of(params), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL"}
+    return client.create_run(experiment, tags={**tags, COLOR: _color(client, experiment), **_git_tags(), **(more or {})}).info.run_id
+
+
+def _color(client, experiment):
+    """Another one than the latest runs have."""
+    latest = client.search_runs([experiment], max_results=len(COLORS) - 1)
+    taken = {run.data.tags.get(COLOR) for run in latest}
+    return next(color for color in COLORS if color not in taken)
+
+
+def _is_random(name):
+    """Whether MLflow made this name of a run up, as it does for one that was given none."""
+    from mlflow.utils.name_utils import _GENERATOR_NOUNS, _GENERATOR_PREDICATES
+
+    parts = name.split("-")
+    return len(parts) == 3 and parts[0] in _GENERATOR_PREDICATES and parts[1] in _GENERATOR_NOUNS and parts[2].isdecimal()
 
 
 class Run(Observer):
@@ -173,37 +197,43 @@ class Run(Observer):
         self._there = {}  # {metric: steps that it was logged at by a process that was stopped since}
 
     @classmethod
-    def start(cls, client, params, facts, resume=None):
+    def start(cls, client, params, training=None, resume=None):
         """Make the run of a training, or join the one that `mlflow run` has made (MLFLOW_RUN_ID).
 
         Args:
             client: of `connect`.
-            params: Params, logged flattened.
-            facts: {name: value} that were decided at run time, logged as params too.
+            params: Params.
+            training: the scratch folder, which tells this training of this checkout from all others, or None.
             resume: id of the run in which this training began, or None. It is joined, if the store knows it.
         """
+        mark = None
+        if training is not None:
+            mark = hashlib.sha256(f"{socket.gethostname()}:{Path(training).resolve()}".encode()).hexdigest()
+            resume = resume or _left_behind(client, params, mark)
         if resume and _is_there(client, resume, params.tracking):
             run = cls(client, resume)
             run.client.update_run(resume, status="RUNNING")
             run._there = {name: {metric.step for metric in client.get_metric_history(resume, name)} for name in METRICS}
         else:
-            run = cls(client, os.environ.get("MLFLOW_RUN_ID") or _create_run(client, params))
+            run = cls(client, os.environ.get("MLFLOW_RUN_ID") or _create_run(client, params, {TRAINING: mark} if mark else None))
             if run.id == os.environ.get("MLFLOW_RUN_ID"):
                 run.describe(params)
-        run.log_params({**flatten(params), **facts})
         return run
 
     def describe(self, params):
         """Give the run of `mlflow run` the tags of one of ours, and a name that says something unless it was given one."""
-        for key, value in _git_tags().items():
+        given = self.client.get_run(self.id)
+        tags = {**_git_tags(), COLOR: given.data.tags.get(COLOR) or _color(self.client, given.info.experiment_id)}
+        if _is_random(given.info.run_name or ""):
+            tags["mlflow.runName"] = name_of(params)
+        for key, value in tags.items():
             self.client.set_tag(self.id, key, value)
-        if re.fullmatch(RANDOM_NAME, self.client.get_run(self.id).info.run_name or ""):
-            self.client.set_tag(self.id, "mlflow.runName", name_of(params))
 
     def tag(self, key, value):
         self.client.set_tag(self.id, key, value)
 
     def log_params(self, values):
+        """Log what a training is made of: {name: value}. What is there already stays."""
         from mlflow.entities import Param
 
         shaping = _shaping(values)
@@ -248,7 +278,8 @@ class Run(Observer):
         new = {name: value for name, value in values.items() if row.step not in self._there.get(name, ())}
         self._pending += self._metrics(new, row.step)
         if time.monotonic() - self._sent > BATCH_SECONDS:
-            self.flush()
+            with self._patiently():
+                self.flush()
 
     @staticmethod
     def _metrics(values, step):
@@ -266,7 +297,8 @@ class Run(Observer):
 
     def samples(self, samples):
         self._samples += [_sample_row(sample) for sample in samples]
-        self._log_table(["sample", "text", "step", "prompt", "temperature"], self._samples, "training_samples.json")
+        with self._patiently():
+            self._log_table(["sample", "text", "step", "prompt", "temperature"], self._samples, "training_samples.json")
 
     def _log_table(self, columns, rows, path):
         """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten.
@@ -284,10 +316,30 @@ class Run(Observer):
         for path in paths:
             self.client.log_artifact(self.id, str(path))
 
+    @contextlib.contextmanager
+    def _patiently(self):
+        """A store that fails for a while does not end a training: what is pending is sent later, at the latest when it ends."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            yield
+        except MlflowException as error:
+            self._sent = time.monotonic()
+            print(f"warning: the tracking store fails: {str(error).splitlines()[0][:200]}: what is pending is sent later", flush=True)
+
     def finish(self, status="FINISHED"):
-        """status: FINISHED, FAILED or KILLED."""
-        self.flush()
-        self.client.set_terminated(self.id, status)
+        """status: FINISHED, FAILED or KILLED.
+
+        Raises:
+            UserError: the store fails.
+        """
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self.flush()
+            self.client.set_terminated(self.id, status)
+        except MlflowException as error:
+            raise UserError(f"the tracking store fails: {str(error).splitlines()[0][:200]}: when it is back, run this again") from None
 
     @contextlib.contextmanager
     def recorded(self):
@@ -324,12 +376,13 @@ class Run(Observer):
         there = [metric.value for metric in self.client.get_metric_history(self.id, name) if metric.step == step]
         return bool(there) and math.isclose(there[-1], value, rel_tol=1e-6)
 
-    def stand_for(self, run_id, params):
+    def stand_for(self, run_id, params, figures):
         """Tag this run with the one it stands for, since there was nothing left to train, and show what that one shows.
 
         Args:
             run_id: of the run that trained the weights; it may be one of another store, which is then only named.
             params: Params.
+            figures: held-out figures as in reports/metrics.json, shown if this store does not know that run.
         Returns:
             whether this store knows that run.
         """
@@ -337,6 +390,11 @@ class Run(Observer):
         self.describe(params)
         if not _is_there(self.client, run_id, params.tracking):
             self.log_params(flatten(params))
+            shown = self.client.get_run(self.id).data.metrics
+            values = {
+                f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"
+            }
+            self.client.log_batch(self.id, metrics=self._metrics({name: v for name, v in values.items() if name not in shown}, 0))
             return False
         other = self.client.get_run(run_id)
         self.log_params(other.data.params)
@@ -370,11 +428,16 @@ class Run(Observer):
             return cls(client, run_id), False
         experiment = experiment_id(client, params.tracking)
         stand_ins = client.search_runs([experiment], f"tags.`{TRAINED_AS}` = '{run_id}'", max_results=1)
-        if stand_ins:
+        ours = os.environ.get("MLFLOW_RUN_ID")  # that of `mlflow run` stands in, if there is one
+        if stand_ins and not ours:
             return cls(client, stand_ins[0].info.run_id), True
-        run = cls(client, _create_run(client, params, {TRAINED_AS: run_id}))
+        run = cls(client, ours or _create_run(client, params, {TRAINED_AS: run_id}))
+        if ours:
+            run.tag(TRAINED_AS, run_id)
+            run.describe(params)
         run.log_params(flatten(params))
-        run.finish()
+        if not ours:
+            run.finish()
         return run, True
 
     def log_model(self, saved_model, serving, registered_name):
@@ -461,9 +524,10 @@ def name_of(params):
         bases = {"default": _shaping(flatten(parameters.check(base)))}
     except UserError:
         return f"{params.batching.recipe} lstm {params.model.hidden_size} {params.train.optimizer} {params.train.learning_rate:g}"
-    for name in parameters.presets():
+    presets = root() / "presets"  # of the project itself: an experiment's folder lacks those that Git does not know yet
+    for name in parameters.presets(presets):
         with contextlib.suppress(UserError):
-            bases[name] = _shaping(flatten(parameters.check(parameters.changed(base, parameters.preset(name)))))
+            bases[name] = _shaping(flatten(parameters.check(parameters.changed(base, parameters.preset(name, presets)))))
     differing = {name: {key: value for key, value in ours.items() if of_base.get(key) != value} for name, of_base in bases.items()}
     nearest = min(differing, key=lambda name: len(differing[name]))  # the first of equals
     said = [f"{key.partition('.')[2]}={_short(value)}" for key, value in differing[nearest].items()]

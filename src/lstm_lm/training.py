@@ -37,11 +37,11 @@ class Stopped(Exception):
 
 
 class Diverged(Exception):
-    """A step gave a loss or a gradient that no training recovers from; the weights were left as they were before it."""
+    """A loss or a gradient that no training recovers from; the model has the last good weights, those of `kept_step`."""
 
-    def __init__(self, step, epoch, loss, norm):
+    def __init__(self, step, epoch, loss, norm, kept_step):
         super().__init__(f"step {step}: loss {loss:g}, gradient norm {norm:g}")
-        self.step, self.epoch, self.loss, self.norm = step, epoch, loss, norm
+        self.step, self.epoch, self.loss, self.norm, self.kept_step = step, epoch, loss, norm, kept_step
 
 
 @dataclass
@@ -113,6 +113,7 @@ class Trainer:
         self.progress = Progress()
         self.state = model.initial_state(batches.batch_size)
         self.best_weights = {}
+        self.recent = 0, self._weights()
         self.words_per_step = batches.batch_size * batches.sequence_length
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
         window = tf.TensorSpec([batches.batch_size, batches.sequence_length], tf.int32)
@@ -166,7 +167,8 @@ class Trainer:
             Result
         Raises:
             Stopped: the interruption asked for it; the checkpoint is of the last step.
-            Diverged: the model has the last good weights: the best ones, or those before the step if no epoch has ended.
+            Diverged: the model has the last good weights: the best ones by validation, or before there are any those of the
+                last row of the history (or the initial ones).
         """
         progress, settings, batches = self.progress, self.settings, self.batches
         epoch_steps = batching.steps_per_epoch(batches.train, batches.recipe, batches.sequence_length)
@@ -191,7 +193,7 @@ class Trainer:
                     self._sample(progress.step)
                 self._pause()
             stopped_early = self._end_epoch(rate_at(progress.step))
-        self._restore_best()
+        self._assign(self.best_weights)
         loss, step, epoch = progress.best
         self._sample(step)
         return Result(progress.step, step, epoch, loss, time.perf_counter() - self._began, stopped_early)
@@ -202,9 +204,7 @@ class Trainer:
         loss, norm, state = self.train_step(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rate, tf.float32))
         loss, norm = float(loss), float(norm)
         if not self._is_sound(loss, norm):
-            if progress.best:
-                self._restore_best()
-            raise Diverged(progress.step + 1, progress.epoch, loss, norm)
+            self._diverge(progress.step + 1, loss, norm)
         progress.measured += time.perf_counter() - began
         self.state = state
         progress.losses.append(loss)
@@ -218,10 +218,12 @@ class Trainer:
         """Validate, keep the best weights, and start the next epoch from zero state. Returns whether patience has run out."""
         progress, patience = self.progress, self.settings.patience
         validation = self.validation_loss()
+        if not math.isfinite(validation):
+            self._diverge(progress.step, validation, progress.norms[-1])
         self._report(rate, validation)
         if progress.best is None or validation < progress.best[0]:
             progress.best = [validation, progress.step, progress.epoch]
-            self.best_weights = {name: variable.numpy() for name, variable in self.model.weights.items()}
+            self.best_weights = self._weights()
         out_of_patience = bool(patience) and progress.epoch - progress.best[2] >= patience
         stopped_early = out_of_patience and progress.epoch < self.settings.epochs
         progress.epoch += 1
@@ -229,9 +231,17 @@ class Trainer:
         self.state = self.model.initial_state(self.batches.batch_size)
         return stopped_early
 
-    def _restore_best(self):
+    def _diverge(self, step, loss, norm):
+        kept_step, weights = (self.progress.best[1], self.best_weights) if self.progress.best else self.recent
+        self._assign(weights)
+        raise Diverged(step, self.progress.epoch, loss, norm, kept_step)
+
+    def _weights(self):
+        return {name: variable.numpy() for name, variable in self.model.weights.items()}
+
+    def _assign(self, weights):
         for name, variable in self.model.weights.items():
-            variable.assign(self.best_weights[name])
+            variable.assign(weights[name])
 
     def _pause(self):
         """Between two steps: take a checkpoint if it is time, and stop if that is asked for."""
@@ -244,7 +254,7 @@ class Trainer:
     def snapshot(self):
         """(arrays, facts) that `restore` goes on from, in another process too."""
         self.progress.seconds = time.perf_counter() - self._began
-        arrays = {f"weights/{name}": variable.numpy() for name, variable in self.model.weights.items()}
+        arrays = {f"weights/{name}": value for name, value in self._weights().items()}
         for moment, variables in (("m", self.optimizer.m), ("v", self.optimizer.v)):
             arrays |= {f"{moment}/{name}": variable.numpy() for name, variable in zip(self.model.weights, variables, strict=True)}
         arrays |= {f"best/{name}": value for name, value in self.best_weights.items()}
@@ -265,6 +275,7 @@ class Trainer:
             m.assign(arrays[f"m/{name}"])
             v.assign(arrays[f"v/{name}"])
         self.best_weights = {name: arrays[f"best/{name}"] for name in self.model.weights} if self.progress.best else {}
+        self.recent = self.progress.step, self._weights()
         self.state = tf.constant(arrays["state"])
 
     def _report(self, rate, validation_loss=None):
@@ -283,6 +294,8 @@ class Trainer:
             validation_perplexity=None if validation_loss is None else math.exp(min(validation_loss, 700)),
         )
         progress.losses, progress.norms, progress.measured = [], [], 0.0
+        # Not those of the step before a divergence: it is their update that made it.
+        self.recent = progress.step, self._weights()
         progress.rows.append(asdict(row))
         for observer in self.observers:
             observer.row(row)
