@@ -22,7 +22,7 @@ def main():
     if len(known) < 3:
         raise console.UserError(
             f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: "
-            f"see params.yaml: vocab.min_count ({settings.min_count}) and vocab.max_size ({settings.max_size}), or give it more text"
+            f"see params.yaml: vocab.min_count ({settings.min_count}) and vocab.max_size ({settings.max_size or 'null'}), or give it more text"
         )
 
     folder = Path("data/vocab")

@@ -49,8 +49,8 @@ def make_project(folder, epochs):
 
 
 def train(folder):
-    """`dvc repro` to its end; what it printed."""
-    return run(["python", "-m", "dvc", "repro"], folder).stdout
+    """`dvc repro train` to its end; what it printed."""
+    return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
 
 
 def kill(folder, way, delay):
@@ -109,7 +109,6 @@ def check(folder, reference):
     pd.testing.assert_frame_equal(history(folder), history(reference), check_exact=True)
     assert history(folder).step.is_unique
     assert (folder / "models/samples.csv").read_bytes() == (reference / "models/samples.csv").read_bytes()
-    assert not list((folder / ".training").iterdir())
 
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
@@ -118,6 +117,9 @@ def check(folder, reference):
     for metric, column in (("train/loss", "loss"), ("train/words_seen", "words_seen"), ("validation/loss", "validation_loss")):
         logged = [(point.step, point.value) for point in client.get_metric_history(found.info.run_id, metric)]
         assert sorted(logged) == list(history(folder).dropna(subset=column)[["step", column]].itertuples(index=False, name=None)), metric
+
+    run(["python", "-m", "dvc", "repro"], folder)
+    assert not list((folder / ".training").iterdir())  # no scratch is left
 
 
 def main():

@@ -57,7 +57,10 @@ def _earlier_outputs():
     beside = Path(os.environ.get("DVC_ROOT", ".")).resolve() != Path.cwd().resolve()  # an experiment: the checkout keeps its own
     if not stage or beside or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
         return ""
-    return " [earlier outputs: dvc checkout brings them back, git checkout reports/ the reports; so does dvc repro once this is mended]"
+    return (
+        " [earlier outputs: dvc checkout brings them back, and git checkout reports/ the reports; "
+        "with the parameters and the text as they were, dvc repro does both]"
+    )
 
 
 @contextlib.contextmanager
