@@ -21,8 +21,8 @@ def main():
     known, kept = vocabulary.Vocabulary.build(counts["train"], settings.min_count, settings.max_size)
     if len(known) < 3:
         raise console.UserError(
-            f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: "
-            f"see params.yaml: vocab.min_count ({settings.min_count}) and vocab.max_size ({settings.max_size or 'null'}), or give it more text"
+            f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: see params.yaml: vocab.min_count "
+            f"({settings.min_count}) and vocab.max_size ({settings.max_size or 'null'}), or give it more text"
         )
 
     folder = Path("data/vocab")
