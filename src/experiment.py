@@ -25,7 +25,7 @@ def main():
     print("\n".join(console.held_out_table(rows)))
     print(f"\nMLflow run {experiment.run_id()}")
     print("\nwhat next")
-    print("  make ui                                  both runs: select them and press Compare")
+    print("  make ui                                  prints the address of a page with both runs side by side")
     print("  make compare                             all experiments in a table")
     print(f"  dvc plots diff HEAD {experiment.name:<21}the curves of both")
     print(f"  dvc exp apply {experiment.name:<27}its parameters and its model into this checkout")
