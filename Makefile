@@ -3,7 +3,6 @@
 PYTHON ?=
 VENV ?= .venv
 PORT ?=
-PROMPT ?= to be or not to
 PRESET ?= cookbook
 
 # Stages say `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
@@ -32,7 +31,7 @@ cookbook: experiment  ## the book's recipe, as an experiment beside this checkou
 experiment: setup  ## any other of presets/, the same way: make experiment PRESET=cookbook
 	@python src/experiment.py "$$PRESET"
 
-compare: setup  ## all experiments in a table
+compare: setup  ## the experiments of the last commit in a table
 	@dvc exp show --md --drop '.*' --keep '^(Experiment|Created|State|(validation|test)[.]perplexity|test[.](adjusted_perplexity|bits_per_character)|(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning_rate)))$$'
 
 test: setup  ## all tests
@@ -55,13 +54,16 @@ serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=
 	@python src/serve.py $(if $(PORT),--port $(PORT))
 
 sample: setup  ## a text from the model: make sample PROMPT="to be or not to"
-	@python src/sample.py -- "$$PROMPT"
+	@python src/sample.py $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
-	rm -rf .training data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -rf .training dvc_plots data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 lock: setup  ## pin requirements.lock anew from pyproject.toml
 	@sh scripts/lock.sh
 
-export PROMPT PRESET
+export PRESET
+ifneq ($(origin PROMPT),undefined)
+export PROMPT
+endif

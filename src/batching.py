@@ -4,6 +4,8 @@ import numpy as np
 
 from lstm_lm import batching, console, corpus, dataset, params, splits, vocabulary
 
+FEW_STEPS = 50  # an epoch
+
 
 def main():
     settings = params.load().batching
@@ -20,8 +22,9 @@ def main():
     needed = settings.batch_size * (settings.sequence_length + 1)
     if len(train) < needed:
         raise console.UserError(
-            f"the training text has {len(train):,} words, fewer than one batch of {needed:,}: lower params.yaml: batching.batch_size "
-            f"({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}), or give it more text"
+            f"the training text has {len(train):,} words, fewer than one batch of {needed:,}: lower batching.batch_size "
+            f"({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}) in params.yaml, or in the preset that "
+            f"sets them, or give it more text"
         )
     cut = (
         batching.stream(train, settings.batch_size)
@@ -48,6 +51,11 @@ def main():
     )
     steps = batching.steps_per_epoch(cut, settings.recipe, settings.sequence_length)
     print(f"data/batches: {settings.recipe}, {steps:,} steps an epoch of {settings.batch_size} x {settings.sequence_length} words")
+    if steps < FEW_STEPS:
+        print(
+            f"  note: so few steps teach little: lower params.yaml: batching.batch_size ({settings.batch_size}), or raise train.epochs "
+            f"until there are a thousand steps"
+        )
 
 
 if __name__ == "__main__":

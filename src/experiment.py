@@ -26,7 +26,7 @@ def main():
     print(f"\nMLflow run {experiment.run_id()}")
     print("\nwhat next")
     print("  make ui                                  prints the address of a page with both runs side by side")
-    print("  make compare                             all experiments in a table")
+    print("  make compare                             the experiments of this commit in a table")
     print(f"  dvc plots diff HEAD {experiment.name:<21}the curves of both")
     print(f"  dvc exp apply {experiment.name:<27}its parameters and its model into this checkout")
 

@@ -48,10 +48,8 @@ def main():
         print(f"ran up to {chosen.stage}: nothing was trained")
     elif trained_by != run_id:
         known = run.stand_for(trained_by, settings, figures)
-        where = (
-            "whose figures it shows" if known else "which this tracking store does not know: it shows the figures of reports/metrics.json"
-        )
-        print(f"nothing was left to train in this run: it stands for run {trained_by}, {where}")
+        shown = "and shows its figures" if known else "which this store does not know, and shows the figures of reports/metrics.json"
+        print(f"this run stands for run {trained_by}, in which the training was done, {shown}")
 
 
 def read(path):

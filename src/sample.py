@@ -4,14 +4,14 @@ import argparse
 import unicodedata
 from pathlib import Path
 
-from lstm_lm import console, vocabulary
+from lstm_lm import console, params, vocabulary
 
 MOST_CHARACTERS = 10_000  # as the served model
 
 
 def main():
     parser = argparse.ArgumentParser(description="Continue a prompt with the model in models/saved_model.")
-    parser.add_argument("prompt", help="a few words to start from")
+    parser.add_argument("prompt", nargs="?", help="a few words to start from (default: the first of evaluate_sample.prime_texts)")
     parser.add_argument("--max-words", type=int, default=40, help="words to write (default: %(default)s)")
     parser.add_argument("--temperature", type=float, default=0.8, help="0 is greedy (default: %(default)s)")
     parser.add_argument("--top-k", type=int, default=0, help="among the k most probable words; 0: all (default: %(default)s)")
@@ -20,6 +20,8 @@ def main():
     )
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same text (default: %(default)s)")
     chosen = parser.parse_args()
+    if chosen.prompt is None:
+        chosen.prompt = params.load().evaluate_sample.prime_texts[0]
     checks = [
         ("--max-words", chosen.max_words, 0 <= chosen.max_words <= 100_000, "from 0 to 100000"),
         ("--temperature", chosen.temperature, 0 <= chosen.temperature <= 100, "from 0 to 100"),

@@ -1,6 +1,7 @@
 """Serve this checkout's model over HTTP: `mlflow models serve` of the registered version with these very weights."""
 
 import argparse
+import json
 import os
 from pathlib import Path
 
@@ -13,6 +14,7 @@ def main():
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
     chosen = parser.parse_args()
     settings = params.load().tracking
+    prompt = json.dumps(params.load().evaluate_sample.prime_texts[0], ensure_ascii=False).replace("'", r"'\''")  # within a shell's quotes
     saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving.py")
     version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
     if version is None:
@@ -25,7 +27,7 @@ def main():
     print(f"serving {uri} on http://{chosen.host}:{chosen.port} in about 20 seconds; stop with Ctrl-C. Ask it, in another terminal:")
     print(
         f"""  curl http://{chosen.host}:{chosen.port}/invocations -H 'Content-Type: application/json' \\
-    -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [["to be or not to"]]}}, "params": {{"max_words": 20}}}}'""",
+    -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [[{prompt}]]}}, "params": {{"max_words": 20}}}}'""",
         flush=True,
     )
     os.environ["MLFLOW_TRACKING_URI"] = tracking.uri(settings)

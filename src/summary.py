@@ -28,7 +28,8 @@ def main():
     print("\nwhat next")
     print("  make ui                                  curves, samples and the model in MLflow's pages")
     print("  make serve                               the model over HTTP")
-    print('  make sample PROMPT="to be or not to"     a text from the model')
+    sample = f'make sample PROMPT="{settings.evaluate_sample.prime_texts[0]}"'
+    print(f"  {sample:<40} a text from the model")
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ def main():
 def report(known, counts, parts, lengths, min_count):
     """Print the size, coverage and unknown rate of each split and write them to reports/."""
     figures = {"size": len(known), "words_seen": len(counts["train"])}
-    print(f"data/vocab: {len(known):,} words known, of {len(counts['train']):,} different ones in the training text")
+    print(f"data/vocab: {len(known) - 1:,} words known, of {len(counts['train']):,} different ones in the training text")
     for name in splits.SPLITS:
         words = int(counts[name].sum())
         unknown = int(counts[name].drop(known.words, errors="ignore").sum())

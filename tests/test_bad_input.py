@@ -57,7 +57,7 @@ def stop_at(folder, stage):
             None,
             "1 document(s) are too few for training, validation and test: use split_by: spans",
         ),
-        ("batching", {"batching.batch_size": 300}, None, "fewer than one batch of 1,500: lower params.yaml: batching.batch_size (300)"),
+        ("batching", {"batching.batch_size": 300}, None, "fewer than one batch of 1,500: lower batching.batch_size (300)"),
         ("batching", {"batching.batch_sise": 3}, None, "batching.batch_sise: unknown key; did you mean batch_size?"),
     ],
 )
@@ -128,3 +128,13 @@ def test_texts_of_every_kind_go_through(folder):
     words = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
     assert {"thou", "lovely", "café", "σοφος", "ὁ", "σοφός", "学而时习之", "不亦说乎", "مَرْحَبًا", "بالعالم", "love", "be"} <= words
     assert not any("\ufeff" in word or "\r" in word or "❤" in word or "\u200d" in word for word in words)
+
+
+def test_so_few_steps_that_nothing_is_learnt_are_noted(folder):
+    for stage in STAGES[:2]:
+        run(["python", f"src/{stage}.py"], folder)
+    assert "note:" not in run(["python", "src/batching.py"], folder).stdout
+    change_params(folder, {"batching.batch_size": 16})
+    assert (
+        "note: so few steps teach little: lower params.yaml: batching.batch_size (16)" in run(["python", "src/batching.py"], folder).stdout
+    )

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import DOCUMENTS, change_params, copy_project, run, write_corpus
+from lstm_lm import params
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
@@ -151,6 +152,7 @@ def test_the_summary_shows_figures_samples_and_what_next(project):
 
 def test_sampling_from_the_checkout(project):
     folder, _ = project
+    assert run(["python", "src/sample.py"], folder).stdout.startswith("thou art more ")  # the first of the prime texts
     printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
@@ -253,9 +255,12 @@ def test_changes_run_only_what_depends_on_them(project):
     first_run, metrics = run_id(folder), (folder / "reports/metrics.json").read_text()
 
     # A setting of the last stage: no retraining, the same run, the same model version.
-    change_params(folder, {"evaluate_sample.max_words": 9})
+    primes = params.load(folder / "params.yaml").evaluate_sample.prime_texts
+    change_params(folder, {"evaluate_sample.max_words": 9, "evaluate_sample.prime_texts": [*primes, "xyzzy plugh"]})
     ran, printed = repro(folder)
     assert ran == ["evaluate-sample"]
+    assert printed.count("note: the model knows no word of") == 1
+    assert "'xyzzy plugh'" in printed
     assert "lstm_lm version 1 in the model registry already is this model" in printed
     assert (folder / "reports/metrics.json").read_text() == metrics
     assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -210,7 +211,10 @@ def _from_path(source):
             raise UserError(f"{file}: a link to {'a folder' if file.is_dir() else 'nothing'}: link the files themselves, or copy them here")
     files = [file for file in found if file.is_file()]
     if not files:
-        raise UserError(f"params.yaml: download.source.path = {source.path}: no text in this folder: put your .txt or .md files there")
+        left = " (an experiment has only the text that Git knows: git add it)" if "DVC_EXP_NAME" in os.environ else ""
+        raise UserError(
+            f"params.yaml: download.source.path = {source.path}: no text in this folder: put your .txt or .md files there{left}"
+        )
     for file in sorted(files, key=lambda file: file.relative_to(path).as_posix()):
         yield file.relative_to(path).as_posix(), file.read_bytes()
 
