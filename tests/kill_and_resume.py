@@ -53,8 +53,12 @@ def train(folder):
     return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
 
 
-def kill(folder, way, delay):
-    """Start `dvc repro train` and kill it `delay` seconds after its training has begun; whether it was killed in time, what it printed."""
+def kill(folder, way, delay, after="training words"):
+    """Start `dvc repro train` and kill it `delay` seconds after it has printed a line with `after` in it.
+
+    Returns:
+        (whether it was still training then, what it printed)
+    """
     dvc = subprocess.Popen(
         [sys.executable, "-m", "dvc", "repro", "train"],
         cwd=folder,
@@ -68,7 +72,7 @@ def kill(folder, way, delay):
     printed = ""
     for line in dvc.stdout:
         printed += line
-        if "training words" in line:
+        if after in line:
             break
     time.sleep(delay)
     below = psutil.Process(dvc.pid).children(recursive=True) if dvc.poll() is None else []

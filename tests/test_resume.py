@@ -13,7 +13,7 @@ from conftest import change_params, environment, run
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
-EPOCHS = 12
+EPOCHS = 40
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,7 @@ def reference(tmp_path_factory):
 
 def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(reference, tmp_path):
     folder = kill_and_resume.make_project(tmp_path, EPOCHS)
-    printed = [kill_and_resume.kill(folder, way, delay=5) for way in ("everything", "training", "dvc")]
-    printed.append(kill_and_resume.kill(folder, "ctrl-c", delay=1))
+    printed = [kill_and_resume.kill(folder, way, 0.5, after="words/s") for way in ("everything", "training", "dvc", "ctrl-c")]
     assert all(in_time for in_time, _ in printed)
     stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro goes on from there$", printed[-1][1], re.MULTILINE)
     last = kill_and_resume.train(folder)
@@ -55,7 +54,7 @@ def test_the_run_of_a_stopped_training_says_so(tmp_path):
     import mlflow
 
     folder = kill_and_resume.make_project(tmp_path, 1000)
-    kill_and_resume.kill(folder, "ctrl-c", delay=3)
+    kill_and_resume.kill(folder, "ctrl-c", 0, after="words/s")
     client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
     [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
     assert found.info.status == "KILLED"
