@@ -13,8 +13,9 @@ def main():
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
     chosen = parser.parse_args()
-    settings = params.load().tracking
-    prompt = json.dumps(params.load().evaluate_sample.prime_texts[0], ensure_ascii=False).replace("'", r"'\''")  # within a shell's quotes
+    loaded = params.load()
+    settings = loaded.tracking
+    prompt = json.dumps(loaded.evaluate_sample.prime_texts[0], ensure_ascii=False).replace("'", r"'\''")  # within a shell's quotes
     saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving.py")
     version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
     if version is None:

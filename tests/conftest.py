@@ -1,3 +1,5 @@
+import hashlib
+import json
 import os
 import shutil
 import socket
@@ -122,3 +124,38 @@ def write_corpus(folder):
     for i in range(DOCUMENTS):
         lines = [" ".join(draw.choice(words, 7)) for _ in range(30)]
         (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")
+
+
+# For such a corpus; the model's sizes are each test's own.
+SMALL_TEXT = {
+    "download.source": {"path": "data/own"},
+    "vocab.min_count": 2,
+    "batching.batch_size": 4,
+    "batching.sequence_length": 8,
+    "train.warmup_steps": 10,
+}
+
+
+def client(folder):
+    """Of a project's own MLflow store."""
+    import mlflow
+
+    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
+
+
+def runs(folder):
+    """Of a project's experiment, newest first."""
+    store = client(folder)
+    return store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
+
+
+def run_id(folder):
+    return json.loads((folder / "models/run.json").read_text())["run_id"]
+
+
+def digests(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }

@@ -8,7 +8,6 @@ trains a small model twice, in copies of the project: once in peace, and once wi
 
 import argparse
 import itertools
-import json
 import os
 import random
 import signal
@@ -22,18 +21,14 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from conftest import change_params, copy_project, environment, run, write_corpus
+from conftest import SMALL_TEXT, change_params, client, copy_project, environment, run, run_id, runs, write_corpus
 
 WAYS = ("everything", "training", "dvc", "ctrl-c")
 SMALL = {
-    "download.source": {"path": "data/own"},
-    "vocab.min_count": 2,
-    "batching.batch_size": 4,
-    "batching.sequence_length": 8,
+    **SMALL_TEXT,
     "model.embedding_size": 32,
     "model.hidden_size": 64,
     "model.projection_size": 32,
-    "train.warmup_steps": 10,
     "train.sample_every": 200,
     "train.patience": None,
     "train.checkpoint_seconds": 0.2,
@@ -104,8 +99,6 @@ def check(folder, reference):
     Raises:
         AssertionError: a weight, a row of the history, a sample, or what MLflow has is not the same.
     """
-    import mlflow
-
     with np.load(folder / "models/weights/weights.npz") as ours, np.load(reference / "models/weights/weights.npz") as theirs:
         assert set(ours) == set(theirs)
         for name in ours:
@@ -114,12 +107,11 @@ def check(folder, reference):
     assert history(folder).step.is_unique
     assert (folder / "models/samples.csv").read_bytes() == (reference / "models/samples.csv").read_bytes()
 
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
-    assert found.info.run_id == json.loads((folder / "models/run.json").read_text())["run_id"]
+    [found] = runs(folder)
+    assert found.info.run_id == run_id(folder)
     assert found.info.status == "FINISHED"
     for metric, column in (("train/loss", "loss"), ("train/words_seen", "words_seen"), ("validation/loss", "validation_loss")):
-        logged = [(point.step, point.value) for point in client.get_metric_history(found.info.run_id, metric)]
+        logged = [(point.step, point.value) for point in client(folder).get_metric_history(found.info.run_id, metric)]
         assert sorted(logged) == list(history(folder).dropna(subset=column)[["step", column]].itertuples(index=False, name=None)), metric
 
     run(["python", "-m", "dvc", "repro"], folder)

@@ -6,11 +6,10 @@ import shutil
 
 import pytest
 
-from conftest import PROJECT, change_params, copy_project, run, write_corpus
+from conftest import PROJECT, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
 from kill_and_resume import SMALL
 from lstm_lm import experiments, params
 from lstm_lm.console import UserError
-from test_pipeline import client, digests, run_id
 
 COMMIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message"]
 PRESET = """\
@@ -148,12 +147,6 @@ def test_a_preset_that_cannot_work_is_one_line(project):
             assert done.stdout.count("\n") == 1
     finally:
         (project / "presets/typo.yaml").unlink()
-
-
-def runs(project):
-    """Newest first."""
-    store = client(project)
-    return store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
 
 
 def mlflow_run(project, *arguments, check=True):

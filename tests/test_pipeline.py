@@ -1,6 +1,5 @@
 """The real pipeline, a real `dvc repro` in a Git repository of its own, on a tiny corpus."""
 
-import hashlib
 import json
 import re
 import time
@@ -9,21 +8,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import DOCUMENTS, change_params, copy_project, run, write_corpus
+from conftest import DOCUMENTS, SMALL_TEXT, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
 from lstm_lm import params
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
 TINY = {
-    "download.source": {"path": "data/own"},
-    "vocab.min_count": 2,
-    "batching.batch_size": 4,
-    "batching.sequence_length": 8,
+    **SMALL_TEXT,
     "model.embedding_size": 16,
     "model.hidden_size": 24,
     "model.projection_size": 16,
     "train.epochs": 2,
-    "train.warmup_steps": 10,
     "train.sample_every": 100,
     "evaluate_sample.max_words": 6,
 }
@@ -35,14 +30,6 @@ def repro(folder, *arguments, **more):
     return re.findall(r"^Running stage '(.*)':", printed, re.MULTILINE), printed
 
 
-def digests(folder):
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A copy of the project that has been run once, and what that printed."""
@@ -52,16 +39,6 @@ def project(tmp_path_factory):
     ran, printed = repro(folder)
     assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
     return folder, printed
-
-
-def client(folder):
-    import mlflow
-
-    return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-
-
-def run_id(folder):
-    return json.loads((folder / "models/run.json").read_text())["run_id"]
 
 
 def test_it_says_what_it_does_and_nothing_else(project):
@@ -112,7 +89,7 @@ def test_held_out_documents_never_reach_the_vocabulary(project):
 def test_it_is_one_finished_mlflow_run_with_everything_in_it(project):
     folder, _ = project
     store = client(folder)
-    [found] = store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
+    [found] = runs(folder)
     assert found.info.run_id == run_id(folder)
     assert found.info.status == "FINISHED"
     assert found.data.params["batching.batch_size"] == "4"

@@ -1,6 +1,5 @@
 """Real trainings under a real dvc that are killed, that run twice at once, or that diverge."""
 
-import json
 import re
 import subprocess
 import sys
@@ -9,7 +8,7 @@ import numpy as np
 import pytest
 
 import kill_and_resume
-from conftest import change_params, environment, run
+from conftest import change_params, client, environment, run, run_id, runs
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
@@ -36,8 +35,6 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(re
 
 
 def test_a_finished_training_that_dvc_did_not_record_is_not_done_again(tmp_path):
-    import mlflow
-
     folder = kill_and_resume.make_project(tmp_path, 3)
     run(["python", "-m", "dvc", "repro", "batching"], folder)
     run(["python", "src/train.py"], folder)  # as if dvc had been killed after it
@@ -45,23 +42,19 @@ def test_a_finished_training_that_dvc_did_not_record_is_not_done_again(tmp_path)
     printed = kill_and_resume.train(folder)
     assert "going on from the checkpoint of step " in printed
     assert (folder / "models/weights/weights.npz").read_bytes() == weights
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
+    [found] = runs(folder)
     assert found.info.status == "FINISHED"
 
 
 def test_the_run_of_a_stopped_training_says_so(tmp_path):
-    import mlflow
-
     folder = kill_and_resume.make_project(tmp_path, 1000)
     kill_and_resume.kill(folder, "ctrl-c", 0, after="words/s")
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    [found] = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
+    [found] = runs(folder)
     assert found.info.status == "KILLED"
     # Other parameters: another training, from its beginning.
     change_params(folder, {"train.learning_rate": 0.001, "train.epochs": 1})
     assert "going on" not in kill_and_resume.train(folder)
-    assert len(client.search_runs([found.info.experiment_id])) == 2
+    assert len(runs(folder)) == 2
 
 
 def test_the_second_of_two_at_once_says_so_and_stops(tmp_path):
@@ -82,8 +75,6 @@ def test_the_second_of_two_at_once_says_so_and_stops(tmp_path):
 
 
 def test_a_training_that_diverges_says_so_at_once_the_next_time_until_something_changes(tmp_path):
-    import mlflow
-
     folder = kill_and_resume.make_project(tmp_path, 1)
     kill_and_resume.train(folder)
     change_params(folder, {"train.learning_rate": 100.0, "train.warmup_steps": 0})
@@ -107,11 +98,8 @@ def test_a_training_that_diverges_says_so_at_once_the_next_time_until_something_
     run(["python", "-m", "dvc", "checkout", "train"], folder)
     run(["git", "checkout", "reports"], folder)
     assert (folder / "models/saved_model/saved_model.pb").exists()
-    client = mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
-    runs = client.search_runs([client.get_experiment_by_name("lstm_lm").experiment_id])
-    assert sorted(found.info.status for found in runs) == ["FAILED", "FINISHED"]
-    finished = json.loads((folder / "models/run.json").read_text())["run_id"]
-    assert client.get_run(finished).info.status == "FINISHED"
+    assert sorted(found.info.status for found in runs(folder)) == ["FAILED", "FINISHED"]
+    assert client(folder).get_run(run_id(folder)).info.status == "FINISHED"
 
     change_params(folder, {"train.learning_rate": 0.003})
     assert "so it was before" not in kill_and_resume.train(folder)

@@ -363,7 +363,7 @@ class Run(Observer):
             samples: list of dicts with the same keys.
             settings: params.EvaluateSample; tags, because they may change while the training stays.
         """
-        values = {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"}
+        values = _metrics_of(figures)
         new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
         self.client.log_batch(self.id, metrics=self._metrics(new, step))
         labelled = [{"sample": _label(sample["prompt"], sample["temperature"]), "text": sample["text"], **sample} for sample in samples]
@@ -391,9 +391,7 @@ class Run(Observer):
         if not _is_there(self.client, run_id, params.tracking):
             self.log_params(flatten(params))
             shown = self.client.get_run(self.id).data.metrics
-            values = {
-                f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"
-            }
+            values = _metrics_of(figures)
             self.client.log_batch(self.id, metrics=self._metrics({name: v for name, v in values.items() if name not in shown}, 0))
             return False
         other = self.client.get_run(run_id)
@@ -474,6 +472,11 @@ class Run(Observer):
                 )
             version = self.client.create_model_version(registered_name, info.model_uri, run_id=self.id, tags=tags, model_id=info.model_id)
         return version.version, True
+
+
+def _metrics_of(figures):
+    """{"test": {"loss": ...}} as in reports/metrics.json -> {"test/loss": ...}; a number of words is no metric."""
+    return {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"}
 
 
 def _label(prompt, temperature):
