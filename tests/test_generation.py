@@ -10,9 +10,13 @@ LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
 
 
 def choose(logits, uniform, temperature=1.0, top_k=0, top_p=1.0):
-    rows = tf.constant(np.broadcast_to(logits, [len(uniform), len(logits)]))
-    return generation.choose(
-        rows, tf.constant(uniform, tf.float32), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p, tf.float32)
+    """As the loop does; `uniform` are the first numbers of each row, the others are random."""
+    rows = np.broadcast_to(logits, [len(uniform), len(logits)]) / max(temperature, generation.LEAST_TEMPERATURE)
+    more = np.random.default_rng(3).uniform(size=[len(uniform), generation.TRIES])
+    more[:, 0] = uniform
+    numbers = tf.constant(rows, tf.float32), tf.constant(more, tf.float32)
+    return tf.function(generation.choose)(
+        *numbers, tf.constant(temperature == 0), tf.constant(top_k), tf.constant(top_p, tf.float32)
     ).numpy()
 
 
@@ -25,7 +29,7 @@ def plain_distribution(logits, temperature, top_k, top_p):
     p /= p.sum()
     before = np.cumsum(p) - p
     if top_p < 1:
-        p[before >= top_p] = 0
+        p[before >= top_p - 1e-7] = 0
     p /= p.sum()
     result = np.zeros(len(logits))
     result[order] = p
@@ -54,8 +58,10 @@ def test_the_uniform_number_picks_by_cumulative_probability():
         (1.0, 2, 1.0),
         (1.0, 99, 1.0),
         (1.0, 1, 1.0),
-        (1.0, 0, 0.7),
+        (1.0, 0, 0.69),
         (1.0, 0, 0.71),
+        (1.0, 0, 0.95),
+        (1.0, 4, 0.95),
         (1.0, 0, 1e-6),
         (0.7, 3, 0.8),
     ],
@@ -84,15 +90,74 @@ def test_one_dominant_word_is_drawn_whatever_the_noise():
     assert set(choose(logits, np.array([0, 0.5, 0.99999994], np.float32))) == {2}
 
 
-def generate(model, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=1, keys=None):
+def many(words=3000, seed=0):
+    """Logits of so many words that the ways of large vocabularies are taken; some are equally probable."""
+    return np.random.default_rng(seed).normal(0, 2, words).round(2).astype(np.float32)
+
+
+@pytest.mark.parametrize("words", [5, 16, 97, 3000, 3001])
+def test_a_draw_in_blocks_is_that_of_one_cumulative_sum(words):
+    weights = np.exp(many(words).astype(np.float64))
+    weights[:: 3 if words > 5 else 6] = 0
+    uniform = np.concatenate([[0.0, 0.99999994], np.random.default_rng(1).uniform(size=500)]).astype(np.float32)
+    rows = tf.constant(np.broadcast_to(weights, [len(uniform), words]), tf.float32)
+    drawn = generation.draw(rows, tf.constant(uniform)).numpy()
+    cumulative = np.cumsum(weights) / weights.sum()
+    assert (weights[drawn] > 0).all()
+    # Within rounding of float32 the number lies in the word's own part of the sum.
+    assert (uniform <= cumulative[drawn] + 1e-5).all()
+    assert (uniform >= cumulative[drawn] - weights[drawn] / weights.sum() - 1e-5).all()
+
+
+@pytest.mark.parametrize("k", [1, 2, 40, 93, 94, 1499, 3000])
+def test_the_most_probable_are_those_of_a_full_sort(k):
+    logits = np.stack([many(seed=seed) for seed in range(4)])
+    values, words = generation.most_probable(tf.constant(logits), tf.constant(k))
+    np.testing.assert_array_equal(values, -np.sort(-logits, axis=1)[:, :k])
+    np.testing.assert_array_equal(np.take_along_axis(logits, words.numpy(), axis=1), values)
+    assert all(len(set(row)) == k for row in words.numpy())
+
+
+@pytest.mark.parametrize(("top_k", "top_p"), [(0, 0.9), (0, 0.5), (0, 0.05), (40, 1.0), (40, 0.8), (300, 0.9)])
+def test_a_large_vocabulary_is_drawn_from_as_the_plain_twin_says(top_k, top_p):
+    logits = many() + np.random.default_rng(2).uniform(0, 0.001, 3000).astype(np.float32)  # no two alike
+    expected = plain_distribution(logits, 1.0, top_k, top_p)
+    draws = choose(logits, np.random.default_rng(5).uniform(size=20_000).astype(np.float32), 1.0, top_k, top_p)
+    assert (expected[draws] > 0).all()
+    # In ten classes of about equal expectation.
+    order = np.argsort(-expected)
+    classes = np.empty(3000, int)
+    classes[order] = np.minimum(np.cumsum(expected[order]) * 10, 9).astype(int)
+    of_class = np.bincount(classes, expected, minlength=10)
+    counts = np.bincount(classes[draws], minlength=10)
+    possible = of_class > 1e-6
+    assert stats.chisquare(counts[possible], of_class[possible] / of_class.sum() * counts.sum()).pvalue > 1e-3
+
+
+def test_with_no_number_left_top_p_falls_back_on_the_most_probable_word():
+    logits = np.zeros(50, np.float32)
+    logits[7] = 1.0
+    uniform = tf.zeros([1, generation.TRIES])  # always the first word of those that are left
+    arguments = tf.constant(logits[np.newaxis]), uniform, tf.constant(False), tf.constant(0), tf.constant(0.01)
+    assert generation.choose(*arguments).numpy().tolist() == [7]
+
+
+def generate(model, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=1, keys=None, pieces=None):
+    """pieces: words to write at a time, one after the other, in place of all at once."""
     lengths = [len(prompt) for prompt in prompts]
     padded = np.zeros([len(prompts), max(lengths)], np.int32)
     for row, prompt in enumerate(prompts):
         padded[row, : len(prompt)] = prompt
     keys = tf.constant(keys or list(range(len(prompts))), tf.int32)
-    noise = generation.noise(keys, tf.constant(seed), tf.constant(max_words))
-    scalars = tf.constant(max_words), tf.constant(temperature), tf.constant(top_k), tf.constant(top_p)
-    return tf.function(generation.generate)(model, tf.constant(padded), tf.constant(lengths), noise, *scalars).numpy()
+    settings = tf.constant(temperature), tf.constant(top_k), tf.constant(top_p)
+    last, state = tf.function(generation.prime, autograph=False)(model, tf.constant(padded), tf.constant(lengths))
+    write, written, start = tf.function(generation.write, autograph=False), [], 0
+    for count in pieces or [max_words]:
+        numbers = generation.noise(keys, tf.constant(seed), tf.constant(start), tf.constant(count))
+        words, last, state = write(model, last, state, numbers, *settings)
+        written.append(words.numpy())
+        start += count
+    return np.concatenate(written, axis=1)
 
 
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9], [0, 1]]
@@ -129,6 +194,21 @@ def test_the_seed_fixes_the_text_and_more_words_continue_it(tiny_model):
     assert generate(model, PROMPTS, 0, 1.0).shape == (4, 0)
 
 
+@pytest.mark.parametrize("settings", [{}, {"temperature": 1.0}, {"temperature": 1.3, "top_k": 5}, {"temperature": 1.0, "top_p": 0.7}])
+def test_a_text_in_pieces_is_the_text_at_once(tiny_model, settings):
+    model = tiny_model(layers=2)
+    whole = generate(model, PROMPTS, 20, **settings)
+    assert generate(model, PROMPTS, 20, pieces=[1, 7, 0, 12], **settings).tolist() == whole.tolist()
+
+
+def test_many_rows_are_written_as_few_are(tiny_model):
+    model = tiny_model(scale=0.3)
+    prompts = [[i % 11 + 1] for i in range(generation.ROWS + 3)]
+    together = generate(model, prompts, 15, temperature=1.0)
+    few = [generate(model, prompts[i : i + 2], 15, temperature=1.0, keys=[i, i + 1]) for i in range(0, generation.ROWS, 2)]
+    assert together[: generation.ROWS].tolist() == np.concatenate(few).tolist()
+
+
 def test_unknown_is_never_written_even_if_it_is_the_likeliest(tiny_model):
     model = tiny_model()
     model.softmax_bias.assign([50.0] + [0.0] * 11)
@@ -136,10 +216,12 @@ def test_unknown_is_never_written_even_if_it_is_the_likeliest(tiny_model):
         assert (generate(model, PROMPTS, 30, temperature) > 0).all()
 
 
-def test_noise_is_uniform_and_differs_by_key_and_seed():
+def test_noise_is_uniform_and_differs_by_key_and_seed_and_goes_on():
     keys = tf.constant([1, 2, 1])
-    numbers = generation.noise(keys, tf.constant(3), tf.constant(20_000)).numpy()
+    numbers = generation.noise(keys, tf.constant(3), tf.constant(0), tf.constant(2_000)).numpy()
+    assert numbers.shape == (3, 2_000, generation.TRIES)
     assert (numbers[0] == numbers[2]).all()
-    assert abs(np.corrcoef(numbers[0], numbers[1])[0, 1]) < 0.03
-    assert stats.kstest(numbers[0], "uniform").pvalue > 1e-3
-    assert (numbers != generation.noise(keys, tf.constant(4), tf.constant(20_000)).numpy()).any()
+    assert abs(np.corrcoef(numbers[0].ravel(), numbers[1].ravel())[0, 1]) < 0.03
+    assert stats.kstest(numbers[0].ravel(), "uniform").pvalue > 1e-3
+    assert (numbers != generation.noise(keys, tf.constant(4), tf.constant(0), tf.constant(2_000)).numpy()).any()
+    assert (numbers[:, 90:100] == generation.noise(keys, tf.constant(3), tf.constant(90), tf.constant(10)).numpy()).all()

@@ -1,5 +1,6 @@
 """What a trained model is kept as: plain weights, and the SavedModel, which needs nothing of this project and no Python to run."""
 
+import functools
 import json
 import unicodedata
 from pathlib import Path
@@ -10,6 +11,11 @@ import tensorflow as tf
 from lstm_lm import generation, losses
 from lstm_lm.console import UserError
 from lstm_lm.model import LanguageModel, Shape
+
+
+# Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
+graph = functools.partial(tf.function, autograph=False)
+SIGNATURES = ("initial_state", "score", "step", "generate", "prime", "write")
 
 
 class TextModel(tf.Module):
@@ -31,21 +37,23 @@ class TextModel(tf.Module):
         shape = model.shape
         state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
         many = tf.TensorSpec([None, None], tf.int32, "ids")
-        self.initial_state = tf.function(self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch")])
-        self.score = tf.function(self._score, input_signature=[many, tf.TensorSpec([None, None], tf.int32, "targets"), state])
+        self.initial_state = graph(self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch")])
+        self.score = graph(self._score, input_signature=[many, tf.TensorSpec([None, None], tf.int32, "targets"), state])
         one = tf.TensorSpec([shape.layers, 2, 1, shape.hidden_size], tf.float32, "state")
-        self.step = tf.function(self._step, input_signature=[tf.TensorSpec([1, 1], tf.int32, "ids"), one])
-        self.generate = tf.function(
-            self._generate,
-            input_signature=[
-                tf.TensorSpec([None], tf.string, "prompts"),
-                tf.TensorSpec([], tf.int32, "max_words"),
-                tf.TensorSpec([], tf.float32, "temperature"),
-                tf.TensorSpec([], tf.int32, "top_k"),
-                tf.TensorSpec([], tf.float32, "top_p"),
-                tf.TensorSpec([], tf.int32, "seed"),
-            ],
-        )
+        self.step = graph(self._step, input_signature=[tf.TensorSpec([1, 1], tf.int32, "ids"), one])
+        prompts = tf.TensorSpec([None], tf.string, "prompts")
+        settings = [
+            tf.TensorSpec([], tf.int32, "max_words"),
+            tf.TensorSpec([], tf.float32, "temperature"),
+            tf.TensorSpec([], tf.int32, "top_k"),
+            tf.TensorSpec([], tf.float32, "top_p"),
+            tf.TensorSpec([], tf.int32, "seed"),
+        ]
+        self.generate = graph(self._generate, input_signature=[prompts, *settings])
+        self.prime = graph(self._prime, input_signature=[prompts])
+        last, keys = tf.TensorSpec([None], tf.int32, "last"), tf.TensorSpec([None], tf.int32, "keys")
+        position = tf.TensorSpec([], tf.int32, "position")
+        self.write = graph(self._write, input_signature=[last, state, keys, position, *settings])
 
     def _initial_state(self, batch):
         """int32 scalar -> {"state": zeros float32 [layers, 2, batch, hidden]}."""
@@ -72,6 +80,18 @@ class TextModel(tf.Module):
         Returns:
             {"texts": string [n]}, each prompt as it came and the words after it.
         """
+        primed = self.prime(prompts)
+        wrote = self.write(primed["last"], primed["state"], primed["keys"], 0, max_words, temperature, top_k, top_p, seed)
+        return {"texts": tf.strings.strip(tf.strings.join([tf.strings.strip(prompts), wrote["texts"]], separator=" "))}
+
+    def _prime(self, prompts):
+        """Read prompts, for `write` to go on from: what comes after them bit by bit is what `generate` gives at once.
+
+        Args:
+            prompts: string [n], as for `generate`.
+        Returns:
+            {"last": int32 [n], the last word of each; "state": the state before it; "keys": int32 [n], of their random numbers}
+        """
         words = self._tokenize(prompts)
         ids = tf.cast(self.id_of.lookup(words), tf.int32)
         lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
@@ -79,10 +99,23 @@ class TextModel(tf.Module):
         padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
         # Rows with other prompts get other random numbers, or their texts would echo each other.
         keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), 2**31 - 1)
-        noise = generation.noise(tf.cast(keys, tf.int32), seed, max_words)
-        written = generation.generate(self.model, padded, lengths, noise, max_words, temperature, top_k, top_p)
-        continuation = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
-        return {"texts": tf.strings.strip(tf.strings.join([tf.strings.strip(prompts), continuation], separator=" "))}
+        last, state = generation.prime(self.model, padded, lengths)
+        return {"last": last, "state": state, "keys": tf.cast(keys, tf.int32)}
+
+    def _write(self, last, state, keys, position, max_words, temperature, top_k, top_p, seed):
+        """Write the next words of texts.
+
+        Args:
+            last, state, keys: of `prime`; then last and state of the `write` before.
+            position: int32 scalar, words that were written since `prime`.
+            max_words, temperature, top_k, top_p, seed: as for `generate`.
+        Returns:
+            {"texts": string [n], the words alone; "last", "state": for the next call}
+        """
+        noise = generation.noise(keys, seed, position, max_words)
+        written, last, state = generation.write(self.model, last, state, noise, temperature, top_k, top_p)
+        texts = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
+        return {"texts": texts, "last": last, "state": state}
 
     def _tokenize(self, texts):
         """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
@@ -96,7 +129,7 @@ class TextModel(tf.Module):
 
     def signatures(self):
         """{name: concrete function} of the SavedModel."""
-        return {name: getattr(self, name).get_concrete_function() for name in ("initial_state", "score", "step", "generate")}
+        return {name: getattr(self, name).get_concrete_function() for name in SIGNATURES}
 
     def save(self, folder):
         """Write the SavedModel."""

@@ -4,15 +4,18 @@ import tensorflow as tf
 
 LEAST_TEMPERATURE = 1e-4
 NEVER = -1e30  # the logit of a word that may not be written; finite, so that no NaN can come of it
+TRIES = 16  # draws of a word within top_p; the chance that none of them is within is far below that of a rounding error
+ROWS = 8  # from so many on it pays to turn the softmax weights over once: products with few rows read them faster then
+GROUP = 16  # words; the k most probable words are in the k groups with the most probable words
 
 
-def choose(logits, uniform, temperature, top_k, top_p):
+def choose(logits, uniform, greedy, top_k, top_p):
     """Choose a word for every row.
 
     Args:
-        logits: float32 [rows, vocabulary].
-        uniform: float32 [rows] in [0, 1), the randomness.
-        temperature: float32 scalar; 0 is greedy: the most probable word.
+        logits: float32 [rows, vocabulary], divided by the temperature.
+        uniform: float32 [rows, TRIES] in [0, 1), the randomness.
+        greedy: bool scalar; take the most probable word.
         top_k: int32 scalar; only the k most probable words, 0: all.
         top_p: float32 scalar in (0, 1]; only the most probable words that together reach this share of what top_k
             left (Holtzman et al. 2020), 1: all.
@@ -20,101 +23,212 @@ def choose(logits, uniform, temperature, top_k, top_p):
         int32 [rows]
     """
 
-    def greedy():
-        return tf.argmax(logits, axis=1, output_type=tf.int32)
-
     def sampled():
-        # Any smaller temperature is greedy too; it would only overflow.
-        scaled = (logits - tf.reduce_max(logits, axis=1, keepdims=True)) / tf.maximum(temperature, LEAST_TEMPERATURE)
-        limited = tf.logical_or(top_k > 0, top_p < 1.0)
-        return tf.cond(limited, lambda: _from_the_top(scaled, uniform, top_k, top_p), lambda: _inverse_cdf(tf.nn.softmax(scaled), uniform))
+        return tf.cond(top_k > 0, lambda: _within_top_k(logits, uniform[:, 0], top_k, top_p), from_all)
 
-    return tf.cond(temperature > 0.0, sampled, greedy)
+    def from_all():
+        exps = tf.exp(logits - tf.reduce_max(logits, axis=1, keepdims=True))
+        word = draw(exps, uniform[:, 0])
+        return tf.cond(top_p < 1.0, lambda: _within_top_p(exps, word, uniform, top_p), lambda: word)
 
-
-def _inverse_cdf(probabilities, uniform):
-    """The word at which the cumulative probability passes `uniform` of the total."""
-    cumulative = tf.cumsum(probabilities, axis=1)  # [rows, words]
-    below = cumulative <= uniform[:, tf.newaxis] * cumulative[:, -1:]
-    # Rounding may put the bound on the total itself: the last word that has any probability is then the answer.
-    last = tf.reduce_sum(tf.cast(cumulative < cumulative[:, -1:], tf.int32), axis=1)
-    return tf.minimum(tf.reduce_sum(tf.cast(below, tf.int32), axis=1), last)
+    return tf.cond(greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), sampled)
 
 
-def _from_the_top(logits, uniform, top_k, top_p):
-    size = tf.shape(logits)[1]
-    k = tf.where(top_k > 0, tf.minimum(top_k, size), size)
-    values, words = tf.math.top_k(logits, k)  # [rows, k], falling
-    probabilities = tf.nn.softmax(values)
+def draw(weights, uniform):
+    """Draw from a distribution: where its cumulative sum passes `uniform` of the total.
+
+    In two steps, since a cumulative sum is slow: of blocks of about sqrt(words) words, then within one block.
+
+    Args:
+        weights: float32 [rows, words], at least 0, not normalised.
+        uniform: float32 [rows] in [0, 1).
+    Returns:
+        int32 [rows], an index whose weight is above 0.
+    """
+    words = tf.shape(weights)[1]
+    size = tf.cast(tf.math.ceil(tf.sqrt(tf.cast(words, tf.float32))), tf.int32)
+    blocks = _grouped(weights, size, 0.0)  # [rows, blocks, size]
+    block, rest = _inverse_cdf(tf.reduce_sum(blocks, axis=2), uniform)
+    word, _ = _inverse_cdf(tf.gather(blocks, block, axis=1, batch_dims=1), rest)
+    return block * size + word
+
+
+def _grouped(numbers, size, padding):
+    """[rows, words] -> [rows, groups, size] of neighbours, padded at the end."""
+    words = tf.shape(numbers)[1]
+    groups = -(-words // size)
+    # Not tf.pad, which is several times slower.
+    filled = tf.concat([numbers, tf.fill([tf.shape(numbers)[0], groups * size - words], padding)], axis=1)
+    return tf.reshape(filled, [-1, groups, size])
+
+
+def _inverse_cdf(weights, uniform):
+    """(index at which the cumulative sum passes `uniform` of the total, int32 [rows]; how far into it, float32 [rows] in [0, 1])."""
+    cumulative = tf.cumsum(weights, axis=1)  # [rows, words]
+    total = cumulative[:, -1:]
+    bound = uniform[:, tf.newaxis] * total
+    passed = tf.reduce_sum(tf.cast(cumulative <= bound, tf.int32), axis=1)
+    # Rounding may put the bound on the total itself: the last one that has any weight is then the answer.
+    last = tf.reduce_sum(tf.cast(cumulative < total, tf.int32), axis=1)
+    index = tf.minimum(passed, last)
+    weight = tf.gather(weights, index, axis=1, batch_dims=1)
+    before = tf.gather(cumulative, index, axis=1, batch_dims=1) - weight
+    return index, tf.clip_by_value((bound[:, 0] - before) / weight, 0.0, 1.0)
+
+
+def _within_top_p(exps, word, uniform, top_p):
+    """Draw again until the word is within top_p, without sorting (by rejection, as FlashInfer does: Ye et al. 2025).
+
+    A word is within if those that are more probable do not reach top_p without it. One that is not shows that none which is
+    less probable is either: they are left out of the next draw, so that a few draws do.
+
+    Args:
+        exps: float32 [rows, words], the distribution, not normalised, the largest 1.
+        word: int32 [rows], drawn from it.
+        uniform: float32 [rows, TRIES]; the first of them has been used for `word`.
+        top_p: float32 scalar.
+    Returns:
+        int32 [rows]
+    """
+    enough = tf.maximum(top_p * tf.reduce_sum(exps, axis=1), 1e-30)  # [rows]
+
+    def more_probable(exps, word):
+        """Those that are, the others 0."""
+        return exps * tf.cast(exps > tf.gather(exps, word, axis=1, batch_dims=1)[:, tf.newaxis], tf.float32)
+
+    def left(rows, more):
+        """The rows that have to be drawn again, and what from."""
+        out = tf.where(tf.reduce_sum(more, axis=1) >= tf.gather(enough, rows))[:, 0]
+        return tf.gather(rows, out), tf.gather(more, out)
+
+    def body(t, word, rows, rest):
+        again = draw(rest, tf.gather(uniform[:, t], rows))
+        return t + 1, tf.tensor_scatter_nd_update(word, rows[:, tf.newaxis], again), *left(rows, more_probable(rest, again))
+
+    start = 1, word, *left(tf.range(tf.shape(word)[0]), more_probable(exps, word))
+    shapes = tf.TensorShape([]), word.shape, tf.TensorShape([None]), tf.TensorShape([None, exps.shape[1]])
+    _, word, rows, rest = tf.while_loop(lambda t, word, rows, rest: tf.logical_and(t < TRIES, tf.size(rows) > 0), body, start, shapes)
+    # The most probable word always is within.
+    return tf.tensor_scatter_nd_update(word, rows[:, tf.newaxis], tf.argmax(rest, axis=1, output_type=tf.int32))
+
+
+def _within_top_k(logits, uniform, top_k, top_p):
+    """int32 [rows]: drawn from the k most probable words, or the most probable of these that reach top_p of their sum."""
+    k = tf.minimum(top_k, tf.shape(logits)[1])
+    values, words = most_probable(logits, k)  # [rows, k], falling
+    exps = tf.exp(values - values[:, :1])
     # A word stays while those before it have not reached top_p, so that there is always one.
-    before = tf.cumsum(probabilities, axis=1, exclusive=True)
-    probabilities = tf.where(tf.logical_or(before < top_p, top_p >= 1.0), probabilities, 0.0)
-    return tf.gather(words, _inverse_cdf(probabilities, uniform), axis=1, batch_dims=1)
+    before = tf.cumsum(exps, axis=1, exclusive=True)
+    stays = tf.logical_or(before < top_p * tf.reduce_sum(exps, axis=1, keepdims=True), top_p >= 1.0)
+    index, _ = _inverse_cdf(exps * tf.cast(stays, tf.float32), uniform)
+    return tf.gather(words, index, axis=1, batch_dims=1)
 
 
-def generate(model, prompts, lengths, noise, max_words, temperature, top_k, top_p):
-    """Continue each prompt by `max_words` words.
+def most_probable(logits, k):
+    """`tf.math.top_k` in two steps: of groups by their largest, then of what is in these.
 
-    All rows advance together, one word a step: a row is fed its prompt first, then its own words. A row's words do not
-    depend on the other rows.
+    Args:
+        logits: float32 [rows, words].
+        k: int32 scalar, at most the number of words.
+    Returns:
+        (values float32 [rows, k], falling; their indices int32 [rows, k])
+    """
+
+    def by_groups():
+        groups = _grouped(logits, GROUP, logits.dtype.min)  # [rows, groups, GROUP]
+        which = tf.math.top_k(tf.reduce_max(groups, axis=2), k).indices  # [rows, k]
+        found = tf.reshape(tf.gather(groups, which, axis=1, batch_dims=1), [-1, k * GROUP])
+        values, at = tf.math.top_k(found, k)
+        return values, tf.gather(which, at // GROUP, axis=1, batch_dims=1) * GROUP + at % GROUP
+
+    return tf.cond(k * GROUP * 2 < tf.shape(logits)[1], by_groups, lambda: tuple(tf.math.top_k(logits, k)))
+
+
+def prime(model, prompts, lengths):
+    """Read prompts up to their last word.
 
     Args:
         model: LanguageModel.
         prompts: int32 [rows, longest], ids, padded at the end.
         lengths: int32 [rows], words of each prompt, at least 1.
-        noise: float32 [rows, max_words] in [0, 1), one number for each word to be written.
-        max_words: int32 scalar.
-        temperature, top_k, top_p: as `choose`.
     Returns:
-        int32 [rows, max_words], never id 0 (`<unk>`).
+        (last words int32 [rows], state float32 [layers, 2, rows, hidden]), of which `write` goes on.
     """
-    rows = tf.shape(prompts)[0]
-    longest = tf.shape(prompts)[1]
+
+    def body(t, states):
+        _, after = model.step(prompts[:, t], states)
+        reads = (t < lengths - 1)[:, tf.newaxis]
+        return t + 1, tf.nest.map_structure(lambda new, old: tf.where(reads, new, old), after, states)
+
+    steps = tf.reduce_max(tf.concat([lengths, [0]], axis=0)) - 1  # there may be no rows
+    states = model.states(model.initial_state(tf.shape(prompts)[0]))
+    _, states = tf.while_loop(lambda t, _: t < steps, body, (0, states), parallel_iterations=1)
+    return tf.gather(prompts, lengths - 1, axis=1, batch_dims=1), model.state(states)
+
+
+def write(model, last, state, noise, temperature, top_k, top_p):
+    """Write some words in every row. A row's words do not depend on the other rows.
+
+    Args:
+        model: LanguageModel.
+        last, state: of `prime`, or of another `write`, which this one then goes on from.
+        noise: float32 [rows, words, TRIES] in [0, 1): `noise` of these words.
+        temperature: float32 scalar, 0 is greedy: always the most probable word.
+        top_k, top_p: as `choose`.
+    Returns:
+        (words int32 [rows, words], never id 0 (`<unk>`); last words [rows]; state)
+    """
+    count = tf.shape(noise)[1]
+    greedy = temperature <= 0.0
+    # Any smaller temperature is greedy too; it would only overflow.
+    sharpness = tf.where(greedy, 1.0, 1 / tf.maximum(temperature, LEAST_TEMPERATURE))
     forbidden = tf.one_hot(0, model.shape.vocabulary_size, on_value=NEVER, off_value=0.0)
-    steps = tf.where(max_words > 0, tf.reduce_max(lengths) + max_words - 1, 0)
-    first = tf.reduce_min(lengths) - 1  # no row writes a word before this step, so no logits are needed
-    blank = tf.zeros([rows, max_words], tf.int32)
 
-    def body(t, fed, state, written):
-        hidden, state = model.encode(fed[:, tf.newaxis], state)
+    def loop(logits_of):
+        def body(t, last, states, written):
+            hidden, states = model.step(last, states)
+            word = tf.ensure_shape(choose(logits_of(hidden * sharpness), noise[:, t], greedy, top_k, top_p), last.shape)
+            return t + 1, word, states, written.write(t + 1, word)
 
-        def write():
-            position = t - (lengths - 1)  # [rows], which of its words each row writes now
-            active = tf.logical_and(position >= 0, position < max_words)
-            at = tf.clip_by_value(position, 0, max_words - 1)
-            word = choose(model.logits(hidden[:, 0]) + forbidden, tf.gather(noise, at, axis=1, batch_dims=1), temperature, top_k, top_p)
-            cells = tf.stack([tf.range(rows), at], axis=1)
-            kept = tf.where(active, word, tf.gather_nd(written, cells))
-            return word, tf.tensor_scatter_nd_update(written, cells, kept)
+        # One more than are asked for: an empty array cannot be stacked.
+        written = tf.TensorArray(tf.int32, size=count + 1, element_shape=last.shape).write(0, last)
+        start = 0, last, model.states(state), written
+        _, word, states, written = tf.while_loop(lambda t, *_: t < count, body, start, parallel_iterations=1)
+        return tf.transpose(written.stack()[1:]), word, model.state(states)
 
-        word, written = tf.cond(t >= first, write, lambda: (fed, written))
-        upcoming = prompts[:, tf.minimum(t + 1, longest - 1)]
-        return t + 1, tf.where(t + 1 < lengths, upcoming, word), state, written
-
-    start = (0, prompts[:, 0], model.initial_state(rows), blank)
-    invariants = (
-        tf.TensorShape([]),
-        tf.TensorShape([None]),
-        tf.TensorShape([model.shape.layers, 2, None, model.shape.hidden_size]),
-        tf.TensorShape([None, None]),
+    if model.tails:  # log probabilities, which are sharpened only after they were made
+        return loop(lambda hidden: model.logits(hidden / sharpness) * sharpness + forbidden)
+    bias = model.softmax_bias * sharpness + forbidden
+    return tf.cond(
+        tf.shape(last)[0] < ROWS,
+        lambda: loop(lambda hidden: tf.matmul(hidden, model.softmax_weights, transpose_b=True) + bias),
+        lambda: loop(by_turned_weights(model.softmax_weights, bias)),
     )
-    return tf.while_loop(lambda t, *_: t < steps, body, start, shape_invariants=invariants)[3]
 
 
-def noise(keys, seed, max_words):
-    """The randomness of `generate`: it depends on the row's key, the seed and the position, on nothing else.
+def by_turned_weights(weights, bias):
+    """hidden -> logits, with the weights turned over once."""
+    # In halves, since TensorFlow's optimiser would move a single transposition into every product.
+    half = weights.shape[1] // 2
+    turned = tf.concat([tf.transpose(weights[:, :half]), tf.transpose(weights[:, half:])], axis=0)  # [width, vocabulary]
+    return lambda hidden: tf.matmul(hidden, turned) + bias
+
+
+def noise(keys, seed, start, count):
+    """The randomness of `write`: it depends on the row's key, the seed and the position, on nothing else.
 
     Args:
         keys: int32 [rows]: rows with equal keys get equal numbers.
         seed: int32 scalar.
-        max_words: int32 scalar; more words have the same beginning.
+        start: int32 scalar, the position of the first word: how many the row has been given before.
+        count: int32 scalar, words.
     Returns:
-        float32 [rows, max_words] in [0, 1).
+        float32 [rows, count, TRIES] in [0, 1).
     """
 
     def row(key):
-        return tf.random.stateless_uniform([max_words], seed=tf.stack([seed, key]))
+        return tf.random.stateless_uniform([start + count, TRIES], seed=tf.stack([seed, key]))[start:]
 
     # One row more than asked for: map_fn cannot stack none.
-    rows = tf.map_fn(row, tf.concat([keys, [0]], axis=0), fn_output_signature=tf.TensorSpec([None], tf.float32))
+    rows = tf.map_fn(row, tf.concat([keys, [0]], axis=0), fn_output_signature=tf.TensorSpec([None, TRIES], tf.float32))
     return rows[:-1]
