@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -32,10 +33,13 @@ def refuse_what_diverged(scratch):
 def train(settings, batches, scratch, interrupted):
     words = vocabulary.Vocabulary.load("data/vocab/vocab.csv").words
     tokenizer = vocabulary.Tokenizer.load("data/vocab/tokenizer.json")
+    began = time.perf_counter()
     store = tracking.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
+    connected = time.perf_counter()
     print("starting TensorFlow ...")
     with console.quiet_tensorflow():
         from lstm_lm import export, precision, training
+    startup = {"MLflow": connected - began, "TensorFlow": time.perf_counter() - connected}
 
     checkpoints = checkpoint.Checkpoints(scratch.folder, settings.train.checkpoint_seconds)
     begun = scratch.note("run") or {}
@@ -48,7 +52,7 @@ def train(settings, batches, scratch, interrupted):
     run = tracking.Run.start(store, settings, training=scratch.folder, resume=begun.get("run_id"))
     scratch.note("run", {"run_id": run.id, "precision": chosen})
     # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
-    observers = [history.Terminal(), history.Files(scratch.folder), run]
+    observers = [history.Terminal(startup=startup), history.Files(scratch.folder), run]
     with run.recorded(), contextlib.ExitStack() as closing:
         for each in (checkpoints, *observers):
             closing.callback(each.close)
@@ -101,6 +105,10 @@ def build(settings, vocabulary_size):
     from lstm_lm.model import Initializer, LanguageModel, Shape
 
     chosen = settings.model
+    if chosen.adaptive_cutoffs and chosen.adaptive_cutoffs[-1] >= vocabulary_size:
+        raise console.UserError(
+            f"params.yaml: model.adaptive_cutoffs = {chosen.adaptive_cutoffs}: must be below {vocabulary_size}, the size of the vocabulary"
+        )
     shape = Shape(
         vocabulary_size=vocabulary_size,
         embedding_size=chosen.embedding_size,
@@ -108,6 +116,7 @@ def build(settings, vocabulary_size):
         layers=chosen.layers,
         projection_size=chosen.projection_size,
         tie_weights=chosen.tie_weights,
+        adaptive_cutoffs=chosen.adaptive_cutoffs or (),
     )
     return LanguageModel(shape, Initializer(chosen.initializer, chosen.initializer_scale, settings.train.seed))
 

@@ -131,15 +131,15 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(epochs=2), 0.0, True, "float32")
-    real, states = trainer.train_step, []
+    trainer = Trainer(model, batches(), settings(epochs=2), 0.0, True, "float32", steps_per_call=1)
+    real, states = trainer.train_steps, []
 
-    def spy(ids, targets, state, step, rate):
-        loss, norm, after = real(ids, targets, state, step, rate)
+    def spy(ids, targets, state, first, rates):
+        losses, norms, after, taken = real(ids, targets, state, first, rates)
         states.append((state.numpy(), after.numpy()))
-        return loss, norm, after
+        return losses, norms, after, taken
 
-    trainer.train_step = spy
+    trainer.train_steps = spy
     trainer.run()
     for i, (before, _) in enumerate(states):
         assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
@@ -173,7 +173,7 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
 
 
 class StopAfter:
-    """Asks to stop after some looks, one a step."""
+    """Asks to stop after some looks, one a call."""
 
     def __init__(self, steps):
         self.left = steps
@@ -205,7 +205,8 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(tiny_model, r
         nonlocal model
         model = tiny_model(scale=0.1)
         chosen = settings(epochs=3, state_reset=0.2, patience=2)
-        return Trainer(model, batches(recipe), chosen, 0.3, True, precision, write, [recorder], Kept(), stop)
+        # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
+        return Trainer(model, batches(recipe), chosen, 0.3, True, precision, write, [recorder], Kept(), stop, 1 if stop else None)
 
     model = None
     whole = Recorder()
@@ -241,7 +242,7 @@ def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
             self.before = step, rows, samples
 
     first, listener = Recorder(), Listener()
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [first], Kept(), StopAfter(24))
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [first], Kept(), StopAfter(24), 1)
     with pytest.raises(Stopped):
         part.run()
     rest = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [listener], Kept())
@@ -252,7 +253,7 @@ def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
 
 
 def test_a_checkpoint_is_of_one_precision(tiny_model):
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [], Kept(), StopAfter(3))
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [], Kept(), StopAfter(3), 1)
     with pytest.raises(Stopped):
         part.run()
     other = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "bfloat16")
@@ -263,23 +264,23 @@ def test_a_checkpoint_is_of_one_precision(tiny_model):
 @pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
 def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tiny_model, broken, value):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
-    real = trainer.train_step
+    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32", steps_per_call=1)
+    real = trainer.train_steps
 
-    def sabotage(ids, targets, state, step, rate):
-        if int(step) == 12:
+    def sabotage(ids, targets, state, first, rates):
+        if int(first) == 12:
             variable = model.weights[broken]
             variable.assign(tf.fill(variable.shape, tf.constant(value, tf.float32)))
-        return real(ids, targets, state, step, rate)
+        return real(ids, targets, state, first, rates)
 
-    trainer.train_step = sabotage
+    trainer.train_steps = sabotage
     with pytest.raises(Diverged) as diverged:
         trainer.run()
     assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
     # Those of the last row of the history.
     again = tiny_model(scale=0.1)
     with pytest.raises(Stopped):
-        Trainer(again, batches(), settings(), 0.0, True, "float32", interruption=StopAfter(9)).run()
+        Trainer(again, batches(), settings(), 0.0, True, "float32", interruption=StopAfter(9), steps_per_call=1).run()
     for name, variable in model.weights.items():
         assert (variable.numpy() == again.weights[name].numpy()).all(), name
 
@@ -318,13 +319,13 @@ def test_a_loss_above_the_bound_has_exploded(tiny_model):
 def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later(tiny_model):
     model = tiny_model(scale=0.1)
     trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
-    real = trainer.train_step
+    real = trainer.train_steps
 
-    def explode(ids, targets, state, step, rate):
-        loss, norm, state = real(ids, targets, state, step, rate)
-        return (tf.constant(1e9) if int(step) == 35 else loss), norm, state
+    def explode(ids, targets, state, first, rates):
+        losses, *others = real(ids, targets, state, first, rates)
+        return (tf.fill(losses.shape, 1e9) if int(first) <= 35 < int(first) + len(losses) else losses), *others
 
-    trainer.train_step = explode
+    trainer.train_steps = explode
     with pytest.raises(Diverged) as diverged:
         trainer.run()
     assert trainer.progress.best[1] == diverged.value.kept_step == 29

@@ -52,8 +52,11 @@ class Observer:
     def resumed(self, step, rows, samples):
         """After `started`, if the training goes on from a checkpoint: its step, and all that was told up to it."""
 
+    def warm(self, seconds, step):
+        """After the first call into TensorFlow of this process: what it took, tracing included, and the step it came to."""
+
     def stepped(self, step):
-        """After every step."""
+        """After every call, of one step or several."""
 
     def row(self, row):
         """A Row: every `status_every` steps and at each epoch's end."""
@@ -101,10 +104,16 @@ class Files(Observer):
 
 
 class Terminal(Observer):
-    """A bar with loss, words/s and time left; plain lines when the output is not a terminal."""
+    """A bar with loss, words/s and time left; plain lines when the output is not a terminal.
 
-    def __init__(self, stream=None):
+    Args:
+        stream: where to, or None for stdout.
+        startup: {what: seconds} of what came before the training.
+    """
+
+    def __init__(self, stream=None, startup=None):
         self.stream = stream or sys.stdout
+        self.startup = startup or {}
         self.bar = None
 
     def started(self, total_steps, epochs):
@@ -121,6 +130,15 @@ class Terminal(Observer):
             # Done elsewhere: it counts as progress, not as speed.
             self.bar.initial = self.bar.n = step
             self.bar.refresh()
+
+    def warm(self, seconds, step):
+        # Tracing is done once: it says nothing about the time that is left.
+        self.began, self.first = time.monotonic(), step
+        if self.bar:
+            self.bar.initial, self.bar.start_t = step, self.bar._time()
+        spent = {**self.startup, "tracing and first step": seconds}
+        parts = ", ".join(f"{what} {taken:.1f} s" for what, taken in spent.items())
+        self._say(f"under way after {sum(spent.values()):.1f} s: {parts}")
 
     def stepped(self, step):
         if self.bar:

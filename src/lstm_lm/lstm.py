@@ -82,6 +82,9 @@ def unrolled(x, kernel, recurrent, bias, h, c, dtype=tf.float32):
 
         def gradient(d_outputs, d_h, d_c):
             d_output = tf.unstack(d_outputs, num=time, axis=1)
+            # Turned over once: a product of few rows with a matrix that is read across runs at a fraction of the speed.
+            # Gate by gate, since TensorFlow's optimiser would move a single transposition into every product.
+            back = tf.concat([tf.transpose(gate) for gate in tf.split(cast_recurrent, 4, axis=1)], axis=0)  # [4 hidden, hidden]
             d_z = [None] * time
             for t in reversed(range(time)):
                 i, f, g, o, squashed = saved[t]
@@ -89,7 +92,7 @@ def unrolled(x, kernel, recurrent, bias, h, c, dtype=tf.float32):
                 d_c += d_h * o * (1 - squashed * squashed)
                 d_gates = [d_c * g * i * (1 - i), d_c * cs[t] * f * (1 - f), d_c * i * (1 - g * g), d_h * squashed * o * (1 - o)]
                 d_z[t] = tf.concat(d_gates, axis=1)  # [batch, 4 hidden]
-                d_h = matmul(d_z[t], cast_recurrent, dtype, transpose_b=True)
+                d_h = matmul(d_z[t], back, dtype)
                 d_c *= f
             d_z = tf.concat(d_z, axis=0)  # [time * batch, 4 hidden]
             d_x = tf.reshape(matmul(d_z, kernel, dtype, transpose_b=True), [time, -1, x.shape[2]])

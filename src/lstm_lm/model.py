@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm import losses, lstm
+from lstm_lm import adaptive_softmax, losses, lstm
+
+SAMPLE_SEED = 0x5A3  # tells these random numbers from those of dropout
 
 
 @dataclass(frozen=True)
@@ -16,6 +18,7 @@ class Shape:
         vocabulary_size, embedding_size, hidden_size, layers: numbers of words, of units and of LSTM layers.
         projection_size: width after the last layer's projection, or None for none.
         tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
+        adaptive_cutoffs: ids at which the clusters of an adaptive softmax start, rising; () for a plain softmax.
     """
 
     vocabulary_size: int
@@ -24,6 +27,10 @@ class Shape:
     layers: int
     projection_size: int | None
     tie_weights: bool
+    adaptive_cutoffs: tuple = ()
+
+    def __post_init__(self):
+        object.__setattr__(self, "adaptive_cutoffs", tuple(self.adaptive_cutoffs))  # JSON brings a list
 
     @property
     def output_size(self):
@@ -73,9 +80,21 @@ class LanguageModel(tf.Module):
         if shape.projection_size:
             self.projection = tf.Variable(draws.table(hidden, shape.projection_size), name="projection")
         self.softmax = None
+        tails = adaptive_softmax.clusters(shape.vocabulary_size, shape.adaptive_cutoffs, shape.output_size)
+        head = tails[0][0] + len(tails) if tails else shape.vocabulary_size
         if not shape.tie_weights:
-            self.softmax = tf.Variable(draws.table(shape.vocabulary_size, shape.output_size), name="softmax")
-        self.softmax_bias = tf.Variable(tf.zeros([shape.vocabulary_size]), name="softmax_bias")
+            self.softmax = tf.Variable(draws.table(head, shape.output_size), name="softmax")
+        self.softmax_bias = tf.Variable(tf.zeros([head]), name="softmax_bias")
+        self.tails = [
+            adaptive_softmax.Tail(
+                start,
+                stop,
+                tf.Variable(draws.table(shape.output_size, width), name=f"tail_{i}_projection"),
+                tf.Variable(draws.table(stop - start, width), name=f"tail_{i}"),
+                tf.Variable(tf.zeros([stop - start]), name=f"tail_{i}_bias"),
+            )
+            for i, (start, stop, width) in enumerate(tails)
+        ]
 
     @property
     def softmax_weights(self):
@@ -92,6 +111,7 @@ class LanguageModel(tf.Module):
             self.projection,
             self.softmax,
             self.softmax_bias,
+            *(variable for tail in self.tails for variable in (tail.projection, tail.weights, tail.bias)),
         ]
         return {variable.name.split(":")[0]: variable for variable in variables if variable is not None}
 
@@ -117,28 +137,55 @@ class LanguageModel(tf.Module):
 
     def encode(self, ids, state):
         """The inference view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
+        if ids.shape[1] == 1:
+            hidden, states = self.step(ids[:, 0], self.states(state))
+            return hidden[:, tf.newaxis], self.state(states)
         with tf.name_scope("embedding"):
             x = tf.gather(self.embedding, ids)  # [batch, time, embedding]
         states = []
-        for layer in range(self.shape.layers):
+        for layer, (h, c) in enumerate(self.states(state)):
             with tf.name_scope(f"lstm_{layer}"):
-                weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
-                h, c = state[layer, 0], state[layer, 1]
-                if ids.shape[1] == 1:
-                    z = tf.matmul(x[:, 0], weights[0]) + tf.matmul(h, weights[1]) + weights[2]
-                    h, c = lstm.step(z, c)
-                    x = h[:, tf.newaxis]
-                else:
-                    x, h, c = lstm.scan(x, *weights, h, c)  # [batch, time, hidden]
-                states.append(tf.stack([h, c]))
-        return self._project(x), tf.stack(states)
+                x, h, c = lstm.scan(x, self.kernels[layer], self.recurrents[layer], self.biases[layer], h, c)  # [batch, time, hidden]
+            states.append((h, c))
+        return self._project(x), self.state(states)
+
+    def step(self, words, states):
+        """The inference view of one word a row, for loops.
+
+        Args:
+            words: int32 [batch].
+            states: of `states`.
+        Returns:
+            (float32 [batch, output_size], the softmax's input; next states)
+        """
+        with tf.name_scope("embedding"):
+            x = tf.gather(self.embedding, words)  # [batch, embedding]
+        after = []
+        for layer, (h, c) in enumerate(states):
+            with tf.name_scope(f"lstm_{layer}"):
+                z = tf.matmul(x, self.kernels[layer]) + tf.matmul(h, self.recurrents[layer]) + self.biases[layer]
+                x, c = lstm.step(z, c)
+            after.append((x, c))
+        return self._project(x), after
+
+    @staticmethod
+    def states(state):
+        """The state as a list of (h, c), float32 [batch, hidden] each, one for each layer."""
+        return [tuple(tf.unstack(layer)) for layer in tf.unstack(state)]
+
+    @staticmethod
+    def state(states):
+        """Back to float32 [layers, 2, batch, hidden]."""
+        return tf.stack([tf.stack(layer) for layer in states])
 
     def logits(self, hidden):
-        """float32 [..., output_size] -> float32 [..., vocabulary]."""
+        """float32 [..., output_size] -> float32 [..., vocabulary]; log probabilities, if the softmax is adaptive."""
         with tf.name_scope("softmax"):
+            if self.tails:
+                return adaptive_softmax.log_probabilities(hidden, self.softmax, self.softmax_bias, self.tails)
             return tf.tensordot(hidden, self.softmax_weights, [[-1], [1]]) + self.softmax_bias
 
-    def training_loss(self, ids, targets, state, dropout=None, dtype=tf.float32):
+    def training_loss(self, ids, targets, state, dropout=None, dtype=tf.float32, sampled=None):
         """The training view: the loss of one window.
 
         Args:
@@ -146,14 +193,21 @@ class LanguageModel(tf.Module):
             state: float32 [layers, 2, batch, hidden].
             dropout: Dropout, or None.
             dtype: of the matrix products' factors: tf.float32 or tf.bfloat16.
+            sampled: SampledSoftmax, or None for the exact loss.
         Returns:
             (nats per word, float32 scalar; next state)
         """
         x, state = self.training_encode(ids, state, dropout, dtype)
         with tf.name_scope("softmax"):
-            flat = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
+            hidden = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
+            targets = tf.reshape(targets, [-1])
             weights = self.softmax_weights, self.softmax_bias
-            return losses.chunked_softmax_cross_entropy(flat, *weights, tf.reshape(targets, [-1]), dtype), state
+            if self.tails:
+                return adaptive_softmax.cross_entropy(hidden, *weights, self.tails, targets, dtype), state
+            if sampled is not None:
+                sample = sampled.draw(self.shape.vocabulary_size)
+                return losses.sampled_softmax_cross_entropy(hidden, *weights, targets, *sample, dtype), state
+            return losses.chunked_softmax_cross_entropy(hidden, *weights, targets, dtype), state
 
     def training_encode(self, ids, state, dropout=None, dtype=tf.float32):
         """The training view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
@@ -200,6 +254,25 @@ class Dropout:
         noise = tf.stack([shape[0], 1 if self.locked else shape[1], shape[2]])
         draws = tf.random.stateless_uniform(noise, seed=tf.stack([(self.seed + 1_000_003 * site) % 2**31, self.step]))
         return x * tf.cast(draws >= self.rate, tf.float32) / (1 - self.rate)
+
+
+@dataclass(frozen=True)
+class SampledSoftmax:
+    """Train with `losses.sampled_softmax_cross_entropy`, its sample drawn anew in each step.
+
+    Attributes:
+        words: size of the sample.
+        seed: int.
+        step: int32 scalar tensor, the optimiser's step.
+    """
+
+    words: int
+    seed: int
+    step: tf.Tensor
+
+    def draw(self, vocabulary_size):
+        """As `losses.log_uniform`."""
+        return losses.log_uniform(self.words, vocabulary_size, tf.stack([tf.constant(self.seed ^ SAMPLE_SEED), self.step]))
 
 
 class _Draws:

@@ -1,4 +1,8 @@
-"""Adam and AdamW on TensorFlow's fused kernel, learning-rate schedules, and clipping by the global norm."""
+"""Adam and AdamW on TensorFlow's fused kernel, learning-rate schedules, and clipping by the global norm.
+
+A dense gradient updates a whole variable. One of a few rows (tf.IndexedSlices) updates these rows alone, moments and weight decay
+included ("lazy" Adam), so that its cost does not grow with the number of rows.
+"""
 
 import math
 
@@ -42,20 +46,24 @@ class Adam(tf.Module):
         """One update.
 
         Args:
-            gradients: dense, in the order of the variables.
+            gradients: dense or of `summed` rows, in the order of the variables.
             rate: float32 scalar, the learning rate.
             step: int32 scalar, 1 for the first: for the bias correction.
         """
         step = tf.cast(step, tf.float32)
+        powers = {"beta1_power": tf.pow(BETA1, step), "beta2_power": tf.pow(BETA2, step)}
         for variable, gradient, m, v in zip(self.targets.variables, gradients, self.m, self.v, strict=True):
-            if self.weight_decay and len(variable.shape) > 1:
-                variable.assign_sub(rate * self.weight_decay * variable)
+            decay = rate * self.weight_decay if self.weight_decay and len(variable.shape) > 1 else None
+            if isinstance(gradient, tf.IndexedSlices):
+                self._apply_to_rows(variable, gradient, m, v, rate, decay, **powers)
+                continue
+            if decay is not None:
+                variable.assign_sub(decay * variable)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=m.handle,
                 v=v.handle,
-                beta1_power=tf.pow(BETA1, step),
-                beta2_power=tf.pow(BETA2, step),
+                **powers,
                 lr=rate,
                 beta1=BETA1,
                 beta2=BETA2,
@@ -63,12 +71,38 @@ class Adam(tf.Module):
                 grad=gradient,
             )
 
+    @staticmethod
+    def _apply_to_rows(variable, gradient, m, v, rate, decay, beta1_power, beta2_power):
+        rows, g = gradient.indices, gradient.values
+        new_m = BETA1 * tf.gather(m, rows) + (1 - BETA1) * g
+        new_v = BETA2 * tf.gather(v, rows) + (1 - BETA2) * g * g
+        change = rate * tf.sqrt(1 - beta2_power) / (1 - beta1_power) * new_m / (tf.sqrt(new_v) + EPSILON)
+        if decay is not None:
+            change += decay * tf.gather(variable, rows)
+        m.scatter_update(tf.IndexedSlices(new_m, rows))
+        v.scatter_update(tf.IndexedSlices(new_v, rows))
+        variable.scatter_sub(tf.IndexedSlices(change, rows))
+
+
+def summed(gradient):
+    """A gradient of rows (tf.IndexedSlices) with each row once; a dense one as it is."""
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient
+    rows, which = tf.unique(gradient.indices)
+    return tf.IndexedSlices(tf.math.unsorted_segment_sum(gradient.values, which, tf.size(rows)), rows, gradient.dense_shape)
+
 
 def clip(gradients, norm):
-    """Scale dense gradients so that their global norm is at most `norm`: (gradients, norm before)."""
+    """Scale gradients, dense or `summed`, so that their global norm is at most `norm`: (gradients, norm before)."""
     before = tf.linalg.global_norm(gradients)
     scale = norm / tf.maximum(before, norm)
-    return [gradient * scale for gradient in gradients], before
+
+    def scaled(gradient):
+        if isinstance(gradient, tf.IndexedSlices):
+            return tf.IndexedSlices(gradient.values * scale, gradient.indices, gradient.dense_shape)
+        return gradient * scale
+
+    return [scaled(gradient) for gradient in gradients], before
 
 
 class _Untracked:

@@ -105,6 +105,7 @@ class Model(Section):
     layers: Count
     projection_size: Count | None
     tie_weights: bool
+    adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
     initializer: Literal["uniform", "normal"]
     initializer_scale: Annotated[float, Field(gt=0, le=1000)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
@@ -124,6 +125,16 @@ class Model(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _cutoffs_fit(self):
+        if self.adaptive_cutoffs is None:
+            return self
+        if sorted(set(self.adaptive_cutoffs)) != self.adaptive_cutoffs:
+            raise ValueError(f"adaptive_cutoffs = {self.adaptive_cutoffs}: must rise")
+        if self.tie_weights:
+            raise ValueError("adaptive_cutoffs give rare words narrower vectors, which cannot be the embedding's: set tie_weights to false")
+        return self
+
 
 class Train(Section):
     seed: Annotated[int, Field(ge=0, lt=2**31)]
@@ -139,6 +150,7 @@ class Train(Section):
     max_loss: Annotated[float, Field(gt=0, le=1e6)]
     checkpoint_seconds: Annotated[float, Field(gt=0)]
     precision: Literal["auto", "float32", "bfloat16"]
+    sampled_words: Count | None
     status_every: Count
     sample_every: Count
     sample_words: WordsToWrite
@@ -175,6 +187,12 @@ class Params(Section):
     train: Train
     evaluate_sample: EvaluateSample
     tracking: Tracking
+
+    @model_validator(mode="after")
+    def _one_softmax(self):
+        if self.train.sampled_words and self.model.adaptive_cutoffs:
+            raise ValueError("train.sampled_words and model.adaptive_cutoffs are two ways to the same end: set one of them to null")
+        return self
 
 
 def load(path="params.yaml"):

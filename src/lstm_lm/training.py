@@ -1,7 +1,9 @@
 """The training loop: windows with carried state, schedule, validation, best weights, early stopping, checkpoints."""
 
+import functools
 import math
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 
@@ -10,10 +12,12 @@ import tensorflow as tf
 
 from lstm_lm import batching, evaluation, losses
 from lstm_lm.history import Row, Sample
-from lstm_lm.model import Dropout
-from lstm_lm.optimizers import Adam, clip, learning_rate
+from lstm_lm.model import Dropout, SampledSoftmax
+from lstm_lm.optimizers import Adam, clip, learning_rate, summed
 
 RESET_SEED = 0x5EED  # tells these random numbers from those of dropout
+CALL_SECONDS = 0.1  # that one call into TensorFlow may take: so long an interruption waits
+MOST_STEPS = 32  # a call; with more there is nothing left to win
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,9 @@ class Trainer:
         write: export.Generator, or None for no samples.
         observers: list of history.Observer.
         checkpoints: checkpoint.Checkpoints, or None to keep none.
-        interruption: asked after every step: something with an attribute `reason`, which says why to stop, or is None.
+        interruption: asked after every call: something with an attribute `reason`, which says why to stop, or is None.
+        steps_per_call: steps taken in one call into TensorFlow; None: as many as fit into a tenth of a second, so that Python
+            costs little beside small steps too. It does not change what is learnt.
     """
 
     def __init__(
@@ -98,6 +104,7 @@ class Trainer:
         observers=(),
         checkpoints=None,
         interruption=None,
+        steps_per_call=None,
     ):
         self.model = model
         self.batches = batches
@@ -110,18 +117,26 @@ class Trainer:
         self.observers = observers
         self.checkpoints = checkpoints
         self.interruption = interruption
+        self.steps_per_call = steps_per_call
+        self._call_size = steps_per_call or 1
+        self._warm = False
         self.progress = Progress()
         self.state = model.initial_state(batches.batch_size)
         self.best_weights = {}
         self.recent = 0, self._weights()
         self.words_per_step = batches.batch_size * batches.sequence_length
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
-        window = tf.TensorSpec([batches.batch_size, batches.sequence_length], tf.int32)
+        # Rows of the weights that a step does not use stay as they are, where all of them are too many to visit in each step.
+        self.lazy = bool(settings.sampled_words or model.shape.adaptive_cutoffs)
+        # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
+        graph = functools.partial(tf.function, autograph=False)
+        size = [batches.batch_size, batches.sequence_length]
+        window, windows = tf.TensorSpec(size, tf.int32), tf.TensorSpec([None, *size], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
-        self.train_step = tf.function(
-            self._train_step, input_signature=[window, window, state, tf.TensorSpec([], tf.int32), tf.TensorSpec([])]
-        )
-        self._score = tf.function(
+        step = tf.TensorSpec([], tf.int32)
+        self.train_step = graph(self._train_step, input_signature=[window, window, state, step, tf.TensorSpec([])])
+        self.train_steps = graph(self._train_steps, input_signature=[windows, windows, state, step, tf.TensorSpec([None])])
+        self._score = graph(
             self._score_window,
             input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2 + [tf.TensorSpec([*state.shape[:2], None, state.shape[3]])],
         )
@@ -138,13 +153,45 @@ class Trainer:
             seed = tf.stack([tf.constant(self.settings.seed ^ RESET_SEED), step])
             kept = tf.random.stateless_uniform([self.batches.batch_size], seed=seed) >= self.settings.state_reset
             state *= tf.cast(kept, tf.float32)[:, tf.newaxis]  # [layers, 2, batch, hidden]
+        sampled = SampledSoftmax(self.settings.sampled_words, self.settings.seed, step) if self.settings.sampled_words else None
         variables = list(self.model.weights.values())
         with tf.GradientTape() as tape:
-            loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype)
-        gradients, norm = clip([tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)], self.settings.clip_norm)
-        if tf.reduce_all([tf.math.is_finite(norm), loss <= self.settings.max_loss]):  # False for a loss that is not a number
+            loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype, sampled)
+        gradients = tape.gradient(loss, variables)
+        gradients = [summed(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients, norm = clip(gradients, self.settings.clip_norm)
+        sound = tf.logical_and(tf.math.is_finite(norm), loss <= self.settings.max_loss)  # False for a loss that is not a number
+
+        def update():
             self.optimizer.apply(gradients, rate, step)
+            return True
+
+        tf.cond(sound, update, lambda: False)
         return loss, norm, state
+
+    def _train_steps(self, ids, targets, state, first, rates):
+        """Several updates, one after the other, up to the first that is not sound.
+
+        Args:
+            ids, targets: int32 [steps, batch, time].
+            state: float32 [layers, 2, batch, hidden].
+            first: int32 scalar, the step of the first.
+            rates: float32 [steps], learning rates.
+        Returns:
+            (losses, gradient norms: float32 [steps]; next state; int32 scalar, how many steps were taken)
+        """
+        steps = tf.shape(ids)[0]
+
+        def body(i, sound, state, told):
+            loss, norm, state = self.train_step(ids[i], targets[i], state, first + i, rates[i])
+            sound = tf.logical_and(tf.math.is_finite(norm), loss <= self.settings.max_loss)
+            return i + 1, sound, state, [array.write(i, value) for array, value in zip(told, (loss, norm), strict=True)]
+
+        arrays = [tf.TensorArray(tf.float32, steps, element_shape=[]) for _ in range(2)]
+        taken, _, state, told = tf.while_loop(
+            lambda i, sound, *_: tf.logical_and(i < steps, sound), body, (0, True, state, arrays), parallel_iterations=1
+        )
+        return told[0].stack(), told[1].stack(), state, taken
 
     def _is_sound(self, loss, norm):
         return math.isfinite(norm) and loss <= self.settings.max_loss
@@ -184,9 +231,8 @@ class Trainer:
         self._began = time.perf_counter() - progress.seconds
         stopped_early = False
         while progress.epoch <= settings.epochs and not stopped_early:
-            windows = batching.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, progress.epoch)
-            for ids, targets in islice(windows, progress.position, None):
-                self._step(ids, targets, rate_at(progress.step + 1))
+            for ids, targets in _ahead(self._calls(progress.epoch, progress.position, progress.step)):
+                self._call(ids, targets, [rate_at(progress.step + 1 + i) for i in range(len(ids))])
                 if progress.step % settings.status_every == 0 and progress.step % epoch_steps:
                     self._report(rate_at(progress.step))
                 if progress.step % settings.sample_every == 0:
@@ -198,19 +244,40 @@ class Trainer:
         self._sample(step)
         return Result(progress.step, step, epoch, loss, time.perf_counter() - self._began, stopped_early)
 
-    def _step(self, ids, targets, rate):
+    def _calls(self, epoch, position, step):
+        """The windows of an epoch from a position on, as many together as one call takes: (inputs, targets), int32
+        [steps, batch, time]. No call goes beyond a step at which there is something to tell."""
+        windows = batching.epoch(self.batches.train, self.batches.recipe, self.batches.sequence_length, self.settings.seed, epoch)
+        windows = islice(windows, position, None)
+        while True:
+            size = min(self._call_size, *(every - step % every for every in (self.settings.status_every, self.settings.sample_every)))
+            taken = list(islice(windows, size))
+            if not taken:
+                return
+            step += len(taken)
+            yield tuple(np.stack(part) for part in zip(*taken, strict=True))
+
+    def _call(self, ids, targets, rates):
         progress = self.progress
         began = time.perf_counter()
-        loss, norm, state = self.train_step(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rate, tf.float32))
-        loss, norm = float(loss), float(norm)
+        told = self.train_steps(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rates, tf.float32))
+        losses, norms, state, taken = [value if i == 2 else value.numpy() for i, value in enumerate(told)]
+        seconds = time.perf_counter() - began
+        loss, norm = float(losses[taken - 1]), float(norms[taken - 1])
         if not self._is_sound(loss, norm):
-            self._diverge(progress.step + 1, loss, norm)
-        progress.measured += time.perf_counter() - began
+            self._diverge(progress.step + int(taken), loss, norm)
         self.state = state
-        progress.losses.append(loss)
-        progress.norms.append(norm)
-        progress.step += 1
-        progress.position += 1
+        progress.measured += seconds
+        progress.losses += losses.tolist()
+        progress.norms += norms.tolist()
+        progress.step += len(rates)
+        progress.position += len(rates)
+        if not self._warm:
+            self._warm = True
+            for observer in self.observers:
+                observer.warm(seconds, progress.step)
+        elif self.steps_per_call is None:
+            self._call_size = min(MOST_STEPS, max(1, int(CALL_SECONDS * len(rates) / seconds)))
         for observer in self.observers:
             observer.stepped(progress.step)
 
@@ -313,3 +380,12 @@ class Trainer:
         self.progress.samples += [asdict(sample) for sample in found]
         for observer in self.observers:
             observer.samples(found)
+
+
+def _ahead(iterator):
+    """The same items; a thread makes the next one while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        following = thread.submit(next, iterator, None)
+        while (item := following.result()) is not None:
+            following = thread.submit(next, iterator, None)
+            yield item
