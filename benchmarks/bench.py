@@ -8,8 +8,21 @@ import time
 from dataclasses import dataclass
 
 import driver
+import generation
 import page
-from sections import SECTIONS
+import preparation
+import training
+
+SECTIONS = {
+    "roof": training.roof,
+    "training": training.training,
+    "default": training.default,
+    "large-vocabulary": training.large_vocabulary,
+    "generation": generation.generation,
+    "preparation": preparation.preparation,
+    "growth": training.growth,
+    "startup": preparation.startup,
+}
 
 
 @dataclass(frozen=True)
@@ -34,11 +47,11 @@ def main(arguments=None):
     if chosen.rounds is not None and chosen.rounds < 1:
         parser.error(f"--rounds {chosen.rounds}: must be >= 1")
     sitting = Sitting(chosen.rounds or (2 if chosen.quick else 7), chosen.quick)
-    for name in SECTIONS:
+    for name, measure in SECTIONS.items():
         if name in chosen.sections or not chosen.sections:
             began = time.monotonic()
             driver.say(f"{name} ...")
-            text = f"{SECTIONS[name](sitting)}\n\n{page.machine()}."
+            text = f"{measure(sitting)}\n\n{page.machine()}."
             print(f"\n## {name}\n\n{text}\n", flush=True)
             driver.say(f"{name}: {time.monotonic() - began:.0f} s")
             if not chosen.quick:

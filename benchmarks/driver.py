@@ -10,6 +10,8 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import environments
+
 PEERS = Path(__file__).parent / "peers"
 REST = 0.3  # seconds between two turns, for the threads of the one before to fall asleep
 
@@ -40,10 +42,10 @@ class Peer:
         """Start the worker and wait until it is ready."""
         try:
             python = self.python() if callable(self.python) else self.python
-        except Exception as error:
-            self.problem = str(error)
+        except environments.Missing as missing:
+            self.problem = str(missing)
             return
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.process = subprocess.Popen(
             [python, str(PEERS / self.script), json.dumps(self.settings)],
             stdin=subprocess.PIPE,
@@ -86,7 +88,7 @@ class Peer:
         code = self.process.wait()
         self.errors.seek(0)
         lines = [line for line in self.errors.read().splitlines() if line.strip()]
-        self.problem = f"ended with {code}: {lines[-1].strip()[:200] if lines else 'no message'}"
+        self.problem = f"ended with {code}: {lines[-1].strip()[:120] if lines else 'no message'}"
         print(f"{self.name}: {self.problem}", file=sys.stderr)
         return {}
 

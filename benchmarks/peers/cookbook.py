@@ -6,8 +6,9 @@ Python 3.7. With a newer TensorFlow the same script runs on `tf.compat.v1`, with
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import protocol
 import tensorflow as tf
+
+import protocol
 
 GENUINE = tf.__version__.startswith("1.")
 if GENUINE:

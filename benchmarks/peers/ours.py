@@ -8,13 +8,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 PROJECT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(PROJECT / "src"))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import protocol
 import tensorflow as tf
 
-from lstm_lm import dataset, history, params, precision, training
+import protocol
+from lstm_lm import dataset, history, params, training
 from lstm_lm.model import Initializer, LanguageModel, Shape
 
 
@@ -39,7 +38,9 @@ class Paused(history.Observer):
         if self.began is None:
             if row.step < chosen["warm_up"]:
                 return
-            protocol.ready(first_loss=sum(self.losses) / len(self.losses), version=f"TensorFlow {tf.__version__}", precision=chosen["resolved"])
+            protocol.ready(
+                first_loss=sum(self.losses) / len(self.losses), version=f"TensorFlow {tf.__version__}", precision=chosen["precision"]
+            )
         elif row.step < self.until:
             return
         else:
@@ -78,7 +79,6 @@ def build(chosen):
 def main():
     chosen = protocol.settings()
     settings = params.load(PROJECT / "params.yaml")
-    chosen["resolved"] = precision.resolve(chosen["precision"])[0]
     train = settings.train.model_copy(
         update={
             "epochs": 1,
@@ -92,14 +92,14 @@ def main():
             "status_every": chosen["status_every"],
         }
     )
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
         trainer = training.Trainer(
             build(chosen),
             batches(chosen),
             train,
             dropout=chosen["dropout"],
             locked_dropout=True,
-            precision=chosen["resolved"],
+            precision=chosen["precision"],
             observers=[history.Terminal(nowhere), history.Files(folder), Paused(chosen)],
             interruption=SimpleNamespace(reason=None),
         )

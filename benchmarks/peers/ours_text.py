@@ -3,11 +3,11 @@
 import tempfile
 from pathlib import Path
 
-import protocol
 import tensorflow as tf
-from ours import build
 
+import protocol
 from lstm_lm import export, vocabulary
+from ours import build
 
 
 def load(chosen, folder):

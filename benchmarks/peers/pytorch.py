@@ -1,9 +1,10 @@
 """The same model in PyTorch: nn.Embedding, nn.LSTM, nn.Linear; "bfloat16" runs it under autocast."""
 
-import protocol
 import torch
 from torch import nn
 from torch.nn import functional
+
+import protocol
 
 
 class Model(nn.Module):

@@ -4,8 +4,9 @@ import os
 import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-import protocol
 import tensorflow as tf
+
+import protocol
 
 LEAST_SECONDS = 0.25  # that each product is repeated for
 

@@ -5,9 +5,10 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 import keras
-import protocol
 import tensorflow as tf
 from keras import layers
+
+import protocol
 
 
 def build(chosen):
