@@ -12,7 +12,7 @@ export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare test test-fast test-kills lint ui serve sample clean lock
+.PHONY: help setup repro cookbook experiment compare test test-fast test-kills bench lint ui serve sample clean lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-fast: setup  ## the tests that take seconds
 
 test-kills: setup  ## a training killed ten times at random moments must end as one that was not
 	@python tests/kill_and_resume.py --kills 10
+
+bench: setup  ## every comparison of docs/performance.md, about 40 minutes (SECTIONS="training generation" for some)
+	@python benchmarks/bench.py $(SECTIONS)
 
 lint: setup  ## style and likely mistakes
 	@ruff check .

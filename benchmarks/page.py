@@ -1,0 +1,74 @@
+"""Markdown tables, what machine this is, and the page they are written into."""
+
+import datetime
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+
+
+def write(page, section, text):
+    """Put a text between the markers `<!-- bench:SECTION -->` and `<!-- /bench:SECTION -->`; all else stays as it is.
+
+    Raises:
+        ValueError: the page has no such markers.
+    """
+    begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
+    old = Path(page).read_text(encoding="utf-8")
+    before, found, rest = old.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not found or not found_end:
+        raise ValueError(f"{Path(page).name} has no markers {begin} and {end}")
+    Path(page).write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", encoding="utf-8")
+
+
+def table(heads, rows):
+    """Markdown; all columns but the first are set to the right. None becomes an empty cell."""
+    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
+    return "\n".join("| " + " | ".join("" if cell is None else str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
+
+
+def machine():
+    """One line: date, processor and what it can, memory, versions. Nothing that tells one machine from others of its kind."""
+    import psutil
+
+    facts = _cpuinfo()
+    able = [name for flag, name in FLAGS if flag in facts.get("flags", "").split()]
+    model = facts.get("model name") or platform.machine()
+    family = f" (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else ""
+    return (
+        f"{datetime.date.today()}; {model}{family}, {psutil.cpu_count()} cores, {', '.join(able) or 'no AVX2'}, "
+        f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}; Python {platform.python_version()}, "
+        f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, NumPy {version('numpy')}"
+    )
+
+
+FLAGS = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_bf16", "AVX-512 BF16"), ("amx_bf16", "AMX BF16")]
+
+
+def _cpuinfo():
+    """Of the first processor in /proc/cpuinfo, as far as there is one."""
+    try:
+        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
+    except OSError:
+        return {}
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+
+
+def number(value):
+    """Three digits, or all of them before the point."""
+    if value is None:
+        return None
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def ratio(found):
+    """(median, least, most) as text."""
+    return None if found is None else f"{found[0]:.2f} ({found[1]:.2f}..{found[2]:.2f})"
+
+
+def gib(mib):
+    return None if not mib else f"{mib / 1024:.1f} GiB"
