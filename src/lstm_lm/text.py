@@ -20,25 +20,29 @@ ABOUT = "text.json"
 
 @dataclass(frozen=True)
 class Text:
-    """Attributes:
-    ids: int32 [words], memory-mapped.
-    documents: {name: number of words}, in their order in `ids`.
+    """The words of all documents.
+
+    Attributes:
+        ids: int32 [words], memory-mapped.
+        documents: {name: number of words}, in their order in `ids`.
     """
 
     ids: np.ndarray
     documents: dict
 
     def part(self, spans):
-        """The text of some spans, one after the other: `Part`."""
+        """The `Part` that holds some spans, a list of splits.Span."""
         starts = dict(zip(self.documents, np.cumsum([0, *self.documents.values()]).tolist(), strict=False))
         return Part(self.ids, [(span.document, starts[span.document] + span.start, starts[span.document] + span.stop) for span in spans])
 
 
 @dataclass(frozen=True)
 class Part:
-    """Attributes:
-    ids: int32 [words] of the whole text.
-    ranges: [(document's name, start, stop), ...]: where in `ids` each span lies.
+    """Some spans of a text, one after the other.
+
+    Attributes:
+        ids: int32 [words] of the whole text.
+        ranges: [(document's name, start, stop), ...]: where in `ids` each span lies.
     """
 
     ids: np.ndarray
