@@ -1,55 +1,47 @@
-"""Stage `batching`: data/raw and data/vocab -> data/batches: streams of word ids, cut for training and for scoring."""
+"""Stage `batching`: data/vocab -> data/batches: streams of word ids, cut for training and for scoring."""
 
-import numpy as np
-
-from lstm_lm import batching, console, corpus, dataset, params, splits, vocabulary
+from lstm_lm import arrays, batching, console, corpus, dataset, folders, params, splits, text
 
 FEW_STEPS = 50  # an epoch
 
 
 def main():
     settings = params.load().batching
-    tokenize = vocabulary.Tokenizer.load("data/vocab/tokenizer.json")
-    known = vocabulary.Vocabulary.load("data/vocab/vocab.csv")
-    parts = splits.load("data/vocab/splits.json")
-    words = {document.name: tokenize(document.text) for document in corpus.read("data/raw")}
-
-    def of(name):
-        texts = [words[span.document][span.start : span.stop] for span in parts[name]]
-        return texts, [known.encode(text) for text in texts]
-
-    train = np.concatenate(of("train")[1])
+    whole, lengths, vocabulary_size = text.load("data/vocab")
+    parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
+    words = len(parts["train"])
     needed = settings.batch_size * (settings.sequence_length + 1)
-    if len(train) < needed:
+    if words < needed:
         raise console.UserError(
-            f"the training text has {len(train):,} words, fewer than one batch of {needed:,}: lower batching.batch_size "
+            f"the training text has {words:,} words, fewer than one batch of {needed:,}: lower batching.batch_size "
             f"({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}) in params.yaml, or in the preset that "
             f"sets them, or give it more text"
         )
-    cut = (
-        batching.stream(train, settings.batch_size)
-        if settings.recipe == "stream"
-        else batching.cookbook(train, settings.batch_size, settings.sequence_length)
+    ids = {name: part.known(vocabulary_size) for name, part in parts.items()}
+    train = arrays.Blocks(
+        *(
+            batching.stream_blocks(ids["train"], words, settings.batch_size)
+            if settings.recipe == "stream"
+            else batching.cookbook_blocks(ids["train"], words, settings.batch_size, settings.sequence_length)
+        )
     )
-    held = {}
-    for name in dataset.HELD_OUT:
-        held[name] = dataset.held_out([span.document for span in parts[name]], *of(name))
-    source, raw = corpus.about("data/raw")
-    dataset.save(
-        dataset.Batches(
-            recipe=settings.recipe,
-            batch_size=settings.batch_size,
-            sequence_length=settings.sequence_length,
-            vocabulary_size=len(known),
-            source=source,
-            raw=raw,
-            train=cut,
-            held_out={name: about for name, (about, _) in held.items()},
-            ids={name: ids for name, (_, ids) in held.items()},
-        ),
-        "data/batches",
-    )
-    steps = batching.steps_per_epoch(cut, settings.recipe, settings.sequence_length)
+    source, raw = corpus.about("data/raw/source.json")
+    with folders.replaced("data/batches") as folder:
+        dataset.save(
+            dataset.Batches(
+                recipe=settings.recipe,
+                batch_size=settings.batch_size,
+                sequence_length=settings.sequence_length,
+                vocabulary_size=vocabulary_size,
+                source=source,
+                raw=raw,
+                train=train,
+                held_out={name: dataset.held_out(parts[name], lengths, vocabulary_size) for name in dataset.HELD_OUT},
+                ids={name: arrays.Blocks((len(parts[name]),), ids[name]) for name in dataset.HELD_OUT},
+            ),
+            folder,
+        )
+    steps = batching.steps_per_epoch(train, settings.recipe, settings.sequence_length)
     print(f"data/batches: {settings.recipe}, {steps:,} steps an epoch of {settings.batch_size} x {settings.sequence_length} words")
     if steps < FEW_STEPS:
         print(

@@ -1,45 +1,50 @@
-"""Stage `vocab`: data/raw -> data/vocab: what a word is, which words are known, and which text is held out."""
+"""Stage `vocab`: data/raw -> data/vocab: what a word is, which words are known, which text is held out, and the text as ids."""
 
 import json
 from pathlib import Path
 
-from lstm_lm import console, corpus, params, splits, vocabulary
+import numpy as np
+
+from lstm_lm import console, corpus, folders, params, splits, text, tokenizing, vocabulary
 
 MUCH_UNKNOWN = 0.15  # share of the training text
 
 
 def main():
     settings = params.load().vocab
-    tokenize = vocabulary.Tokenizer(settings.lowercase, settings.keep_punctuation)
-    words = {document.name: tokenize(document.text) for document in corpus.read("data/raw")}
-    if not any(words.values()):
-        raise console.UserError("nothing is left of the text after cleaning: see params.yaml: vocab.keep_punctuation and download.encoding")
-    lengths = {name: len(text) for name, text in words.items()}
-    parts = splits.split(lengths, settings.validation, settings.test, settings.split_by, settings.split_seed)
+    tokenizer = vocabulary.Tokenizer(settings.lowercase, settings.keep_punctuation)
+    numbering = tokenizing.Numbering(tokenizer)
+    with folders.replaced("data/vocab") as folder:
+        whole = text.number(corpus.files("data/raw"), numbering, folder)
+        if not len(whole.ids):
+            raise console.UserError(
+                "nothing is left of the text after cleaning: see params.yaml: vocab.keep_punctuation and download.encoding"
+            )
+        parts = splits.split(whole.documents, settings.validation, settings.test, settings.split_by, settings.split_seed)
+        counts = {name: whole.part(parts[name]).counts(len(numbering.words)) for name in splits.SPLITS}
+        known, kept, order = vocabulary.Vocabulary.build(numbering.words, counts["train"], settings.min_count, settings.max_size)
+        if len(known) < 3:
+            raise console.UserError(
+                f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: see params.yaml: vocab.min_count "
+                f"({settings.min_count}) and vocab.max_size ({settings.max_size or 'null'}), or give it more text"
+            )
+        text.finish(whole, folder, order, numbering.lengths(), len(known))
+        known.save(folder / "vocab.csv", kept)
+        splits.save(parts, folder / "splits.json")
+        tokenizer.save(folder / "tokenizer.json")
+    # A word that is spelt as the unknown token is not among the unknown ones of this report.
+    is_unknown = np.ones(len(order), bool)
+    is_unknown[[*order[: len(known) - 1], *numbering.of_words([vocabulary.UNKNOWN])]] = False
+    report(known, counts, is_unknown, parts, whole.documents, settings.min_count)
 
-    counts = {name: vocabulary.count_words(words[span.document][span.start : span.stop] for span in parts[name]) for name in splits.SPLITS}
-    known, kept = vocabulary.Vocabulary.build(counts["train"], settings.min_count, settings.max_size)
-    if len(known) < 3:
-        raise console.UserError(
-            f"a vocabulary of {len(known) - 1} word(s) besides <unk> cannot be learnt: see params.yaml: vocab.min_count "
-            f"({settings.min_count}) and vocab.max_size ({settings.max_size or 'null'}), or give it more text"
-        )
 
-    folder = Path("data/vocab")
-    folder.mkdir(parents=True, exist_ok=True)
-    known.save(folder / "vocab.csv", kept)
-    splits.save(parts, folder / "splits.json")
-    tokenize.save(folder / "tokenizer.json")
-    report(known, counts, parts, lengths, settings.min_count)
-
-
-def report(known, counts, parts, lengths, min_count):
+def report(known, counts, is_unknown, parts, lengths, min_count):
     """Print the size, coverage and unknown rate of each split and write them to reports/."""
-    figures = {"size": len(known), "words_seen": len(counts["train"])}
-    print(f"data/vocab: {len(known) - 1:,} words known, of {len(counts['train']):,} different ones in the training text")
+    figures = {"size": len(known), "words_seen": int(np.count_nonzero(counts["train"]))}
+    print(f"data/vocab: {len(known) - 1:,} words known, of {figures['words_seen']:,} different ones in the training text")
     for name in splits.SPLITS:
         words = int(counts[name].sum())
-        unknown = int(counts[name].drop(known.words, errors="ignore").sum())
+        unknown = int(counts[name][is_unknown].sum())
         figures[name] = {
             "documents": len(parts[name]),
             "words": words,
@@ -62,7 +67,7 @@ def report(known, counts, parts, lengths, min_count):
     reports = Path("reports")
     reports.mkdir(exist_ok=True)
     (reports / "vocabulary.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    vocabulary.coverage(counts["train"]).to_csv(reports / "coverage.csv", index=False, lineterminator="\n")
+    vocabulary.save_coverage(reports / "coverage.csv", counts["train"][counts["train"] > 0])
 
 
 if __name__ == "__main__":

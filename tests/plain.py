@@ -1,10 +1,14 @@
-"""The model in plain NumPy, word by word, from nothing but the saved weights: what the fast code is held against."""
+"""What the fast code is held against, word by word: the model in plain NumPy, from nothing but the saved weights; the data of
+lists of words."""
 
 import json
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+
+from lstm_lm.dataset import HeldOut
 
 
 def sigmoid(x):
@@ -65,3 +69,28 @@ class PlainModel:
             logits, state = self.step(np.array([word]), state)
             costs.append(-log_softmax(logits)[0, target])
         return np.array(costs)
+
+
+def vocabulary(words, min_count, max_size):
+    """The words of the training text, a list -> [(word, count), ...] of the vocabulary, `<unk>` first."""
+    counts = Counter(words)
+    counts.pop("<unk>", None)
+    kept = [(word, count) for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= min_count][:max_size]
+    return [("<unk>", counts.total() - sum(count for _, count in kept)), *kept]
+
+
+def held_out(names, words, ids):
+    """A held-out split of a document's or span's name, words and ids each: (dataset.HeldOut, int32 [words])."""
+    documents, start = [], 0
+    for name, document in zip(names, ids, strict=True):
+        documents.append({"name": name, "start": start, "words": len(document)})
+        start += len(document)
+    unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
+    about = HeldOut(
+        documents=documents,
+        scored=sum(max(len(document) - 1, 0) for document in ids),
+        unknown=sum(int(np.count_nonzero(document[1:] == 0)) for document in ids),
+        unknown_types=len(unknown_types),
+        characters=sum(len(word) + 1 for text in words for word in text[1:]),
+    )
+    return about, np.concatenate([np.asarray(document, np.int32) for document in ids])

@@ -7,10 +7,12 @@ import hashlib
 import http.server
 import shutil
 import threading
+from pathlib import Path
 
 import pytest
 
 from conftest import PROJECT, change_params, run
+from lstm_lm import corpus, params
 
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
 MADE = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
@@ -128,6 +130,34 @@ def test_texts_of_every_kind_go_through(folder):
     words = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
     assert {"thou", "lovely", "café", "σοφος", "ὁ", "σοφός", "学而时习之", "不亦说乎", "مَرْحَبًا", "بالعالم", "love", "be"} <= words
     assert not any("\ufeff" in word or "\r" in word or "❤" in word or "\u200d" in word for word in words)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by Linux")
+def test_memory_does_not_grow_with_the_text(folder):
+    code = (
+        "import re, runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1])"
+    )
+    peaks = []
+    lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
+    for times in (3, 9):  # about 8 MB each, so that the shorter text too is more than the blocks held at a time
+        text = "".join("".join(lines[i::7] + lines) for i in range(times))
+        corpus.write([corpus.Document("text.txt", text)], params.PathSource(path="data/own"), folder / "data/raw")
+        for stage in STAGES[1:]:
+            printed = run(["python", "-c", code, f"src/{stage}.py"], folder, PYTHONPATH="src").stdout
+            peaks.append(int(printed.splitlines()[-1]) / 1024)
+    assert (folder / "data/vocab/text.npy").stat().st_size > 50e6
+    for short, long in zip(peaks[:2], peaks[2:], strict=True):
+        assert long - short < 25  # MB
+
+
+def test_no_data_stage_imports_what_it_does_not_use(folder):
+    heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
+    code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"
+    for stage in STAGES:
+        imported = run(["python", "-c", code, f"src/{stage}.py", "pyarrow", *heavy], folder, PYTHONPATH="src").stdout.splitlines()[-1]
+        assert imported == ("pyarrow" if stage == "vocab" else "")
 
 
 def test_so_few_steps_that_nothing_is_learnt_are_noted(folder):

@@ -37,6 +37,20 @@ def test_cookbook_chunks_are_the_books():
     assert chunks.tolist() == [chunk.tolist() for chunk in expected]
 
 
+@pytest.mark.parametrize("words", [2, 3, 11, 12, 13, 24, 100, 1000])
+@pytest.mark.parametrize(("batch", "time"), [(1, 1), (3, 4), (2, 6)])
+@pytest.mark.parametrize("sizes", [[1], [5], [2, 0, 7], [1000]])
+def test_a_text_in_blocks_is_cut_as_the_whole(words, batch, time, sizes):
+    ids = np.arange(1, words + 1, dtype=np.int32)
+    stops = np.cumsum(sizes * words)
+    blocks = np.split(ids, stops[stops < words])
+    if words >= 2 * batch:
+        shape, made = batching.stream_blocks(iter(blocks), words, batch)
+        assert np.concatenate([block.ravel() for block in made]).reshape(shape).tolist() == batching.stream(ids, batch).tolist()
+    shape, made = batching.cookbook_blocks(iter(blocks), words, batch, time)
+    assert np.concatenate([block.ravel() for block in made]).reshape(shape).tolist() == batching.cookbook(ids, batch, time).tolist()
+
+
 def test_cookbook_windows_are_shuffled_and_rolled_within_the_row():
     chunks = batching.cookbook(np.arange(100, dtype=np.int32), 3, 4)
     order = [2, 0, 1]

@@ -9,6 +9,7 @@ from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
 from lstm_lm.model import Initializer, LanguageModel, Shape
 from lstm_lm.training import Trainer
+from plain import held_out
 
 SETTINGS = params.check(params.changed(params.read(PROJECT / "params.yaml"), params.preset("cookbook", PROJECT / "presets")))
 VOCABULARY, BATCH, TIME, UNITS = 60, 10, 12, 16
@@ -91,7 +92,7 @@ class Losses(Observer):
 
 def ours(model, ids, epochs):
     train = batching.cookbook(ids, BATCH, TIME)
-    about, held = dataset.held_out(["x"], [list("x" * 30)], [ids[:30]])
+    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
     data = dataset.Batches(
         "cookbook", BATCH, TIME, VOCABULARY, {}, "", train, {"validation": about, "test": about}, {"validation": held, "test": held}
     )

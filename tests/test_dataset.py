@@ -1,23 +1,31 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from lstm_lm import dataset
+from lstm_lm import arrays, dataset
+from lstm_lm.text import Part
+from plain import held_out
 
 
 def test_a_split_is_described_by_what_is_scored():
-    words = [["a", "x", "b", "x", "y"], ["z", "é"]]
-    ids = [np.array([1, 0, 2, 0, 0], np.int32), np.array([0, 3], np.int32)]
-    about, joined = dataset.held_out(["one", "two"], words, ids)
-    assert joined.tolist() == [1, 0, 2, 0, 0, 0, 3]
-    assert about.documents == [{"name": "one", "start": 0, "words": 5}, {"name": "two", "start": 5, "words": 2}]
+    words = [["a", "x", "b", "x", "y"], ["z", "é"], ["b"]]
+    ids = [np.array([1, 0, 2, 0, 0], np.int32), np.array([0, 3], np.int32), np.array([2], np.int32)]
+    about, joined = held_out(["one", "two", "three"], words, ids)
+    assert joined.tolist() == [1, 0, 2, 0, 0, 0, 3, 2]
+    assert about.documents[:2] == [{"name": "one", "start": 0, "words": 5}, {"name": "two", "start": 5, "words": 2}]
     assert about.scored == 5  # all but each document's first
     assert about.unknown == 3
     assert about.unknown_types == 3  # x, y, z
     assert about.characters == len(" x b x y") + len(" é")
+    # The same of ids that tell unknown words apart: from 4 on x, y, z.
+    whole = np.array([2, 1, 4, 2, 4, 5, 6, 3, 2], np.int32)
+    part = Part(whole, [("one", 1, 6), ("two", 6, 8), ("three", 8, 9)])
+    assert dataset.held_out(part, np.ones(7, np.int32), 4) == about
 
 
 def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):
-    about, ids = dataset.held_out(["one"], [["a", "b", "c"]], [np.array([1, 2, 0], np.int32)])
+    about, ids = held_out(["one"], [["a", "b", "c"]], [np.array([1, 2, 0], np.int32)])
     train = np.arange(12, dtype=np.int32).reshape(2, 6)
     made = dataset.Batches(
         "stream", 2, 3, 4, {"path": "data/own"}, "digest", train, {"validation": about, "test": about}, {"validation": ids, "test": ids}
@@ -30,5 +38,11 @@ def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):
     assert read.train.tolist() == train.tolist()
     assert read.held_out == made.held_out
     assert [document.tolist() for document in read.documents("test")] == [[1, 2, 0]]
+    in_blocks = replace(made, train=arrays.Blocks((2, 6), iter([train[0], train[1]])))
+    (tmp_path / "blocks").mkdir()
+    dataset.save(in_blocks, tmp_path / "blocks")
+    assert (tmp_path / "blocks/train.npy").read_bytes() == (tmp_path / "train.npy").read_bytes()
+    dataset.release(read.train)
+    assert read.train.tolist() == train.tolist()
     with pytest.raises(FileNotFoundError):
         dataset.load(tmp_path / "missing")

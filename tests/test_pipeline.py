@@ -200,7 +200,7 @@ def test_a_stage_before_its_turn_is_one_line(tmp_path):
     empty = copy_project(tmp_path / "empty")
     for script, file in (
         ("vocab", "data/raw/source.json"),
-        ("batching", "data/vocab/tokenizer.json"),
+        ("batching", "data/vocab/text.json"),
         ("train", "data/batches/batches.json"),
     ):
         done = run(["python", f"src/{script}.py"], empty, check=False)

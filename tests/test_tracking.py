@@ -11,6 +11,7 @@ from conftest import PROJECT, change_params, copy_project, environment, run
 from lstm_lm import dataset, digests, params, tracking
 from lstm_lm.console import Interrupted, UserError
 from lstm_lm.history import Row, Sample
+from plain import held_out
 
 SETTINGS = params.load(PROJECT / "params.yaml")
 ROW = Row(step=10, words_seen=1120, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
@@ -76,7 +77,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
 
     run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
     run.log_params({**params.flatten(SETTINGS), "resolved_precision": "float32"})
-    held, ids = dataset.held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
+    held, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
         dataset.Batches(

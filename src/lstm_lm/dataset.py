@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from lstm_lm import arrays
+
 HELD_OUT = ("validation", "test")
 
 
@@ -57,37 +59,40 @@ class Batches:
         return [self.ids[split][document["start"] : document["start"] + document["words"]] for document in about]
 
 
-def held_out(names, words, ids):
-    """Gather one held-out split.
+def held_out(part, lengths, vocabulary_size):
+    """What is known about a held-out split.
 
     Args:
-        names: names of its documents or spans.
-        words: for each, its words.
-        ids: for each, the ids of its words, int32.
+        part: text.Part, its words.
+        lengths: int32 [ids], characters of each id's word.
+        vocabulary_size: ids from here on are unknown words.
     Returns:
-        (HeldOut, int32 [words])
+        HeldOut
     """
-    starts = np.cumsum([0, *[len(document) for document in ids]])
-    documents = [
-        {"name": name, "start": int(start), "words": len(document)} for name, start, document in zip(names, starts, ids, strict=False)
-    ]
-    unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
-    about = HeldOut(
-        documents=documents,
-        scored=sum(max(len(document) - 1, 0) for document in ids),
-        unknown=sum(int(np.count_nonzero(document[1:] == 0)) for document in ids),
-        unknown_types=len(unknown_types),
-        characters=sum(len(word) + 1 for text in words for word in text[1:]),
-    )
-    return about, np.concatenate([np.asarray(document, np.int32) for document in ids])
+    documents, scored, unknown, characters = [], 0, 0, 0
+    is_there = np.zeros(max(len(lengths) - vocabulary_size, 0), bool)
+    start = 0
+    for name, begin, end in part.ranges:
+        documents.append({"name": name, "start": start, "words": end - begin})
+        start += end - begin
+        for block in arrays.blocks(part.ids, begin, begin + 1):  # the first word is not scored, but is one of the split's
+            is_there[block[block >= vocabulary_size] - vocabulary_size] = True
+        for block in arrays.blocks(part.ids, begin + 1, end):
+            of_unknown = block[block >= vocabulary_size]
+            is_there[of_unknown - vocabulary_size] = True
+            scored += len(block)
+            unknown += len(of_unknown)
+            characters += int(lengths[block].sum()) + len(block)
+    return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
 
 def save(batches, folder):
+    """Write a folder. The arrays of `batches` may be `arrays.Blocks`."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    np.save(folder / "train.npy", batches.train)
+    arrays.save(folder / "train.npy", batches.train)
     for name in HELD_OUT:
-        np.save(folder / f"{name}.npy", batches.ids[name])
+        arrays.save(folder / f"{name}.npy", batches.ids[name])
     about = {
         "recipe": batches.recipe,
         "batch_size": batches.batch_size,
@@ -105,5 +110,10 @@ def load(folder):
     folder = Path(folder)
     about = json.loads((folder / "batches.json").read_text(encoding="utf-8"))
     held = {name: HeldOut(**about.pop(name)) for name in HELD_OUT}
-    ids = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in HELD_OUT}
-    return Batches(**about, train=np.load(folder / "train.npy", mmap_mode="r"), held_out=held, ids=ids)
+    ids = {name: arrays.load(folder / f"{name}.npy") for name in HELD_OUT}
+    return Batches(**about, train=arrays.load(folder / "train.npy"), held_out=held, ids=ids)
+
+
+def release(array):
+    """Drop what one of these arrays keeps in memory, as training goes through it: see `arrays.release`."""
+    arrays.release(array)

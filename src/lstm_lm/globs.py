@@ -1,7 +1,5 @@
 """File name patterns as in .gitignore: `*.md`, `plays/**/*.txt`."""
 
-import pathspec
-
 from lstm_lm.console import UserError
 
 
@@ -16,6 +14,8 @@ def glob(pattern, key):
     Raises:
         UserError: it is not a pattern.
     """
+    import pathspec  # here, since most stages need no pattern
+
     try:
         return pathspec.PathSpec.from_lines("gitignore", [pattern])
     except ValueError:

@@ -4,11 +4,9 @@ import csv
 import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import regex
 
 UNKNOWN = "<unk>"
@@ -67,61 +65,80 @@ class Vocabulary:
     def __init__(self, words):
         """words: list of str, words[0] is `<unk>`, none twice."""
         self.words = list(words)
-        self._index = pd.Index(self.words)
-        if not self.words or self.words[0] != UNKNOWN or not self._index.is_unique:
+        if not self.words or self.words[0] != UNKNOWN or len(set(self.words)) != len(self.words):
             raise ValueError(f"a vocabulary starts with {UNKNOWN} and holds no word twice")
 
     def __len__(self):
         return len(self.words)
 
+    @cached_property
+    def _ids(self):
+        return {word: i for i, word in enumerate(self.words)}
+
     def encode(self, words):
         """List of words -> ids, int32 [len(words)]; a word that is not in the vocabulary becomes 0."""
-        ids = self._index.get_indexer(np.asarray(words, dtype=object)) if len(words) else np.empty(0)
-        return np.where(ids < 0, UNKNOWN_ID, ids).astype(np.int32)
+        return np.array([self._ids.get(word, UNKNOWN_ID) for word in words], np.int32)
 
     @classmethod
-    def build(cls, counts, min_count, max_size):
+    def build(cls, words, counts, min_count, max_size):
         """The vocabulary of a count.
 
         Args:
-            counts: pandas Series, index words, values occurrences in the training text.
+            words: list of bytes, words in UTF-8, none twice.
+            counts: int [words], how often each occurs in the training text.
             min_count: words seen less often are left out.
             max_size: most words kept besides `<unk>`, or None.
         Returns:
-            (Vocabulary, kept counts: int array [len(vocabulary)], the first that of all words left out)
+            (Vocabulary; kept counts: int64 [len(vocabulary)], the first that of all words left out; order: int64 [words], the
+            places of the kept words, then those of the others, both by falling count, ties alphabetical)
+
+            A word that is spelt `<unk>` is left out, and not counted among those that are.
         """
-        counts = counts.drop(UNKNOWN, errors="ignore")
-        order = np.lexsort((counts.index.to_numpy(dtype=str), -counts.to_numpy()))
-        kept = counts.iloc[order]
-        kept = kept[kept >= min_count][:max_size]
-        unknown = int(counts.sum() - kept.sum())
-        return cls([UNKNOWN, *kept.index]), np.concatenate([[unknown], kept.to_numpy()]).astype(np.int64)
+        # UTF-8 sorts as its characters do.
+        alphabetical = np.array(sorted(range(len(words)), key=words.__getitem__), np.int64)
+        order = alphabetical[np.argsort(-counts[alphabetical], kind="stable")]
+        spelt = np.array([word == UNKNOWN.encode() for word in words], bool)
+        candidates = order[(counts[order] >= min_count) & ~spelt[order]]
+        kept = candidates[:max_size]
+        is_kept = np.zeros(len(words), bool)
+        is_kept[kept] = True
+        unknown = int(counts[~spelt].sum() - counts[kept].sum())
+        order = np.concatenate([kept, order[~is_kept[order]]])
+        return cls([UNKNOWN, *[words[i].decode() for i in kept]]), np.array([unknown, *counts[kept]], np.int64), order
 
     def save(self, path, counts):
         """Write `id,word,count` as CSV."""
-        table = pd.DataFrame({"id": range(len(self)), "word": self.words, "count": counts})
-        table.to_csv(path, index=False, lineterminator="\n", quoting=csv.QUOTE_MINIMAL)
+        _write_csv(path, ("id", "word", "count"), zip(range(len(self)), self.words, counts, strict=True))
 
     @classmethod
     def load(cls, path):
-        # Without keep_default_na the words "null" and "nan" would be read as missing values.
-        return cls(pd.read_csv(path, dtype={"word": str}, keep_default_na=False, na_filter=False)["word"])
-
-
-def count_words(documents):
-    """Iterable of lists of words -> pandas Series of occurrences by word."""
-    return pd.Series(list(chain.from_iterable(documents)), dtype=object).value_counts()
+        csv.field_size_limit(2**31 - 1)  # a word may be of any length
+        with Path(path).open(encoding="utf-8", newline="") as file:
+            return cls([row["word"] for row in csv.DictReader(file)])
 
 
 def coverage(counts, points=60):
     """Share of the training text that the n most frequent words make up.
 
     Args:
-        counts: pandas Series of occurrences by word, all words of the text.
+        counts: int [words], occurrences of all words of the text.
         points: about how many sizes to report, evenly spread on a logarithmic scale.
     Returns:
-        pandas DataFrame with columns vocabulary_size, coverage.
+        (sizes: int [about points], shares: float [about points])
     """
-    falling = np.sort(counts.to_numpy())[::-1]
+    falling = np.sort(counts)[::-1]
     sizes = np.unique(np.geomspace(1, len(falling), points).astype(int))
-    return pd.DataFrame({"vocabulary_size": sizes, "coverage": (np.cumsum(falling)[sizes - 1] / falling.sum()).round(6)})
+    return sizes, (np.cumsum(falling)[sizes - 1] / falling.sum()).round(6)
+
+
+def save_coverage(path, counts):
+    """Write `coverage` as CSV: vocabulary_size,coverage."""
+    sizes, shares = coverage(counts)
+    _write_csv(path, ("vocabulary_size", "coverage"), zip(sizes.tolist(), shares.tolist(), strict=True))
+
+
+def _write_csv(path, columns, rows):
+    with Path(path).open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(rows)
