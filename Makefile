@@ -60,7 +60,7 @@ sample: setup  ## a text from the model: make sample PROMPT="to be or not to"
 	@python src/sample.py $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
-	rm -rf .training dvc_plots data/.raw-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 lock: setup  ## pin requirements.lock anew from pyproject.toml

@@ -4,7 +4,7 @@ import argparse
 import unicodedata
 from pathlib import Path
 
-from lstm_lm import console, params, vocabulary
+from lstm_lm import console, memory, params, vocabulary
 
 MOST_CHARACTERS = 10_000  # as the served model
 
@@ -40,8 +40,13 @@ def main():
         raise console.UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
     folder = console.trained_model()
     check_known(chosen.prompt, folder)
+    memory.keep_freed()
     with console.quiet_tensorflow():
+        import tensorflow as tf
+
         from lstm_lm import export
+    tf.config.threading.set_intra_op_parallelism_threads(1)  # a word's arithmetic is too little to share
+    tf.config.threading.set_inter_op_parallelism_threads(1)
     write = export.Generator(export.load_text_model(folder))
     print(write([chosen.prompt], chosen.max_words, chosen.temperature, chosen.top_k, chosen.top_p, chosen.seed)[0])
 

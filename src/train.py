@@ -5,14 +5,14 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from importlib.metadata import version
 from pathlib import Path
 
-from lstm_lm import checkpoint, console, dataset, digests, history, interruption, params, tracking, vocabulary
+from lstm_lm import checkpoint, console, dataset, digests, history, interruption, memory, params, tracking, vocabulary
 
 
 def main():
+    memory.keep_freed()
     settings = params.load()
     interrupted = interruption.Interruption()
     batches = dataset.load("data/batches")
@@ -33,21 +33,19 @@ def refuse_what_diverged(scratch):
 def train(settings, batches, scratch, interrupted):
     words = vocabulary.Vocabulary.load("data/vocab/vocab.csv").words
     tokenizer = vocabulary.Tokenizer.load("data/vocab/tokenizer.json")
-    began = time.perf_counter()
-    store = tracking.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
-    connected = time.perf_counter()
+    startup = {}
+    with console.timed(startup, "MLflow"):
+        store = tracking.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
     print("starting TensorFlow ...")
-    with console.quiet_tensorflow():
+    with console.timed(startup, "TensorFlow"), console.quiet_tensorflow():
         from lstm_lm import export, precision, training
-    startup = {"MLflow": connected - began, "TensorFlow": time.perf_counter() - connected}
 
     checkpoints = checkpoint.Checkpoints(scratch.folder, settings.train.checkpoint_seconds)
     begun = scratch.note("run") or {}
     chosen, ratio = precision.resolve(begun.get("precision", settings.train.precision))
     print(f"matrix products in {chosen}" + (f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""))
     language_model = build(settings, batches.vocabulary_size)
-    size = language_model.parameter_count
-    print(f"{size:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
+    print(f"{language_model.parameter_count:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
     run = tracking.Run.start(store, settings, training=scratch.folder, resume=begun.get("run_id"))
     scratch.note("run", {"run_id": run.id, "precision": chosen})
@@ -56,7 +54,7 @@ def train(settings, batches, scratch, interrupted):
     with run.recorded(), contextlib.ExitStack() as closing:
         for each in (checkpoints, *observers):
             closing.callback(each.close)
-        facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": size}
+        facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": language_model.parameter_count}
         run.log_params({**params.flatten(settings), **facts})
         run.log_dataset(batches)
         temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))

@@ -33,12 +33,13 @@ def tiny_model():
         layers=1,
         projection_size=5,
         tie_weights=True,
+        adaptive_cutoffs=(),
         scale=0.5,
         seed=1,
     ):
-        shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights)
+        shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
         model = LanguageModel(shape, Initializer("uniform", scale, seed))
-        model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, vocabulary_size))
+        model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
         return model
 
     return make

@@ -60,7 +60,21 @@ class PlainModel:
     def step(self, ids, state):
         """int [batch], state -> (logits [batch, vocabulary], next state)."""
         x, state = self.hidden(ids, state)
+        if "tail_0" in self.weights:
+            return self.adaptive(x), state
         return x @ self.weights.get("softmax", self.weights["embedding"]).T + self.weights["softmax_bias"], state
+
+    def adaptive(self, x):
+        """Log probabilities by an adaptive softmax."""
+        weights = self.weights
+        tails = sum(name.endswith("_projection") for name in weights)
+        head = log_softmax(x @ weights["softmax"].T + weights["softmax_bias"])
+        frequent = head.shape[1] - tails
+        parts = [head[:, :frequent]]
+        for i in range(tails):
+            of_tail = log_softmax(x @ weights[f"tail_{i}_projection"] @ weights[f"tail_{i}"].T + weights[f"tail_{i}_bias"])
+            parts.append(head[:, frequent + i : frequent + i + 1] + of_tail)
+        return np.concatenate(parts, axis=1)
 
     def nats(self, document):
         """int [words] -> nats of each word but the first, from zero state."""

@@ -102,13 +102,37 @@ def test_rows_do_not_depend_on_each_other_and_do_not_echo(tiny_text_model):
     assert len(endings) == len(prompts)
 
 
+@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
+def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(tiny_text_model, tmp_path, shape):
+    tiny_text_model(**shape).save(tmp_path / "saved_model")
+    model = tf.saved_model.load(str(tmp_path / "saved_model"))
+    prompts = tf.constant(["thou art", "to be or not", "king"])
+    settings = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(0.8), "seed": tf.constant(3)}
+    whole = model.signatures["generate"](prompts=prompts, max_words=tf.constant(12), **settings)["texts"].numpy()
+    now = model.signatures["prime"](prompts=prompts)
+    texts, keys, position = [text.decode() for text in prompts.numpy()], now["keys"], 0
+    for words in (1, 4, 7):
+        going_on = {"last": now["last"], "state": now["state"], "keys": keys, "position": tf.constant(position)}
+        now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
+        texts = [f"{text} {more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
+        position += words
+    assert texts == [text.decode() for text in whole]
+
+
 def test_bytes_that_are_not_utf_8_are_no_error(tiny_text_model):
     scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1)]
     texts = tiny_text_model().generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
     assert len(texts.numpy()[0].split()) == 6
 
 
-@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "layers": 2}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"projection_size": None, "tie_weights": False, "layers": 2},
+        {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)},
+    ],
+)
 def test_saved_weights_are_loaded_with_nothing_else(tiny_model, tmp_path, shape):
     model = tiny_model(**shape)
     save_weights(model, tmp_path, {"precision": "bfloat16"})

@@ -12,6 +12,7 @@ SHAPES = {
     "tied": {"hidden_size": 5, "projection_size": None},
     "free": {"projection_size": None, "tie_weights": False},
     "two layers": {"layers": 2},
+    "adaptive softmax": {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (4, 8)},
 }
 IDS = tf.constant([[1, 2, 3, 4, 0, 5], [6, 7, 8, 9, 10, 11]])
 TARGETS = tf.constant([[2, 3, 4, 0, 5, 1], [7, 8, 9, 10, 11, 6]])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.optimizers import Adam, clip, learning_rate
+from lstm_lm.optimizers import Adam, clip, learning_rate, summed
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -32,6 +32,31 @@ def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
     assert float(norm) == 5.0
     np.testing.assert_allclose([clipped[0][0], clipped[1][0, 0]], [0.6, 0.8], rtol=1e-6)
     assert [g.numpy().tolist() for g in clip(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
+    draw = np.random.default_rng(0)
+    start = draw.normal(size=[9, 3]).astype(np.float32)
+    whole, part = tf.Variable(start), tf.Variable(start[[2, 5]])
+    by_rows, dense = Adam([whole], decay), Adam([part], decay)
+    for step in range(1, 20):
+        values = tf.constant(draw.normal(size=[4, 3]), tf.float32)
+        gradient = summed(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))
+        by_rows.apply([gradient], 0.01, tf.constant(step))
+        dense.apply([tf.stack([values[1] + values[3], values[0] + values[2]])], 0.01, tf.constant(step))
+    np.testing.assert_allclose(whole.numpy()[[2, 5]], part, rtol=1e-4, atol=1e-6)
+    others = [0, 1, 3, 4, 6, 7, 8]
+    assert (whole.numpy()[others] == start[others]).all()
+
+
+def test_the_norm_of_rows_is_that_of_the_dense_gradient():
+    rows = tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.constant([1, 0, 1]), tf.constant([3, 2]))
+    dense = tf.convert_to_tensor(rows)
+    clipped, norm = clip([summed(rows), tf.constant([2.0])], 0.5)
+    expected, same = clip([dense, tf.constant([2.0])], 0.5)
+    assert float(norm) == pytest.approx(float(same))
+    np.testing.assert_allclose(tf.convert_to_tensor(clipped[0]), expected[0], rtol=1e-5)
 
 
 def test_schedules():

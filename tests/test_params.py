@@ -46,6 +46,10 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ("tracking:", "trackin:", "trackin: unknown key; did you mean tracking?"),
         ("  layers: 1 ", "  # layers: 1 ", "model.layers: missing"),
         ("layers: 1", "layers: [1", "not valid YAML"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [9, 5]", "adaptive_cutoffs = [9, 5]: must rise"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [5, 9]", "set tie_weights to false"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [0]", "model.adaptive_cutoffs.0 = 0: must be greater than or equal to 1"),
+        ("sampled_words: null", "sampled_words: 0", "train.sampled_words = 0: must be greater than or equal to 1"),
     ],
 )
 def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path, old, new, message):
@@ -134,3 +138,11 @@ def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, mes
         params.preset("x")
     with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
         params.preset("y")
+
+
+def test_two_ways_for_large_vocabularies_at_once_are_refused():
+    values = params.changed(
+        params.read(PROJECT / "params.yaml"), {"model.adaptive_cutoffs": [9], "model.tie_weights": False, "train.sampled_words": 9}
+    )
+    with pytest.raises(UserError, match="two ways to the same end"):
+        params.check(values)

@@ -9,7 +9,7 @@ from conftest import PROJECT
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
 from lstm_lm.training import Diverged, Stopped, Trainer
-from plain import held_out
+from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
 
@@ -339,3 +339,114 @@ def test_the_test_split_is_never_read(tiny_model):
         data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None}
     )
     train(tiny_model(scale=0.1), spoiled)
+
+
+@pytest.mark.parametrize("together", [2, 7, 32])
+def test_several_steps_a_call_are_the_single_steps(tiny_model, together):
+    def outcome(steps_per_call):
+        model, recorder = tiny_model(scale=0.1), Recorder()
+        chosen = settings(epochs=2, state_reset=0.2)
+        Trainer(model, batches(), chosen, 0.3, True, "float32", None, [recorder], steps_per_call=steps_per_call).run()
+        rows = [replace(row, words_per_second=0) for row in recorder.rows]
+        return {name: variable.numpy() for name, variable in model.weights.items()}, rows
+
+    single, several = outcome(1), outcome(together)
+    assert all((single[0][name] == several[0][name]).all() for name in single[0])
+    assert single[1] == several[1]
+
+
+def test_a_call_of_several_steps_ends_at_one_that_is_not_sound(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    windows = list(batching.stream_windows(batches().train, 5))[:4]
+    ids, targets = (np.stack(part) for part in zip(*windows, strict=True))
+    rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
+    losses, _, _, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    assert int(taken) == 4
+    assert np.isfinite(losses[:3]).all()
+    assert np.isnan(losses[3])
+    *_, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    assert int(taken) == 1
+
+
+class Plain(Trainer):
+    """Trains by TensorFlow's own loss and gradients on the inference view: no chunks, no unrolled LSTM, no fused Adam."""
+
+    def _train_step(self, ids, targets, state, step, rate):
+        variables = list(self.model.weights.values())
+        with tf.GradientTape() as tape:
+            logits, state = self.model(ids, state)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)]
+        gradients, norm = tf.clip_by_global_norm(gradients, self.settings.clip_norm)
+        t = tf.cast(step, tf.float32)
+        for variable, gradient, m, v in zip(variables, gradients, self.optimizer.m, self.optimizer.v, strict=True):
+            m.assign(0.9 * m + 0.1 * gradient)
+            v.assign(0.999 * v + 0.001 * gradient**2)
+            variable.assign_sub(rate * (m / (1 - 0.9**t)) / (tf.sqrt(v / (1 - 0.999**t)) + 1e-8 / tf.sqrt(1 - 0.999**t)))
+        return loss, norm, state
+
+
+def text_of_ranks(words=4000):
+    """Ids with a little to learn in them: some are much more frequent than others, and each third follows from the one before."""
+    ids = np.random.default_rng(0).zipf(1.3, words) % WORDS
+    ids[2::3] = (ids[1 : len(ids[2::3]) * 3 : 3] * 5 + 1) % WORDS
+    return ids.astype(np.int32)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
+def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_model, precision, tolerance):
+    ids = text_of_ranks()
+    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
+    data = dataset.Batches(
+        "stream", 4, 5, WORDS, {}, "", batching.stream(ids, 4), {"validation": about, "test": about}, {"validation": held, "test": held}
+    )
+    chosen = settings(epochs=1, status_every=1, optimizer="adam", weight_decay=0.0, schedule="constant", learning_rate=0.005)
+
+    def curve(kind, precision):
+        recorder = Recorder()
+        kind(tiny_model(scale=0.1), data, chosen, 0.0, True, precision, None, [recorder]).run()
+        return np.array([row.loss for row in recorder.rows])
+
+    fast, slow = curve(Trainer, precision), curve(Plain, "float32")
+    assert len(fast) == len(slow) == 199
+    assert slow[-20:].mean() < slow[:20].mean() - 0.1  # there is something to agree on
+    np.testing.assert_allclose(fast, slow, rtol=tolerance)
+
+
+@pytest.mark.parametrize("way", ["sampled", "adaptive"])
+def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(tiny_model, way):
+    model = tiny_model(scale=0.1, projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
+    chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
+    trainer = Trainer(model, batches(), chosen, 0.0, True, "float32", observers=[recorder := Recorder()])
+    assert trainer.lazy
+    trainer.run()
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    assert losses[-1] < 0.3
+    exact = PlainModel.of(model).nats(np.asarray(batches().ids["validation"])).mean()
+    assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
+
+
+def test_a_step_leaves_rows_that_it_does_not_use_as_they_are(tiny_model):
+    model = tiny_model(scale=0.1, vocabulary_size=4000, tie_weights=False, projection_size=None)
+    data = replace(batches(), vocabulary_size=4000)
+    trainer = Trainer(model, data, settings(sampled_words=20), 0.0, True, "float32")
+    before = model.softmax.numpy(), model.embedding.numpy()
+    ids, targets = next(batching.stream_windows(data.train, 5))
+    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    changed = [(variable.numpy() != old).any(axis=1) for variable, old in zip((model.softmax, model.embedding), before, strict=True)]
+    assert 5 <= changed[0].sum() <= 25
+    assert changed[1].sum() == CYCLE
+
+
+def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
+    import psutil
+
+    words = 2**26  # 256 MiB
+    np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.int32, (4, words // 4))
+    data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
+    trainer = Trainer(tiny_model(), data, settings(status_every=10_000, sample_every=10_000), 0.0, True, "float32", steps_per_call=8)
+    before, most = psutil.Process().memory_info().rss, 0
+    for _ in trainer._calls(1, 0, 0):
+        most = max(most, psutil.Process().memory_info().rss - before)
+    assert most < 160 * 2**20

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 import protocol
-from lstm_lm import dataset, history, params, training
+from lstm_lm import dataset, history, memory, params, training
 from lstm_lm.model import Initializer, LanguageModel, Shape
 
 
@@ -59,8 +59,9 @@ def batches(chosen):
     """Of the ids that every worker is given."""
     rows = protocol.streams(chosen["vocabulary"], chosen["batch_size"], chosen["steps"] * chosen["sequence_length"] + 1)
     ids = rows[0, :30]
-    about, held = dataset.held_out(["none"], [["word"] * len(ids)], [ids])
-    both = {"validation": about, "test": about}, {"validation": held, "test": held}
+    document = {"name": "none", "start": 0, "words": len(ids)}
+    about = dataset.HeldOut(documents=[document], scored=len(ids) - 1, unknown=0, unknown_types=0, characters=5 * len(ids))
+    both = {"validation": about, "test": about}, {"validation": ids, "test": ids}
     return dataset.Batches("stream", chosen["batch_size"], chosen["sequence_length"], chosen["vocabulary"], {}, "", rows, *both)
 
 
@@ -77,6 +78,7 @@ def build(chosen):
 
 
 def main():
+    memory.keep_freed()  # as the train stage does
     chosen = protocol.settings()
     settings = params.load(PROJECT / "params.yaml")
     train = settings.train.model_copy(

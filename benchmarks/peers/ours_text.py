@@ -6,7 +6,7 @@ from pathlib import Path
 import tensorflow as tf
 
 import protocol
-from lstm_lm import export, vocabulary
+from lstm_lm import export, memory, vocabulary
 from ours import build
 
 
@@ -26,6 +26,9 @@ def name(i):
 
 
 def main():
+    # As `make sample` and the served model do.
+    memory.keep_freed()
+    tf.config.threading.set_intra_op_parallelism_threads(1)
     chosen = protocol.settings()
     with tempfile.TemporaryDirectory() as folder:
         loaded = load(chosen, Path(folder))

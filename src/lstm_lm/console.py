@@ -6,6 +6,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 
@@ -87,6 +88,14 @@ def quiet_tensorflow():
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+@contextlib.contextmanager
+def timed(seconds, what):
+    """Put down under `what`, in the dict `seconds`, how long the block took."""
+    began = time.perf_counter()
+    yield
+    seconds[what] = time.perf_counter() - began
 
 
 def duration(seconds):

@@ -12,7 +12,6 @@ from lstm_lm import generation, losses
 from lstm_lm.console import UserError
 from lstm_lm.model import LanguageModel, Shape
 
-
 # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
 graph = functools.partial(tf.function, autograph=False)
 SIGNATURES = ("initial_state", "score", "step", "generate", "prime", "write")

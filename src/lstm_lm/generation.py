@@ -1,5 +1,7 @@
 """Choosing the next word, and the loop that writes a text, in graph. Shapes are [rows], one row a text."""
 
+import math
+
 import tensorflow as tf
 
 LEAST_TEMPERATURE = 1e-4
@@ -45,21 +47,26 @@ def draw(weights, uniform):
     Returns:
         int32 [rows], an index whose weight is above 0.
     """
-    words = tf.shape(weights)[1]
-    size = tf.cast(tf.math.ceil(tf.sqrt(tf.cast(words, tf.float32))), tf.int32)
+    size = _block_size(weights.shape[1])
     blocks = _grouped(weights, size, 0.0)  # [rows, blocks, size]
     block, rest = _inverse_cdf(tf.reduce_sum(blocks, axis=2), uniform)
     word, _ = _inverse_cdf(tf.gather(blocks, block, axis=1, batch_dims=1), rest)
     return block * size + word
 
 
+def _block_size(words):
+    """About sqrt(words), of whole groups if there are some."""
+    root = math.sqrt(words)
+    return GROUP * round(root / GROUP) if root >= GROUP else math.ceil(root)
+
+
 def _grouped(numbers, size, padding):
     """[rows, words] -> [rows, groups, size] of neighbours, padded at the end."""
-    words = tf.shape(numbers)[1]
+    words = numbers.shape[1]
     groups = -(-words // size)
-    # Not tf.pad, which is several times slower.
-    filled = tf.concat([numbers, tf.fill([tf.shape(numbers)[0], groups * size - words], padding)], axis=1)
-    return tf.reshape(filled, [-1, groups, size])
+    if groups * size > words:  # not tf.pad, which is several times slower
+        numbers = tf.concat([numbers, tf.fill([tf.shape(numbers)[0], groups * size - words], padding)], axis=1)
+    return tf.reshape(numbers, [-1, groups, size])
 
 
 def _inverse_cdf(weights, uniform):
@@ -67,13 +74,12 @@ def _inverse_cdf(weights, uniform):
     cumulative = tf.cumsum(weights, axis=1)  # [rows, words]
     total = cumulative[:, -1:]
     bound = uniform[:, tf.newaxis] * total
-    passed = tf.reduce_sum(tf.cast(cumulative <= bound, tf.int32), axis=1)
-    # Rounding may put the bound on the total itself: the last one that has any weight is then the answer.
-    last = tf.reduce_sum(tf.cast(cumulative < total, tf.int32), axis=1)
-    index = tf.minimum(passed, last)
+    # How many the bound has passed. Rounding may put it on the total itself: the last one that has any weight is then the answer.
+    passed = tf.raw_ops.UpperBound(sorted_inputs=cumulative, values=bound)
+    index = tf.minimum(passed, tf.raw_ops.LowerBound(sorted_inputs=cumulative, values=total))  # [rows, 1]
     weight = tf.gather(weights, index, axis=1, batch_dims=1)
     before = tf.gather(cumulative, index, axis=1, batch_dims=1) - weight
-    return index, tf.clip_by_value((bound[:, 0] - before) / weight, 0.0, 1.0)
+    return index[:, 0], tf.clip_by_value((bound - before) / weight, 0.0, 1.0)[:, 0]
 
 
 def _within_top_p(exps, word, uniform, top_p):
@@ -114,7 +120,7 @@ def _within_top_p(exps, word, uniform, top_p):
 
 def _within_top_k(logits, uniform, top_k, top_p):
     """int32 [rows]: drawn from the k most probable words, or the most probable of these that reach top_p of their sum."""
-    k = tf.minimum(top_k, tf.shape(logits)[1])
+    k = tf.minimum(top_k, logits.shape[1])
     values, words = most_probable(logits, k)  # [rows, k], falling
     exps = tf.exp(values - values[:, :1])
     # A word stays while those before it have not reached top_p, so that there is always one.
@@ -141,7 +147,7 @@ def most_probable(logits, k):
         values, at = tf.math.top_k(found, k)
         return values, tf.gather(which, at // GROUP, axis=1, batch_dims=1) * GROUP + at % GROUP
 
-    return tf.cond(k * GROUP * 2 < tf.shape(logits)[1], by_groups, lambda: tuple(tf.math.top_k(logits, k)))
+    return tf.cond(k * GROUP * 2 < logits.shape[1], by_groups, lambda: tuple(tf.math.top_k(logits, k)))
 
 
 def prime(model, prompts, lengths):
@@ -207,10 +213,13 @@ def write(model, last, state, noise, temperature, top_k, top_p):
 
 
 def by_turned_weights(weights, bias):
-    """hidden -> logits, with the weights turned over once."""
+    """hidden -> logits, with the weights turned over once, and as many words that are never written as make whole blocks."""
+    words, width = weights.shape
+    missing = -words % _block_size(words)
     # In halves, since TensorFlow's optimiser would move a single transposition into every product.
-    half = weights.shape[1] // 2
-    turned = tf.concat([tf.transpose(weights[:, :half]), tf.transpose(weights[:, half:])], axis=0)  # [width, vocabulary]
+    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
+    turned = tf.concat([tf.concat(halves, axis=0), tf.zeros([width, missing])], axis=1)  # [width, vocabulary + missing]
+    bias = tf.concat([bias, tf.fill([missing], NEVER)], axis=0)
     return lambda hidden: tf.matmul(hidden, turned) + bias
 
 

@@ -170,11 +170,9 @@ def _by_chunks(hidden, columns, column_bias, dtype, chunk, count, target_of=None
         if own is not None:
             sums += of_target
         by_columns = matmul(rounded, rows * (scale / sums)[:, tf.newaxis], dtype, transpose_a=True)  # [columns, width + 1]
-        if own is None:
-            # What the products hold of the target's own probability is rounded, but its distance from 1 should not be.
-            one = 1 + (tf.cast(tf.cast(of_target, dtype), tf.float32) - of_target) / sums
-        else:
-            one = 1 - of_target / sums
+        # What the products hold of the target's own probability is rounded, but its distance from 1 should not be.
+        held = tf.cast(tf.cast(of_target, dtype), tf.float32) if own is None else 0.0
+        one = 1 - (of_target - held) / sums
         costs = tf.math.log(sums) - (tf.math.log(of_target) if mine is None else mine)
         sound = tf.reduce_all([tf.reduce_max(sums) < MOST, tf.reduce_min(of_target) > 1 / MOST])
         return sound, (costs, by_rows[:, :width] / sums[:, tf.newaxis], by_columns, one)

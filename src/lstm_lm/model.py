@@ -143,10 +143,11 @@ class LanguageModel(tf.Module):
         with tf.name_scope("embedding"):
             x = tf.gather(self.embedding, ids)  # [batch, time, embedding]
         states = []
-        for layer, (h, c) in enumerate(self.states(state)):
+        for layer, before in enumerate(self.states(state)):
             with tf.name_scope(f"lstm_{layer}"):
-                x, h, c = lstm.scan(x, self.kernels[layer], self.recurrents[layer], self.biases[layer], h, c)  # [batch, time, hidden]
-            states.append((h, c))
+                weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
+                x, *after = lstm.scan(x, *weights, *before)  # [batch, time, hidden]
+            states.append(tuple(after))
         return self._project(x), self.state(states)
 
     def step(self, words, states):
@@ -164,8 +165,8 @@ class LanguageModel(tf.Module):
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
                 z = tf.matmul(x, self.kernels[layer]) + tf.matmul(h, self.recurrents[layer]) + self.biases[layer]
-                x, c = lstm.step(z, c)
-            after.append((x, c))
+                x, after_c = lstm.step(z, c)
+            after.append((x, after_c))
         return self._project(x), after
 
     @staticmethod

@@ -6,6 +6,8 @@ Input: a table with the column `prompt` (string). Params: max_words, temperature
 Output: a table with the column `text`: each prompt and the words after it.
 """
 
+import contextlib
+import ctypes
 import math
 import os
 import unicodedata
@@ -25,8 +27,12 @@ DEFAULTS = {"max_words": 40, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "seed
 class ServedModel(mlflow.pyfunc.PythonModel):
     def load_context(self, context):
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        _keep_freed_memory()
         import tensorflow as tf
 
+        # A word's arithmetic is too little to share among threads, and requests run side by side anyway.
+        with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
+            tf.config.threading.set_intra_op_parallelism_threads(1)
         self.tf = tf
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
@@ -49,6 +55,14 @@ class ServedModel(mlflow.pyfunc.PythonModel):
             seed=tf.constant(_whole("seed", settings["seed"], 0, MOST_SEED), tf.int32),
         )["texts"]
         return pd.DataFrame({"text": [text.decode("utf-8", errors="replace") for text in texts.numpy()]})
+
+
+def _keep_freed_memory():
+    """As lstm_lm.memory: glibc would give each large block back to the system, which zeroes the next one page by page."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        mallopt = ctypes.CDLL(None).mallopt
+        for threshold in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+            mallopt(threshold, 2**30)
 
 
 def _refuse(message):

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Before MLflow is imported anywhere: its telemetry is off.
@@ -194,6 +195,8 @@ class Run(Observer):
         self.id = run_id
         self._pending, self._sent = [], time.monotonic()
         self._samples = []
+        self._sender = ThreadPoolExecutor(1)  # a training does not wait for the store
+        self._sending = []
         self._there = {}  # {metric: steps that it was logged at by a process that was stopped since}
 
     @classmethod
@@ -277,9 +280,8 @@ class Run(Observer):
         values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
         new = {name: value for name, value in values.items() if row.step not in self._there.get(name, ())}
         self._pending += self._metrics(new, row.step)
-        if time.monotonic() - self._sent > BATCH_SECONDS:
-            with self._patiently():
-                self.flush()
+        if time.monotonic() - self._sent > BATCH_SECONDS and all(work.done() for work in self._sending):
+            self._later(self.flush)
 
     @staticmethod
     def _metrics(values, step):
@@ -291,14 +293,31 @@ class Run(Observer):
     def flush(self):
         """Send what is pending."""
         # The server's limit is 1,000 metrics a call.
-        for start in range(0, len(self._pending), 1000):
-            self.client.log_batch(self.id, metrics=self._pending[start : start + 1000])
-        self._pending, self._sent = [], time.monotonic()
+        while sending := self._pending[:1000]:
+            self.client.log_batch(self.id, metrics=sending)
+            del self._pending[: len(sending)]  # others may have come meanwhile
+        self._sent = time.monotonic()
+
+    def _later(self, work, *arguments):
+        """Do it in the background, one thing after the other."""
+
+        def patiently():
+            with self._patiently():
+                work(*arguments)
+
+        self._sending = [work for work in self._sending if not work.done() or work.exception()]
+        self._sending.append(self._sender.submit(patiently))
+
+    def _wait(self):
+        """For what is done in the background; what went wrong there goes wrong here."""
+        sending, self._sending = self._sending, []
+        for work in sending:
+            work.result()
 
     def samples(self, samples):
         self._samples += [_sample_row(sample) for sample in samples]
-        with self._patiently():
-            self._log_table(["sample", "text", "step", "prompt", "temperature"], self._samples, "training_samples.json")
+        columns = ["sample", "text", "step", "prompt", "temperature"]
+        self._later(self._log_table, columns, list(self._samples), "training_samples.json")
 
     def _log_table(self, columns, rows, path):
         """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten.
@@ -335,6 +354,7 @@ class Run(Observer):
         """
         from mlflow.exceptions import MlflowException
 
+        self._wait()
         try:
             self.flush()
             self.client.set_terminated(self.id, status)

@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm import batching, evaluation, losses
+from lstm_lm import batching, dataset, evaluation, losses
 from lstm_lm.history import Row, Sample
 from lstm_lm.model import Dropout, SampledSoftmax
 from lstm_lm.optimizers import Adam, clip, learning_rate, summed
@@ -18,6 +18,7 @@ from lstm_lm.optimizers import Adam, clip, learning_rate, summed
 RESET_SEED = 0x5EED  # tells these random numbers from those of dropout
 CALL_SECONDS = 0.1  # that one call into TensorFlow may take: so long an interruption waits
 MOST_STEPS = 32  # a call; with more there is nothing left to win
+RELEASE_BYTES = 2**26  # of training text that have been read are let go, so that a long text needs no more memory than a short one
 
 
 @dataclass(frozen=True)
@@ -202,6 +203,7 @@ class Trainer:
 
     def validation_loss(self):
         """Nats per word of the validation split, by the protocol of `evaluation`."""
+        dataset.release(self.batches.train)
         documents = self.batches.documents("validation")
         nats = evaluation.score(self._score, self.model.initial_state, documents, self.batches.vocabulary_size)
         return evaluation.figures(nats, self.batches.held_out["validation"])["loss"]
@@ -248,7 +250,7 @@ class Trainer:
         """The windows of an epoch from a position on, as many together as one call takes: (inputs, targets), int32
         [steps, batch, time]. No call goes beyond a step at which there is something to tell."""
         windows = batching.epoch(self.batches.train, self.batches.recipe, self.batches.sequence_length, self.settings.seed, epoch)
-        windows = islice(windows, position, None)
+        windows, read = islice(windows, position, None), 0
         while True:
             size = min(self._call_size, *(every - step % every for every in (self.settings.status_every, self.settings.sample_every)))
             taken = list(islice(windows, size))
@@ -256,6 +258,10 @@ class Trainer:
                 return
             step += len(taken)
             yield tuple(np.stack(part) for part in zip(*taken, strict=True))
+            read += sum(ids.nbytes for ids, _ in taken)
+            if read > RELEASE_BYTES:
+                dataset.release(self.batches.train)
+                read = 0
 
     def _call(self, ids, targets, rates):
         progress = self.progress
