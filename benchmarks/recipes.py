@@ -16,6 +16,7 @@ from lstm_lm import params
 
 VOCABULARY = 8_084  # what the book's recipe knows of Shakespeare
 OURS = "ours"
+SAMPLED_WORDS = 8192
 OWN = {"PYTHONPATH": str(PROJECT / "src")}  # the environment of workers that import lstm_lm
 
 
@@ -65,6 +66,19 @@ def ours(chosen):
     names = {auto_precision(): f"{OURS} (precision auto: {auto_precision()})"}
     names.setdefault("float32", f"{OURS} (float32)")
     return [Peer(name, "ours.py", {**chosen, "precision": precision}, environment=OWN) for precision, name in names.items()]
+
+
+def sampled(chosen):
+    """Ours, trained on an estimate of the loss."""
+    settings = {**chosen, "precision": auto_precision(), "sampled_words": SAMPLED_WORDS}
+    return Peer(f"{OURS}, trained on {SAMPLED_WORDS:,} sampled words", "ours.py", settings, environment=OWN)
+
+
+def adaptive(chosen):
+    """Ours, with an adaptive softmax: the words are cut where 20% and 60% of them are."""
+    cutoffs = [chosen["vocabulary"] // 5, chosen["vocabulary"] * 3 // 5]
+    settings = {**chosen, "precision": auto_precision(), "adaptive_cutoffs": cutoffs}
+    return Peer(f"{OURS}, adaptive softmax", "ours.py", settings, environment=OWN)
 
 
 def keras(chosen, jit=False):

@@ -124,7 +124,8 @@ def large_vocabulary(sitting, chosen=None):
     """The book's sizes with 100,000 words: one process alive at a time, a new one in each round."""
     rounds, steps = min(sitting.rounds, 3), sitting.steps(2, 1)
     chosen = paced(chosen or {**recipes.settings_of("cookbook"), "vocabulary": sitting.steps(LARGE_VOCABULARY, 20_000)}, 1, steps)
-    peers = [*recipes.ours(chosen), recipes.keras(chosen), recipes.pytorch(chosen)]
+    variants = [recipes.sampled(chosen), recipes.adaptive(chosen)]
+    peers = [*recipes.ours(chosen), *variants, recipes.keras(chosen), recipes.pytorch(chosen)]
     driver.alternate_apart(peers, rounds, steps)
     about = (
         f"Medians of {rounds} turns of {steps} steps of {chosen['batch_size']} x {chosen['sequence_length']} words, vocabulary "
@@ -145,12 +146,14 @@ def growth(sitting, chosen=None, values=None):
             steps = sitting.steps(max(2, min(50, round(7e10 / (recipes.operations(shape) * words)))), 1)
             shape = paced(shape, rounds, steps)
             peers = [recipes.ours(shape)[0], recipes.keras(shape)]
+            if name == "vocabulary":
+                peers += [recipes.sampled(shape), recipes.adaptive(shape)]
             driver.say(f"  {name} {size:,}")
             if size == LARGE_VOCABULARY:
                 driver.alternate_apart(peers, 1, steps)
             else:
                 driver.alternate(peers, rounds, steps)
-            mine, theirs = map(words_per_second, peers)
+            mine, theirs, *variants = map(words_per_second, peers)
             arithmetic = number(recipes.operations(shape) * mine / 1e9) if mine else None
             rows.append(
                 [
@@ -158,11 +161,13 @@ def growth(sitting, chosen=None, values=None):
                     number(mine) or f"none: {peers[0].problem}",
                     arithmetic,
                     number(theirs) or f"none: {peers[1].problem}",
-                    ratio(driver.ratios(*map(seconds, peers))),
+                    ratio(driver.ratios(*map(seconds, peers[:2]))),
+                    *(number(rate) for rate in variants or (None, None)),
                 ]
             )
     about = (
         f"All other sizes: vocabulary {base['vocabulary']:,}, hidden size {base['hidden_size']}, batches of {base['batch_size']} x "
         f"{base['sequence_length']} words."
     )
-    return f"{table(['', 'ours, words/s', 'ours, GFLOP/s', 'Keras 3, words/s', 'times as long as ours'], rows)}\n\n{about}"
+    variants = [f"ours, {recipes.SAMPLED_WORDS:,} words sampled, words/s", "ours, adaptive softmax, words/s"]
+    return f"{table(['', 'ours, words/s', 'ours, GFLOP/s', 'Keras 3, words/s', 'times as long as ours', *variants], rows)}\n\n{about}"

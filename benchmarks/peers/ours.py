@@ -73,6 +73,7 @@ def build(chosen):
         chosen.get("layers", 1),
         chosen["projection_size"],
         chosen["tie_weights"],
+        chosen.get("adaptive_cutoffs", ()),
     )
     return LanguageModel(shape, Initializer("uniform", chosen["initializer_scale"], 1))
 
@@ -92,6 +93,7 @@ def main():
             "warmup_steps": 0,
             "state_reset": chosen["state_reset"],
             "status_every": chosen["status_every"],
+            "sampled_words": chosen.get("sampled_words"),
         }
     )
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
