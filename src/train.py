@@ -107,6 +107,11 @@ def build(settings, vocabulary_size):
         raise console.UserError(
             f"params.yaml: model.adaptive_cutoffs = {chosen.adaptive_cutoffs}: must be below {vocabulary_size}, the size of the vocabulary"
         )
+    sampled = settings.train.sampled_words
+    if sampled and sampled >= vocabulary_size:
+        raise console.UserError(
+            f"params.yaml: train.sampled_words = {sampled}: must be below {vocabulary_size}, the size of the vocabulary, or null for all of it"
+        )
     shape = Shape(
         vocabulary_size=vocabulary_size,
         embedding_size=chosen.embedding_size,

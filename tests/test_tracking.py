@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -209,24 +210,51 @@ def test_a_run_is_found_again_that_was_made_just_before_a_kill(project, tmp_path
     assert tracking.Run.start(client, SETTINGS, training=tmp_path / "key").id != first.id
 
 
-def test_a_store_that_fails_for_a_while_loses_nothing(project, monkeypatch, capsys):
+@pytest.mark.parametrize("kind", ["store", "artifacts"])
+def test_a_store_that_fails_for_a_while_loses_nothing(project, monkeypatch, capsys, kind):
     import mlflow
 
     run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
-    real = mlflow.MlflowClient.log_batch
+    method = {"store": "log_batch", "artifacts": "log_dict"}[kind]
+    real = getattr(mlflow.MlflowClient, method)
 
     def fail(*arguments, **more):
-        raise mlflow.exceptions.MlflowException("out of order")
+        raise mlflow.exceptions.MlflowException("out of order") if kind == "store" else OSError("out of order")
 
     monkeypatch.setattr(tracking, "BATCH_SECONDS", 0)
-    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", fail)
+    monkeypatch.setattr(mlflow.MlflowClient, method, fail)
     run.row(ROW)
+    run.samples([Sample(10, "to be", 0.0, "to be or")])
+    run._sending.result()
     assert "warning: the tracking store fails: out of order" in capsys.readouterr().out
     with pytest.raises(UserError, match="the tracking store fails: out of order"):
         run.finish()
-    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", real)
+    monkeypatch.setattr(mlflow.MlflowClient, method, real)
     run.finish()
     assert metrics(run)["train/loss"] == (10, 6.5)
+    assert text_of(run, "training_samples.json")
+
+
+def test_what_comes_while_the_store_is_slow_is_sent_at_the_end(project, monkeypatch):
+    import threading
+
+    import mlflow
+
+    run = tracking.Run.start(tracking.connect(SETTINGS.tracking), SETTINGS)
+    answers, real = threading.Event(), mlflow.MlflowClient.log_batch
+
+    def slow(*arguments, **more):
+        answers.wait(60)
+        return real(*arguments, **more)
+
+    monkeypatch.setattr(tracking, "BATCH_SECONDS", 0)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", slow)
+    for step in range(1, 40):
+        run.row(replace(ROW, step=step))  # none of them waits
+    assert not run._sending.done()
+    answers.set()
+    run.finish()
+    assert [metric.step for metric in run.client.get_metric_history(run.id, "train/loss")] == list(range(1, 40))
 
 
 @pytest.mark.parametrize(("name", "random"), [("selective-deer-714", True), ("big-model-2", False), ("mine", False)])

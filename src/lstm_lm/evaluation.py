@@ -17,9 +17,9 @@ def score(score_window, initial_state, documents, vocabulary_size):
         initial_state: batch size -> state [layers, 2, batch, hidden].
         documents: list of int32 [words].
     Returns:
-        list of float64 [words - 1], nats per word, one array a document.
+        list of float32 [words - 1], nats per word, one array a document.
     """
-    nats = [np.zeros(max(len(document) - 1, 0)) for document in documents]
+    nats = [np.zeros(max(len(document) - 1, 0), np.float32) for document in documents]
     longest_first = sorted(range(len(documents)), key=lambda i: -len(documents[i]))
     for start in range(0, len(longest_first), ROWS):
         rows = [i for i in longest_first[start : start + ROWS] if len(nats[i])]
@@ -56,19 +56,19 @@ def figures(nats, held_out):
     Raises:
         ValueError: the number of costs is not the number of scored words.
     """
-    costs = np.concatenate(nats)
-    if len(costs) != held_out.scored:
-        raise ValueError(f"{len(costs)} costs for {held_out.scored} scored words")
-    loss = math.fsum(costs) / len(costs)
+    count, cost = sum(map(len, nats)), math.fsum(float(np.sum(costs, dtype=np.float64)) for costs in nats)
+    if count != held_out.scored:
+        raise ValueError(f"{count} costs for {held_out.scored} scored words")
+    loss = cost / count
     charges = held_out.unknown * math.log(held_out.unknown_types) if held_out.unknown_types else 0.0
-    total = math.fsum(costs) + charges
+    total = cost + charges
     return {
         "loss": loss,
         "perplexity": _exp(loss),
-        "oov_rate": held_out.unknown / len(costs),
-        "adjusted_perplexity": _exp(total / len(costs)),
+        "oov_rate": held_out.unknown / count,
+        "adjusted_perplexity": _exp(total / count),
         "bits_per_character": total / math.log(2) / held_out.characters,
-        "words": len(costs),
+        "words": count,
     }
 
 

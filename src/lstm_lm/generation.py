@@ -215,7 +215,10 @@ def write(model, last, state, noise, temperature, top_k, top_p):
 def by_turned_weights(weights, bias):
     """hidden -> logits, with the weights turned over once, and as many words that are never written as make whole blocks."""
     words, width = weights.shape
-    missing = -words % _block_size(words)
+    whole = words
+    while whole % _block_size(whole):  # more words may make the blocks larger
+        whole += 1
+    missing = whole - words
     # In halves, since TensorFlow's optimiser would move a single transposition into every product.
     halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
     turned = tf.concat([tf.concat(halves, axis=0), tf.zeros([width, missing])], axis=1)  # [width, vocabulary + missing]

@@ -4,6 +4,7 @@ import ctypes
 
 TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
 MOST = 2**30
+MOST_OF_OLDER = 2**25  # glibc before 2.35 takes no larger one
 
 
 def keep_freed():
@@ -16,5 +17,6 @@ def keep_freed():
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):
         return
-    mallopt(MMAP_THRESHOLD, MOST)
-    mallopt(TRIM_THRESHOLD, MOST)
+    # The second call alone would fix the first threshold where it is, which is low.
+    if mallopt(MMAP_THRESHOLD, MOST) or mallopt(MMAP_THRESHOLD, MOST_OF_OLDER):
+        mallopt(TRIM_THRESHOLD, MOST)

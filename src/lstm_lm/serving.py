@@ -17,6 +17,7 @@ import pandas as pd
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
+SERVER = "__pyfunc_model_path__"  # set by MLflow's scoring server
 MOST_PROMPTS = 256
 MOST_CHARACTERS = 10_000
 MOST_WORDS = 1_000
@@ -30,9 +31,11 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         _keep_freed_memory()
         import tensorflow as tf
 
-        # A word's arithmetic is too little to share among threads, and requests run side by side anyway.
-        with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
-            tf.config.threading.set_intra_op_parallelism_threads(1)
+        # A word's arithmetic is too little to share among threads, and requests run side by side anyway. Under the server alone:
+        # a notebook's TensorFlow is its owner's.
+        if SERVER in os.environ:
+            with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
+                tf.config.threading.set_intra_op_parallelism_threads(1)
         self.tf = tf
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
@@ -61,8 +64,9 @@ def _keep_freed_memory():
     """As lstm_lm.memory: glibc would give each large block back to the system, which zeroes the next one page by page."""
     with contextlib.suppress(AttributeError, OSError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt
-        for threshold in (-3, -1):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
-            mallopt(threshold, 2**30)
+        # M_MMAP_THRESHOLD, of which glibc before 2.35 takes no larger one than the second; M_TRIM_THRESHOLD.
+        if mallopt(-3, 2**30) or mallopt(-3, 2**25):
+            mallopt(-1, 2**30)
 
 
 def _refuse(message):

@@ -24,7 +24,7 @@ FIRST_BYTES = np.array([2 ** (8 * length) - 1 for length in range(KEY + 1)], "<u
 
 
 class Numbering:
-    """Numbers words in the order in which they first come.
+    """Numbers words as they come, block by block.
 
     Attributes:
         words: list of bytes, the words in UTF-8; their places are their numbers.

@@ -107,6 +107,10 @@ def probe(settings):
         ) from None
 
 
+def _first_line(error):
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
 def _without_password(address):
     return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
 
@@ -194,9 +198,9 @@ class Run(Observer):
         self.client = client
         self.id = run_id
         self._pending, self._sent = [], time.monotonic()
-        self._samples = []
+        self._samples, self._sent_samples = [], 0
         self._sender = ThreadPoolExecutor(1)  # a training does not wait for the store
-        self._sending = []
+        self._sending = None
         self._there = {}  # {metric: steps that it was logged at by a process that was stopped since}
 
     @classmethod
@@ -280,8 +284,8 @@ class Run(Observer):
         values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
         new = {name: value for name, value in values.items() if row.step not in self._there.get(name, ())}
         self._pending += self._metrics(new, row.step)
-        if time.monotonic() - self._sent > BATCH_SECONDS and all(work.done() for work in self._sending):
-            self._later(self.flush)
+        if time.monotonic() - self._sent > BATCH_SECONDS:
+            self._send()
 
     @staticmethod
     def _metrics(values, step):
@@ -296,28 +300,24 @@ class Run(Observer):
         while sending := self._pending[:1000]:
             self.client.log_batch(self.id, metrics=sending)
             del self._pending[: len(sending)]  # others may have come meanwhile
+        if (count := len(self._samples)) > self._sent_samples:
+            self._log_table(["sample", "text", "step", "prompt", "temperature"], self._samples[:count], "training_samples.json")
+            self._sent_samples = count
         self._sent = time.monotonic()
 
-    def _later(self, work, *arguments):
-        """Do it in the background, one thing after the other."""
+    def _send(self):
+        """Send what is pending in the background. While that goes on, what comes waits for the next time, or for the end."""
 
         def patiently():
             with self._patiently():
-                work(*arguments)
+                self.flush()
 
-        self._sending = [work for work in self._sending if not work.done() or work.exception()]
-        self._sending.append(self._sender.submit(patiently))
-
-    def _wait(self):
-        """For what is done in the background; what went wrong there goes wrong here."""
-        sending, self._sending = self._sending, []
-        for work in sending:
-            work.result()
+        if self._sending is None or self._sending.done():
+            self._sending = self._sender.submit(patiently)
 
     def samples(self, samples):
         self._samples += [_sample_row(sample) for sample in samples]
-        columns = ["sample", "text", "step", "prompt", "temperature"]
-        self._later(self._log_table, columns, list(self._samples), "training_samples.json")
+        self._send()
 
     def _log_table(self, columns, rows, path):
         """Write a table in the format of `mlflow.log_table`, which only appends; this one is overwritten.
@@ -342,9 +342,9 @@ class Run(Observer):
 
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, OSError) as error:
             self._sent = time.monotonic()
-            print(f"warning: the tracking store fails: {str(error).splitlines()[0][:200]}: what is pending is sent later", flush=True)
+            print(f"warning: the tracking store fails: {_first_line(error)}: what is pending is sent later", flush=True)
 
     def finish(self, status="FINISHED"):
         """status: FINISHED, FAILED or KILLED.
@@ -354,12 +354,13 @@ class Run(Observer):
         """
         from mlflow.exceptions import MlflowException
 
-        self._wait()
+        if self._sending is not None:
+            self._sending.result()
         try:
             self.flush()
             self.client.set_terminated(self.id, status)
-        except MlflowException as error:
-            raise UserError(f"the tracking store fails: {str(error).splitlines()[0][:200]}: when it is back, run this again") from None
+        except (MlflowException, OSError) as error:
+            raise UserError(f"the tracking store fails: {_first_line(error)}: when it is back, run this again") from None
 
     @contextlib.contextmanager
     def recorded(self):

@@ -127,7 +127,8 @@ class Trainer:
         self.recent = 0, self._weights()
         self.words_per_step = batches.batch_size * batches.sequence_length
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
-        # Rows of the weights that a step does not use stay as they are, where all of them are too many to visit in each step.
+        # Rows of the embedding that a step does not use stay as they are, and those of a sampled softmax, where all of them are too
+        # many to visit in each step.
         self.lazy = bool(settings.sampled_words or model.shape.adaptive_cutoffs)
         # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
         graph = functools.partial(tf.function, autograph=False)
@@ -206,6 +207,7 @@ class Trainer:
         dataset.release(self.batches.train)
         documents = self.batches.documents("validation")
         nats = evaluation.score(self._score, self.model.initial_state, documents, self.batches.vocabulary_size)
+        dataset.release(self.batches.ids["validation"])
         return evaluation.figures(nats, self.batches.held_out["validation"])["loss"]
 
     def run(self):
