@@ -22,11 +22,11 @@ def case(name, prompts, words, temperature=1.0, top_k=0, top_p=1.0, by_step=Fals
     }
 
 
-def generation(sitting, chosen=None, words=200):
+def generation(sitting, chosen=None, words=1000):
     """One prompt and 32, ours and the book's loop and a loop over `step`; and what top-k and top-p cost."""
     chosen = {**(chosen or recipes.settings_of("cookbook")), "precision": "float32"}
     words = sitting.steps(words, max(words // 4, 1))
-    counts = {1: words, 32: max(words // 4, 1)}
+    counts = {1: words, 32: max(words // 8, 1)}
     of_ours, of_book = [], []
     for n, each in counts.items():
         plain = [case(SAMPLED, n, each), case(GREEDY, n, each, temperature=0.0)]

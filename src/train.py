@@ -110,7 +110,7 @@ def build(settings, vocabulary_size):
     sampled = settings.train.sampled_words
     if sampled and sampled >= vocabulary_size:
         raise console.UserError(
-            f"params.yaml: train.sampled_words = {sampled}: must be below {vocabulary_size}, the size of the vocabulary, or null for all of it"
+            f"params.yaml: train.sampled_words = {sampled}: must be below {vocabulary_size}, the size of the vocabulary, or null"
         )
     shape = Shape(
         vocabulary_size=vocabulary_size,

@@ -221,9 +221,10 @@ def by_turned_weights(weights, bias):
     missing = whole - words
     # In halves, since TensorFlow's optimiser would move a single transposition into every product.
     halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
-    turned = tf.concat([tf.concat(halves, axis=0), tf.zeros([width, missing])], axis=1)  # [width, vocabulary + missing]
-    bias = tf.concat([bias, tf.fill([missing], NEVER)], axis=0)
-    return lambda hidden: tf.matmul(hidden, turned) + bias
+    turned = tf.concat([*halves, bias[tf.newaxis]], axis=0)  # [width + 1, vocabulary]
+    never = tf.concat([tf.zeros([width, missing]), tf.fill([1, missing], NEVER)], axis=0)
+    turned = tf.concat([turned, never], axis=1)  # [width + 1, vocabulary + missing]
+    return lambda hidden: tf.matmul(tf.concat([hidden, tf.ones([tf.shape(hidden)[0], 1])], axis=1), turned)
 
 
 def noise(keys, seed, start, count):
