@@ -52,13 +52,19 @@ def test_it_is_a_probability_over_all_words():
 def test_the_loss_is_that_of_the_probabilities_in_value_and_gradient(targets, wrap):
     hidden, head, head_bias, tails, targets = problem(40 if targets is None else len(targets), targets)
     variables = [hidden, head, head_bias, *(variable for tail in tails for variable in tail[2:])]
-    with tf.GradientTape(persistent=True) as tape:
-        fast = wrap(lambda: cross_entropy(hidden, head, head_bias, tails, targets))()
-        slow = -tf.reduce_mean(tf.gather(log_probabilities(hidden, head, head_bias, tails), targets, batch_dims=1))
-    np.testing.assert_allclose(fast, slow, rtol=1e-5)
-    for variable in variables:
-        ours, theirs = (tape.gradient(loss, variable, unconnected_gradients="zero") for loss in (fast, slow))
-        np.testing.assert_allclose(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=1e-3, atol=1e-6)
+
+    def value_and_gradients(loss):
+        with tf.GradientTape() as tape:
+            value = loss()
+        gradients = tape.gradient(value, variables, unconnected_gradients="zero")
+        return [value, *(tf.convert_to_tensor(gradient) for gradient in gradients)]
+
+    def slow():
+        return -tf.reduce_mean(tf.gather(log_probabilities(hidden, head, head_bias, tails), targets, batch_dims=1))
+
+    fast = wrap(lambda: value_and_gradients(lambda: cross_entropy(hidden, head, head_bias, tails, targets)))()
+    for ours, theirs in zip(fast, value_and_gradients(slow), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
 
 
 def test_rarer_words_have_narrower_vectors():
