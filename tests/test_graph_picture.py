@@ -24,7 +24,7 @@ def test_both_graphs_read_the_same_variables_at_the_same_places(functions):
     for function in (training, inference):
         assert {block.name: set(block.variables) for block in graph_picture.blocks(function)} == expected
     assert graph_picture.blocks(training)[0].output == (3, 4, 5)
-    assert graph_picture.blocks(inference)[0].output == (1, 1, 5)
+    assert graph_picture.blocks(inference)[0].output == (1, 5)  # one word a row: [batch, embedding]
     assert set(made.model.weights) == set().union(*expected.values())
 
 
