@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from conftest import PROJECT, run
 from lstm_lm import console
 
 
@@ -30,6 +31,16 @@ def test_a_missing_file_is_one_line(capfd, tmp_path, monkeypatch):
         console.run(Path("data/batches/batches.json").read_text)
     assert ended.value.code == 1
     assert capfd.readouterr().err == "error: data/batches/batches.json: No such file or directory (made by the pipeline: dvc repro)\n"
+
+
+def test_no_room_on_the_disk_is_one_line(tmp_path):
+    code = (
+        "import resource; from lstm_lm import console; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
+        "console.run(lambda: open('large', 'wb').write(bytes(10_000)))"
+    )
+    done = run([sys.executable, "-c", code], tmp_path, check=False, PYTHONPATH=str(PROJECT / "src"))
+    assert done.returncode == 1
+    assert done.stdout == f"error: File too large: make room for what is written to {tmp_path}, and run this again\n"
 
 
 def test_a_server_is_not_started_where_it_cannot_listen(monkeypatch):

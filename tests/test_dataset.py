@@ -42,7 +42,7 @@ def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):
     (tmp_path / "blocks").mkdir()
     dataset.save(in_blocks, tmp_path / "blocks")
     assert (tmp_path / "blocks/train.npy").read_bytes() == (tmp_path / "train.npy").read_bytes()
-    dataset.release(read.train)
+    arrays.release(read.train)
     assert read.train.tolist() == train.tolist()
     with pytest.raises(FileNotFoundError):
         dataset.load(tmp_path / "missing")

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -95,6 +97,19 @@ def many(words=3000, seed=0):
     return np.random.default_rng(seed).normal(0, 2, words).round(2).astype(np.float32)
 
 
+@pytest.mark.parametrize("top_p", [1.0, 0.7])
+def test_logits_of_any_size_are_drawn_from_and_leave_other_rows_alone(top_p):
+    numbers = np.random.default_rng(6)
+    logits, noise = numbers.normal(0, 2, [5, 300]).astype(np.float32), numbers.uniform(size=[5, generation.TRIES]).astype(np.float32)
+    logits = (logits * 128).round() / 128  # so that adding a whole number rounds nothing off
+    logits[:, 0] = generation.NEVER
+    settings = tf.constant(False), tf.constant(0), tf.constant(top_p)
+    fit = generation.choose(tf.constant(logits), tf.constant(noise), *settings).numpy()
+    far = logits + np.array([[0], [300], [-300], [60], [5000]], np.float32)  # whose exponentials are 0, or infinite
+    far[:, 0] = generation.NEVER
+    assert generation.choose(tf.constant(far), tf.constant(noise), *settings).numpy().tolist() == fit.tolist()
+
+
 @pytest.mark.parametrize("words", [5, 16, 97, 3000, 3001])
 def test_a_draw_in_blocks_is_that_of_one_cumulative_sum(words):
     weights = np.exp(many(words).astype(np.float64))
@@ -142,6 +157,20 @@ def test_with_no_number_left_top_p_falls_back_on_the_most_probable_word():
     assert generation.choose(*arguments).numpy().tolist() == [7]
 
 
+@functools.cache
+def traced(model):
+    """(prime, write) for any number of rows and words: tracing takes longer than the texts."""
+    graph = functools.partial(tf.function, autograph=False)
+    row = tf.TensorSpec([None], tf.int32)
+    state = tf.TensorSpec([model.shape.layers, 2, None, model.shape.hidden_size], tf.float32)
+    noise = tf.TensorSpec([None, None, generation.TRIES], tf.float32)
+    settings = tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32), tf.TensorSpec([], tf.float32)
+    return (
+        graph(functools.partial(generation.prime, model), input_signature=[tf.TensorSpec([None, None], tf.int32), row]),
+        graph(functools.partial(generation.write, model), input_signature=[row, state, noise, *settings]),
+    )
+
+
 def generate(model, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=1, keys=None, pieces=None):
     """pieces: words to write at a time, one after the other, in place of all at once."""
     lengths = [len(prompt) for prompt in prompts]
@@ -150,11 +179,12 @@ def generate(model, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, see
         padded[row, : len(prompt)] = prompt
     keys = tf.constant(keys or list(range(len(prompts))), tf.int32)
     settings = tf.constant(temperature), tf.constant(top_k), tf.constant(top_p)
-    last, state = tf.function(generation.prime, autograph=False)(model, tf.constant(padded), tf.constant(lengths))
-    write, written, start = tf.function(generation.write, autograph=False), [], 0
+    prime, write = traced(model)
+    last, state = prime(tf.constant(padded), tf.constant(lengths))
+    written, start = [], 0
     for count in pieces or [max_words]:
         numbers = generation.noise(keys, tf.constant(seed), tf.constant(start), tf.constant(count))
-        words, last, state = write(model, last, state, numbers, *settings)
+        words, last, state = write(last, state, numbers, *settings)
         written.append(words.numpy())
         start += count
     return np.concatenate(written, axis=1)

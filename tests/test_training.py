@@ -136,9 +136,9 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
     real, states = trainer.train_steps, []
 
     def spy(ids, targets, state, first, rates):
-        losses, norms, after, taken = real(ids, targets, state, first, rates)
+        *told, after, taken = real(ids, targets, state, first, rates)
         states.append((state.numpy(), after.numpy()))
-        return losses, norms, after, taken
+        return *told, after, taken
 
     trainer.train_steps = spy
     trainer.run()
@@ -168,7 +168,10 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     seen = []
     trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(batching.stream_windows(batches().train, 5))
-    _, norm, _ = trainer._train_step(tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    _, norm, sound, _ = trainer._train_step(
+        tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1)
+    )
+    assert sound
     assert float(norm) > 1e-3
     assert float(tf.linalg.global_norm(seen[0])) == pytest.approx(1e-3, rel=1e-4)
 
@@ -291,8 +294,9 @@ def test_a_step_that_is_not_sound_updates_nothing(tiny_model):
     trainer = Trainer(model, batches(), settings(max_loss=1.0), 0.0, True, "float32")
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(batching.stream_windows(batches().train, 5))
-    loss, _, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    loss, _, sound, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(loss) > 1.0
+    assert not sound
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
     trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
     trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
@@ -323,8 +327,8 @@ def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_lat
     real = trainer.train_steps
 
     def explode(ids, targets, state, first, rates):
-        losses, *others = real(ids, targets, state, first, rates)
-        return (tf.fill(losses.shape, 1e9) if int(first) <= 35 < int(first) + len(losses) else losses), *others
+        steps = first + tf.range(len(rates))
+        return real(ids, targets, state, first, tf.where(steps == 35, np.nan, rates))  # after which no weight is a number
 
     trainer.train_steps = explode
     with pytest.raises(Diverged) as diverged:
@@ -361,8 +365,9 @@ def test_a_call_of_several_steps_ends_at_one_that_is_not_sound(tiny_model):
     windows = list(batching.stream_windows(batches().train, 5))[:4]
     ids, targets = (np.stack(part) for part in zip(*windows, strict=True))
     rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
-    losses, _, _, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    losses, _, sound, _, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
     assert int(taken) == 4
+    assert not sound
     assert np.isfinite(losses[:3]).all()
     assert np.isnan(losses[3])
     *_, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
@@ -384,7 +389,7 @@ class Plain(Trainer):
             m.assign(0.9 * m + 0.1 * gradient)
             v.assign(0.999 * v + 0.001 * gradient**2)
             variable.assign_sub(rate * (m / (1 - 0.9**t)) / (tf.sqrt(v / (1 - 0.999**t)) + 1e-8 / tf.sqrt(1 - 0.999**t)))
-        return loss, norm, state
+        return loss, norm, True, state
 
 
 def text_of_ranks(words=4000):

@@ -26,10 +26,9 @@ def name(i):
 
 
 def main():
-    # As `make sample` and the served model do.
-    memory.keep_freed()
-    tf.config.threading.set_intra_op_parallelism_threads(1)
     chosen = protocol.settings()
+    memory.keep_freed()
+    tf.config.threading.set_intra_op_parallelism_threads(chosen["threads"])
     with tempfile.TemporaryDirectory() as folder:
         loaded = load(chosen, Path(folder))
     generate = export.Generator(loaded)

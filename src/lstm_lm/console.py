@@ -1,6 +1,7 @@
 """What a person at the terminal sees: one line for a mistake, quiet libraries, readable figures."""
 
 import contextlib
+import errno
 import os
 import shutil
 import socket
@@ -22,6 +23,9 @@ class Interrupted(Exception):
         self.code = code
 
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
 def run(main):
     """Run a stage's `main` as a program: a `UserError`, or a file that cannot be read or written, becomes one line
     on stderr and exit code 1, Ctrl-C exit code 130."""
@@ -32,6 +36,8 @@ def run(main):
     except UserError as error:
         leave(f"error: {error}{_earlier_outputs()}", 1)
     except OSError as error:
+        if error.errno in NO_ROOM:
+            leave(f"error: {error.strerror}: make room for what is written to {Path.cwd()}, and run this again{_earlier_outputs()}", 1)
         if error.filename is None:
             raise
         made = " (made by the pipeline: dvc repro)" if str(error.filename).startswith(("data/", "models/", "reports/")) else ""

@@ -112,8 +112,3 @@ def load(folder):
     held = {name: HeldOut(**about.pop(name)) for name in HELD_OUT}
     ids = {name: arrays.load(folder / f"{name}.npy") for name in HELD_OUT}
     return Batches(**about, train=arrays.load(folder / "train.npy"), held_out=held, ids=ids)
-
-
-def release(array):
-    """Drop what one of these arrays keeps in memory, as training goes through it: see `arrays.release`."""
-    arrays.release(array)

@@ -8,6 +8,7 @@ LEAST_TEMPERATURE = 1e-4
 NEVER = -1e30  # the logit of a word that may not be written; finite, so that no NaN can come of it
 TRIES = 16  # draws of a word within top_p; the chance that none of them is within is far below that of a rounding error
 ROWS = 8  # from so many on it pays to turn the softmax weights over once: products with few rows read them faster then
+MOST_SUM = 1e20  # of exponentials, and 1 / the least: far from where float32 ends
 GROUP = 16  # words; the k most probable words are in the k groups with the most probable words
 
 
@@ -29,9 +30,9 @@ def choose(logits, uniform, greedy, top_k, top_p):
         return tf.cond(top_k > 0, lambda: _within_top_k(logits, uniform[:, 0], top_k, top_p), from_all)
 
     def from_all():
-        exps = tf.exp(logits - tf.reduce_max(logits, axis=1, keepdims=True))
-        word = draw(exps, uniform[:, 0])
-        return tf.cond(top_p < 1.0, lambda: _within_top_p(exps, word, uniform, top_p), lambda: word)
+        exps, blocks, sums = _exponentials(logits)
+        word = _draw(blocks, sums, uniform[:, 0])
+        return tf.cond(top_p < 1.0, lambda: _within_top_p(exps, tf.reduce_sum(sums, axis=1), word, uniform, top_p), lambda: word)
 
     return tf.cond(greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), sampled)
 
@@ -47,11 +48,37 @@ def draw(weights, uniform):
     Returns:
         int32 [rows], an index whose weight is above 0.
     """
-    size = _block_size(weights.shape[1])
-    blocks = _grouped(weights, size, 0.0)  # [rows, blocks, size]
-    block, rest = _inverse_cdf(tf.reduce_sum(blocks, axis=2), uniform)
+    return _draw(*_blocks(weights), uniform)
+
+
+def _draw(blocks, sums, uniform):
+    block, rest = _inverse_cdf(sums, uniform)
     word, _ = _inverse_cdf(tf.gather(blocks, block, axis=1, batch_dims=1), rest)
-    return block * size + word
+    return block * blocks.shape[2] + word
+
+
+def _exponentials(logits):
+    """exp of [rows, words], each row up to a factor of its own, and its `_blocks`.
+
+    The factor is 1, which saves two passes over the logits, but for rows whose sum would be too large or too small: theirs makes the
+    largest exponential 1.
+    """
+    exps = tf.exp(logits)
+    blocks, sums = _blocks(exps)
+    total = tf.reduce_sum(sums, axis=1, keepdims=True)
+    fits = tf.logical_and(total > 1 / MOST_SUM, total < MOST_SUM)
+
+    def shifted():
+        exps = tf.exp(logits - tf.where(fits, 0.0, tf.reduce_max(logits, axis=1, keepdims=True)))
+        return exps, *_blocks(exps)
+
+    return tf.cond(tf.reduce_all(fits), lambda: (exps, blocks, sums), shifted)
+
+
+def _blocks(weights):
+    """[rows, words] -> ([rows, blocks, size], padded with 0; sums [rows, blocks])"""
+    blocks = _grouped(weights, _block_size(weights.shape[1]), 0.0)
+    return blocks, tf.reduce_sum(blocks, axis=2)
 
 
 def _block_size(words):
@@ -82,25 +109,26 @@ def _inverse_cdf(weights, uniform):
     return index[:, 0], tf.clip_by_value((bound - before) / weight, 0.0, 1.0)[:, 0]
 
 
-def _within_top_p(exps, word, uniform, top_p):
+def _within_top_p(exps, total, word, uniform, top_p):
     """Draw again until the word is within top_p, without sorting (by rejection, as FlashInfer does: Ye et al. 2025).
 
     A word is within if those that are more probable do not reach top_p without it. One that is not shows that none which is
     less probable is either: they are left out of the next draw, so that a few draws do.
 
     Args:
-        exps: float32 [rows, words], the distribution, not normalised, the largest 1.
+        exps: float32 [rows, words], the distribution, not normalised. total: float32 [rows], their sum.
         word: int32 [rows], drawn from it.
         uniform: float32 [rows, TRIES]; the first of them has been used for `word`.
         top_p: float32 scalar.
     Returns:
         int32 [rows]
     """
-    enough = tf.maximum(top_p * tf.reduce_sum(exps, axis=1), 1e-30)  # [rows]
+    enough = tf.maximum(top_p * total, 1e-30)  # [rows]
 
     def more_probable(exps, word):
         """Those that are, the others 0."""
-        return exps * tf.cast(exps > tf.gather(exps, word, axis=1, batch_dims=1)[:, tf.newaxis], tf.float32)
+        more = exps - tf.gather(exps, word, axis=1, batch_dims=1)[:, tf.newaxis]
+        return tf.raw_ops.ReluGrad(gradients=exps, features=more)  # exps where more > 0, in one pass
 
     def left(rows, more):
         """The rows that have to be drawn again, and what from."""

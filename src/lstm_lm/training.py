@@ -10,7 +10,7 @@ from itertools import islice
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm import batching, dataset, evaluation, losses
+from lstm_lm import arrays, batching, evaluation, losses
 from lstm_lm.history import Row, Sample
 from lstm_lm.model import Dropout, SampledSoftmax
 from lstm_lm.optimizers import Adam, clip, learning_rate, summed
@@ -144,9 +144,9 @@ class Trainer:
         )
 
     def _train_step(self, ids, targets, state, step, rate):
-        """One update: (loss in nats per word, gradient norm before clipping, next state).
+        """One update: (loss in nats per word, gradient norm before clipping, whether these are sound, next state).
 
-        Nothing is updated if loss or gradient are not what a training goes on from: see `_is_sound`.
+        Nothing is updated if they are not: no training goes on from a gradient that is not finite or a loss above max_loss.
         """
         dropout = Dropout(self.dropout, self.locked_dropout, self.settings.seed, step)
         if self.settings.state_reset:
@@ -169,7 +169,7 @@ class Trainer:
             return True
 
         tf.cond(sound, update, lambda: False)
-        return loss, norm, state
+        return loss, norm, sound, state
 
     def _train_steps(self, ids, targets, state, first, rates):
         """Several updates, one after the other, up to the first that is not sound.
@@ -180,23 +180,19 @@ class Trainer:
             first: int32 scalar, the step of the first.
             rates: float32 [steps], learning rates.
         Returns:
-            (losses, gradient norms: float32 [steps]; next state; int32 scalar, how many steps were taken)
+            (losses, gradient norms: float32 [steps]; whether the last step was sound; next state; int32 scalar, how many were taken)
         """
         steps = tf.shape(ids)[0]
 
         def body(i, sound, state, told):
-            loss, norm, state = self.train_step(ids[i], targets[i], state, first + i, rates[i])
-            sound = tf.logical_and(tf.math.is_finite(norm), loss <= self.settings.max_loss)
+            loss, norm, sound, state = self.train_step(ids[i], targets[i], state, first + i, rates[i])
             return i + 1, sound, state, [array.write(i, value) for array, value in zip(told, (loss, norm), strict=True)]
 
         arrays = [tf.TensorArray(tf.float32, steps, element_shape=[]) for _ in range(2)]
-        taken, _, state, told = tf.while_loop(
+        taken, sound, state, told = tf.while_loop(
             lambda i, sound, *_: tf.logical_and(i < steps, sound), body, (0, True, state, arrays), parallel_iterations=1
         )
-        return told[0].stack(), told[1].stack(), state, taken
-
-    def _is_sound(self, loss, norm):
-        return math.isfinite(norm) and loss <= self.settings.max_loss
+        return told[0].stack(), told[1].stack(), sound, state, taken
 
     def _score_window(self, ids, targets, state):
         logits, state = self.model(ids, state)
@@ -204,10 +200,10 @@ class Trainer:
 
     def validation_loss(self):
         """Nats per word of the validation split, by the protocol of `evaluation`."""
-        dataset.release(self.batches.train)
+        arrays.release(self.batches.train)
         documents = self.batches.documents("validation")
         nats = evaluation.score(self._score, self.model.initial_state, documents, self.batches.vocabulary_size)
-        dataset.release(self.batches.ids["validation"])
+        arrays.release(self.batches.ids["validation"])
         return evaluation.figures(nats, self.batches.held_out["validation"])["loss"]
 
     def run(self):
@@ -262,19 +258,18 @@ class Trainer:
             yield tuple(np.stack(part) for part in zip(*taken, strict=True))
             read += sum(ids.nbytes for ids, _ in taken)
             if read > RELEASE_BYTES:
-                dataset.release(self.batches.train)
+                arrays.release(self.batches.train)
                 read = 0
 
     def _call(self, ids, targets, rates):
         progress = self.progress
         began = time.perf_counter()
         told = self.train_steps(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rates, tf.float32))
-        losses, norms, state, taken = [value if i == 2 else value.numpy() for i, value in enumerate(told)]
+        *told, self.state, taken = told
+        losses, norms, sound, taken = (value.numpy() for value in (*told, taken))
         seconds = time.perf_counter() - began
-        loss, norm = float(losses[taken - 1]), float(norms[taken - 1])
-        if not self._is_sound(loss, norm):
-            self._diverge(progress.step + int(taken), loss, norm)
-        self.state = state
+        if not sound:
+            self._diverge(progress.step + int(taken), float(losses[taken - 1]), float(norms[taken - 1]))
         progress.measured += seconds
         progress.losses += losses.tolist()
         progress.norms += norms.tolist()
