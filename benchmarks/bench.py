@@ -11,6 +11,7 @@ import driver
 import generation
 import page
 import preparation
+import quality
 import training
 
 SECTIONS = {
@@ -22,6 +23,7 @@ SECTIONS = {
     "preparation": preparation.preparation,
     "growth": training.growth,
     "startup": preparation.startup,
+    "quality": quality.quality,
 }
 
 

@@ -35,7 +35,7 @@ def settings_of(preset=None):
         "hidden_size": model.hidden_size,
         "projection_size": model.projection_size,
         "tie_weights": model.tie_weights,
-        "dropout": model.dropout,
+        "dropout": model.dropout_input,
         "initializer_scale": 0.05,  # uniform, for all, so that they start alike
         "learning_rate": 0.001,  # constant, for all
         "weight_decay": train.weight_decay,

@@ -31,7 +31,7 @@ def refuse_what_diverged(scratch):
 
 
 def train(settings, batches, scratch, interrupted):
-    words = vocabulary.Vocabulary.load("data/vocab/vocab.csv").words
+    words, counts = vocabulary.load_counts("data/vocab/vocab.csv")
     tokenizer = vocabulary.Tokenizer.load("data/vocab/tokenizer.json")
     startup = {}
     with console.timed(startup, "MLflow"):
@@ -44,7 +44,7 @@ def train(settings, batches, scratch, interrupted):
     begun = scratch.note("run") or {}
     chosen, ratio = precision.resolve(begun.get("precision", settings.train.precision))
     print(f"matrix products in {chosen}" + (f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""))
-    language_model = build(settings, batches.vocabulary_size)
+    language_model = build(settings, counts)
     print(f"{language_model.parameter_count:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
     run = tracking.Run.start(store, settings, training=scratch.folder, resume=begun.get("run_id"))
@@ -63,8 +63,7 @@ def train(settings, batches, scratch, interrupted):
             language_model,
             batches,
             settings.train,
-            dropout=settings.model.dropout,
-            locked_dropout=settings.model.locked_dropout,
+            regularization=regularization(settings),
             precision=chosen,
             write=export.Generator(text_model),
             observers=observers,
@@ -98,11 +97,11 @@ def train(settings, batches, scratch, interrupted):
     say_how_it_ended(result, settings.train.patience)
 
 
-def build(settings, vocabulary_size):
-    """The LanguageModel with its initial weights."""
+def build(settings, counts):
+    """The LanguageModel with its initial weights. counts: int [vocabulary], occurrences of each word in the training text."""
     from lstm_lm.model import Initializer, LanguageModel, Shape
 
-    chosen = settings.model
+    chosen, vocabulary_size = settings.model, len(counts)
     if chosen.adaptive_cutoffs and chosen.adaptive_cutoffs[-1] >= vocabulary_size:
         raise console.UserError(
             f"params.yaml: model.adaptive_cutoffs = {chosen.adaptive_cutoffs}: must be below {vocabulary_size}, the size of the vocabulary"
@@ -121,7 +120,27 @@ def build(settings, vocabulary_size):
         tie_weights=chosen.tie_weights,
         adaptive_cutoffs=chosen.adaptive_cutoffs or (),
     )
-    return LanguageModel(shape, Initializer(chosen.initializer, chosen.initializer_scale, settings.train.seed))
+    model = LanguageModel(shape, Initializer(chosen.initializer, chosen.initializer_scale, settings.train.seed))
+    if chosen.unigram_bias:
+        model.start_from_unigram(counts)
+    return model
+
+
+def regularization(settings):
+    """What `model.*` and `train.*` say about it."""
+    from lstm_lm.model import Regularization
+
+    chosen, train = settings.model, settings.train
+    return Regularization(
+        dropout_words=chosen.dropout_words,
+        dropout_input=chosen.dropout_input,
+        dropout_hidden=chosen.dropout_hidden,
+        dropout_output=chosen.dropout_output,
+        dropout_recurrent=chosen.dropout_recurrent,
+        locked=chosen.locked_dropout,
+        activation=train.activation_regularization,
+        temporal=train.temporal_regularization,
+    )
 
 
 def draw(train_step, step, language_model):

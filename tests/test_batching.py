@@ -13,7 +13,7 @@ def test_streams_are_contiguous_and_drop_one_short_tail():
 def test_targets_are_the_next_words_across_the_windows_edge():
     streams = batching.stream(np.arange(200, dtype=np.int32), 4)
     windows = list(batching.stream_windows(streams, 7))
-    assert len(windows) == batching.stream_steps(streams, 7) == 7
+    assert len(windows) == batching.steps_per_epoch(streams, "stream", 7) == 7
     inputs = np.concatenate([x for x, _ in windows], axis=1)
     targets = np.concatenate([y for _, y in windows], axis=1)
     assert (targets == inputs + 1).all()  # the text counts up, so the next word is one more
@@ -23,9 +23,25 @@ def test_targets_are_the_next_words_across_the_windows_edge():
 
 
 def test_a_text_of_exactly_one_window_is_one_step():
-    assert batching.stream_steps(batching.stream(np.arange(16, dtype=np.int32), 2), 7) == 1
+    assert batching.steps_per_epoch(batching.stream(np.arange(16, dtype=np.int32), 2), "stream", 7) == 1
     with pytest.raises(ValueError, match="too few"):
         batching.stream(np.arange(3, dtype=np.int32), 2)
+
+
+def test_short_windows_move_the_edges_from_epoch_to_epoch_and_lose_no_word():
+    streams = batching.stream(np.arange(4000, dtype=np.int32), 4)
+    epochs = [list(batching.epoch(streams, "stream", 7, 1, number, 0.3)) for number in (1, 2, 1)]
+    for number, windows in zip((1, 2), epochs, strict=False):
+        assert len(windows) == batching.steps_per_epoch(streams, "stream", 7, 1, number, 0.3)
+        inputs, targets = (np.concatenate(part, axis=1) for part in zip(*windows, strict=True))
+        assert (inputs == streams[:, : inputs.shape[1]]).all()
+        assert (targets == inputs + 1).all()
+        assert streams.shape[1] - inputs.shape[1] <= 7
+        assert {x.shape[1] for x, _ in windows} == {3, 7}
+        assert np.mean([x.shape[1] == 3 for x, _ in windows]) == pytest.approx(0.3, abs=0.1)
+    lengths = [[x.shape[1] for x, _ in windows] for windows in epochs]
+    assert lengths[0] == lengths[2] != lengths[1]
+    assert [x.shape[1] for x, _ in batching.stream_windows(streams, 1, 0.5, np.random.default_rng(0))] == [1] * 999
 
 
 def test_cookbook_chunks_are_the_books():

@@ -7,9 +7,10 @@ import tensorflow as tf
 from conftest import PROJECT
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
-from lstm_lm.model import Initializer, LanguageModel, Shape
+from lstm_lm.model import Initializer, LanguageModel, Regularization, Shape
 from lstm_lm.training import Trainer
 from plain import held_out
+from train import regularization
 
 SETTINGS = params.check(params.changed(params.read(PROJECT / "params.yaml"), params.preset("cookbook", PROJECT / "presets")))
 VOCABULARY, BATCH, TIME, UNITS = 60, 10, 12, 16
@@ -90,6 +91,9 @@ class Losses(Observer):
         self.rows.append(row)
 
 
+NOTHING = Regularization()
+
+
 def ours(model, ids, epochs):
     train = batching.cookbook(ids, BATCH, TIME)
     about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
@@ -98,9 +102,7 @@ def ours(model, ids, epochs):
     )
     losses = Losses()
     chosen = SETTINGS.train.model_copy(update={"epochs": epochs, "status_every": 1})
-    trainer = Trainer(
-        model, data, chosen, SETTINGS.model.dropout, SETTINGS.model.locked_dropout, SETTINGS.train.precision, observers=[losses]
-    )
+    trainer = Trainer(model, data, chosen, NOTHING, SETTINGS.train.precision, observers=[losses])
     trainer.run()
     return losses.rows
 
@@ -125,5 +127,6 @@ def test_it_has_the_books_sizes():
     model, train = SETTINGS.model, SETTINGS.train
     assert (SETTINGS.batching.recipe, SETTINGS.batching.batch_size, SETTINGS.batching.sequence_length) == ("cookbook", 100, 50)
     assert (model.embedding_size, model.hidden_size, model.layers) == (128, 128, 1)
-    assert (model.initializer, model.initializer_scale, model.dropout) == ("normal", 1.0, 0.0)
+    assert (model.initializer, model.initializer_scale, model.unigram_bias) == ("normal", 1.0, False)
+    assert regularization(SETTINGS) == NOTHING
     assert (train.epochs, train.optimizer, train.learning_rate, train.clip_norm) == (10, "adam", 0.001, 4.5)

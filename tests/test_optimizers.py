@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.optimizers import Adam, clip, learning_rate, summed
+from lstm_lm.optimizers import Adam, average, clip, learning_rate, summed
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -70,3 +70,15 @@ def test_schedules():
     assert short[9] == max(short) == 1.0  # a warm-up is at most a quarter of the training
     assert short[39] == pytest.approx(0.0)
     assert learning_rate(1, 3, 1.0, "constant", 100) == 1.0
+
+
+def test_averages_follow_their_variables_faster_at_first():
+    values = np.random.default_rng(0).normal(size=[40, 2, 3]).astype(np.float32)
+    variable, of_it = tf.Variable(values[0]), tf.Variable(values[0])
+    expected = values[0].astype(np.float64)
+    for step, value in enumerate(values, 1):
+        variable.assign(value)
+        average([of_it], [variable], 0.6, tf.constant(step))
+        decay = min(0.6, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+        np.testing.assert_allclose(of_it, expected, rtol=1e-4, atol=1e-6)

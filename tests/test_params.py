@@ -42,7 +42,7 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ('keep_punctuation: "-\'"', "keep_punctuation: a-", 'vocab.keep_punctuation = "a-": must be punctuation marks only'),
         ("registered_model: lstm_lm", "registered_model: a/b", 'tracking.registered_model = "a/b": must be letters, digits'),
         ("experiment: lstm_lm", "experiment: ../x", 'tracking.experiment = "../x": must be letters, digits'),
-        ("dropout: 0.25", "dropout: .nan", "model.dropout"),
+        ("dropout_input: 0.25", "dropout_input: .nan", "model.dropout_input"),
         ("tracking:", "trackin:", "trackin: unknown key; did you mean tracking?"),
         ("  layers: 1 ", "  # layers: 1 ", "model.layers: missing"),
         ("layers: 1", "layers: [1", "not valid YAML"),

@@ -356,7 +356,10 @@ def changed(changes):
         ({"evaluate_sample.max_words": 7, "tracking.experiment": "other"}, "default"),
         (params.preset("cookbook", PROJECT / "presets"), "cookbook"),
         ({**params.preset("cookbook", PROJECT / "presets"), "model.hidden_size": 64}, "cookbook hidden_size=64"),
-        ({"model.dropout": 0.1, "model.layers": 3, "train.epochs": 9, "train.seed": 2}, "default layers=3 dropout=0.1 seed=2 and 1 more"),
+        (
+            {"model.dropout_output": 0.1, "model.layers": 3, "train.epochs": 9, "train.seed": 2},
+            "default layers=3 dropout_output=0.1 seed=2 and 1 more",
+        ),
         ({"download.source": {"path": "data/own"}}, 'default source={"path": "data/own"}'),
     ],
 )

@@ -8,10 +8,13 @@ import tensorflow as tf
 from conftest import PROJECT
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
+from lstm_lm.model import Regularization
 from lstm_lm.training import Diverged, Stopped, Trainer
 from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
+NONE = Regularization()
+SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
 
 
 class Recorder(Observer):
@@ -54,8 +57,7 @@ def train(model, data=None, chosen=None, dropout=0.0, precision="float32", write
         model,
         data or batches(),
         chosen or settings(),
-        dropout=dropout,
-        locked_dropout=True,
+        regularization=Regularization(dropout_input=dropout, dropout_output=dropout),
         precision=precision,
         write=write,
         observers=[recorder],
@@ -105,8 +107,65 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training(tiny_model):
     assert len(losses) == best + 1 + 3 < 30
     assert (result.best_epoch, result.best_validation_loss) == (best + 1, losses[best])
     # The model itself is the best one again.
-    again = Trainer(model, batches(held_out_shift=2), settings(), 0.0, True, "float32").validation_loss()
+    again = Trainer(model, batches(held_out_shift=2), settings(), NONE, "float32").validation_loss()
     assert again == pytest.approx(losses[best], rel=1e-6)
+
+
+def test_validation_within_an_epoch_keeps_the_best_weights_too(tiny_model):
+    model = tiny_model(scale=0.1)
+    result, recorder = train(model, batches(held_out_shift=2), settings(epochs=3, validate_every=4))
+    validated = {row.step: row.validation_loss for row in recorder.rows if row.validation_loss}
+    assert list(validated) == sorted({*range(4, 88, 4), 29, 58, 87})
+    assert [row.step for row in recorder.rows] == sorted({*validated, *range(10, 88, 10)})
+    best = min(validated, key=validated.get)
+    assert best % 29  # not at an epoch's end
+    assert (result.best_step, result.best_validation_loss) == (best, validated[best])
+    assert Trainer(model, batches(held_out_shift=2), settings(), NONE, "float32").validation_loss() == pytest.approx(
+        validated[best], rel=1e-6
+    )
+
+
+def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own(tiny_model):
+    plain, averaged = tiny_model(scale=0.1), tiny_model(scale=0.1)
+    chosen = settings(epochs=1, schedule="constant")
+    steps = []
+
+    class Weights(Observer):
+        def stepped(self, step):
+            steps.append({name: variable.numpy() for name, variable in plain.weights.items()})
+
+    initial = {name: variable.numpy() for name, variable in plain.weights.items()}
+    Trainer(plain, batches(), chosen, NONE, "float32", observers=[Weights()], steps_per_call=1).run()
+    trainer = Trainer(averaged, batches(), chosen.model_copy(update={"ema_decay": 0.8}), NONE, "float32")
+    trainer.run()
+    for name, expected in initial.items():
+        expected = expected.astype(np.float64)  # noqa: PLW2901
+        for step, weights in enumerate(steps, 1):
+            decay = min(0.8, (1 + step) / (10 + step))
+            expected = decay * expected + (1 - decay) * weights[name]  # noqa: PLW2901
+        np.testing.assert_allclose(averaged.weights[name], expected, rtol=1e-3, atol=1e-5)
+        assert (averaged.weights[name].numpy() != plain.weights[name].numpy()).any()
+
+
+def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate(tiny_model):
+    model = tiny_model(scale=0.1)
+    chosen = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
+    trainer = Trainer(model, batches(), chosen, NONE, "float32", observers=[recorder := Recorder()])
+    rates = {}
+
+    def spy(real):
+        def call(ids, targets, state, first, given):
+            rates.setdefault(ids.shape[2], set()).update(np.asarray(given).tolist())
+            return real(ids, targets, state, first, given)
+
+        return call
+
+    trainer.train_steps, trainer.train_short_steps = spy(trainer.train_steps), spy(trainer.train_short_steps)
+    result = trainer.run()
+    assert {length: sorted(of_it) for length, of_it in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
+    lengths = [ids.shape[1] for number in (1, 2) for ids, _ in batching.epoch(batches().train, "stream", 5, 1, number, 0.4)]
+    assert result.steps == len(lengths)
+    assert [row.words_seen for row in recorder.rows] == (4 * np.cumsum(lengths)).tolist()
 
 
 def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
@@ -132,7 +191,7 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(epochs=2), 0.0, True, "float32", steps_per_call=1)
+    trainer = Trainer(model, batches(), settings(epochs=2), NONE, "float32", steps_per_call=1)
     real, states = trainer.train_steps, []
 
     def spy(ids, targets, state, first, rates):
@@ -148,7 +207,7 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
 
 def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(state_reset=0.5), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(state_reset=0.5), NONE, "float32")
     seen, real = [], model.training_loss
     model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
     ids, targets = next(batching.stream_windows(batches().train, 5))
@@ -164,7 +223,7 @@ def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
 
 def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), NONE, "float32")
     seen = []
     trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(batching.stream_windows(batches().train, 5))
@@ -208,15 +267,16 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(tiny_model, r
     def trainer(recorder, stop=None):
         nonlocal model
         model = tiny_model(scale=0.1)
-        chosen = settings(epochs=3, state_reset=0.2, patience=2)
+        short = 0.3 if recipe == "stream" else 0.0
+        chosen = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short)
         # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
-        return Trainer(model, batches(recipe), chosen, 0.3, True, precision, write, [recorder], Kept(), stop, 1 if stop else None)
+        return Trainer(model, batches(recipe), chosen, SOME, precision, write, [recorder], Kept(), stop, 1 if stop else None)
 
     model = None
     whole = Recorder()
     result = trainer(whole).run()
     expected = {name: variable.numpy() for name, variable in model.weights.items()}
-    epoch = result.steps // 3
+    epoch = next(row.step for row in whole.rows if row.epoch == 2) - 1
     # At the very end of an epoch, and twice, within the first and within a later one.
     for stops in ([epoch], [7, epoch + 4]):
         recorder, saved = Recorder(), None
@@ -246,10 +306,10 @@ def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
             self.before = step, rows, samples
 
     first, listener = Recorder(), Listener()
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [first], Kept(), StopAfter(24), 1)
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [first], Kept(), StopAfter(24), 1)
     with pytest.raises(Stopped):
         part.run()
-    rest = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [listener], Kept())
+    rest = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [listener], Kept())
     rest.restore(*part.checkpoints.saved)
     rest.run()
     assert listener.before == (25, first.rows, [])
@@ -257,10 +317,10 @@ def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
 
 
 def test_a_checkpoint_is_of_one_precision(tiny_model):
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32", None, [], Kept(), StopAfter(3), 1)
+    part = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [], Kept(), StopAfter(3), 1)
     with pytest.raises(Stopped):
         part.run()
-    other = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "bfloat16")
+    other = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "bfloat16")
     with pytest.raises(ValueError, match="float32 cannot go on in bfloat16"):
         other.restore(*part.checkpoints.saved)
 
@@ -268,7 +328,7 @@ def test_a_checkpoint_is_of_one_precision(tiny_model):
 @pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
 def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tiny_model, broken, value):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32", steps_per_call=1)
+    trainer = Trainer(model, batches(), settings(), NONE, "float32", steps_per_call=1)
     real = trainer.train_steps
 
     def sabotage(ids, targets, state, first, rates):
@@ -284,27 +344,27 @@ def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tin
     # Those of the last row of the history.
     again = tiny_model(scale=0.1)
     with pytest.raises(Stopped):
-        Trainer(again, batches(), settings(), 0.0, True, "float32", interruption=StopAfter(9), steps_per_call=1).run()
+        Trainer(again, batches(), settings(), NONE, "float32", interruption=StopAfter(9), steps_per_call=1).run()
     for name, variable in model.weights.items():
         assert (variable.numpy() == again.weights[name].numpy()).all(), name
 
 
 def test_a_step_that_is_not_sound_updates_nothing(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(max_loss=1.0), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(max_loss=1.0), NONE, "float32")
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(batching.stream_windows(batches().train, 5))
     loss, _, sound, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(loss) > 1.0
     assert not sound
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
-    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(), NONE, "float32")
     trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
 
 
 def test_a_validation_loss_that_is_not_finite_is_a_divergence(tiny_model):
-    trainer = Trainer(tiny_model(scale=0.1), batches(), settings(), 0.0, True, "float32")
+    trainer = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32")
     trainer.validation_loss = lambda: float("nan")
     with pytest.raises(Diverged) as diverged:
         trainer.run()
@@ -315,7 +375,7 @@ def test_a_loss_above_the_bound_has_exploded(tiny_model):
     model = tiny_model(scale=0.1)
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     with pytest.raises(Diverged) as diverged:
-        Trainer(model, batches(), settings(max_loss=1.0), 0.0, True, "float32").run()
+        Trainer(model, batches(), settings(max_loss=1.0), NONE, "float32").run()
     assert diverged.value.step == 1
     assert diverged.value.loss == pytest.approx(np.log(WORDS), rel=0.1)
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
@@ -323,7 +383,7 @@ def test_a_loss_above_the_bound_has_exploded(tiny_model):
 
 def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(), NONE, "float32")
     real = trainer.train_steps
 
     def explode(ids, targets, state, first, rates):
@@ -349,8 +409,8 @@ def test_the_test_split_is_never_read(tiny_model):
 def test_several_steps_a_call_are_the_single_steps(tiny_model, together):
     def outcome(steps_per_call):
         model, recorder = tiny_model(scale=0.1), Recorder()
-        chosen = settings(epochs=2, state_reset=0.2)
-        Trainer(model, batches(), chosen, 0.3, True, "float32", None, [recorder], steps_per_call=steps_per_call).run()
+        chosen = settings(epochs=2, state_reset=0.2, short_windows=0.3)
+        Trainer(model, batches(), chosen, SOME, "float32", None, [recorder], steps_per_call=steps_per_call).run()
         rows = [replace(row, words_per_second=0) for row in recorder.rows]
         return {name: variable.numpy() for name, variable in model.weights.items()}, rows
 
@@ -361,7 +421,7 @@ def test_several_steps_a_call_are_the_single_steps(tiny_model, together):
 
 def test_a_call_of_several_steps_ends_at_one_that_is_not_sound(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), 0.0, True, "float32")
+    trainer = Trainer(model, batches(), settings(), NONE, "float32")
     windows = list(batching.stream_windows(batches().train, 5))[:4]
     ids, targets = (np.stack(part) for part in zip(*windows, strict=True))
     rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
@@ -410,7 +470,7 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_mo
 
     def curve(kind, precision):
         recorder = Recorder()
-        kind(tiny_model(scale=0.1), data, chosen, 0.0, True, precision, None, [recorder]).run()
+        kind(tiny_model(scale=0.1), data, chosen, NONE, precision, None, [recorder]).run()
         return np.array([row.loss for row in recorder.rows])
 
     fast, slow = curve(Trainer, precision), curve(Plain, "float32")
@@ -423,7 +483,7 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_mo
 def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(tiny_model, way):
     model = tiny_model(scale=0.1, projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
     chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
-    trainer = Trainer(model, batches(), chosen, 0.0, True, "float32", observers=[recorder := Recorder()])
+    trainer = Trainer(model, batches(), chosen, NONE, "float32", observers=[recorder := Recorder()])
     assert trainer.lazy
     trainer.run()
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
@@ -435,7 +495,7 @@ def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(tiny_m
 def test_a_step_leaves_rows_that_it_does_not_use_as_they_are(tiny_model):
     model = tiny_model(scale=0.1, vocabulary_size=4000, tie_weights=False, projection_size=None)
     data = replace(batches(), vocabulary_size=4000)
-    trainer = Trainer(model, data, settings(sampled_words=20), 0.0, True, "float32")
+    trainer = Trainer(model, data, settings(sampled_words=20), NONE, "float32")
     before = model.softmax.numpy(), model.embedding.numpy()
     ids, targets = next(batching.stream_windows(data.train, 5))
     trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
@@ -450,7 +510,7 @@ def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
     words = 2**26  # 256 MiB
     np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.int32, (4, words // 4))
     data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
-    trainer = Trainer(tiny_model(), data, settings(status_every=10_000, sample_every=10_000), 0.0, True, "float32", steps_per_call=8)
+    trainer = Trainer(tiny_model(), data, settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
     before, most = psutil.Process().memory_info().rss, 0
     for _ in trainer._calls(1, 0, 0):
         most = max(most, psutil.Process().memory_info().rss - before)

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import protocol
 from lstm_lm import dataset, history, memory, params, training
-from lstm_lm.model import Initializer, LanguageModel, Shape
+from lstm_lm.model import Initializer, LanguageModel, Regularization, Shape
 
 
 class Done(Exception):
@@ -101,8 +101,7 @@ def main():
             build(chosen),
             batches(chosen),
             train,
-            dropout=chosen["dropout"],
-            locked_dropout=True,
+            regularization=Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
             precision=chosen["precision"],
             observers=[history.Terminal(nowhere), history.Files(folder), Paused(chosen)],
             interruption=SimpleNamespace(reason=None),

@@ -1,5 +1,7 @@
 """Streams of word ids -> windows for truncated backpropagation through time. NumPy only; shapes are [batch, time]."""
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -21,23 +23,36 @@ def stream(ids, batch_size):
     return np.ascontiguousarray(ids[: batch_size * length].reshape(batch_size, length))
 
 
-def stream_windows(streams, sequence_length):
+def stream_windows(streams, sequence_length, short=0.0, draws=None):
     """Windows over the streams: window k + 1 starts where window k ended, targets are the next words.
 
     Args:
         streams: int32 [batch, words].
         sequence_length: words a window.
+        short: chance of each window to have half of them only, so that the edges, over which no gradient goes, are elsewhere in
+            every epoch (Merity et al. 2018).
+        draws: numpy.random.Generator, which says which; not used if `short` is 0.
     Yields:
-        (inputs, targets), int32 [batch, sequence_length] each. A shorter tail is dropped.
+        (inputs, targets), int32 [batch, sequence_length or its half] each. A shorter tail is dropped.
     """
-    for start in range(0, stream_steps(streams, sequence_length) * sequence_length, sequence_length):
-        stop = start + sequence_length
+    edges = stream_edges(streams.shape[1], sequence_length, short, draws)
+    for start, stop in pairwise(edges.tolist()):
         yield streams[:, start:stop], streams[:, start + 1 : stop + 1]
 
 
-def stream_steps(streams, sequence_length):
-    """Number of windows that `stream_windows` yields."""
-    return (streams.shape[1] - 1) // sequence_length
+def stream_edges(words, sequence_length, short=0.0, draws=None):
+    """Where the windows of `stream_windows` begin and end: int64 [windows + 1]. words: of a stream."""
+    if not short:
+        return np.arange((words - 1) // sequence_length + 1) * sequence_length
+    # As many draws as there would be windows if all were short.
+    lengths = np.where(draws.random((words - 1) // half(sequence_length) + 1) < short, half(sequence_length), sequence_length)
+    edges = np.concatenate([[0], np.cumsum(lengths)])
+    return edges[edges < words]
+
+
+def half(sequence_length):
+    """Words of a short window."""
+    return max(1, sequence_length // 2)
 
 
 def cookbook(ids, batch_size, sequence_length):
@@ -124,21 +139,25 @@ def cookbook_windows(chunks, order):
         yield chunks[i], np.roll(chunks[i], -1, axis=1)
 
 
-def epoch(train, recipe, sequence_length, seed, number):
+def epoch(train, recipe, sequence_length, seed, number, short=0.0):
     """The windows of one epoch, in order.
 
     Args:
         train: the array that `stream` or `cookbook` made.
         recipe: "stream" or "cookbook".
-        seed, number: the training's seed and the epoch's number; together they fix the cookbook's shuffle.
+        seed, number: the training's seed and the epoch's number; together they fix the cookbook's shuffle and which windows are short.
+        short: as of `stream_windows`; the cookbook's chunks are all of one length.
     Returns:
         iterator of (inputs, targets), int32 [batch, time] each.
     """
+    draws = np.random.default_rng([seed, number])
     if recipe == "stream":
-        return stream_windows(train, sequence_length)
-    return cookbook_windows(train, np.random.default_rng([seed, number]).permutation(len(train)))
+        return stream_windows(train, sequence_length, short, draws)
+    return cookbook_windows(train, draws.permutation(len(train)))
 
 
-def steps_per_epoch(train, recipe, sequence_length):
-    """Number of windows in an epoch. Of `train` only its shape counts."""
-    return stream_steps(train, sequence_length) if recipe == "stream" else train.shape[0]
+def steps_per_epoch(train, recipe, sequence_length, seed=0, number=1, short=0.0):
+    """Number of windows in an epoch, as `epoch` cuts it. Of `train` only its shape counts."""
+    if recipe == "stream":
+        return len(stream_edges(train.shape[1], sequence_length, short, np.random.default_rng([seed, number]))) - 1
+    return train.shape[0]

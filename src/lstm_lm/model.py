@@ -8,6 +8,7 @@ import tensorflow as tf
 from lstm_lm import adaptive_softmax, losses, lstm
 
 SAMPLE_SEED = 0x5A3  # tells these random numbers from those of dropout
+SITES = ("input", "layer", "words", "recurrent")  # of dropout: each has random numbers of its own
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,21 @@ class LanguageModel(tf.Module):
     def parameter_count(self):
         return sum(int(variable.shape.num_elements()) for variable in self.weights.values())
 
+    def start_from_unigram(self, counts):
+        """Set the softmax's biases so that, but for what comes in, each word has its share of the training text.
+
+        Without this the first steps go into learning little else (as for the bias of rare classes: Lin et al. 2017, focal loss, 3.3).
+
+        Args:
+            counts: int [vocabulary], occurrences in the training text; 1 is added to each.
+        """
+        shares = np.log((np.asarray(counts, np.float64) + 1) / (np.sum(counts) + len(counts)))
+        frequent = self.tails[0].start if self.tails else len(shares)
+        whole_tails = [np.logaddexp.reduce(shares[tail.start : tail.stop]) for tail in self.tails]
+        self.softmax_bias.assign(np.concatenate([shares[:frequent], whole_tails]).astype(np.float32))
+        for tail, whole in zip(self.tails, whole_tails, strict=True):
+            tail.bias.assign((shares[tail.start : tail.stop] - whole).astype(np.float32))
+
     def initial_state(self, batch_size):
         """Zeros, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""
         return tf.zeros([self.shape.layers, 2, batch_size, self.shape.hidden_size])
@@ -186,43 +202,46 @@ class LanguageModel(tf.Module):
                 return adaptive_softmax.log_probabilities(hidden, self.softmax, self.softmax_bias, self.tails)
             return tf.tensordot(hidden, self.softmax_weights, [[-1], [1]]) + self.softmax_bias
 
-    def training_loss(self, ids, targets, state, dropout=None, dtype=tf.float32, sampled=None):
+    def training_loss(self, ids, targets, state, noise=None, dtype=tf.float32, sampled=None):
         """The training view: the loss of one window.
 
         Args:
             ids, targets: int32 [batch, time], both sizes known while tracing.
             state: float32 [layers, 2, batch, hidden].
-            dropout: Dropout, or None.
+            noise: Noise, or None.
             dtype: of the matrix products' factors: tf.float32 or tf.bfloat16.
             sampled: SampledSoftmax, or None for the exact loss.
         Returns:
-            (nats per word, float32 scalar; next state)
+            (nats per word, float32 scalar; next state; float32 scalar that is added to what is minimised, 0.0 without such noise)
         """
-        x, state = self.training_encode(ids, state, dropout, dtype)
+        x, state, penalty = self.training_encode(ids, state, noise, dtype)
         with tf.name_scope("softmax"):
             hidden = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
             targets = tf.reshape(targets, [-1])
             weights = self.softmax_weights, self.softmax_bias
             if self.tails:
-                return adaptive_softmax.cross_entropy(hidden, *weights, self.tails, targets, dtype), state
-            if sampled is not None:
+                loss = adaptive_softmax.cross_entropy(hidden, *weights, self.tails, targets, dtype)
+            elif sampled is not None:
                 sample = sampled.draw(self.shape.vocabulary_size)
-                return losses.sampled_softmax_cross_entropy(hidden, *weights, targets, *sample, dtype), state
-            return losses.chunked_softmax_cross_entropy(hidden, *weights, targets, dtype), state
+                loss = losses.sampled_softmax_cross_entropy(hidden, *weights, targets, *sample, dtype)
+            else:
+                loss = losses.chunked_softmax_cross_entropy(hidden, *weights, targets, dtype)
+        return loss, state, penalty
 
-    def training_encode(self, ids, state, dropout=None, dtype=tf.float32):
-        """The training view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
-        drop = dropout or (lambda x, site: x)
+    def training_encode(self, ids, state, noise=None, dtype=tf.float32):
+        """The training view up to the softmax's input: (float32 [batch, time, output_size], next state, penalty)."""
+        noise = noise or Noise(Regularization(), 0, tf.constant(0))
         with tf.name_scope("embedding"):
-            x = drop(tf.gather(self.embedding, ids), 0)  # [batch, time, embedding]
+            x = noise.on_words(tf.gather(self.embedding, ids), ids, self.shape.vocabulary_size)  # [batch, time, embedding]
+            x = noise.on_input(x)
         states = []
         for layer in range(self.shape.layers):
             with tf.name_scope(f"lstm_{layer}"):
-                weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
-                x, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
-                x = drop(x, layer + 1)
+                weights = self.kernels[layer], noise.on_recurrent(self.recurrents[layer], layer), self.biases[layer]
+                raw, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
+                x = noise.on_layer(raw, layer, last=layer == self.shape.layers - 1)
                 states.append(tf.stack([h, c]))
-        return self._project(x, dtype), tf.stack(states)
+        return self._project(x, dtype), tf.stack(states), noise.penalty(x, raw)
 
     def _project(self, x, dtype=tf.float32):
         if self.projection is None:
@@ -232,29 +251,81 @@ class LanguageModel(tf.Module):
 
 
 @dataclass(frozen=True)
-class Dropout:
-    """Dropout whose masks depend only on the seed and the step, so that a step can be repeated exactly.
+class Regularization:
+    """What keeps a training from learning its text by heart. Each is off at 0. For what AWD-LSTM makes of them see Merity et al. 2018.
 
     Attributes:
-        rate: share of units set to 0 while the others are scaled up.
+        dropout_words: share of the vocabulary whose embedding is 0 for a window (Gal & Ghahramani 2016).
+        dropout_input, dropout_hidden, dropout_output: share of units set to 0, while the others are scaled up, of the embedding's output,
+            between LSTM layers, and of the last layer's output (Zaremba et al. 2014).
+        dropout_recurrent: share of the recurrent weights set to 0 for a window (DropConnect, Wan et al. 2013).
         locked: one mask for all words of a row's window (variational dropout, Gal & Ghahramani 2016), not one a word.
+        activation: times the mean square of the last layer's output after dropout, is added to the loss (Merity et al. 2017).
+        temporal: times the mean square of its change from one word to the next, before dropout, likewise.
+    """
+
+    dropout_words: float = 0.0
+    dropout_input: float = 0.0
+    dropout_hidden: float = 0.0
+    dropout_output: float = 0.0
+    dropout_recurrent: float = 0.0
+    locked: bool = True
+    activation: float = 0.0
+    temporal: float = 0.0
+
+
+@dataclass(frozen=True)
+class Noise:
+    """The Regularization of one step. Its masks depend only on the seed and the step, so that a step can be repeated exactly.
+
+    Attributes:
+        rates: Regularization.
         seed: int.
         step: int32 scalar tensor, the optimiser's step.
     """
 
-    rate: float
-    locked: bool
+    rates: Regularization
     seed: int
     step: tf.Tensor
 
-    def __call__(self, x, site):
-        """x: float32 [batch, time, units]; site: an int that tells the places of the model apart."""
-        if not self.rate:
+    def on_words(self, x, ids, vocabulary_size):
+        """x: float32 [batch, time, embedding], of int32 [batch, time]: the same words are 0 wherever they occur."""
+        rate = self.rates.dropout_words
+        return x * tf.gather(self._mask([vocabulary_size], rate, "words"), ids)[..., tf.newaxis] if rate else x
+
+    def on_input(self, x):
+        """x: float32 [batch, time, embedding]."""
+        return self._drop(x, self.rates.dropout_input, "input")
+
+    def on_recurrent(self, weights, layer):
+        """weights: float32 [hidden, 4 hidden]."""
+        rate = self.rates.dropout_recurrent
+        return weights * self._mask(weights.shape, rate, "recurrent", layer) if rate else weights
+
+    def on_layer(self, x, layer, last):
+        """x: float32 [batch, time, hidden], what a layer gives; last: whether it is the last one."""
+        return self._drop(x, self.rates.dropout_output if last else self.rates.dropout_hidden, "layer", layer)
+
+    def penalty(self, dropped, raw):
+        """What the last layer's outputs, after and before dropout, float32 [batch, time, hidden], add to the loss: float32 scalar."""
+        penalty = tf.constant(0.0)
+        if self.rates.activation:
+            penalty += self.rates.activation * tf.reduce_mean(tf.square(dropped))
+        if self.rates.temporal and raw.shape[1] > 1:
+            penalty += self.rates.temporal * tf.reduce_mean(tf.square(raw[:, 1:] - raw[:, :-1]))
+        return penalty
+
+    def _drop(self, x, rate, *site):
+        if not rate:
             return x
-        shape = tf.shape(x)
-        noise = tf.stack([shape[0], 1 if self.locked else shape[1], shape[2]])
-        draws = tf.random.stateless_uniform(noise, seed=tf.stack([(self.seed + 1_000_003 * site) % 2**31, self.step]))
-        return x * tf.cast(draws >= self.rate, tf.float32) / (1 - self.rate)
+        batch, time, units = x.shape
+        return x * self._mask([batch, 1 if self.rates.locked else time, units], rate, *site)
+
+    def _mask(self, shape, rate, site, layer=0):
+        """0 for a share of `rate`, else 1 / (1 - rate); other numbers for every site and layer of the model."""
+        place = SITES.index(site) + len(SITES) * layer
+        draws = tf.random.stateless_uniform(shape, seed=tf.stack([(self.seed + 1_000_003 * place) % 2**31, self.step]))
+        return tf.cast(draws >= rate, tf.float32) / (1 - rate)
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,20 @@ class Adam(tf.Module):
         variable.scatter_sub(tf.IndexedSlices(change, rows))
 
 
+def average(averages, variables, decay, step):
+    """Move averages towards their variables: an exponential moving average of the weights (Polyak & Juditsky 1992).
+
+    Args:
+        averages, variables: lists of tf.Variable, in the same order.
+        decay: how much of an average stays in a step; less in the first ones, or the initial weights would be in it for long.
+        step: int32 scalar, 1 for the first.
+    """
+    step = tf.cast(step, tf.float32)
+    moved = 1 - tf.minimum(decay, (1 + step) / (10 + step))
+    for of_it, variable in zip(averages, variables, strict=True):
+        of_it.assign_sub(moved * (of_it - variable))
+
+
 def summed(gradient):
     """A gradient of rows (tf.IndexedSlices) with each row once; a dense one as it is."""
     if not isinstance(gradient, tf.IndexedSlices):

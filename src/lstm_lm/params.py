@@ -26,6 +26,7 @@ IN_WORDS = {
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Words = Annotated[list[str], Field(min_length=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
@@ -108,7 +109,12 @@ class Model(Section):
     adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
     initializer: Literal["uniform", "normal"]
     initializer_scale: Annotated[float, Field(gt=0, le=1000)]
-    dropout: Annotated[float, Field(ge=0, lt=1)]
+    unigram_bias: bool
+    dropout_words: Rate
+    dropout_input: Rate
+    dropout_hidden: Rate
+    dropout_output: Rate
+    dropout_recurrent: Rate
     locked_dropout: bool
 
     @property
@@ -145,7 +151,12 @@ class Train(Section):
     schedule: Literal["constant", "cosine"]
     warmup_steps: Annotated[int, Field(ge=0, lt=2**31)]
     clip_norm: Annotated[float, Field(gt=0, le=1e6)]
-    state_reset: Annotated[float, Field(ge=0, lt=1)]
+    state_reset: Rate
+    short_windows: Rate
+    activation_regularization: Annotated[float, Field(ge=0, le=1000)]
+    temporal_regularization: Annotated[float, Field(ge=0, le=1000)]
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    validate_every: Count | None
     patience: Count | None
     max_loss: Annotated[float, Field(gt=0, le=1e6)]
     checkpoint_seconds: Annotated[float, Field(gt=0)]
@@ -192,6 +203,12 @@ class Params(Section):
     def _one_softmax(self):
         if self.train.sampled_words and self.model.adaptive_cutoffs:
             raise ValueError("train.sampled_words and model.adaptive_cutoffs are two ways to the same end: set one of them to null")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_can_be_short(self):
+        if self.train.short_windows and self.batching.recipe != "stream":
+            raise ValueError(f"train.short_windows = {self.train.short_windows:g} needs batching.recipe: stream; with cookbook it is 0")
         return self
 
 

@@ -1,5 +1,6 @@
 """The training loop: windows with carried state, schedule, validation, best weights, early stopping, checkpoints."""
 
+import contextlib
 import functools
 import math
 import time
@@ -12,8 +13,8 @@ import tensorflow as tf
 
 from lstm_lm import arrays, batching, evaluation, losses
 from lstm_lm.history import Row, Sample
-from lstm_lm.model import Dropout, SampledSoftmax
-from lstm_lm.optimizers import Adam, clip, learning_rate, summed
+from lstm_lm.model import Noise, SampledSoftmax
+from lstm_lm.optimizers import Adam, average, clip, learning_rate, summed
 
 RESET_SEED = 0x5EED  # tells these random numbers from those of dropout
 CALL_SECONDS = 0.1  # that one call into TensorFlow may take: so long an interruption waits
@@ -56,20 +57,22 @@ class Progress:
     Random numbers need no state of their own: they depend on the seed, the epoch and the step alone.
 
     Attributes:
-        step: optimiser steps done. epoch: 1 for the first. position: windows of this epoch that are done.
+        step: optimiser steps done. words: seen in them. epoch: 1 for the first. position: windows of this epoch that are done.
         best: (validation loss, step, epoch) of the best weights, or None before the first epoch has ended.
-        losses, norms, measured: of the steps since the last row, and their seconds.
+        losses, norms, measured, told_words: of the steps since the last row, their seconds, and the words seen until then.
         seconds: of training so far, in all the processes that took part.
         sampled: the steps that have their samples. rows, samples: all that was told, as dicts.
     """
 
     step: int = 0
+    words: int = 0
     epoch: int = 1
     position: int = 0
     best: list | None = None
     losses: list = field(default_factory=list)
     norms: list = field(default_factory=list)
     measured: float = 0.0
+    told_words: int = 0
     seconds: float = 0.0
     sampled: list = field(default_factory=list)
     rows: list = field(default_factory=list)
@@ -83,7 +86,7 @@ class Trainer:
         model: LanguageModel; its weights are changed.
         batches: dataset.Batches.
         settings: params.Train.
-        dropout, locked_dropout: see model.Dropout.
+        regularization: model.Regularization.
         precision: "float32" or "bfloat16", of matrix products.
         write: export.Generator, or None for no samples.
         observers: list of history.Observer.
@@ -98,8 +101,7 @@ class Trainer:
         model,
         batches,
         settings,
-        dropout,
-        locked_dropout,
+        regularization,
         precision,
         write=None,
         observers=(),
@@ -110,8 +112,7 @@ class Trainer:
         self.model = model
         self.batches = batches
         self.settings = settings
-        self.dropout = dropout
-        self.locked_dropout = locked_dropout
+        self.regularization = regularization
         self.precision = precision
         self.dtype = tf.as_dtype(precision)
         self.write = write
@@ -125,8 +126,8 @@ class Trainer:
         self.state = model.initial_state(batches.batch_size)
         self.best_weights = {}
         self.recent = 0, self._weights()
-        self.words_per_step = batches.batch_size * batches.sequence_length
         self.optimizer = Adam(list(model.weights.values()), settings.weight_decay)
+        self.averages = [tf.Variable(variable) for variable in model.weights.values()] if settings.ema_decay else []
         # Rows of the embedding that a step does not use stay as they are, and those of a sampled softmax, where all of them are too
         # many to visit in each step.
         self.lazy = bool(settings.sampled_words or model.shape.adaptive_cutoffs)
@@ -134,10 +135,12 @@ class Trainer:
         graph = functools.partial(tf.function, autograph=False)
         size = [batches.batch_size, batches.sequence_length]
         window, windows = tf.TensorSpec(size, tf.int32), tf.TensorSpec([None, *size], tf.int32)
+        short = tf.TensorSpec([None, size[0], batching.half(size[1])], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
         step = tf.TensorSpec([], tf.int32)
         self.train_step = graph(self._train_step, input_signature=[window, window, state, step, tf.TensorSpec([])])
         self.train_steps = graph(self._train_steps, input_signature=[windows, windows, state, step, tf.TensorSpec([None])])
+        self.train_short_steps = graph(self._train_steps, input_signature=[short, short, state, step, tf.TensorSpec([None])])
         self._score = graph(
             self._score_window,
             input_signature=[tf.TensorSpec([None, None], tf.int32)] * 2 + [tf.TensorSpec([*state.shape[:2], None, state.shape[3]])],
@@ -148,7 +151,7 @@ class Trainer:
 
         Nothing is updated if they are not: no training goes on from a gradient that is not finite or a loss above max_loss.
         """
-        dropout = Dropout(self.dropout, self.locked_dropout, self.settings.seed, step)
+        noise = Noise(self.regularization, self.settings.seed, step)
         if self.settings.state_reset:
             # Scoring and generation start from zero state, which training would otherwise see once an epoch: without this some
             # models take off from there into a state they never leave.
@@ -158,14 +161,17 @@ class Trainer:
         sampled = SampledSoftmax(self.settings.sampled_words, self.settings.seed, step) if self.settings.sampled_words else None
         variables = list(self.model.weights.values())
         with tf.GradientTape() as tape:
-            loss, state = self.model.training_loss(ids, targets, state, dropout, self.dtype, sampled)
-        gradients = tape.gradient(loss, variables)
+            loss, state, penalty = self.model.training_loss(ids, targets, state, noise, self.dtype, sampled)
+            minimised = loss + penalty
+        gradients = tape.gradient(minimised, variables)
         gradients = [summed(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]
         gradients, norm = clip(gradients, self.settings.clip_norm)
         sound = tf.logical_and(tf.math.is_finite(norm), loss <= self.settings.max_loss)  # False for a loss that is not a number
 
         def update():
             self.optimizer.apply(gradients, rate, step)
+            if self.averages:
+                average(self.averages, variables, self.settings.ema_decay, step)
             return True
 
         tf.cond(sound, update, lambda: False)
@@ -175,7 +181,7 @@ class Trainer:
         """Several updates, one after the other, up to the first that is not sound.
 
         Args:
-            ids, targets: int32 [steps, batch, time].
+            ids, targets: int32 [steps, batch, time], time that of a whole window or of a short one.
             state: float32 [layers, 2, batch, hidden].
             first: int32 scalar, the step of the first.
             rates: float32 [steps], learning rates.
@@ -183,9 +189,10 @@ class Trainer:
             (losses, gradient norms: float32 [steps]; whether the last step was sound; next state; int32 scalar, how many were taken)
         """
         steps = tf.shape(ids)[0]
+        one_step = self.train_step if ids.shape[2] == self.batches.sequence_length else self._train_step
 
         def body(i, sound, state, told):
-            loss, norm, sound, state = self.train_step(ids[i], targets[i], state, first + i, rates[i])
+            loss, norm, sound, state = one_step(ids[i], targets[i], state, first + i, rates[i])
             return i + 1, sound, state, [array.write(i, value) for array, value in zip(told, (loss, norm), strict=True)]
 
         arrays = [tf.TensorArray(tf.float32, steps, element_shape=[]) for _ in range(2)]
@@ -199,7 +206,7 @@ class Trainer:
         return losses.nats(logits, targets), state
 
     def validation_loss(self):
-        """Nats per word of the validation split, by the protocol of `evaluation`."""
+        """Nats per word of the validation split for the model's weights, by the protocol of `evaluation`."""
         arrays.release(self.batches.train)
         documents = self.batches.documents("validation")
         nats = evaluation.score(self._score, self.model.initial_state, documents, self.batches.vocabulary_size)
@@ -218,8 +225,9 @@ class Trainer:
                 last row of the history (or the initial ones).
         """
         progress, settings, batches = self.progress, self.settings, self.batches
-        epoch_steps = batching.steps_per_epoch(batches.train, batches.recipe, batches.sequence_length)
-        total_steps = epoch_steps * settings.epochs
+        cut = batches.train, batches.recipe, batches.sequence_length, settings.seed
+        epoch_steps = [batching.steps_per_epoch(*cut, 1 + epoch, settings.short_windows) for epoch in range(settings.epochs)]
+        total_steps = sum(epoch_steps)
 
         def rate_at(step):
             return learning_rate(step, total_steps, settings.learning_rate, settings.schedule, settings.warmup_steps)
@@ -232,9 +240,14 @@ class Trainer:
         stopped_early = False
         while progress.epoch <= settings.epochs and not stopped_early:
             for ids, targets in _ahead(self._calls(progress.epoch, progress.position, progress.step)):
-                self._call(ids, targets, [rate_at(progress.step + 1 + i) for i in range(len(ids))])
-                if progress.step % settings.status_every == 0 and progress.step % epoch_steps:
-                    self._report(rate_at(progress.step))
+                # A short window's loss is the mean of fewer words: its update is as much smaller.
+                share = ids.shape[2] / batches.sequence_length
+                self._call(ids, targets, [share * rate_at(progress.step + 1 + i) for i in range(len(ids))])
+                if progress.position < epoch_steps[progress.epoch - 1]:
+                    if settings.validate_every and progress.step % settings.validate_every == 0:
+                        self._validate(rate_at(progress.step))
+                    elif progress.step % settings.status_every == 0:
+                        self._report(rate_at(progress.step))
                 if progress.step % settings.sample_every == 0:
                     self._sample(progress.step)
                 self._pause()
@@ -247,13 +260,19 @@ class Trainer:
     def _calls(self, epoch, position, step):
         """The windows of an epoch from a position on, as many together as one call takes: (inputs, targets), int32
         [steps, batch, time]. No call goes beyond a step at which there is something to tell."""
-        windows = batching.epoch(self.batches.train, self.batches.recipe, self.batches.sequence_length, self.settings.seed, epoch)
-        windows, read = islice(windows, position, None), 0
+        settings, batches = self.settings, self.batches
+        windows = batching.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
+        windows, read, following = islice(windows, position, None), 0, None
+        told = [every for every in (settings.status_every, settings.sample_every, settings.validate_every) if every]
         while True:
-            size = min(self._call_size, *(every - step % every for every in (self.settings.status_every, self.settings.sample_every)))
-            taken = list(islice(windows, size))
-            if not taken:
+            size = min(self._call_size, *(every - step % every for every in told))
+            taken = [following or next(windows, None)]
+            if taken[0] is None:
                 return
+            following = None
+            while len(taken) < size and (following := next(windows, None)) and following[0].shape == taken[0][0].shape:
+                taken.append(following)
+                following = None
             step += len(taken)
             yield tuple(np.stack(part) for part in zip(*taken, strict=True))
             read += sum(ids.nbytes for ids, _ in taken)
@@ -264,7 +283,8 @@ class Trainer:
     def _call(self, ids, targets, rates):
         progress = self.progress
         began = time.perf_counter()
-        told = self.train_steps(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rates, tf.float32))
+        train = self.train_steps if ids.shape[2] == self.batches.sequence_length else self.train_short_steps
+        told = train(ids, targets, self.state, tf.constant(progress.step + 1), tf.constant(rates, tf.float32))
         *told, self.state, taken = told
         losses, norms, sound, taken = (value.numpy() for value in (*told, taken))
         seconds = time.perf_counter() - began
@@ -275,6 +295,7 @@ class Trainer:
         progress.norms += norms.tolist()
         progress.step += len(rates)
         progress.position += len(rates)
+        progress.words += ids.size
         if not self._warm:
             self._warm = True
             for observer in self.observers:
@@ -284,22 +305,43 @@ class Trainer:
         for observer in self.observers:
             observer.stepped(progress.step)
 
-    def _end_epoch(self, rate):
-        """Validate, keep the best weights, and start the next epoch from zero state. Returns whether patience has run out."""
-        progress, patience = self.progress, self.settings.patience
-        validation = self.validation_loss()
-        if not math.isfinite(validation):
-            self._diverge(progress.step, validation, progress.norms[-1])
+    def _validate(self, rate):
+        """Score the weights, or their averages if there are any, tell the result and keep the best weights."""
+        progress = self.progress
+        with self._averaged():
+            validation = self.validation_loss()
+            if not math.isfinite(validation):
+                self._diverge(progress.step, validation, progress.norms[-1])
+            if progress.best is None or validation < progress.best[0]:
+                progress.best = [validation, progress.step, progress.epoch]
+                self.best_weights = self._weights()
         self._report(rate, validation)
-        if progress.best is None or validation < progress.best[0]:
-            progress.best = [validation, progress.step, progress.epoch]
-            self.best_weights = self._weights()
+
+    def _end_epoch(self, rate):
+        """Validate, and start the next epoch from zero state. Returns whether patience has run out."""
+        progress, patience = self.progress, self.settings.patience
+        self._validate(rate)
         out_of_patience = bool(patience) and progress.epoch - progress.best[2] >= patience
         stopped_early = out_of_patience and progress.epoch < self.settings.epochs
         progress.epoch += 1
         progress.position = 0
         self.state = self.model.initial_state(self.batches.batch_size)
         return stopped_early
+
+    @contextlib.contextmanager
+    def _averaged(self):
+        """While this lasts the model has its averaged weights, if the training keeps any."""
+        if not self.averages:
+            yield
+            return
+        weights = self._weights()
+        self._assign(self._averages())
+        try:
+            yield
+        except Diverged:  # which has put the last good weights in place
+            raise
+        else:
+            self._assign(weights)
 
     def _diverge(self, step, loss, norm):
         kept_step, weights = (self.progress.best[1], self.best_weights) if self.progress.best else self.recent
@@ -308,6 +350,9 @@ class Trainer:
 
     def _weights(self):
         return {name: variable.numpy() for name, variable in self.model.weights.items()}
+
+    def _averages(self):
+        return {name: variable.numpy() for name, variable in zip(self.model.weights, self.averages, strict=True)} if self.averages else {}
 
     def _assign(self, weights):
         for name, variable in self.model.weights.items():
@@ -328,6 +373,7 @@ class Trainer:
         for moment, variables in (("m", self.optimizer.m), ("v", self.optimizer.v)):
             arrays |= {f"{moment}/{name}": variable.numpy() for name, variable in zip(self.model.weights, variables, strict=True)}
         arrays |= {f"best/{name}": value for name, value in self.best_weights.items()}
+        arrays |= {f"average/{name}": value for name, value in self._averages().items()}
         return {**arrays, "state": np.asarray(self.state)}, {**asdict(self.progress), "precision": self.precision}
 
     def restore(self, arrays, facts):
@@ -344,6 +390,8 @@ class Trainer:
             weights.assign(arrays[f"weights/{name}"])
             m.assign(arrays[f"m/{name}"])
             v.assign(arrays[f"v/{name}"])
+        for name, average_of_it in zip(self.model.weights if self.averages else (), self.averages, strict=True):
+            average_of_it.assign(arrays[f"average/{name}"])
         self.best_weights = {name: arrays[f"best/{name}"] for name in self.model.weights} if self.progress.best else {}
         self.recent = self.progress.step, self._weights()
         self.state = tf.constant(arrays["state"])
@@ -354,16 +402,16 @@ class Trainer:
         steps = len(progress.losses)
         row = Row(
             step=progress.step,
-            words_seen=progress.step * self.words_per_step,
+            words_seen=progress.words,
             epoch=progress.epoch,
             loss=math.fsum(progress.losses) / steps,
             learning_rate=rate,
             gradient_norm=math.fsum(progress.norms) / steps,
-            words_per_second=steps * self.words_per_step / progress.measured,
+            words_per_second=(progress.words - progress.told_words) / progress.measured,
             validation_loss=validation_loss,
             validation_perplexity=None if validation_loss is None else math.exp(min(validation_loss, 700)),
         )
-        progress.losses, progress.norms, progress.measured = [], [], 0.0
+        progress.losses, progress.norms, progress.measured, progress.told_words = [], [], 0.0, progress.words
         # Not those of the step before a divergence: it is their update that made it.
         self.recent = progress.step, self._weights()
         progress.rows.append(asdict(row))

@@ -112,9 +112,15 @@ class Vocabulary:
 
     @classmethod
     def load(cls, path):
-        csv.field_size_limit(2**31 - 1)  # a word may be of any length
-        with Path(path).open(encoding="utf-8", newline="") as file:
-            return cls([row["word"] for row in csv.DictReader(file)])
+        return cls(load_counts(path)[0])
+
+
+def load_counts(path):
+    """What `Vocabulary.save` wrote: (words, list of str; int64 [words], their occurrences in the training text)."""
+    csv.field_size_limit(2**31 - 1)  # a word may be of any length
+    with Path(path).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row["word"] for row in rows], np.array([int(row["count"]) for row in rows], np.int64)
 
 
 def coverage(counts, points=60):

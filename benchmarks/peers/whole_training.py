@@ -1,0 +1,67 @@
+"""Ours: one whole training by the parameters of params.yaml, or of a preset over it, with the project's own loop. No MLflow, no files."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+
+import protocol
+from lstm_lm import batching, dataset, evaluation, history, memory, params, training, vocabulary
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+sys.path.append(str(PROJECT / "src"))
+
+import train as stage
+
+
+class Curve(history.Observer):
+    """Validation losses over the seconds that went into training alone, without validation."""
+
+    def __init__(self):
+        self.seconds, self.words, self.found = 0.0, 0, []
+
+    def row(self, row):
+        self.seconds += (row.words_seen - self.words) / row.words_per_second
+        self.words = row.words_seen
+        if row.validation_loss is not None:
+            self.found.append((self.seconds, row.validation_loss))
+
+
+def main():
+    memory.keep_freed()
+    chosen = protocol.settings()
+    changes = {**(params.preset(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
+    settings = params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
+    batches = cut(dataset.load(chosen["batches"]), np.load(Path(chosen["data"]) / "train.npy"), settings.batching)
+    counts = vocabulary.load_counts(PROJECT / "data/vocab/vocab.csv")[1]
+    curve = Curve()
+
+    def run(_):
+        precision = chosen["precision"] if settings.train.precision == "auto" else settings.train.precision
+        model = stage.build(settings, counts)
+        trainer = training.Trainer(model, batches, settings.train, stage.regularization(settings), precision, observers=[curve])
+        result = trainer.run()
+        nats = evaluation.score(trainer._score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
+        return {
+            "trained": curve.seconds,  # without validation
+            "curve": curve.found,
+            "validation_loss": result.best_validation_loss,
+            "test_loss": evaluation.figures(nats, batches.held_out["test"])["loss"],
+        }
+
+    protocol.serve(run)
+
+
+def cut(batches, ids, chosen):
+    """The same text, cut as the parameters say."""
+    recipe, size, length = chosen.recipe, chosen.batch_size, chosen.sequence_length
+    train = batching.stream(ids, size) if recipe == "stream" else batching.cookbook(ids, size, length)
+    return dataclasses.replace(batches, recipe=recipe, batch_size=size, sequence_length=length, train=train)
+
+
+if __name__ == "__main__":
+    main()

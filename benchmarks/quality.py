@@ -1,0 +1,119 @@
+"""The section quality: what the minutes of `make repro` buy, beside the book's recipe, PyTorch's example and counted n-grams."""
+
+import math
+
+import numpy as np
+
+import driver
+import environments
+import recipes
+from driver import Peer
+from lstm_lm import dataset, evaluation, splits, text
+from page import table
+
+WORK = environments.FOLDER / "work" / "quality"
+ORDER = 5
+HEADS = [
+    "",
+    "validation perplexity",
+    "test perplexity",
+    "of the cookbook's",
+    "adjusted",
+    "bits per character",
+    "training",
+    "seconds to the cookbook's validation perplexity",
+]
+
+
+def quality(sitting):
+    """Everyone trains once, one after the other, on the same ids; test text is scored once, at the end, by the same protocol."""
+    if not (recipes.PROJECT / "data/batches/batches.json").exists():
+        return "none: there is no data/batches; run make repro first"
+    batches = dataset.load(recipes.PROJECT / "data/batches")
+    write_ids(batches)
+    trial = {"train.epochs": 1} if sitting.quick else {}
+    every = sitting.steps(25, 200)
+    ours = own("ours: `params.yaml`", None, {**trial, "train.validate_every": every})
+    cookbook = own("the cookbook's recipe, trained by ours", "cookbook", {**trial, "train.validate_every": every})
+    run([ours, cookbook])
+    minutes = ours.rounds[0]["trained"] / 60 if ours.rounds and ours.rounds[0] else 1
+    example = Peer(
+        "PyTorch's example word_language_model, for as long as ours",
+        "word_language_model.py",
+        {"data": str(WORK), "minutes": minutes, "vocabulary": batches.vocabulary_size},
+        environments.torch,
+    )
+    run([example])
+    peers = [ours, cookbook, example]
+    aim = found(cookbook).get("validation_loss")
+    reference = found(cookbook).get("test_loss")
+    rows = [row(peer, batches, aim, reference) for peer in peers]
+    rows.append(counted(batches, reference))
+    return table(HEADS, rows)
+
+
+def write_ids(batches):
+    """The ids that all are given, in .bench/work/quality: train.npy, and each held-out document."""
+    whole, _, vocabulary_size = text.load(recipes.PROJECT / "data/vocab")
+    part = whole.part(splits.load(recipes.PROJECT / "data/vocab/splits.json")["train"])
+    WORK.mkdir(parents=True, exist_ok=True)
+    np.save(WORK / "train.npy", np.concatenate(list(part.known(vocabulary_size))))
+    for split in dataset.HELD_OUT:
+        documents = batches.documents(split)
+        np.savez(WORK / f"{split}.npz", **{str(i): np.asarray(document) for i, document in enumerate(documents)})
+
+
+def own(name, preset, changes):
+    settings = {"data": str(WORK), "batches": str(recipes.PROJECT / "data/batches"), "preset": preset, "changes": changes}
+    return Peer(name, "whole_training.py", {**settings, "precision": recipes.auto_precision()}, environment=recipes.OWN)
+
+
+def run(peers):
+    driver.alternate_apart(peers, 1, 1)
+
+
+def found(peer):
+    return peer.rounds[0] if peer.problem is None and peer.rounds else {}
+
+
+def row(peer, batches, aim, reference):
+    told = found(peer)
+    if not told:
+        return [peer.name, f"none: {peer.problem}", *[None] * (len(HEADS) - 2)]
+    curve = [(seconds, loss) for seconds, loss in told["curve"]]
+    reached = next((seconds for seconds, loss in curve if aim is not None and loss <= aim), None)
+    figures = of_test(batches, told["test_loss"])
+    return [
+        peer.name,
+        f"{math.exp(told['validation_loss']):.1f}",
+        *figures_cells(figures, reference),
+        f"{told['trained']:.0f} s",
+        None if reached is None else f"{reached:.0f}",
+    ]
+
+
+def of_test(batches, loss):
+    """All figures of a mean cost of the test words."""
+    held_out = batches.held_out["test"]
+    return evaluation.figures([np.full(held_out.scored, loss)], held_out)
+
+
+def figures_cells(figures, reference):
+    share = None if reference is None else f"{figures['perplexity'] / math.exp(reference):.3f}"
+    return [f"{figures['perplexity']:.1f}", share, f"{figures['adjusted_perplexity']:.1f}", f"{figures['bits_per_character']:.3f}"]
+
+
+def counted(batches, reference):
+    """The n-gram model of the same training words."""
+    from lstm_lm import ngrams
+
+    whole, _, vocabulary_size = text.load(recipes.PROJECT / "data/vocab")
+    parts = splits.load(recipes.PROJECT / "data/vocab/splits.json")["train"]
+    documents = [np.concatenate(list(whole.part([span]).known(vocabulary_size))) for span in parts]
+    model = ngrams.KneserNey(documents, vocabulary_size, ORDER)
+    losses = {
+        split: float(np.mean(np.concatenate(model.nats([np.asarray(document) for document in batches.documents(split)]))))
+        for split in dataset.HELD_OUT
+    }
+    cells = figures_cells(of_test(batches, losses["test"]), reference)
+    return [f"interpolated Kneser-Ney, {ORDER}-grams", f"{math.exp(losses['validation']):.1f}", *cells, None, None]
