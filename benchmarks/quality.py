@@ -25,22 +25,26 @@ HEADS = [
 ]
 
 
-def quality(sitting):
-    """Everyone trains once, one after the other, on the same ids; test text is scored once, at the end, by the same protocol."""
-    if not (recipes.PROJECT / "data/batches/batches.json").exists():
+def quality(sitting, data=recipes.PROJECT / "data", changes=None):
+    """Everyone trains once, one after the other, on the same ids; test text is scored once, at the end, by the same protocol.
+
+    Args:
+        data: what the stages vocab and batching made.
+        changes: of parameters, for trials: {"model.hidden_size": 8}.
+    """
+    if not (data / "batches/batches.json").exists():
         return "none: there is no data/batches; run make repro first"
-    batches = dataset.load(recipes.PROJECT / "data/batches")
-    write_ids(batches)
-    trial = {"train.epochs": 1} if sitting.quick else {}
-    every = sitting.steps(25, 200)
-    ours = own("ours: `params.yaml`", None, {**trial, "train.validate_every": every})
-    cookbook = own("the cookbook's recipe, trained by ours", "cookbook", {**trial, "train.validate_every": every})
+    batches = dataset.load(data / "batches")
+    write_ids(batches, data)
+    changes = {**({"train.epochs": 1} if sitting.quick else {}), "train.validate_every": sitting.steps(25, 200), **(changes or {})}
+    ours = own("ours: `params.yaml`", data, None, changes)
+    cookbook = own("the cookbook's recipe, trained by ours", data, "cookbook", changes)
     run([ours, cookbook])
-    minutes = ours.rounds[0]["trained"] / 60 if ours.rounds and ours.rounds[0] else 1
+    minutes = found(ours).get("trained", 60) / 60
     example = Peer(
         "PyTorch's example word_language_model, for as long as ours",
         "word_language_model.py",
-        {"data": str(WORK), "minutes": minutes, "vocabulary": batches.vocabulary_size},
+        {"ids": str(WORK), "minutes": minutes, "vocabulary": batches.vocabulary_size},
         environments.torch,
     )
     run([example])
@@ -48,14 +52,14 @@ def quality(sitting):
     aim = found(cookbook).get("validation_loss")
     reference = found(cookbook).get("test_loss")
     rows = [row(peer, batches, aim, reference) for peer in peers]
-    rows.append(counted(batches, reference))
+    rows.append(counted(batches, data, reference))
     return table(HEADS, rows)
 
 
-def write_ids(batches):
+def write_ids(batches, data):
     """The ids that all are given, in .bench/work/quality: train.npy, and each held-out document."""
-    whole, _, vocabulary_size = text.load(recipes.PROJECT / "data/vocab")
-    part = whole.part(splits.load(recipes.PROJECT / "data/vocab/splits.json")["train"])
+    whole, _, vocabulary_size = text.load(data / "vocab")
+    part = whole.part(splits.load(data / "vocab/splits.json")["train"])
     WORK.mkdir(parents=True, exist_ok=True)
     np.save(WORK / "train.npy", np.concatenate(list(part.known(vocabulary_size))))
     for split in dataset.HELD_OUT:
@@ -63,8 +67,8 @@ def write_ids(batches):
         np.savez(WORK / f"{split}.npz", **{str(i): np.asarray(document) for i, document in enumerate(documents)})
 
 
-def own(name, preset, changes):
-    settings = {"data": str(WORK), "batches": str(recipes.PROJECT / "data/batches"), "preset": preset, "changes": changes}
+def own(name, data, preset, changes):
+    settings = {"ids": str(WORK / "train.npy"), "data": str(data), "preset": preset, "changes": changes}
     return Peer(name, "whole_training.py", {**settings, "precision": recipes.auto_precision()}, environment=recipes.OWN)
 
 
@@ -103,12 +107,12 @@ def figures_cells(figures, reference):
     return [f"{figures['perplexity']:.1f}", share, f"{figures['adjusted_perplexity']:.1f}", f"{figures['bits_per_character']:.3f}"]
 
 
-def counted(batches, reference):
+def counted(batches, data, reference):
     """The n-gram model of the same training words."""
     from lstm_lm import ngrams
 
-    whole, _, vocabulary_size = text.load(recipes.PROJECT / "data/vocab")
-    parts = splits.load(recipes.PROJECT / "data/vocab/splits.json")["train"]
+    whole, _, vocabulary_size = text.load(data / "vocab")
+    parts = splits.load(data / "vocab/splits.json")["train"]
     documents = [np.concatenate(list(whole.part([span]).known(vocabulary_size))) for span in parts]
     model = ngrams.KneserNey(documents, vocabulary_size, ORDER)
     losses = {

@@ -1,11 +1,12 @@
 """The benchmarks' code, at tiny sizes: nothing is timed here, but every worker that this environment can run does run."""
 
+import json
 import math
 import sys
 
 import pytest
 
-from conftest import PROJECT
+from conftest import PROJECT, SMALL_TEXT, run, write_corpus
 
 sys.path.append(str(PROJECT / "benchmarks"))
 
@@ -15,8 +16,11 @@ import environments
 import generation
 import page
 import preparation
+import quality
 import recipes
 import training
+
+from lstm_lm import params
 
 TINY = {"vocabulary": 50, "batch_size": 4, "sequence_length": 5, "embedding_size": 8, "hidden_size": 8}
 SITTING = bench.Sitting(rounds=1, quick=True)
@@ -153,3 +157,33 @@ def test_a_trial_leaves_the_page_alone(monkeypatch, tmp_path, capsys):
     assert "2 rounds" in capsys.readouterr().out and "rounds" not in copy.read_text()
     bench.main(["--rounds", "3"])
     assert "3 rounds" in copy.read_text()
+
+
+@pytest.mark.slow
+def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "WORK", tmp_path / "work")
+    (tmp_path / "data/own").mkdir(parents=True)
+    write_corpus(tmp_path / "data/own")
+    values = params.changed(params.read(PROJECT / "params.yaml"), SMALL_TEXT)
+    (tmp_path / "params.yaml").write_text(json.dumps(values))
+    for name in ("download", "vocab", "batching"):
+        run([sys.executable, str(PROJECT / "src" / f"{name}.py")], tmp_path)
+    sizes = {f"model.{name}_size": 8 for name in ("embedding", "hidden", "projection")}
+    cut = {"batching.batch_size": 4, "batching.sequence_length": 8, "train.validate_every": 20}
+    text = quality.quality(SITTING, tmp_path / "data", {**sizes, **cut})
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+    assert [row[0].split(",")[0] for row in rows] == [
+        "ours: `params.yaml`",
+        "the cookbook's recipe",
+        "PyTorch's example word_language_model",
+        "interpolated Kneser-Ney",
+    ]
+    ours, book, example, counted = rows
+    assert "none: not here" in example[1]
+    assert book[3] == "1.000"
+    for row in (ours, book, counted):
+        validation, test, share = map(float, row[1:4])
+        assert 1 < validation < 30
+        assert share == pytest.approx(test / float(book[2]), abs=0.01)
+        assert float(row[4]) > test  # unknown words cost more
+    assert float(ours[6].removesuffix(" s")) >= 0

@@ -36,8 +36,9 @@ def main():
     chosen = protocol.settings()
     changes = {**(params.preset(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
     settings = params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
-    batches = cut(dataset.load(chosen["batches"]), np.load(Path(chosen["data"]) / "train.npy"), settings.batching)
-    counts = vocabulary.load_counts(PROJECT / "data/vocab/vocab.csv")[1]
+    data = Path(chosen["data"])
+    batches = cut(dataset.load(data / "batches"), np.load(chosen["ids"]), settings.batching)
+    counts = vocabulary.load_counts(data / "vocab/vocab.csv")[1]
     curve = Curve()
 
     def run(_):

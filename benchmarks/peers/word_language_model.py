@@ -59,7 +59,7 @@ def held_out(path):
 
 def main():
     chosen = protocol.settings()
-    folder = Path(chosen["data"])
+    folder = Path(chosen["ids"])
     torch.manual_seed(1)
     ids = torch.from_numpy(np.load(folder / "train.npy")).long()
     length = len(ids) // BATCH

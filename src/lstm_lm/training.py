@@ -6,7 +6,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
-from itertools import islice
+from itertools import groupby, islice
 
 import numpy as np
 import tensorflow as tf
@@ -262,23 +262,16 @@ class Trainer:
         [steps, batch, time]. No call goes beyond a step at which there is something to tell."""
         settings, batches = self.settings, self.batches
         windows = batching.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
-        windows, read, following = islice(windows, position, None), 0, None
+        windows, read = islice(windows, position, None), 0
         told = [every for every in (settings.status_every, settings.sample_every, settings.validate_every) if every]
-        while True:
-            size = min(self._call_size, *(every - step % every for every in told))
-            taken = [following or next(windows, None)]
-            if taken[0] is None:
-                return
-            following = None
-            while len(taken) < size and (following := next(windows, None)) and following[0].shape == taken[0][0].shape:
-                taken.append(following)
-                following = None
-            step += len(taken)
-            yield tuple(np.stack(part) for part in zip(*taken, strict=True))
-            read += sum(ids.nbytes for ids, _ in taken)
-            if read > RELEASE_BYTES:
-                arrays.release(self.batches.train)
-                read = 0
+        for _, alike in groupby(windows, lambda window: window[0].shape[1]):  # short windows have a graph of their own
+            while taken := list(islice(alike, min(self._call_size, *(every - step % every for every in told)))):
+                step += len(taken)
+                yield tuple(np.stack(part) for part in zip(*taken, strict=True))
+                read += sum(ids.nbytes for ids, _ in taken)
+                if read > RELEASE_BYTES:
+                    arrays.release(batches.train)
+                    read = 0
 
     def _call(self, ids, targets, rates):
         progress = self.progress
