@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from lstm_lm import neural_cache
+from plain import PlainModel
 
 
 def plain(hidden, words, of_model, size, theta, weight):
@@ -51,7 +52,23 @@ def test_all_words_together_have_probability_one():
     assert total == pytest.approx(1)
 
 
+def test_documents_are_scored_by_a_model_each_from_an_empty_cache(tiny_model, monkeypatch):
+    monkeypatch.setattr(neural_cache, "ROWS", 8)
+    model = tiny_model()
+    plain_model = PlainModel.of(model)
+    texts = [np.random.default_rng(i).integers(0, 12, length).astype(np.int32) for i, length in enumerate((21, 1, 0, 9, 2))]
+    for document, found in zip(texts, neural_cache.score(model, texts, 5, 0.8, 0.25), strict=True):
+        assert len(found) == max(len(document) - 1, 0)
+        state, hidden = plain_model.initial_state(1), []
+        for word in document[:-1]:
+            output, state = plain_model.hidden(np.array([word]), state)
+            hidden.append(output[0])
+        if len(found):
+            np.testing.assert_allclose(found, plain(hidden, document[1:], plain_model.nats(document), 5, 0.8, 0.25), rtol=1e-4)
+
+
 def test_large_likenesses_do_not_overflow_and_no_words_are_no_error():
     hidden, words, of_model = document()
-    assert np.isfinite(neural_cache.nats(hidden * 1000, words, of_model + 800, 10, 5.0, 0.2)).all()
+    found = neural_cache.nats(hidden * 1000, np.arange(len(words)), of_model + 800, 10, 5.0, 0.2)
+    np.testing.assert_allclose(found[1:], of_model[1:] + 800 - math.log(0.8))  # no word comes again
     assert len(neural_cache.nats(np.zeros([0, 3]), np.zeros(0, int), np.zeros(0), 5, 1.0, 0.5)) == 0

@@ -7,6 +7,7 @@ import numpy as np
 ROWS = 64  # documents scored side by side
 WINDOW = 256  # most words a call
 LOGITS = 2**24  # most logits a call
+PIECE = 2000  # words, of training text that is scored like held-out text
 
 
 def score(score_window, initial_state, documents, vocabulary_size):
@@ -41,6 +42,35 @@ def score(score_window, initial_state, documents, vocabulary_size):
                 part = nats[i][begin : begin + window]
                 part[:] = np.asarray(scored[row])[: len(part)]
     return nats
+
+
+def spread(lengths, words, piece=PIECE):
+    """Pieces of some documents at even distances over all their words, to be scored each from zero state.
+
+    Args:
+        lengths: words of each document, in order.
+        words: of all pieces together; all words, if there are no more.
+        piece: words of each, about.
+    Returns:
+        [(document, start, stop), ...]: document's place in `lengths`, and which of its words, in order, none twice. A piece that
+        lies across the border of two documents is cut there.
+    """
+    stops = np.cumsum(lengths)
+    total = int(stops[-1])
+    words = min(words, total)
+    count = max(1, round(words / piece))
+    sizes = np.linspace(0, words, count + 1).round().astype(int)
+    skipped = np.linspace(0, total - words, count).round().astype(int)
+    found = []
+    for begin, end in zip(sizes[:-1] + skipped, sizes[1:] + skipped, strict=True):
+        for document in range(np.searchsorted(stops, begin, side="right"), len(lengths)):
+            first = stops[document] - lengths[document]
+            if first >= end:
+                break
+            start, stop = max(begin, first), min(end, stops[document])
+            if start < stop:
+                found.append((document, int(start - first), int(stop - first)))
+    return found
 
 
 def figures(nats, held_out):
