@@ -1,17 +1,25 @@
 """Stage `evaluate-sample`: figures and samples of the exported SavedModel, and the MLflow model."""
 
 import json
+import math
 from pathlib import Path
 
-from lstm_lm import checkpoint, console, dataset, evaluation, params, tracking
+import numpy as np
+
+from lstm_lm import bootstrap, checkpoint, console, dataset, evaluation, ngrams, params, quality, splits, text, tracking
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving.py")
+TEXTS, WORDS, TEMPERATURE = 64, 100, 1.0  # what `quality` looks at: so many texts of so many words
+MOST_WORDS = 20_000_000  # of training text that n-grams are counted of: they take about 200 bytes of memory each
 
 
 def main():
     settings = params.load()
+    chosen = settings.evaluate_sample
     batches = dataset.load("data/batches")
+    whole, lengths, vocabulary_size = text.load("data/vocab")
+    parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
     trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
     store = tracking.connect(settings.tracking)
@@ -20,28 +28,32 @@ def main():
     with console.quiet_tensorflow():
         from lstm_lm import export
     text_model = export.load_text_model(folder)
+    write = export.Generator(text_model)
 
-    def score_window(ids, targets, state):
-        scored = text_model.score(ids, targets, state)
-        return scored["nats"].numpy(), scored["state"]
-
-    def initial_state(batch):
-        return text_model.initial_state(batch)["state"]
-
-    figures = {}
+    nats = {}
     for split in dataset.HELD_OUT:
         print(f"scoring {batches.held_out[split].scored:,} words of the {split} split ...")
-        nats = evaluation.score(score_window, initial_state, batches.documents(split), batches.vocabulary_size)
-        figures[split] = evaluation.figures(nats, batches.held_out[split])
+        nats[split] = score(text_model, batches.documents(split), vocabulary_size)
+    figures = {split: evaluation.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
+    if chosen.bootstrap_samples:
+        for split in dataset.HELD_OUT:
+            about = *dataset.scored_words(parts[split], lengths, vocabulary_size), batches.held_out[split].unknown_types
+            figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
+    figures["validation"] |= generalization(
+        text_model, parts["train"], len(parts["validation"]), figures["validation"]["loss"], vocabulary_size
+    )
+    others = {**baselines(parts["train"], batches, vocabulary_size, chosen.kneser_ney_order), **adapted(batches, chosen)}
+    for name, costs in others.items():
+        for split in dataset.HELD_OUT:
+            figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen)
+    figures["samples"] = written(write, batches.ids["validation"], parts, len(lengths), chosen.seed)
 
-    chosen = settings.evaluate_sample
     known = set((SAVED_MODEL / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines())
     for prompt in chosen.prime_texts:
         if not known & {*prompt.split(), *prompt.lower().split()}:
             print(
                 f"  note: the model knows no word of {prompt!r}: give params.yaml: evaluate_sample.prime_texts and train.prime_texts others"
             )
-    write = export.Generator(text_model)
     samples = []
     for temperature in chosen.temperatures:
         texts = write(chosen.prime_texts, chosen.max_words, temperature, chosen.top_k, chosen.top_p, chosen.seed)
@@ -49,9 +61,10 @@ def main():
             {"prompt": prompt, "temperature": temperature, "text": text} for prompt, text in zip(chosen.prime_texts, texts, strict=True)
         ]
 
+    figures = rounded(figures)
     reports = Path("reports")
     reports.mkdir(exist_ok=True)
-    (reports / "metrics.json").write_text(json.dumps(rounded(figures), indent=1) + "\n", encoding="utf-8")
+    (reports / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (reports / "samples.md").write_text(as_markdown(samples, chosen), encoding="utf-8")
 
     run, stand_in = tracking.Run.join(store, settings, run_id)
@@ -63,9 +76,90 @@ def main():
     print(f"{settings.tracking.registered_model} version {version} in the model registry" + ("" if new else " already is this model"))
 
 
+def score(text_model, documents, vocabulary_size):
+    """What each word of some documents costs by the SavedModel, as `evaluation.score`."""
+
+    def score_window(ids, targets, state):
+        scored = text_model.score(ids, targets, state)
+        return scored["nats"].numpy(), scored["state"]
+
+    return evaluation.score(score_window, lambda batch: text_model.initial_state(batch)["state"], documents, vocabulary_size)
+
+
+def generalization(text_model, train, words, validation_loss, vocabulary_size):
+    """The loss on as much training text as there is validation text, and by how much that of the latter is above it."""
+    ranges = [(start, stop) for _, start, stop in train.ranges]
+    spans = evaluation.spread([stop - start for start, stop in ranges], words)
+    documents = [known(train.ids[ranges[i][0] + start : ranges[i][0] + stop], vocabulary_size) for i, start, stop in spans]
+    print(f"scoring {sum(map(len, documents)):,} words of the training text ...")
+    loss = float(np.mean(np.concatenate(score(text_model, documents, vocabulary_size)), dtype=np.float64))
+    return {"training_text_loss": loss, "generalization_gap": validation_loss - loss}
+
+
+def baselines(train, batches, vocabulary_size, order):
+    """{name: {split: costs as of `evaluation.score`}} of the n-gram models of the same training words."""
+    if len(train) > MOST_WORDS:
+        print(f"  note: no n-gram baselines: they are made of at most {MOST_WORDS:,} words of training text, and here are {len(train):,}")
+        return {}
+    print(f"counting the n-grams of {len(train):,} words of training text ...")
+    documents = [known(train.ids[start:stop], vocabulary_size) for _, start, stop in train.ranges]
+    models = {"unigram": ngrams.Unigram(documents, vocabulary_size)}
+    if order:
+        models["kneser_ney"] = ngrams.KneserNey(documents, vocabulary_size, order)
+    return {name: {split: model.nats(batches.documents(split)) for split in dataset.HELD_OUT} for name, model in models.items()}
+
+
+def adapted(batches, chosen):
+    """As `baselines`, of the weights themselves while they, or a cache beside them, go on learning from what is scored."""
+    if not (chosen.dynamic_evaluation or chosen.neural_cache):
+        return {}
+    from lstm_lm import dynamic_evaluation, export, neural_cache
+
+    # The SavedModel gives neither gradients nor what its softmax is given.
+    model = export.load_weights("models/weights")
+    found = {}
+    for name, options, ways in (
+        ("dynamic_evaluation", chosen.dynamic_evaluation, dynamic_evaluation),
+        ("neural_cache", chosen.neural_cache, neural_cache),
+    ):
+        if options:
+            print(f"scoring once more: {name.replace('_', ' ')} ...")
+            found[name] = {split: ways.score(model, batches.documents(split), **options.model_dump()) for split in dataset.HELD_OUT}
+    return found
+
+
+def of_other(name, costs, nats, held_out, chosen):
+    """Figures of another way to predict the same words; of Kneser-Ney also how far the model is ahead of it."""
+    found = {f"{name}_{key}": value for key, value in evaluation.figures(costs, held_out).items() if key not in ("oov_rate", "words")}
+    if name == "kneser_ney" and chosen.bootstrap_samples:
+        gain, low, high = bootstrap.difference(nats, costs, chosen.bootstrap_samples, chosen.seed)
+        found |= {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
+    return found
+
+
+def written(write, starts, parts, ids, seed):
+    """Figures of texts that the model writes, each from one word of the validation text, and of as much test text beside them.
+
+    Unknown words are told apart here: what is copied is copied word by word.
+    """
+    first = starts[np.linspace(0, len(starts) - 1, min(TEXTS, len(starts))).round().astype(int)]
+    print(f"writing {len(first)} texts of {WORDS} words ...")
+    train, test = ([parts[name].ids[start:stop] for _, start, stop in parts[name].ranges] for name in ("train", "test"))
+    of_model = quality.figures(list(write.words(first, WORDS, TEMPERATURE, seed)), train, ids)
+    of_test = quality.figures(quality.pieces(test, WORDS, TEXTS), train, ids)
+    return of_model | {f"test_text_{name}": value for name, value in of_test.items() if name != "words"}
+
+
+def known(ids, vocabulary_size):
+    """Ids of a text with that of `<unk>` for all unknown words."""
+    return np.where(ids < vocabulary_size, ids, 0)
+
+
 def rounded(figures):
-    """Enough digits for any use, few enough to read."""
-    return {split: {name: round(value, 6) for name, value in of_split.items()} for split, of_split in figures.items()}
+    """Enough digits for any use, few enough to read; without those that are no number."""
+    return {
+        split: {name: round(value, 6) for name, value in of_split.items() if not math.isnan(value)} for split, of_split in figures.items()
+    }
 
 
 def as_markdown(samples, settings):

@@ -16,7 +16,7 @@ def main():
         raise console.UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
     settings = params.load()
     print()
-    print("\n".join(console.held_out_table(figures)))
+    print("\n".join(console.held_out_table(figures, beside=["test"]) + console.written_table(figures)))
     print("\nsamples (all of them: reports/samples.md)")
     texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples, re.MULTILINE)
     # The middle temperature reads best: the greedy one repeats itself.

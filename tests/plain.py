@@ -108,3 +108,52 @@ def held_out(names, words, ids):
         characters=sum(len(word) + 1 for text in words for word in text[1:]),
     )
     return about, np.concatenate([np.asarray(document, np.int32) for document in ids])
+
+
+class PlainKneserNey:
+    """Interpolated modified Kneser-Ney from its formula, in dictionaries of tuples. documents: list of lists of ids."""
+
+    def __init__(self, documents, vocabulary_size, order, fallback=(0.5, 1.0, 1.5)):
+        self.vocabulary_size, self.order = vocabulary_size, order
+        seen, before = Counter(), {}
+        for document in documents:
+            for k in range(1, order + 1):
+                for start in range(len(document) - k + 1):
+                    ngram = tuple(int(word) for word in document[start : start + k])
+                    seen[ngram] += 1
+                    before.setdefault(ngram, set()).add(int(document[start - 1]) if start else "beginning")
+        self.counts = {ngram: seen[ngram] if len(ngram) == order else len(before[ngram]) for ngram in seen}
+        self.discounts = [
+            self._discounts([count for ngram, count in self.counts.items() if len(ngram) == k], fallback) for k in range(1, order + 1)
+        ]
+        self.after = {}
+        for ngram in self.counts:
+            self.after.setdefault(ngram[:-1], []).append(ngram)
+
+    @staticmethod
+    def _discounts(counts, fallback):
+        n1, n2, n3, n4 = (sum(count == i for count in counts) for i in (1, 2, 3, 4))
+        if n1 and n2 and n3 and n4:
+            y = n1 / (n1 + 2 * n2)
+            found = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
+            if all(0 < discount <= most for discount, most in zip(found, (1, 2, 3), strict=True)):
+                return found
+        return fallback
+
+    def probability(self, word, context):
+        """context: tuple of any length."""
+        context = context[max(0, len(context) - self.order + 1) :]
+        shorter = 1 / self.vocabulary_size if not context else self.probability(word, context[1:])
+        ngrams = self.after.get(context, [])
+        if not ngrams:
+            return shorter
+        discounts = self.discounts[len(context)]
+        total = sum(self.counts[ngram] for ngram in ngrams)
+        taken = {ngram: discounts[min(self.counts[ngram], 3) - 1] for ngram in ngrams}
+        own = (*context, word)
+        share = (self.counts[own] - taken[own]) / total if own in taken else 0.0
+        return share + sum(taken.values()) / total * shorter
+
+    def nats(self, document):
+        words = [int(word) for word in document]
+        return np.array([-np.log(self.probability(words[i], tuple(words[:i]))) for i in range(1, len(words))])

@@ -80,3 +80,39 @@ def test_noise_below_python_is_held_back_and_shown_only_on_failure(capfd):
 
 def test_durations_read_well():
     assert [console.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]
+
+
+FIGURES = {
+    "loss": 5.109,
+    "perplexity": 165.5,
+    "perplexity_low": 160.12,
+    "perplexity_high": 171.33,
+    "oov_rate": 0.0848,
+    "adjusted_perplexity": 313.4,
+    "bits_per_character": 1.586,
+    "words": 43628,
+    "kneser_ney_loss": 5.524,
+    "kneser_ney_perplexity": 250.66,
+    "kneser_ney_adjusted_perplexity": 474.66,
+    "kneser_ney_bits_per_character": 1.7,
+}
+
+
+def test_the_table_of_held_out_figures_has_intervals_and_baselines_where_there_are_any():
+    without = {name: value for name, value in FIGURES.items() if not name.endswith(("_low", "_high")) and "kneser" not in name}
+    lines = console.held_out_table({"validation": without, "test": FIGURES, "samples": {"words": 3}}, beside=["test"])
+    assert [line.split()[0] for line in lines] == ["held-out", "validation", "test", "Kneser-Ney"]
+    assert lines[1].split() == ["validation", "43,628", "5.109", "165.50", "8.48%", "313.4", "1.586"]
+    assert lines[2].split() == ["test", "43,628", "5.109", "165.50", "160.12-171.33", "8.48%", "313.4", "1.586"]
+    assert lines[3].split() == ["Kneser-Ney", "n-grams", "5.524", "250.66", "474.7", "1.700"]
+    assert len(set(map(len, lines))) == 1  # the columns stand one below the other
+    assert len(console.held_out_table({"other, test": FIGURES})) == 2
+
+
+def test_the_table_of_written_texts_has_test_text_beside_it():
+    samples = {"words": 6400, "repetition_4": 0.001, "distinct_1": 0.2, "copied_4": 0.12, "test_text_copied_4": 0.09}
+    lines = console.written_table({"validation": {"training_text_loss": 4.3, "generalization_gap": 0.75}, "samples": samples})
+    assert lines[0] == "training text costs 4.300 nats a word, validation text 0.750 more"
+    assert lines[3].split() == ["written,", "6,400", "words", "0.10%", "0.200", "-", "12.00%", "-"]
+    assert lines[4].split() == ["as", "much", "test", "text", "-", "-", "-", "9.00%", "-"]
+    assert console.written_table({"test": FIGURES}) == []

@@ -22,6 +22,10 @@ def test_a_split_is_described_by_what_is_scored():
     whole = np.array([2, 1, 4, 2, 4, 5, 6, 3, 2], np.int32)
     part = Part(whole, [("one", 1, 6), ("two", 6, 8), ("three", 8, 9)])
     assert dataset.held_out(part, np.ones(7, np.int32), 4) == about
+    # And word by word: 2 characters each, or 3 if it is unknown.
+    unknown, characters = dataset.scored_words(part, np.array([5, 1, 1, 1, 2, 2, 2], np.int32), 4)
+    assert [flags.tolist() for flags in unknown] == [[True, False, True, True], [False], []]
+    assert [numbers.tolist() for numbers in characters] == [[3, 2, 3, 3], [2], []]
 
 
 def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):

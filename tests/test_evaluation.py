@@ -56,3 +56,27 @@ def test_an_even_guess_over_characters_is_the_same_figure_with_or_without_unknow
 def test_a_word_too_few_is_an_error():
     with pytest.raises(ValueError, match="3 costs for 4 scored words"):
         evaluation.figures([np.zeros(3)], HeldOut([], 4, 0, 0, 9))
+
+
+def test_pieces_of_training_text_are_spread_evenly_and_cut_at_documents():
+    # 40 words of 100 in pieces of 10: at 0, 30, 60 and 90.
+    assert evaluation.spread([100], 40, 10) == [(0, 0, 10), (0, 30, 40), (0, 60, 70), (0, 90, 100)]
+    assert evaluation.spread([35, 0, 30, 35], 40, 10) == [(0, 0, 10), (0, 30, 35), (2, 0, 5), (2, 25, 30), (3, 0, 5), (3, 25, 35)]
+    assert evaluation.spread([7, 8], 100, 4) == [(0, 0, 4), (0, 4, 7), (1, 0, 1), (1, 1, 4), (1, 4, 8)]  # no more than all words, once
+    assert evaluation.spread([100], 3, 10) == [(0, 0, 3)]
+
+
+@pytest.mark.parametrize(("lengths", "words"), [((5000, 3, 1, 9000, 2500), 6000), ((2,) * 9000, 4001)])
+def test_pieces_are_as_many_words_as_asked_for_and_none_is_there_twice(lengths, words):
+    seen = [(document, word) for document, start, stop in evaluation.spread(lengths, words) for word in range(start, stop)]
+    assert len(seen) == len(set(seen)) == words
+    assert all(word < lengths[document] for document, word in seen)
+    assert seen == sorted(seen)
+    assert {seen[0], seen[-1]} == {(0, 0), (len(lengths) - 1, lengths[-1] - 1)}  # from the beginning to the end
+
+
+def test_figures_of_sums_take_arrays_as_well():
+    found = evaluation.from_sums(np.array([4.0, 6000.0]), np.array([2, 4]), np.array([0, 1]), 3, np.array([8, 10]))
+    np.testing.assert_allclose(found["loss"], [2, 1500])
+    np.testing.assert_allclose(found["perplexity"], [math.exp(2), math.inf])
+    np.testing.assert_allclose(found["bits_per_character"], [4 / math.log(2) / 8, (6000 + math.log(3)) / math.log(2) / 10])

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from conftest import TINY_VOCABULARY
 from lstm_lm.export import Generator, load_weights, save_weights
 from plain import PlainModel, log_softmax
 
@@ -117,6 +118,20 @@ def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(tiny_text_m
         texts = [f"{text} {more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += words
     assert texts == [text.decode() for text in whole]
+
+
+def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(tiny_text_model):
+    made = tiny_text_model()
+    write = Generator(made)
+    words = write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7)
+    assert (words.shape, words.dtype) == ((4, 30), np.int32)
+    assert words.min() > 0
+    assert (words[0] != words[1]).any()  # from the same word, but not the same text
+    np.testing.assert_array_equal(words, write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7))
+    # Greedy, it is what `generate` writes after the word.
+    greedy = write.words(np.array([3, 5]), 9, 0.0, 7)
+    for prompt, row in zip(("king", "art"), greedy, strict=True):
+        assert write([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
 
 
 def test_bytes_that_are_not_utf_8_are_no_error(tiny_text_model):

@@ -49,6 +49,28 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ("adaptive_cutoffs: null", "adaptive_cutoffs: [9, 5]", "adaptive_cutoffs = [9, 5]: must rise"),
         ("adaptive_cutoffs: null", "adaptive_cutoffs: [5, 9]", "set tie_weights to false"),
         ("adaptive_cutoffs: null", "adaptive_cutoffs: [0]", "model.adaptive_cutoffs.0 = 0: must be greater than or equal to 1"),
+        (
+            "bootstrap_samples: 1000",
+            "bootstrap_samples: 10",
+            "evaluate_sample.bootstrap_samples = 10: must be greater than or equal to 100",
+        ),
+        ("kneser_ney_order: 5", "kneser_ney_order: 0", "evaluate_sample.kneser_ney_order = 0: must be greater than or equal to 1"),
+        (
+            "neural_cache: null",
+            "neural_cache: {size: 9, theta: 0.1, weight: 1}",
+            "evaluate_sample.neural_cache.weight = 1: must be less than 1",
+        ),
+        (
+            "neural_cache: null",
+            "neural_cache: {sise: 9, theta: 0.1, weight: 0.1}",
+            "evaluate_sample.neural_cache.sise: unknown key; did you mean size? (known: size, theta, weight)",
+        ),
+        (
+            "dynamic_evaluation: null",
+            "dynamic_evaluation: {learning_rate: 0, decay: 0.1, segment: 5}",
+            "evaluate_sample.dynamic_evaluation.learning_rate = 0: must be greater than 0",
+        ),
+        ("dynamic_evaluation: null", "dynamic_evaluation: true", "evaluate_sample.dynamic_evaluation = true: must be a valid dictionary"),
         ("sampled_words: null", "sampled_words: 0", "train.sampled_words = 0: must be greater than or equal to 1"),
     ],
 )

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from conftest import DOCUMENTS, SMALL_TEXT, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
-from lstm_lm import params
-from plain import PlainModel
+from lstm_lm import params, splits, text
+from plain import PlainKneserNey, PlainModel
 
 pytestmark = pytest.mark.slow
 TINY = {
@@ -76,6 +76,68 @@ def test_reported_figures_are_those_of_a_plain_numpy_evaluation(project):
         assert reported[split]["words"] == len(costs) == about[split]["scored"]
 
 
+def test_baselines_intervals_and_texts_are_reported_beside_them(project):
+    folder, _ = project
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    whole, _, vocabulary_size = text.load(folder / "data/vocab")
+    parts = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
+    words = {
+        name: [np.where(part.ids[start:stop] < vocabulary_size, part.ids[start:stop], 0) for _, start, stop in part.ranges]
+        for name, part in parts.items()
+    }
+    baseline = PlainKneserNey(words["train"], vocabulary_size, 5)
+    for split in ("validation", "test"):
+        costs = np.concatenate([baseline.nats(document) for document in words[split]])
+        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(costs.mean() - reported[split]["loss"], abs=1e-5)
+        for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
+            assert reported[split][f"{name}_low"] < reported[split][name] < reported[split][f"{name}_high"]
+        counts = np.bincount(np.concatenate(words["train"]), minlength=vocabulary_size) + 1
+        costs = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
+        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert not [name for name in reported[split] if name.startswith(("dynamic_evaluation", "neural_cache"))]
+    # As much training text as there is validation text: 213 words, from the beginning of the first document.
+    costs = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
+    assert reported["validation"]["training_text_loss"] == pytest.approx(costs.mean(), rel=1e-4)
+    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - costs.mean(), abs=1e-4)
+    names = {
+        f"{prefix}{name}" for prefix in ("", "test_text_") for name in ("repetition_4", "distinct_1", "distinct_2", "copied_4", "copied_8")
+    }
+    assert set(reported["samples"]) == names | {"words"}
+    assert all(0 <= reported["samples"][name] <= 1 for name in names)
+    logged = runs(folder)[0].data.metrics
+    assert logged["test/kneser_ney_perplexity"] == reported["test"]["kneser_ney_perplexity"]
+    assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
+
+
+def test_no_test_document_reaches_the_vocabulary_the_training_or_its_stopping(project, tmp_path):
+    """Another text in its place, of another length and of other words only, changes nothing but the test split."""
+    folder, _ = project
+    again = copy_project(tmp_path / "again")
+    write_corpus(again / "data/own")
+    trained = json.loads((folder / "models/weights/config.json").read_text())
+    change_params(again, {**TINY, "train.precision": trained["precision"]})  # which is not to be timed anew
+    [document] = {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]}
+    (again / "data/own" / document).write_text("quite other words of which none is known nor said elsewhere\n" * 50)
+    assert repro(again, "train")[0] == ["download", "vocab", "batching", "train"]
+    for name in ("raw", "vocab", "batches"):
+        before, after = digests(folder / "data" / name), digests(again / "data" / name)
+        assert {file for file in before | after if before.get(file) != after.get(file)} == {
+            "raw": {document, "source.json"},
+            "vocab": {"text.npy", "text.json", "lengths.npy", "splits.json"},
+            "batches": {"test.npy", "batches.json"},
+        }[name]
+    before, after = (json.loads((place / "data/batches/batches.json").read_text()) for place in (folder, again))
+    assert {key for key in before if before[key] != after[key]} == {"test", "raw"}
+    before, after = (json.loads((place / "data/vocab/splits.json").read_text()) for place in (folder, again))
+    assert {key for key in before if before[key] != after[key]} == {"test"}
+    # The weights and the step they are of: chosen by the validation loss, bit for bit.
+    assert digests(folder / "models/weights") == digests(again / "models/weights")
+    assert (folder / "models/samples.csv").read_bytes() == (again / "models/samples.csv").read_bytes()
+    before, after = (pd.read_csv(place / "models/history.csv").drop(columns="words_per_second") for place in (folder, again))
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
 def test_held_out_documents_never_reach_the_vocabulary(project):
     folder, _ = project
     splits = json.loads((folder / "data/vocab/splits.json").read_text())
@@ -121,7 +183,10 @@ def test_the_second_time_nothing_runs(project):
 def test_the_summary_shows_figures_samples_and_what_next(project):
     folder, _ = project
     printed = run(["python", "src/summary.py"], folder).stdout
-    assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+-[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert re.search(r"^  Kneser-Ney n-grams +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert re.search(r"^training text costs [\d.]+ nats a word, validation text -?[\d.]+ more$", printed, re.MULTILINE)
+    assert re.search(r"^written, [\d,]+ words( +[\d.]+%?){5}$", printed, re.MULTILINE)
     assert len(re.findall(r"^  (thou art more|to be or not to|wherefore art thou) ", printed, re.MULTILINE)) == 3
     assert run_id(folder) in printed
     assert "make serve" in printed
@@ -229,17 +294,31 @@ def test_a_bad_parameter_is_one_line_and_exit_code(project, tmp_path):
 def test_changes_run_only_what_depends_on_them(project):
     """Each change on top of the one before; ends with the weights that the other tests know."""
     folder, _ = project
-    first_run, metrics = run_id(folder), (folder / "reports/metrics.json").read_text()
+    first_run, metrics = run_id(folder), json.loads((folder / "reports/metrics.json").read_text())
 
     # A setting of the last stage: no retraining, the same run, the same model version.
     primes = params.load(folder / "params.yaml").evaluate_sample.prime_texts
-    change_params(folder, {"evaluate_sample.max_words": 9, "evaluate_sample.prime_texts": [*primes, "xyzzy plugh"]})
+    change_params(
+        folder,
+        {
+            "evaluate_sample.max_words": 9,
+            "evaluate_sample.prime_texts": [*primes, "xyzzy plugh"],
+            "evaluate_sample.dynamic_evaluation": {"learning_rate": 0.1, "decay": 0.001, "segment": 20},
+            "evaluate_sample.neural_cache": {"size": 100, "theta": 0.2, "weight": 0.1},
+        },
+    )
     ran, printed = repro(folder)
     assert ran == ["evaluate-sample"]
     assert printed.count("note: the model knows no word of") == 1
     assert "'xyzzy plugh'" in printed
     assert "lstm_lm version 1 in the model registry already is this model" in printed
-    assert (folder / "reports/metrics.json").read_text() == metrics
+    # Options have figures of their own; all others stay.
+    after = json.loads((folder / "reports/metrics.json").read_text())
+    for split in ("validation", "test"):
+        for option in ("dynamic_evaluation", "neural_cache"):
+            names = [f"{option}_{name}" for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character")]
+            assert all(after[split].pop(name) > 0 for name in names)
+    assert after == metrics
     assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
 
     # The serving code: a new version of the same run, still no retraining.

@@ -57,7 +57,11 @@ def test_data_stages_know_neither_tensorflow_nor_mlflow(stage):
         assert not top_level_imports(PROJECT / path) & {"tensorflow", "keras", "mlflow"}, path
 
 
-@pytest.mark.parametrize("module", ["model", "losses", "generation", "batching", "evaluation", "lstm"])
+MODEL = ["model", "losses", "generation", "batching", "evaluation", "lstm"]
+MEASURES = ["bootstrap", "ngrams", "quality", "dynamic_evaluation", "neural_cache"]
+
+
+@pytest.mark.parametrize("module", MODEL + MEASURES)
 def test_the_modules_of_the_model_know_neither_dvc_nor_mlflow_nor_parameters(module):
     reached = needed(f"src/lstm_lm/{module}.py")
     assert not reached & {f"src/lstm_lm/{name}.py" for name in ("tracking", "params", "console", "corpus", "serving")}

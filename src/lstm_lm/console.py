@@ -147,17 +147,63 @@ def check_can_serve(program, host, port, change):
             raise UserError(f"port {port} is taken: choose another, with: {change}")
 
 
-def held_out_table(rows):
+# Figures of other ways to predict the same words, which stand in the rows of held-out splits under names of their own.
+BESIDE = {
+    "kneser_ney": "Kneser-Ney n-grams",
+    "unigram": "unigrams",
+    "dynamic_evaluation": "dynamic evaluation",
+    "neural_cache": "neural cache",
+}
+
+
+def held_out_table(rows, beside=()):
     """Lines of a table of held-out figures.
 
     Args:
-        rows: {label: figures of one split, as in reports/metrics.json}.
+        rows: {label: figures of one split, as in reports/metrics.json}; others than of held-out splits are left out.
+        beside: labels under which the figures of baselines and other ways to predict the same words are shown too.
     """
-    width = max(18, *(len(label) + 2 for label in rows))
-    lines = [f"{'held-out figures':<{width}}{'words':>9}{'loss':>8}{'perplexity':>12}{'unknown':>9}{'adjusted ppl':>14}{'bits/char':>11}"]
+    rows = {label: figures for label, figures in rows.items() if "perplexity" in figures}
+    width = max(22, *(len(label) + 2 for label in rows))
+    lines = [
+        f"{'held-out figures':<{width}}{'words':>9}{'loss':>8}{'perplexity':>12}{'95% interval':>17}{'unknown':>9}{'adjusted ppl':>14}"
+        f"{'bits/char':>11}"
+    ]
     for label, figures in rows.items():
+        low, high = figures.get("perplexity_low"), figures.get("perplexity_high")
+        interval = "" if low is None else f"{low:.2f}-{high:.2f}"
         lines.append(
-            f"{label:<{width}}{figures['words']:>9,}{figures['loss']:>8.3f}{figures['perplexity']:>12.2f}{figures['oov_rate']:>9.2%}"
-            f"{figures['adjusted_perplexity']:>14.1f}{figures['bits_per_character']:>11.3f}"
+            f"{label:<{width}}{figures['words']:>9,}{figures['loss']:>8.3f}{figures['perplexity']:>12.2f}{interval:>17}"
+            f"{figures['oov_rate']:>9.2%}{figures['adjusted_perplexity']:>14.1f}{figures['bits_per_character']:>11.3f}"
         )
+        for name, words in BESIDE.items() if label in beside else ():
+            if f"{name}_perplexity" in figures:
+                lines.append(
+                    f"  {words:<{width - 2}}{'':>9}{figures[f'{name}_loss']:>8.3f}{figures[f'{name}_perplexity']:>12.2f}{'':>26}"
+                    f"{figures[f'{name}_adjusted_perplexity']:>14.1f}{figures[f'{name}_bits_per_character']:>11.3f}"
+                )
+    return lines
+
+
+def written_table(figures):
+    """Lines that tell what the figures of written texts and of test text are, and how far training text is known better than held-out text.
+
+    Args:
+        figures: as in reports/metrics.json.
+    """
+    lines = []
+    if "generalization_gap" in (validation := figures.get("validation", {})):
+        loss, gap = validation["training_text_loss"], validation["generalization_gap"]
+        lines.append(f"training text costs {loss:.3f} nats a word, validation text {gap:.3f} more")
+    if samples := figures.get("samples"):
+        names = {"repetition_4": "repeated", "distinct_1": "distinct-1", "distinct_2": "distinct-2", "copied_4": "copied 4-grams"}
+        names["copied_8"] = "copied 8-grams"
+        lines += ["", f"{'texts':<22}" + "".join(f"{title:>16}" for title in names.values())]
+        for label, prefix in ((f"written, {samples['words']:,} words", ""), ("as much test text", "test_text_")):
+            cells = [samples.get(f"{prefix}{name}") for name in names]
+            shown = [
+                "-" if cell is None else f"{cell:.3f}" if "distinct" in name else f"{cell:.2%}"
+                for name, cell in zip(names, cells, strict=True)
+            ]
+            lines.append(f"{label:<22}" + "".join(f"{cell:>16}" for cell in shown))
     return lines

@@ -86,6 +86,18 @@ def held_out(part, lengths, vocabulary_size):
     return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
 
+def scored_words(part, lengths, vocabulary_size):
+    """Of each scored word what `held_out` adds up.
+
+    Args:
+        as of `held_out`.
+    Returns:
+        (list of bool [words - 1], which are `<unk>`; list of int32 [words - 1], characters with one space), one array a document.
+    """
+    words = [part.ids[min(begin + 1, end) : end] for _, begin, end in part.ranges]
+    return [ids >= vocabulary_size for ids in words], [lengths[ids] + 1 for ids in words]
+
+
 def save(batches, folder):
     """Write a folder. The arrays of `batches` may be `arrays.Blocks`."""
     folder = Path(folder)

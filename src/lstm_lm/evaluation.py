@@ -7,6 +7,7 @@ import numpy as np
 ROWS = 64  # documents scored side by side
 WINDOW = 256  # most words a call
 LOGITS = 2**24  # most logits a call
+PIECE = 2000  # words, of training text that is scored like held-out text
 
 
 def score(score_window, initial_state, documents, vocabulary_size):
@@ -43,6 +44,35 @@ def score(score_window, initial_state, documents, vocabulary_size):
     return nats
 
 
+def spread(lengths, words, piece=PIECE):
+    """Pieces of some documents at even distances over all their words, to be scored each from zero state.
+
+    Args:
+        lengths: words of each document, in order.
+        words: of all pieces together; all words, if there are no more.
+        piece: words of each, about.
+    Returns:
+        [(document, start, stop), ...]: document's place in `lengths`, and which of its words, in order, none twice. A piece that
+        lies across the border of two documents is cut there.
+    """
+    stops = np.cumsum(lengths)
+    total = int(stops[-1])
+    words = min(words, total)
+    count = max(1, round(words / piece))
+    sizes = np.linspace(0, words, count + 1).round().astype(int)
+    skipped = np.linspace(0, total - words, count).round().astype(int)
+    found = []
+    for begin, end in zip(sizes[:-1] + skipped, sizes[1:] + skipped, strict=True):
+        for document in range(np.searchsorted(stops, begin, side="right"), len(lengths)):
+            first = stops[document] - lengths[document]
+            if first >= end:
+                break
+            start, stop = max(begin, first), min(end, stops[document])
+            if start < stop:
+                found.append((document, int(start - first), int(stop - first)))
+    return found
+
+
 def figures(nats, held_out):
     """The figures of a split.
 
@@ -59,21 +89,33 @@ def figures(nats, held_out):
     count, cost = sum(map(len, nats)), math.fsum(float(np.sum(costs, dtype=np.float64)) for costs in nats)
     if count != held_out.scored:
         raise ValueError(f"{count} costs for {held_out.scored} scored words")
-    loss = cost / count
-    charges = held_out.unknown * math.log(held_out.unknown_types) if held_out.unknown_types else 0.0
-    total = cost + charges
+    found = from_sums(cost, count, held_out.unknown, held_out.unknown_types, held_out.characters)
     return {
-        "loss": loss,
-        "perplexity": _exp(loss),
+        "loss": found["loss"],
+        "perplexity": found["perplexity"],
         "oov_rate": held_out.unknown / count,
-        "adjusted_perplexity": _exp(total / count),
-        "bits_per_character": total / math.log(2) / held_out.characters,
+        "adjusted_perplexity": found["adjusted_perplexity"],
+        "bits_per_character": found["bits_per_character"],
         "words": count,
     }
 
 
-def _exp(x):
-    try:
-        return math.exp(x)
-    except OverflowError:
-        return math.inf
+def from_sums(cost, words, unknown, unknown_types, characters):
+    """The figures that are ratios of sums; each argument is a number, or an array of the same shape as the others.
+
+    Args:
+        cost: nats of all words. words, unknown, characters: how many. unknown_types: int, as in dataset.HeldOut.
+    Returns:
+        dict: loss, perplexity, adjusted_perplexity, bits_per_character; infinite where float64 ends.
+    """
+    charged = cost + unknown * (math.log(unknown_types) if unknown_types else 0.0)
+    loss, adjusted = cost / words, charged / words
+    with np.errstate(over="ignore"):
+        perplexity, adjusted_perplexity = np.exp(loss), np.exp(adjusted)
+    figures = {
+        "loss": loss,
+        "perplexity": perplexity,
+        "adjusted_perplexity": adjusted_perplexity,
+        "bits_per_character": charged / math.log(2) / characters,
+    }
+    return {name: float(value) if np.ndim(value) == 0 else value for name, value in figures.items()}

@@ -109,12 +109,12 @@ class TextModel(tf.Module):
             position: int32 scalar, words that were written since `prime`.
             max_words, temperature, top_k, top_p, seed: as for `generate`.
         Returns:
-            {"texts": string [n], the words alone; "last", "state": for the next call}
+            {"texts": string [n], the words alone; "words": int32 [n, max_words], their ids; "last", "state": for the next call}
         """
         noise = generation.noise(keys, seed, position, max_words)
         written, last, state = generation.write(self.model, last, state, noise, temperature, top_k, top_p)
         texts = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
-        return {"texts": texts, "last": last, "state": state}
+        return {"texts": texts, "words": written, "last": last, "state": state}
 
     def _tokenize(self, texts):
         """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
@@ -197,3 +197,26 @@ class Generator:
             tf.constant(seed, tf.int32),
         )["texts"]
         return [text.decode("utf-8", errors="replace") for text in texts.numpy()]
+
+    def words(self, first, max_words, temperature, seed):
+        """Write texts from one word each, all by the model's own distribution at a temperature.
+
+        Args:
+            first: int32 [n], ids. Texts from the same word differ by their place among the n.
+            max_words, temperature, seed: as for `generate`.
+        Returns:
+            int32 [n, max_words], ids of the words after the first.
+        """
+        state = self.text_model.initial_state(tf.constant(len(first)))["state"]
+        wrote = self.text_model.write(
+            tf.constant(first, tf.int32),
+            state,
+            tf.range(len(first)),
+            tf.constant(0),
+            tf.constant(max_words, tf.int32),
+            tf.constant(temperature, tf.float32),
+            tf.constant(0),
+            tf.constant(1.0),
+            tf.constant(seed, tf.int32),
+        )
+        return wrote["words"].numpy()

@@ -3,7 +3,7 @@
 import difflib
 import json
 from pathlib import Path
-from typing import Annotated, Literal, Union
+from typing import Annotated, Literal, Union, get_args
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 from ruamel.yaml import YAML
@@ -175,6 +175,18 @@ class Train(Section):
         return self
 
 
+class DynamicEvaluation(Section):
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    decay: Annotated[float, Field(ge=0, lt=1)]
+    segment: Count
+
+
+class NeuralCache(Section):
+    size: Count
+    theta: Annotated[float, Field(ge=0, le=1000)]
+    weight: Share
+
+
 class EvaluateSample(Section):
     prime_texts: Words
     temperatures: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
@@ -182,6 +194,10 @@ class EvaluateSample(Section):
     top_k: Annotated[int, Field(ge=0, lt=2**31)]
     top_p: Annotated[float, Field(gt=0, le=1)]
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
+    kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None
+    dynamic_evaluation: DynamicEvaluation | None
+    neural_cache: NeuralCache | None
 
 
 class Tracking(Section):
@@ -334,7 +350,7 @@ def _explain(problem, values):
     if problem["type"] == "extra_forbidden":
         section = Params
         for key in keys[:-1]:
-            section = section.model_fields[key].annotation if key in getattr(section, "model_fields", {}) else None
+            section = _model_of(section.model_fields[key].annotation) if key in getattr(section, "model_fields", {}) else None
         if keys[:-1] == ["download", "source"]:
             section = SOURCES[_kind_of_source(values["download"]["source"])]
         known = list(section.model_fields) if section else []
@@ -347,6 +363,12 @@ def _explain(problem, values):
     if problem["type"] == "string_pattern_mismatch":
         message = f"must be {IN_WORDS[problem['ctx']['pattern']]}"
     return name, f"{name} = {json.dumps(value, ensure_ascii=False, default=str)}: {message}"
+
+
+def _model_of(annotation):
+    """The model of a field, which may be `null` instead; None if it has none."""
+    models = [kind for kind in (annotation, *get_args(annotation)) if isinstance(kind, type) and issubclass(kind, BaseModel)]
+    return models[0] if models else None
 
 
 def flatten(params):
