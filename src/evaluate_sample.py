@@ -54,12 +54,10 @@ def main():
             print(
                 f"  note: the model knows no word of {prompt!r}: give params.yaml: evaluate_sample.prime_texts and train.prime_texts others"
             )
-    samples = []
-    for temperature in chosen.temperatures:
-        texts = write(chosen.prime_texts, chosen.max_words, temperature, chosen.top_k, chosen.top_p, chosen.seed)
-        samples += [
-            {"prompt": prompt, "temperature": temperature, "text": text} for prompt, text in zip(chosen.prime_texts, texts, strict=True)
-        ]
+    if chosen.stop_at_sentence_end and not known & set(export.SENTENCE_ENDS):
+        ends = " ".join(export.SENTENCE_ENDS)
+        print(f"  note: params.yaml: evaluate_sample.stop_at_sentence_end has no effect: none of {ends} is a word of the model")
+    samples = sampled(write, chosen)
 
     figures = rounded(figures)
     reports = Path("reports")
@@ -155,6 +153,28 @@ def known(ids, vocabulary_size):
     return np.where(ids < vocabulary_size, ids, 0)
 
 
+def sampled(write, settings):
+    """Samples as dicts: those of each temperature, then those of the beam search, if there is one.
+
+    Args:
+        write: export.Generator.
+        settings: params.EvaluateSample.
+    """
+    options = {name: getattr(settings, name) for name in ("top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram")}
+    options |= {"stop_at_sentence_end": settings.stop_at_sentence_end}
+    # Nothing is drawn for a greedy text: a second one would be the same.
+    ways = [(temperature, settings.samples if temperature > 0 else 1, 1) for temperature in settings.temperatures]
+    if settings.beam_width > 1:
+        ways.append((None, 1, settings.beam_width))
+    samples = []
+    for temperature, count, width in ways:
+        texts = write(settings.prime_texts, settings.max_words, temperature or 0.0, samples=count, beam_width=width, **options)
+        for i, found in enumerate(texts):
+            of = {"prompt": settings.prime_texts[i // count], "temperature": temperature, "beam_width": width, "number": i % count + 1}
+            samples.append({**of, "text": found})
+    return samples
+
+
 def rounded(figures):
     """Enough digits for any use, few enough to read; without those that are no number."""
     return {
@@ -163,14 +183,20 @@ def rounded(figures):
 
 
 def as_markdown(samples, settings):
-    lines = ["# Samples", "", f"{settings.max_words} words each, seed {settings.seed}, top_k {settings.top_k}, top_p {settings.top_p:g}."]
-    for temperature in settings.temperatures:
-        lines += ["", f"## {'Greedy' if temperature == 0 else f'Temperature {temperature:g}'}", ""]
-        lines += [
-            f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}"
-            for sample in samples
-            if sample["temperature"] == temperature
-        ]
+    length = f"{settings.max_words} words each"
+    if settings.stop_at_sentence_end:
+        length = f"At most {length}, stop_at_sentence_end"
+    lines = [
+        "# Samples",
+        "",
+        f"{length}, seed {settings.seed}, top_k {settings.top_k}, top_p {settings.top_p:g}, min_p {settings.min_p:g}, "
+        f"repetition_penalty {settings.repetition_penalty:g}, no_repeat_ngram {settings.no_repeat_ngram}.",
+    ]
+    titles = {temperature: f"Temperature {temperature:g}" for temperature in settings.temperatures}
+    for temperature, title in (titles | {0: "Greedy", None: f"Beam search, width {settings.beam_width}"}).items():
+        texts = [sample for sample in samples if sample["temperature"] == temperature]
+        lines += ["", f"## {title}", ""] if texts else []
+        lines += [f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}" for sample in texts]
     return "\n".join(lines) + "\n"
 
 

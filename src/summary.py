@@ -20,9 +20,11 @@ def main():
     print("\nsamples (all of them: reports/samples.md)")
     texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples, re.MULTILINE)
     # The middle temperature reads best: the greedy one repeats itself.
-    primes, heats = len(settings.evaluate_sample.prime_texts), len(settings.evaluate_sample.temperatures)
-    first = primes * (heats // 2)
-    for prompt, rest in texts[first : first + 3]:
+    chosen = settings.evaluate_sample
+    counts = [1 if temperature == 0 else chosen.samples for temperature in chosen.temperatures]  # texts after each prompt
+    middle = len(counts) // 2
+    first = len(chosen.prime_texts) * sum(counts[:middle])
+    for prompt, rest in texts[first :: counts[middle]][: min(3, len(chosen.prime_texts))]:
         print(f"  {prompt}{rest}")
     print(f"\nMLflow run {run_id}")
     print("\nwhat next")

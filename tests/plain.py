@@ -1,5 +1,5 @@
-"""What the fast code is held against, word by word: the model in plain NumPy, from nothing but the saved weights; the data of
-lists of words."""
+"""What the fast code is held against, word by word: the model in plain NumPy, from nothing but the saved weights; how it writes; the
+data of lists of words."""
 
 import json
 from collections import Counter
@@ -83,6 +83,90 @@ class PlainModel:
             logits, state = self.step(np.array([word]), state)
             costs.append(-log_softmax(logits)[0, target])
         return np.array(costs)
+
+
+def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
+    """What a word is drawn from, by sorting: float64 [vocabulary]."""
+    order = np.argsort(-logits, kind="stable")
+    p = np.exp((logits[order] - logits.max()) / temperature, dtype=np.float64)
+    if top_k:
+        p[top_k:] = 0
+    p /= p.sum()
+    before = np.cumsum(p) - p
+    if top_p < 1:
+        p[before >= top_p - 1e-7] = 0
+    p[p < min_p * p.max()] = 0
+    result = np.zeros(len(logits))
+    result[order] = p / p.sum()
+    return result
+
+
+def discourage(logits, text, penalty):
+    """Logits [vocabulary] after the repetition penalty for the words of a text, a list of ids."""
+    logits = np.array(logits)
+    for word in set(text) - {0}:
+        logits[word] = logits[word] / penalty if logits[word] > 0 else logits[word] * penalty
+    return logits
+
+
+def without_repeats(logits, text, size):
+    """Logits [vocabulary], -inf for `<unk>` and for what would repeat an n-gram of the text, a list of ids; size 0: none is."""
+    logits = np.array(logits)
+    logits[0] = -np.inf
+    left, tail = logits.copy(), text[len(text) - size + 1 :]
+    for start in range(len(text) - size + 1) if size else ():
+        if text[start : start + size - 1] == tail:
+            left[text[start + size - 1]] = -np.inf
+    return left if left.max() > -np.inf else logits
+
+
+def greedy(model, prompt, count, penalty=1.0, size=0):
+    """Ids of the most probable words one after the other, by a PlainModel."""
+    state, text = model.initial_state(1), list(prompt)
+    for word in prompt[:-1]:
+        _, state = model.step(np.array([word]), state)
+    for _ in range(count):
+        logits, state = model.step(np.array(text[-1:]), state)
+        text.append(int(without_repeats(discourage(logits[0], text, penalty), text, size).argmax()))
+    return text[len(prompt) :]
+
+
+def beam_search(model, prompt, count, width, penalty=1.0, size=0, ends=()):
+    """[(log probability, ids), ...] of the hypotheses of a PlainModel, the best ones per word first. `ends`: ids that end a text."""
+    state = model.initial_state(1)
+    for word in prompt[:-1]:
+        _, state = model.step(np.array([word]), state)
+    beam = [(0.0, [], state)]
+    for _ in range(count):
+        going, kept = [], [(score, words, state) for score, words, state in beam if words and words[-1] in ends]
+        for score, words, before in beam:
+            if words and words[-1] in ends:
+                continue
+            text = [*prompt, *words]
+            logits, after = model.step(np.array(text[-1:]), before)
+            costs = log_softmax(discourage(logits[0], text, penalty))
+            left = without_repeats(costs, text, size)
+            going += [(score + costs[word], [*words, word], after) for word in range(len(costs)) if left[word] > -np.inf]
+        going.sort(key=lambda hypothesis: -hypothesis[0])
+        beam = kept + going[: width - len(kept)]
+    beam.sort(key=lambda hypothesis: -hypothesis[0] / max(len(hypothesis[1]), 1))
+    return [(score, words) for score, words, _ in beam]
+
+
+def every_text(model, prompt, count, ends=()):
+    """[(log probability, ids), ...] of all texts of so many words, or fewer if they end, the best ones per word first."""
+    state = model.initial_state(1)
+    for word in prompt[:-1]:
+        _, state = model.step(np.array([word]), state)
+
+    def texts(last, state, left):
+        if left == 0 or (left < count and last in ends):
+            return [(0.0, [])]
+        logits, state = model.step(np.array([last]), state)
+        costs = log_softmax(logits)[0]
+        return [(costs[word] + cost, [word, *words]) for word in range(1, len(costs)) for cost, words in texts(word, state, left - 1)]
+
+    return sorted(texts(prompt[-1], state, count), key=lambda text: -text[0] / len(text[1]))
 
 
 def vocabulary(words, min_count, max_size):

@@ -7,8 +7,9 @@ import pytest
 import tensorflow as tf
 
 from conftest import TINY_VOCABULARY
-from lstm_lm.export import Generator, load_weights, save_weights
-from plain import PlainModel, log_softmax
+from lstm_lm.export import Generator, TextModel, load_weights, save_weights, sentence_ends, write_words
+from lstm_lm.vocabulary import Tokenizer
+from plain import PlainModel, beam_search, log_softmax
 
 ALONE = """
 import json, sys
@@ -21,8 +22,10 @@ scored = model.signatures["score"](ids=tf.constant([[1, 2, 3], [4, 5, 6]]), targ
 state = model.signatures["initial_state"](batch=tf.constant(1))["state"]
 stepped = model.signatures["step"](ids=tf.constant([[3]]), state=state)
 def generate(seed):
-    prompts, scalars = tf.constant(["Thou art", "to be, or"]), dict(top_k=tf.constant(0), top_p=tf.constant(1.0), seed=tf.constant(seed))
-    answer = model.signatures["generate"](prompts=prompts, max_words=tf.constant(8), temperature=tf.constant(1.0), **scalars)
+    settings = dict(max_words=8, temperature=1.0, top_k=0, top_p=1.0, seed=seed, min_p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
+    settings |= dict(stop_at_sentence_end=False, samples=1, beam_width=1)
+    scalars = {name: tf.constant(value) for name, value in settings.items()}
+    answer = model.signatures["generate"](prompts=tf.constant(["Thou art", "to be, or"]), **scalars)
     return [text.decode() for text in answer["texts"].numpy()]
 assert generate(1) == generate(1) != generate(2)
 print(json.dumps({
@@ -103,21 +106,101 @@ def test_rows_do_not_depend_on_each_other_and_do_not_echo(tiny_text_model):
     assert len(endings) == len(prompts)
 
 
+@pytest.fixture
+def with_ends(tiny_model, tmp_path):
+    """A TextModel with words that end a sentence: two of them, `.` and `<eos>`, in place of two others."""
+
+    def make(**shape):
+        words = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
+        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(words, tmp_path / "vocabulary.txt"))
+
+    return make
+
+
 @pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
-def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(tiny_text_model, tmp_path, shape):
-    tiny_text_model(**shape).save(tmp_path / "saved_model")
+def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(with_ends, tmp_path, shape):
+    with_ends(**shape).save(tmp_path / "saved_model")
     model = tf.saved_model.load(str(tmp_path / "saved_model"))
-    prompts = tf.constant(["thou art", "to be or not", "king"])
-    settings = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(0.8), "seed": tf.constant(3)}
-    whole = model.signatures["generate"](prompts=prompts, max_words=tf.constant(12), **settings)["texts"].numpy()
-    now = model.signatures["prime"](prompts=prompts)
-    texts, keys, position = [text.decode() for text in prompts.numpy()], now["keys"], 0
-    for words in (1, 4, 7):
-        going_on = {"last": now["last"], "state": now["state"], "keys": keys, "position": tf.constant(position)}
-        now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
-        texts = [f"{text} {more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
-        position += words
-    assert texts == [text.decode() for text in whole]
+    prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
+    for options in ((0.0, 1.0, 0, False), (0.05, 1.3, 2, False), (0.0, 1.0, 0, True)):
+        settings = {"temperature": 1.0, "top_k": 0, "top_p": 0.8, "seed": 3}
+        settings |= dict(zip(("min_p", "repetition_penalty", "no_repeat_ngram", "stop_at_sentence_end"), options, strict=True))
+        settings = {name: tf.constant(value) for name, value in settings.items()}
+        whole = model.signatures["generate"](
+            prompts=prompts, max_words=tf.constant(12), samples=samples, beam_width=tf.constant(1), **settings
+        )["texts"].numpy()
+        now = model.signatures["prime"](prompts=prompts, samples=samples)
+        texts, keys, position = [text.decode() for text in prompts.numpy() for _ in range(2)], now["keys"], 0
+        for words in (1, 4, 7):
+            going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+            now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
+            texts = [f"{text} {more.decode()}".strip() for text, more in zip(texts, now["texts"].numpy(), strict=True)]
+            position += words
+        assert texts == [text.decode() for text in whole], options
+
+
+def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(tiny_text_model):
+    write = Generator(tiny_text_model())
+    prompts = ["thou art", "to be or not", "king"]
+    few, many = (write(prompts, 25, temperature=1.0, seed=5, samples=samples) for samples in (3, 10))
+    assert [many[i * 10 : i * 10 + 3] for i in range(3)] == [few[i * 3 : i * 3 + 3] for i in range(3)]
+    assert few[::3] == write(prompts, 25, temperature=1.0, seed=5)
+    assert len({text.partition(" ")[2] for text in many}) == 30
+    assert few[3:6] == write(["to be or not"], 25, temperature=1.0, seed=5, samples=3)
+    assert write(prompts, 0, samples=2) == [prompt for prompt in prompts for _ in range(2)]
+    assert write([], 5, samples=2) == []
+
+
+def test_options_of_words_go_by_their_names_to_where_they_belong(tiny_text_model):
+    """What each of them does is tested with the functions themselves; here, that it does so through the signature."""
+    write = Generator(tiny_text_model(scale=1.0))
+
+    def words(**settings):
+        return write(["thou art thou king"], 30, **settings)[0].split()
+
+    def repeated(words, size):
+        grams = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
+        return len(grams) - len(set(grams))
+
+    assert repeated(words(temperature=1.0), 2) > 0
+    assert repeated(words(temperature=1.0, no_repeat_ngram=2), 2) == 0
+    assert repeated(words(no_repeat_ngram=3), 3) == 0
+    assert len(set(words(temperature=0.5, repetition_penalty=10.0))) > len(set(words(temperature=0.5)))
+    assert words(temperature=1.0, min_p=1.0) == words()
+    assert words(temperature=1.0, min_p=0.2) != words(temperature=1.0)
+    assert words(temperature=1.0, stop_at_sentence_end=True) == words(temperature=1.0)  # there is no end among the words
+
+
+def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(tiny_text_model):
+    made = tiny_text_model()
+    write, model = Generator(made), PlainModel.of(made.model)
+    prompts = ["thou art", "king and the king"]
+    texts = write(prompts, 6, beam_width=4, samples=3)
+    assert texts[::3] == write(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is drawn
+    for i, prompt in enumerate(prompts):
+        ids = [TINY_VOCABULARY.index(word) for word in prompt.split()]
+        expected = beam_search(model, ids, 6, 4)[:3]
+        assert texts[i * 3 : i * 3 + 3] == [" ".join([prompt, *(TINY_VOCABULARY[word] for word in words)]) for _, words in expected]
+    assert write(prompts, 6, temperature=0.0, beam_width=1) == write(prompts, 6)
+    assert len(write(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
+
+
+def test_a_text_ends_with_its_first_sentence(with_ends):
+    write = Generator(with_ends())
+    prompts = ["thou art .", "king"]
+    long, short = (write(prompts, 60, 1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
+    for i, (whole, text) in enumerate(zip(long, short, strict=True)):
+        prompt = prompts[i // 4]
+        words = whole.removeprefix(prompt).split()
+        end = next(i for i, word in enumerate(words) if word in (".", "<eos>"))
+        assert text == " ".join([prompt, *words[: end + 1]])
+    best = write(prompts, 30, beam_width=3, stop_at_sentence_end=True)
+    assert all(text.removeprefix(prompt).split()[-1] in (".", "<eos>") for prompt, text in zip(prompts, best, strict=True))
+
+
+def test_the_ends_of_sentences_are_those_that_the_vocabulary_has():
+    assert sentence_ends(["<unk>", "a", ".", "?", "..", "<eos>"]) == [2, 3, 5]
+    assert sentence_ends(TINY_VOCABULARY) == []
 
 
 def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(tiny_text_model):
@@ -135,7 +218,7 @@ def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(ti
 
 
 def test_bytes_that_are_not_utf_8_are_no_error(tiny_text_model):
-    scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1)]
+    scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1, 0.0, 1.0, 0, False, 1, 1)]
     texts = tiny_text_model().generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
     assert len(texts.numpy()[0].split()) == 6
 

@@ -198,8 +198,14 @@ def test_sampling_from_the_checkout(project):
     printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
+    options = ["--samples", "3", "--no-repeat-ngram", "1", "--repetition-penalty", "1.2", "--min-p", "0.01", "--stop-at-sentence-end"]
+    note, *texts = run(["python", "src/sample.py", "--max-words", "8", *options, "to be"], folder).stdout.splitlines()
+    assert note == "note: --stop-at-sentence-end has no effect: none of . ! ? <eos> is a word of the model"
+    assert len(set(texts)) == len(texts) == 3
+    assert all(text.startswith("to be ") and len(set(text.split())) == 10 for text in texts)
     for arguments, message in (
         (["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"),
+        (["--beam-width", "2", "--samples", "3", "x"], "--samples = 3: must be at most --beam-width, which is 2"),
         ([" "], "has no word in it"),
         ([""], "has no word in it"),
         (["xyzzy plugh"], "none of the words of the prompt 'xyzzy plugh' is among the 38 that the model knows"),

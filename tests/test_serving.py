@@ -103,6 +103,30 @@ def test_it_answers_with_the_words_of_the_savedmodel_itself(server, registered):
     assert texts(ask(server, prompts, max_words=9, temperature=0.9, top_k=5, top_p=0.9, seed=3)) == write(prompts, 9, 0.9, 5, 0.9, 3)
 
 
+def test_every_option_goes_through(server, registered):
+    import tensorflow as tf
+
+    write = Generator(tf.saved_model.load(str(registered[1])))
+    prompts = ["Thou art", "to be or not"]
+    options = {"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}
+    assert texts(ask(server, prompts, max_words=12, temperature=1.0, **options)) == write(prompts, 12, 1.0, seed=1, **options)
+    assert texts(ask(server, prompts, max_words=5, beam_width=4)) == write(prompts, 5, beam_width=4)
+    several = ask(server, prompts, max_words=9, temperature=1.0, samples=3)
+    assert texts(several) == write(prompts, 9, 1.0, seed=1, samples=3)
+    places = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
+    assert places == [(row, sample) for row in range(2) for sample in range(3)]
+    assert texts(ask(server, prompts, max_words=5, beam_width=4, samples=2)) == write(prompts, 5, beam_width=4, samples=2)
+    assert set(ask(server, prompts).json()["predictions"][0]) == {"text"}
+
+
+def test_a_stop_that_has_no_effect_is_told_once_in_the_log(server, registered):
+    plain = texts(ask(server, ["thou art"], max_words=7))
+    for _ in range(2):
+        assert texts(ask(server, ["thou art"], max_words=7, stop_at_sentence_end=True)) == plain
+    log = (registered[0] / "server.log").read_text()
+    assert log.count("stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model") == 1
+
+
 def test_defaults_are_sensible_and_the_seed_fixes_the_text(server):
     first = texts(ask(server, ["thou art"]))
     assert first == texts(ask(server, ["thou art"])) == texts(ask(server, ["thou art"], seed=1))
@@ -140,6 +164,16 @@ def test_a_decomposed_accent_and_unknown_words_are_fine(server):
         (["king"], {"top_p": 0}, "top_p = 0: must be a number above 0 and at most 1"),
         (["king"], {"top_p": 1.1}, "top_p = 1.1: must be a number above 0 and at most 1"),
         (["king"], {"top_k": -1}, "top_k = -1: must be a whole number from 0"),
+        (["king"], {"min_p": 1.5}, "min_p = 1.5: must be a number from 0 to 1"),
+        (["king"], {"repetition_penalty": 0}, "repetition_penalty = 0: must be a number from 0.01 to 100"),
+        (["king"], {"no_repeat_ngram": -1}, "no_repeat_ngram = -1: must be a whole number from 0 to 100"),
+        (["king"], {"stop_at_sentence_end": "yes"}, "stop_at_sentence_end"),
+        (["king"], {"stop_at_sentence_end": None}, "stop_at_sentence_end = null: must be true or false"),
+        (["king"], {"samples": 0}, "samples = 0: must be a whole number from 1 to 256"),
+        (["king"], {"beam_width": 0}, "beam_width = 0: must be a whole number from 1 to 256"),
+        (["king"], {"beam_width": 2, "samples": 3}, "samples = 3 with beam_width = 2: must be at most beam_width"),
+        (["king"] * 3, {"samples": 100}, "samples = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
+        (["king"] * 3, {"beam_width": 100}, "beam_width = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
         (["king"], {"seed": -1}, "seed = -1: must be a whole number from 0"),
         (["king"], {"seed": 2**31}, "seed = 2147483648: must be a whole number from 0"),
     ],
@@ -193,8 +227,10 @@ def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pick
         folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{found.version}")
         info = mlflow.models.get_model_info(folder)
     assert info.signature.inputs.input_names() == ["prompt"]
-    assert info.signature.outputs.input_names() == ["text"]
-    assert [spec.name for spec in info.signature.params] == ["max_words", "temperature", "top_k", "top_p", "seed"]
+    assert info.signature.outputs.required_input_names() == ["text"]
+    assert info.signature.outputs.optional_input_names() == ["row", "sample"]
+    names = ["max_words", "temperature", "top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram"]
+    assert [spec.name for spec in info.signature.params] == [*names, "stop_at_sentence_end", "samples", "beam_width"]
     names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
     assert not [name for name in names if name.endswith((".pkl", ".pickle"))]
     assert "input_example.json" in names

@@ -15,6 +15,8 @@ from lstm_lm.model import LanguageModel, Shape
 # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
 graph = functools.partial(tf.function, autograph=False)
 SIGNATURES = ("initial_state", "score", "step", "generate", "prime", "write")
+SENTENCE_ENDS = (".", "!", "?", "<eos>")
+APART = 1_000_003  # of the random numbers' keys of two samples of a prompt
 
 
 class TextModel(tf.Module):
@@ -33,6 +35,7 @@ class TextModel(tf.Module):
         path = self.vocabulary_file.asset_path
         self.id_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.string, line, tf.int64, number), default_value=0)
         self.word_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.int64, number, tf.string, line), default_value="")
+        self.ends = sentence_ends(Path(vocabulary_file).read_text(encoding="utf-8").splitlines())
         shape = model.shape
         state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
         many = tf.TensorSpec([None, None], tf.int32, "ids")
@@ -47,12 +50,18 @@ class TextModel(tf.Module):
             tf.TensorSpec([], tf.int32, "top_k"),
             tf.TensorSpec([], tf.float32, "top_p"),
             tf.TensorSpec([], tf.int32, "seed"),
+            tf.TensorSpec([], tf.float32, "min_p"),
+            tf.TensorSpec([], tf.float32, "repetition_penalty"),
+            tf.TensorSpec([], tf.int32, "no_repeat_ngram"),
+            tf.TensorSpec([], tf.bool, "stop_at_sentence_end"),
         ]
-        self.generate = graph(self._generate, input_signature=[prompts, *settings])
-        self.prime = graph(self._prime, input_signature=[prompts])
+        samples, beam_width = tf.TensorSpec([], tf.int32, "samples"), tf.TensorSpec([], tf.int32, "beam_width")
+        self.generate = graph(self._generate, input_signature=[prompts, *settings, samples, beam_width])
+        self.prime = graph(self._prime, input_signature=[prompts, samples])
         last, keys = tf.TensorSpec([None], tf.int32, "last"), tf.TensorSpec([None], tf.int32, "keys")
+        history = tf.TensorSpec([None, None], tf.int32, "history")
         position = tf.TensorSpec([], tf.int32, "position")
-        self.write = graph(self._write, input_signature=[last, state, keys, position, *settings])
+        self.write = graph(self._write, input_signature=[last, state, keys, history, position, *settings])
 
     def _initial_state(self, batch):
         """int32 scalar -> {"state": zeros float32 [layers, 2, batch, hidden]}."""
@@ -68,7 +77,21 @@ class TextModel(tf.Module):
         logits, state = self.model(ids, state)
         return {"probabilities": tf.nn.softmax(logits[:, 0]), "state": state}
 
-    def _generate(self, prompts, max_words, temperature, top_k, top_p, seed):
+    def _generate(
+        self,
+        prompts,
+        max_words,
+        temperature,
+        top_k,
+        top_p,
+        seed,
+        min_p,
+        repetition_penalty,
+        no_repeat_ngram,
+        stop_at_sentence_end,
+        samples,
+        beam_width,
+    ):
         """Continue texts.
 
         Args:
@@ -76,20 +99,39 @@ class TextModel(tf.Module):
             max_words: int32 scalar, words written after each prompt, at least 0.
             temperature: float32 scalar, 0 is greedy. top_k: int32 scalar, 0 is all. top_p: float32 scalar in (0, 1], 1 is all.
             seed: int32 scalar: the same seed and prompt give the same text, whatever else is in the call.
+            min_p, repetition_penalty: float32 scalars, 0 is all and 1 is none. no_repeat_ngram: int32 scalar, 0 is off.
+            stop_at_sentence_end: bool scalar; a text ends with the first of SENTENCE_ENDS written, if one of them is a word.
+            samples: int32 scalar, texts of each prompt. The first of them are the same, however many there are.
+            beam_width: int32 scalar. Above 1, nothing is drawn: the texts are the `samples` best ones of a beam search, at most all of it.
         Returns:
-            {"texts": string [n]}, each prompt as it came and the words after it.
+            {"texts": string [n * samples]}, each prompt as it came and the words after it; a prompt's samples are neighbours.
         """
-        primed = self.prime(prompts)
-        wrote = self.write(primed["last"], primed["state"], primed["keys"], 0, max_words, temperature, top_k, top_p, seed)
-        return {"texts": tf.strings.strip(tf.strings.join([tf.strings.strip(prompts), wrote["texts"]], separator=" "))}
+        beam = beam_width > 1
+        first = self.prime(prompts, tf.where(beam, 1, samples))
+        settings = generation.Settings(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end)
 
-    def _prime(self, prompts):
+        def searched():
+            found = (first["last"], first["state"], first["history"], max_words, beam_width, tf.minimum(samples, beam_width))
+            words = generation.beam_search(self.model, *found, settings, self.ends)
+            return self._join(words)
+
+        def written():
+            more = max_words, temperature, top_k, top_p, seed, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end
+            return self.write(first["last"], first["state"], first["keys"], first["history"], 0, *more)["texts"]
+
+        texts = tf.cond(beam, searched, written)
+        prompts = tf.repeat(tf.strings.strip(prompts), tf.where(beam, tf.minimum(samples, beam_width), samples))
+        return {"texts": tf.strings.strip(tf.strings.join([prompts, texts], separator=" "))}
+
+    def _prime(self, prompts, samples):
         """Read prompts, for `write` to go on from: what comes after them bit by bit is what `generate` gives at once.
 
         Args:
             prompts: string [n], as for `generate`.
+            samples: int32 scalar, texts to write after each prompt: as many neighbouring rows are its.
         Returns:
-            {"last": int32 [n], the last word of each; "state": the state before it; "keys": int32 [n], of their random numbers}
+            {"last": int32 [n * samples], the last word of each; "state": the state before it; "keys": int32 [n * samples], of their random
+            numbers; "history": int32 [n * samples, longest], the ids of each prompt's words, -1 at the left of shorter ones}
         """
         words = self._tokenize(prompts)
         ids = tf.cast(self.id_of.lookup(words), tf.int32)
@@ -98,23 +140,53 @@ class TextModel(tf.Module):
         padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
         # Rows with other prompts get other random numbers, or their texts would echo each other.
         keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), 2**31 - 1)
+        sample = tf.range(tf.cast(samples, tf.int64), dtype=tf.int64)
+        keys = tf.reshape((keys[:, tf.newaxis] + APART * sample) % (2**31 - 1), [-1])
         last, state = generation.prime(self.model, padded, lengths)
-        return {"last": last, "state": state, "keys": tf.cast(keys, tf.int32)}
+        return {
+            "last": tf.repeat(last, samples),
+            "state": tf.repeat(state, samples, axis=2),
+            "keys": tf.cast(keys, tf.int32),
+            "history": tf.repeat(generation.text_of(padded, lengths), samples, axis=0),
+        }
 
-    def _write(self, last, state, keys, position, max_words, temperature, top_k, top_p, seed):
+    def _write(
+        self,
+        last,
+        state,
+        keys,
+        history,
+        position,
+        max_words,
+        temperature,
+        top_k,
+        top_p,
+        seed,
+        min_p,
+        repetition_penalty,
+        no_repeat_ngram,
+        stop_at_sentence_end,
+    ):
         """Write the next words of texts.
 
         Args:
-            last, state, keys: of `prime`; then last and state of the `write` before.
-            position: int32 scalar, words that were written since `prime`.
-            max_words, temperature, top_k, top_p, seed: as for `generate`.
+            last, state, keys, history: of `prime`; then last, state and history of the `write` before.
+            position: int32 scalar, words that were written since `prime`; for a row that has ended, as if it had not.
+            max_words, temperature, ...: as for `generate`.
         Returns:
-            {"texts": string [n], the words alone; "words": int32 [n, max_words], their ids; "last", "state": for the next call}
+            {"texts": string [n], the words alone; "words": int32 [n, max_words], their ids, 0 after a text's end; "last", "state",
+            "history": for the next call}
         """
+        settings = generation.Settings(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end)
         noise = generation.noise(keys, seed, position, max_words)
-        written, last, state = generation.write(self.model, last, state, noise, temperature, top_k, top_p)
-        texts = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
-        return {"texts": texts, "words": written, "last": last, "state": state}
+        ended = tf.logical_and(position > 0, generation.is_end(last, self.ends))
+        written, last, state, history = generation.write(self.model, last, state, history, ended, noise, settings, self.ends)
+        return {"texts": self._join(written), "words": written, "last": last, "state": state, "history": history}
+
+    def _join(self, ids):
+        """int32 [n, words], 0 after a text's end -> string [n]."""
+        words = self.word_of.lookup(tf.cast(tf.where(ids > 0, ids, -1), tf.int64))  # of -1: nothing
+        return tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))
 
     def _tokenize(self, texts):
         """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
@@ -133,6 +205,11 @@ class TextModel(tf.Module):
     def save(self, folder):
         """Write the SavedModel."""
         tf.saved_model.save(self, str(folder), signatures=self.signatures())
+
+
+def sentence_ends(words):
+    """The ids of the words that end a sentence, if the vocabulary, in the order of its ids, has any."""
+    return [number for number, word in enumerate(words) if word in SENTENCE_ENDS]
 
 
 def write_words(words, path):
@@ -186,8 +263,23 @@ class Generator:
     def __init__(self, text_model):
         self.text_model = text_model
 
-    def __call__(self, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=0):
-        """list of str -> list of str."""
+    def __call__(
+        self,
+        prompts,
+        max_words,
+        temperature=0.0,
+        top_k=0,
+        top_p=1.0,
+        seed=0,
+        *,
+        min_p=0.0,
+        repetition_penalty=1.0,
+        no_repeat_ngram=0,
+        stop_at_sentence_end=False,
+        samples=1,
+        beam_width=1,
+    ):
+        """list of str -> list of str, `samples` of each prompt as neighbours. All as in `TextModel.generate`."""
         texts = self.text_model.generate(
             tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string),
             tf.constant(max_words, tf.int32),
@@ -195,6 +287,12 @@ class Generator:
             tf.constant(top_k, tf.int32),
             tf.constant(top_p, tf.float32),
             tf.constant(seed, tf.int32),
+            tf.constant(min_p, tf.float32),
+            tf.constant(repetition_penalty, tf.float32),
+            tf.constant(no_repeat_ngram, tf.int32),
+            tf.constant(stop_at_sentence_end, tf.bool),
+            tf.constant(samples, tf.int32),
+            tf.constant(beam_width, tf.int32),
         )["texts"]
         return [text.decode("utf-8", errors="replace") for text in texts.numpy()]
 
@@ -208,15 +306,19 @@ class Generator:
             int32 [n, max_words], ids of the words after the first.
         """
         state = self.text_model.initial_state(tf.constant(len(first)))["state"]
+        last = tf.constant(first, tf.int32)
+        plain = (tf.constant(0.0), tf.constant(1.0), tf.constant(0), tf.constant(False))  # min_p and what follows it, off
         wrote = self.text_model.write(
-            tf.constant(first, tf.int32),
+            last,
             state,
             tf.range(len(first)),
+            last[:, tf.newaxis],
             tf.constant(0),
             tf.constant(max_words, tf.int32),
             tf.constant(temperature, tf.float32),
             tf.constant(0),
             tf.constant(1.0),
             tf.constant(seed, tf.int32),
+            *plain,
         )
         return wrote["words"].numpy()

@@ -193,6 +193,12 @@ class EvaluateSample(Section):
     max_words: WordsToWrite
     top_k: Annotated[int, Field(ge=0, lt=2**31)]
     top_p: Annotated[float, Field(gt=0, le=1)]
+    min_p: Annotated[float, Field(ge=0, le=1)]
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)]
+    no_repeat_ngram: Annotated[int, Field(ge=0, le=100)]
+    samples: Annotated[int, Field(ge=1, le=100)]
+    beam_width: Annotated[int, Field(ge=1, le=100)]
+    stop_at_sentence_end: bool
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
     kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None

@@ -2,15 +2,19 @@
 
 MLflow runs this file itself when it loads the model, far from this project: it imports nothing of ours.
 
-Input: a table with the column `prompt` (string). Params: max_words, temperature, top_k, top_p, seed.
-Output: a table with the column `text`: each prompt and the words after it.
+Input: a table with the column `prompt` (string). Params: those of DEFAULTS.
+Output: a table with the column `text`: each prompt and the words after it. With several samples, there is a row for each one, a prompt's
+are neighbours, and two columns more say which they are: `row` of the input and `sample`, both from 0.
 """
 
 import contextlib
 import ctypes
+import functools
+import logging
 import math
 import os
 import unicodedata
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -19,10 +23,26 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 
 SERVER = "__pyfunc_model_path__"  # set by MLflow's scoring server
 MOST_PROMPTS = 256
+MOST_TEXTS = 256  # samples, and hypotheses of beam searches, of all prompts
 MOST_CHARACTERS = 10_000
 MOST_WORDS = 1_000
 MOST_SEED = 2**31 - 1
-DEFAULTS = {"max_words": 40, "temperature": 0.8, "top_k": 0, "top_p": 1.0, "seed": 1}
+MOST_NGRAM = 100
+LEAST_PENALTY, MOST_PENALTY = 0.01, 100
+SENTENCE_ENDS = (".", "!", "?", "<eos>")
+DEFAULTS = {
+    "max_words": 40,
+    "temperature": 0.8,
+    "top_k": 0,
+    "top_p": 1.0,
+    "seed": 1,
+    "min_p": 0.0,
+    "repetition_penalty": 1.0,
+    "no_repeat_ngram": 0,
+    "stop_at_sentence_end": False,
+    "samples": 1,
+    "beam_width": 1,
+}
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):
@@ -39,6 +59,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.tf = tf
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
+        words = (Path(context.artifacts["saved_model"]) / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()
+        self.has_ends = not set(words).isdisjoint(SENTENCE_ENDS)
 
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Continue every prompt. Thread-safe: nothing is kept between calls.
@@ -49,6 +71,10 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         prompts = _prompts(model_input)
         settings = {**DEFAULTS, **{name: value for name, value in (params or {}).items() if name in DEFAULTS}}
         tf = self.tf
+        samples, beam_width = _samples(len(prompts), settings["samples"], settings["beam_width"])
+        stop = _switch("stop_at_sentence_end", settings["stop_at_sentence_end"])
+        if stop and not self.has_ends:
+            _say_once(f"stop_at_sentence_end has no effect: none of {' '.join(SENTENCE_ENDS)} is a word of this model")
         texts = self.generate(
             prompts=tf.constant(prompts),
             max_words=tf.constant(_whole("max_words", settings["max_words"], 0, MOST_WORDS), tf.int32),
@@ -56,8 +82,20 @@ class ServedModel(mlflow.pyfunc.PythonModel):
             top_k=tf.constant(_whole("top_k", settings["top_k"], 0, 2**31 - 1), tf.int32),
             top_p=tf.constant(_number("top_p", settings["top_p"], 0, 1, above=True), tf.float32),
             seed=tf.constant(_whole("seed", settings["seed"], 0, MOST_SEED), tf.int32),
+            min_p=tf.constant(_number("min_p", settings["min_p"], 0, 1), tf.float32),
+            repetition_penalty=tf.constant(
+                _number("repetition_penalty", settings["repetition_penalty"], LEAST_PENALTY, MOST_PENALTY), tf.float32
+            ),
+            no_repeat_ngram=tf.constant(_whole("no_repeat_ngram", settings["no_repeat_ngram"], 0, MOST_NGRAM), tf.int32),
+            stop_at_sentence_end=tf.constant(stop),
+            samples=tf.constant(samples, tf.int32),
+            beam_width=tf.constant(beam_width, tf.int32),
         )["texts"]
-        return pd.DataFrame({"text": [text.decode("utf-8", errors="replace") for text in texts.numpy()]})
+        table = {"text": [text.decode("utf-8", errors="replace") for text in texts.numpy()]}
+        if samples > 1:
+            places = [(row, sample) for row in range(len(prompts)) for sample in range(samples)]
+            table |= {"row": [row for row, _ in places], "sample": [sample for _, sample in places]}
+        return pd.DataFrame(table)
 
 
 def _keep_freed_memory():
@@ -67,6 +105,11 @@ def _keep_freed_memory():
         # M_MMAP_THRESHOLD, of which glibc before 2.35 takes no larger one than the second; M_TRIM_THRESHOLD.
         if mallopt(-3, 2**30) or mallopt(-3, 2**25):
             mallopt(-1, 2**30)
+
+
+@functools.cache
+def _say_once(message):
+    logging.getLogger(__name__).warning(message)
 
 
 def _refuse(message):
@@ -119,6 +162,24 @@ def _whole(name, value, least, most):
     if not least <= number <= most:
         _refuse(f"{name} = {number}: {allowed}")
     return number
+
+
+def _switch(name, value):
+    # numpy's too, as MLflow makes them.
+    if type(value).__name__ not in ("bool", "bool_"):
+        _refuse(f"{name} = {_shown(value)}: must be true or false")
+    return bool(value)
+
+
+def _samples(prompts, samples, beam_width):
+    samples = _whole("samples", samples, 1, MOST_TEXTS)
+    beam_width = _whole("beam_width", beam_width, 1, MOST_TEXTS)
+    if 1 < beam_width < samples:
+        _refuse(f"samples = {samples} with beam_width = {beam_width}: must be at most beam_width, they are the best of the beam")
+    name, most = ("beam_width", beam_width) if beam_width > 1 else ("samples", samples)
+    if prompts * most > MOST_TEXTS:
+        _refuse(f"{name} = {most} with {prompts} prompts makes {prompts * most} texts at once: must be at most {MOST_TEXTS} in a request")
+    return samples, beam_width
 
 
 mlflow.models.set_model(ServedModel())

@@ -381,13 +381,14 @@ class Run(Observer):
         Args:
             figures: {"validation": {...}, "test": {...}} of evaluation.figures.
             step: the last of the training, whichever step the weights are of: MLflow shows the value of the largest step.
-            samples: list of dicts with the same keys.
+            samples: list of dicts with the same keys: prompt, temperature, text, and maybe beam_width and number, from 1, of several.
             settings: params.EvaluateSample; tags, because they may change while the training stays.
         """
         values = _metrics_of(figures)
         new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
         self.client.log_batch(self.id, metrics=self._metrics(new, step))
-        labelled = [{"sample": _label(sample["prompt"], sample["temperature"]), "text": sample["text"], **sample} for sample in samples]
+        labels = sample_labels(samples)
+        labelled = [{"sample": label, "text": sample["text"], **sample} for label, sample in zip(labels, samples, strict=True)]
         self._log_table(list(labelled[0]), [list(sample.values()) for sample in labelled], "samples.json")
         for key, value in settings.model_dump().items():
             self.client.set_tag(self.id, f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
@@ -500,8 +501,16 @@ def _metrics_of(figures):
     return {f"{split}/{name}": value for split, of_split in figures.items() for name, value in of_split.items() if name != "words"}
 
 
-def _label(prompt, temperature):
-    return f"{prompt} (greedy)" if temperature == 0 else f"{prompt} (T={temperature:g})"
+def sample_labels(samples):
+    """What tells the samples of `Run.log_evaluation` apart, and finds the same one in another run."""
+    names = ("prompt", "temperature", "beam_width", "number")
+    return [_label(**{name: sample[name] for name in names if name in sample}) for sample in samples]
+
+
+def _label(prompt, temperature, beam_width=1, number=1):
+    if beam_width > 1:
+        return f"{prompt} (beam {beam_width})"
+    return f"{prompt} (greedy)" if temperature == 0 else f"{prompt} (T={temperature:g}{f', {number}' if number > 1 else ''})"
 
 
 def _sample_row(sample):
@@ -594,11 +603,12 @@ def _signature():
 
     from lstm_lm.serving import DEFAULTS
 
-    types = {"max_words": "long", "temperature": "double", "top_k": "long", "top_p": "double", "seed": "long"}
+    types = {bool: "boolean", int: "long", float: "double"}
     return ModelSignature(
         inputs=Schema([ColSpec("string", "prompt")]),
-        outputs=Schema([ColSpec("string", "text")]),
-        params=ParamSchema([ParamSpec(name, types[name], default) for name, default in DEFAULTS.items()]),
+        # The others come with several samples only.
+        outputs=Schema([ColSpec("string", "text"), *(ColSpec("long", name, required=False) for name in ("row", "sample"))]),
+        params=ParamSchema([ParamSpec(name, types[type(default)], default) for name, default in DEFAULTS.items()]),
     )
 
 
