@@ -18,8 +18,15 @@ for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "ML
     os.environ.pop(name, None)
 
 PROJECT = Path(__file__).parent.parent
+LONG = ["test_experiments", "test_pipeline", "test_resume", "test_benchmarks", "test_serving", "test_training", "test_export"]
 DOCUMENTS = 20
 TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers the files that take longest come first, so that none of them is left with one at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
 def make_tiny_model(
@@ -75,7 +82,8 @@ def empty_store(tmp_path_factory):
 def finished(tmp_path_factory):
     """A small project that has been run from nothing and committed: its folder, and what `dvc repro` printed.
 
-    test_experiments.py uses it, and leaves it as it is but for more MLflow runs and experiments; then test_pipeline.py does.
+    test_experiments.py uses it, and leaves it as it is but for more MLflow runs and experiments; then test_pipeline.py does, or has
+    one of its own, as every worker has.
     """
     folder = copy_project(tmp_path_factory.mktemp("project"))
     write_corpus(folder / "data/own")
