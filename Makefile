@@ -11,6 +11,9 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
+# Two files at a time: much of a test is a program that starts.
+pytest := python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help setup repro cookbook experiment compare test test-fast test-kills bench lint ui serve sample clean lock
 
@@ -35,10 +38,10 @@ compare: setup  ## the experiments of the last commit in a table
 	@dvc exp show --md --drop '.*' --keep '^(Experiment|Created|State|(validation|test)[.]perplexity|test[.](adjusted_perplexity|bits_per_character)|(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning_rate)))$$'
 
 test: setup  ## all tests
-	@python -m pytest
+	@$(pytest)
 
 test-fast: setup  ## the tests that take seconds
-	@python -m pytest -m "not slow"
+	@$(pytest) -m "not slow"
 
 test-kills: setup  ## a training killed ten times at random moments must end as one that was not
 	@python tests/kill_and_resume.py --kills 10

@@ -11,38 +11,47 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # TensorFlow then imports no Keras, which takes as long as all the rest of it
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # What the caller tracks, or the run it is part of, is none of the tests' business.
 for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "DVC_EXP_NAME"):
     os.environ.pop(name, None)
 
 PROJECT = Path(__file__).parent.parent
+LONG = ["test_experiments", "test_pipeline", "test_resume", "test_benchmarks", "test_serving", "test_training", "test_export"]
 DOCUMENTS = 20
 TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
+
+
+def pytest_collection_modifyitems(items):
+    """With several workers the files that take longest come first, so that none of them is left with one at the end."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+def make_tiny_model(
+    vocabulary_size=12,
+    embedding_size=5,
+    hidden_size=7,
+    layers=1,
+    projection_size=5,
+    tie_weights=True,
+    adaptive_cutoffs=(),
+    scale=0.5,
+    seed=1,
+):
+    from lstm_lm.model import Initializer, LanguageModel, Shape
+
+    shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
+    model = LanguageModel(shape, Initializer("uniform", scale, seed))
+    model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
+    return model
 
 
 @pytest.fixture
 def tiny_model():
     """A LanguageModel of 12 words with random weights; keyword arguments change its shape."""
-    from lstm_lm.model import Initializer, LanguageModel, Shape
-
-    def make(
-        vocabulary_size=12,
-        embedding_size=5,
-        hidden_size=7,
-        layers=1,
-        projection_size=5,
-        tie_weights=True,
-        adaptive_cutoffs=(),
-        scale=0.5,
-        seed=1,
-    ):
-        shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
-        model = LanguageModel(shape, Initializer("uniform", scale, seed))
-        model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
-        return model
-
-    return make
+    return make_tiny_model
 
 
 @pytest.fixture
@@ -55,6 +64,38 @@ def tiny_text_model(tiny_model, tmp_path):
         return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
 
     return make
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory):
+    """The file of an MLflow store that was just made, to be copied: its tables take seconds to make."""
+    from lstm_lm import params, tracking
+
+    folder = tmp_path_factory.mktemp("store")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        tracking.connect(params.load(PROJECT / "params.yaml").tracking).search_experiments()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """A small project that has been run from nothing and committed: its folder, and what `dvc repro` printed.
+
+    test_experiments.py uses it, and leaves it as it is but for more MLflow runs and experiments; then test_pipeline.py does, or has
+    one of its own, as every worker has.
+    """
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    write_corpus(folder / "data/own")
+    change_params(folder, TINY)
+    (folder / "presets/slow.yaml").write_text(PRESET)
+    run(["git", "add", "--all"], folder)
+    run([*COMMIT, "mine"], folder)
+    printed = run(["python", "-m", "dvc", "repro"], folder).stdout
+    assert len(runs(folder)) == 1
+    run(["git", "add", "--all"], folder)
+    run([*COMMIT, "first run"], folder)
+    return folder, printed
 
 
 @pytest.fixture
@@ -135,6 +176,22 @@ SMALL_TEXT = {
     "batching.sequence_length": 8,
     "train.warmup_steps": 10,
 }
+TINY = {
+    **SMALL_TEXT,
+    "model.embedding_size": 16,
+    "model.hidden_size": 24,
+    "model.projection_size": 16,
+    "train.epochs": 2,
+    "train.sample_every": 100,
+    "evaluate_sample.max_words": 6,
+}
+# presets/slow.yaml of `finished`.
+PRESET = """\
+train:
+  learning_rate: 0.002
+  prime_texts: ["thou, it's", 'a "quoted" one']
+"""
+COMMIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message"]
 
 
 def client(folder):

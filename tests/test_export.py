@@ -1,12 +1,14 @@
+import functools
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import TINY_VOCABULARY
+from conftest import TINY_VOCABULARY, make_tiny_model
 from lstm_lm.export import Generator, TextModel, load_weights, save_weights, sentence_ends, write_words
 from lstm_lm.vocabulary import Tokenizer
 from plain import PlainModel, beam_search, log_softmax
@@ -38,15 +40,25 @@ print(json.dumps({
 """
 
 
+@pytest.fixture(scope="module")
+def tiny_text_model(tmp_path_factory):
+    """As everywhere, but the models of one shape are the same one, which is traced once."""
+    words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    return functools.cache(lambda **shape: TextModel(make_tiny_model(**shape), Tokenizer(True, "-'"), words))
+
+
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
 def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
     made = tiny_text_model(**shape)
     made.save(tmp_path / "elsewhere/saved_model")
-    (tmp_path / "vocabulary.txt").unlink()  # it carries its own
     moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")], capture_output=True, text=True, cwd=moved, check=False
-    )
+    words = Path(made.vocabulary_file.asset_path.numpy().decode())
+    away = words.rename(words.with_suffix(".away"))  # it carries its own
+    try:
+        command = [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=moved, check=False)
+    finally:
+        away.rename(words)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     plain = PlainModel.of(made.model)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def registered(tmp_path_factory):
+def registered(tmp_path_factory, empty_store):
     """(the store's folder, SavedModel folder, version) of a small model in a registry."""
     from conftest import TINY_VOCABULARY
     from lstm_lm.export import TextModel, write_words
@@ -29,6 +30,7 @@ def registered(tmp_path_factory):
     from lstm_lm.vocabulary import Tokenizer
 
     folder = tmp_path_factory.mktemp("project")
+    shutil.copy(empty_store, folder)
     model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
     text_model = TextModel(model, Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, folder / "vocabulary.txt"))
     text_model.save(folder / "saved_model")

@@ -31,25 +31,15 @@ def test_a_database_that_cannot_be_used_is_one_line(address, tmp_path):
     assert "\n" not in str(error.value)
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    """A SQLite store that has been made once; each test gets a copy, since the tables take seconds to make."""
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(folder))
-        tracking.connect(SETTINGS.tracking).search_experiments()
-    return folder / "mlflow.db"
-
-
 @pytest.fixture
-def project(store, tmp_path, monkeypatch):
+def project(empty_store, tmp_path, monkeypatch):
     """A project folder with an empty store and the outputs of the data stages; stages run in another folder."""
     root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for name in ("vocab", "batches"):
         (elsewhere / "data" / name).mkdir(parents=True)
         (elsewhere / "data" / name / "file").write_text(name)
     root.mkdir()
-    (root / "mlflow.db").write_bytes(store.read_bytes())
+    (root / "mlflow.db").write_bytes(empty_store.read_bytes())
     monkeypatch.setenv("DVC_ROOT", str(root))
     monkeypatch.chdir(elsewhere)
     return root

@@ -1,3 +1,4 @@
+import functools
 import json
 from dataclasses import replace
 
@@ -5,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from conftest import PROJECT
+from conftest import PROJECT, make_tiny_model
 from lstm_lm import batching, dataset, params
 from lstm_lm.history import Observer
 from lstm_lm.model import Regularization
@@ -13,8 +14,14 @@ from lstm_lm.training import Diverged, Stopped, Trainer
 from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
+DEFAULT = params.load(PROJECT / "params.yaml").train
 NONE = Regularization()
 SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
+# Of params.Train: what no graph depends on.
+OUTSIDE = {
+    *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
+    *("status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts", "checkpoint_seconds", "precision"),
+}
 
 
 class Recorder(Observer):
@@ -48,37 +55,61 @@ def settings(**changes):
         "patience": None,
         "prime_texts": ["x"],
     }
-    return params.load(PROJECT / "params.yaml").train.model_copy(update={**quick, **changes})
+    return DEFAULT.model_copy(update={**quick, **changes})
 
 
-def train(model, data=None, chosen=None, dropout=0.0, precision="float32", write=None):
+@functools.cache
+def only_model(**shape):
+    model = make_tiny_model(scale=0.1, **shape)
+    return model, {name: variable.numpy() for name, variable in model.weights.items()}
+
+
+def new_model(**shape):
+    """The one model of its shape, with its initial weights again."""
+    model, initial = only_model(**shape)
+    for name, variable in model.weights.items():
+        variable.assign(initial[name])
+    return model
+
+
+@functools.cache
+def only_graphs(model, size, regularization, precision, in_graph, kind):
+    return {}
+
+
+def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=Trainer, **more):
+    """A Trainer, with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
+    data, chosen = data or batches(), chosen or settings()
+    trainer = kind(model, data, chosen, regularization, precision, **more)
+    size = data.batch_size, data.sequence_length, data.vocabulary_size
+    graphs = only_graphs(model, size, regularization, precision, chosen.model_dump_json(exclude=OUTSIDE), kind)
+    for name in ("optimizer", "averages", "train_step", "train_steps", "train_short_steps", "_score"):
+        setattr(trainer, name, graphs.setdefault(name, getattr(trainer, name)))
+    for moment in (*trainer.optimizer.m, *trainer.optimizer.v):
+        moment.assign(tf.zeros_like(moment))
+    for average, variable in zip(trainer.averages, model.weights.values() if trainer.averages else (), strict=True):
+        average.assign(variable)
+    return trainer
+
+
+def train(model, data=None, chosen=None, **more):
     recorder = Recorder()
-    trainer = Trainer(
-        model,
-        data or batches(),
-        chosen or settings(),
-        regularization=Regularization(dropout_input=dropout, dropout_output=dropout),
-        precision=precision,
-        write=write,
-        observers=[recorder],
-    )
-    return trainer.run(), recorder
+    return make(model, data, chosen, observers=[recorder], **more).run(), recorder
 
 
-@pytest.mark.parametrize("recipe", ["stream", "cookbook"])
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_it_learns_a_text_that_can_be_learnt(tiny_model, recipe, precision):
-    _, recorder = train(tiny_model(scale=0.1), batches(recipe), settings(epochs=15), precision=precision)
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "float32"), ("cookbook", "bfloat16")])
+def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
+    _, recorder = train(new_model(), batches(recipe), settings(epochs=15), precision=precision)
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
     assert recorder.rows[0].loss > 1.0
     assert losses[-1] < 0.3
     assert len(losses) == 15
 
 
-def test_a_seed_makes_two_runs_equal_and_another_one_does_not(tiny_model):
+def test_a_seed_makes_two_runs_equal_and_another_one_does_not():
     def weights(seed):
-        model = tiny_model(scale=0.1)
-        train(model, chosen=settings(seed=seed), dropout=0.3)
+        model = new_model()
+        train(model, chosen=settings(seed=seed), regularization=SOME)
         return {name: variable.numpy() for name, variable in model.weights.items()}
 
     first, second, other = weights(1), weights(1), weights(2)
@@ -86,8 +117,8 @@ def test_a_seed_makes_two_runs_equal_and_another_one_does_not(tiny_model):
     assert any((first[name] != other[name]).any() for name in first)
 
 
-def test_rows_come_at_every_status_and_epoch_with_true_counts(tiny_model):
-    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2))
+def test_rows_come_at_every_status_and_epoch_with_true_counts():
+    result, recorder = train(new_model(), chosen=settings(epochs=2))
     assert result.steps == 58  # (150 - 1) // 5 windows, twice
     assert [row.step for row in recorder.rows] == [10, 20, 29, 30, 40, 50, 58]
     assert [row.words_seen for row in recorder.rows] == [row.step * 20 for row in recorder.rows]
@@ -97,9 +128,9 @@ def test_rows_come_at_every_status_and_epoch_with_true_counts(tiny_model):
     assert recorder.rows[2].validation_perplexity == pytest.approx(np.exp(recorder.rows[2].validation_loss))
 
 
-def test_the_best_weights_are_kept_and_patience_ends_the_training(tiny_model):
+def test_the_best_weights_are_kept_and_patience_ends_the_training():
     # The held-out text goes in steps of 2: the better the training text is learnt, the worse it fits.
-    model = tiny_model(scale=0.1)
+    model = new_model()
     result, recorder = train(model, batches(held_out_shift=2), settings(epochs=30, patience=3))
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
     best = int(np.argmin(losses))
@@ -107,50 +138,45 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training(tiny_model):
     assert len(losses) == best + 1 + 3 < 30
     assert (result.best_epoch, result.best_validation_loss) == (best + 1, losses[best])
     # The model itself is the best one again.
-    again = Trainer(model, batches(held_out_shift=2), settings(), NONE, "float32").validation_loss()
+    again = make(model, batches(held_out_shift=2)).validation_loss()
     assert again == pytest.approx(losses[best], rel=1e-6)
 
 
-def test_validation_within_an_epoch_keeps_the_best_weights_too(tiny_model):
-    model = tiny_model(scale=0.1)
-    result, recorder = train(model, batches(held_out_shift=2), settings(epochs=3, validate_every=4))
+def test_validation_within_an_epoch_keeps_the_best_weights_too():
+    model, data = new_model(), batches(held_out_shift=2)
+    result, recorder = train(model, data, settings(epochs=3, validate_every=4))
     validated = {row.step: row.validation_loss for row in recorder.rows if row.validation_loss}
     assert list(validated) == sorted({*range(4, 88, 4), 29, 58, 87})
     assert [row.step for row in recorder.rows] == sorted({*validated, *range(10, 88, 10)})
     best = min(validated, key=validated.get)
     assert best % 29  # not at an epoch's end
     assert (result.best_step, result.best_validation_loss) == (best, validated[best])
-    assert Trainer(model, batches(held_out_shift=2), settings(), NONE, "float32").validation_loss() == pytest.approx(
-        validated[best], rel=1e-6
-    )
+    assert make(model, data).validation_loss() == pytest.approx(validated[best], rel=1e-6)
 
 
-def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own(tiny_model):
-    plain, averaged = tiny_model(scale=0.1), tiny_model(scale=0.1)
+def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own():
     chosen = settings(epochs=1, schedule="constant")
-    steps = []
+    model, steps = new_model(), []
 
     class Weights(Observer):
         def stepped(self, step):
-            steps.append({name: variable.numpy() for name, variable in plain.weights.items()})
+            steps.append({name: variable.numpy() for name, variable in model.weights.items()})
 
-    initial = {name: variable.numpy() for name, variable in plain.weights.items()}
-    Trainer(plain, batches(), chosen, NONE, "float32", observers=[Weights()], steps_per_call=1).run()
-    trainer = Trainer(averaged, batches(), chosen.model_copy(update={"ema_decay": 0.8}), NONE, "float32")
-    trainer.run()
+    initial = {name: variable.numpy() for name, variable in model.weights.items()}
+    make(model, chosen=chosen, observers=[Weights()], steps_per_call=1).run()
+    make(new_model(), chosen=chosen.model_copy(update={"ema_decay": 0.8})).run()
     for name, expected in initial.items():
         expected = expected.astype(np.float64)  # noqa: PLW2901
         for step, weights in enumerate(steps, 1):
             decay = min(0.8, (1 + step) / (10 + step))
             expected = decay * expected + (1 - decay) * weights[name]  # noqa: PLW2901
-        np.testing.assert_allclose(averaged.weights[name], expected, rtol=1e-3, atol=1e-5)
-        assert (averaged.weights[name].numpy() != plain.weights[name].numpy()).any()
+        np.testing.assert_allclose(model.weights[name], expected, rtol=1e-3, atol=1e-5)
+        assert (model.weights[name].numpy() != steps[-1][name]).any()
 
 
-def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate(tiny_model):
-    model = tiny_model(scale=0.1)
+def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
     chosen = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
-    trainer = Trainer(model, batches(), chosen, NONE, "float32", observers=[recorder := Recorder()])
+    trainer = make(new_model(), chosen=chosen, observers=[recorder := Recorder()])
     rates = {}
 
     def spy(real):
@@ -168,14 +194,14 @@ def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate(tiny_mo
     assert [row.words_seen for row in recorder.rows] == (4 * np.cumsum(lengths)).tolist()
 
 
-def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
+def test_samples_are_greedy_and_sampled_for_each_prime_text():
     asked = []
 
     def write(prompts, words, temperature, seed):
         asked.append((words, temperature, seed))
         return [f"{prompt} {temperature}" for prompt in prompts]
 
-    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
+    result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
     assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
     assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
         ("a", 0.0, "a 0.0"),
@@ -185,13 +211,13 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text(tiny_model):
     ]
     assert asked[0] == (10, 0.0, 1)
     # Steps that fall on an epoch's end, and on the best weights, have their samples once.
-    result, recorder = train(tiny_model(scale=0.1), chosen=settings(epochs=2, sample_every=29), write=write)
+    result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), write=write)
     assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})
 
 
-def test_state_is_carried_within_an_epoch_and_reset_at_its_start(tiny_model):
-    model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(epochs=2), NONE, "float32", steps_per_call=1)
+def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
+    model = new_model()
+    trainer = make(model, chosen=settings(epochs=2), steps_per_call=1)
     real, states = trainer.train_steps, []
 
     def spy(ids, targets, state, first, rates):
@@ -212,7 +238,7 @@ def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
     model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
     ids, targets = next(batching.stream_windows(batches().train, 5))
     ones = tf.ones(model.initial_state(4).shape)
-    for step in range(1, 101):
+    for step in range(1, 51):
         trainer._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
     kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
     assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or nothing
@@ -260,17 +286,18 @@ class Kept:
 
 
 @pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
-def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(tiny_model, recipe, precision):
+def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, precision):
     def write(prompts, words, temperature, seed):
         return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
 
     def trainer(recorder, stop=None):
         nonlocal model
-        model = tiny_model(scale=0.1)
+        model = new_model()
         short = 0.3 if recipe == "stream" else 0.0
         chosen = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short)
         # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
-        return Trainer(model, batches(recipe), chosen, SOME, precision, write, [recorder], Kept(), stop, 1 if stop else None)
+        more = {"write": write, "observers": [recorder], "checkpoints": Kept(), "interruption": stop, "steps_per_call": 1 if stop else None}
+        return make(model, batches(recipe), chosen, SOME, precision, **more)
 
     model = None
     whole = Recorder()
@@ -300,35 +327,35 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(tiny_model, r
         assert recorder.told == whole.told
 
 
-def test_what_was_told_before_is_handed_to_the_observers_again(tiny_model):
+def test_what_was_told_before_is_handed_to_the_observers_again():
     class Listener(Recorder):
         def resumed(self, step, rows, samples):
             self.before = step, rows, samples
 
     first, listener = Recorder(), Listener()
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [first], Kept(), StopAfter(24), 1)
+    part = make(new_model(), observers=[first], checkpoints=Kept(), interruption=StopAfter(24), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
-    rest = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [listener], Kept())
+    rest = make(new_model(), observers=[listener], checkpoints=Kept())
     rest.restore(*part.checkpoints.saved)
     rest.run()
     assert listener.before == (25, first.rows, [])
     assert [row.step for row in first.rows + listener.rows][:3] == [10, 20, 29]
 
 
-def test_a_checkpoint_is_of_one_precision(tiny_model):
-    part = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32", None, [], Kept(), StopAfter(3), 1)
+def test_a_checkpoint_is_of_one_precision():
+    part = make(new_model(), checkpoints=Kept(), interruption=StopAfter(3), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
-    other = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "bfloat16")
+    other = make(new_model(), precision="bfloat16")
     with pytest.raises(ValueError, match="float32 cannot go on in bfloat16"):
         other.restore(*part.checkpoints.saved)
 
 
 @pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
-def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tiny_model, broken, value):
-    model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), NONE, "float32", steps_per_call=1)
+def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(broken, value):
+    model = new_model()
+    trainer = make(model, steps_per_call=1)
     real = trainer.train_steps
 
     def sabotage(ids, targets, state, first, rates):
@@ -341,49 +368,49 @@ def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(tin
     with pytest.raises(Diverged) as diverged:
         trainer.run()
     assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
+    kept = {name: variable.numpy() for name, variable in model.weights.items()}
     # Those of the last row of the history.
-    again = tiny_model(scale=0.1)
     with pytest.raises(Stopped):
-        Trainer(again, batches(), settings(), NONE, "float32", interruption=StopAfter(9), steps_per_call=1).run()
+        make(new_model(), interruption=StopAfter(9), steps_per_call=1).run()
     for name, variable in model.weights.items():
-        assert (variable.numpy() == again.weights[name].numpy()).all(), name
+        assert (variable.numpy() == kept[name]).all(), name
 
 
-def test_a_step_that_is_not_sound_updates_nothing(tiny_model):
-    model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(max_loss=1.0), NONE, "float32")
+def test_a_step_that_is_not_sound_updates_nothing():
+    model = new_model()
+    trainer = make(model, chosen=settings(max_loss=1.0))
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(batching.stream_windows(batches().train, 5))
     loss, _, sound, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(loss) > 1.0
     assert not sound
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
-    trainer = Trainer(model, batches(), settings(), NONE, "float32")
+    trainer = make(model)
     trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
 
 
-def test_a_validation_loss_that_is_not_finite_is_a_divergence(tiny_model):
-    trainer = Trainer(tiny_model(scale=0.1), batches(), settings(), NONE, "float32")
+def test_a_validation_loss_that_is_not_finite_is_a_divergence():
+    trainer = make(new_model())
     trainer.validation_loss = lambda: float("nan")
     with pytest.raises(Diverged) as diverged:
         trainer.run()
     assert (diverged.value.step, diverged.value.kept_step) == (29, 20)
 
 
-def test_a_loss_above_the_bound_has_exploded(tiny_model):
-    model = tiny_model(scale=0.1)
+def test_a_loss_above_the_bound_has_exploded():
+    model = new_model()
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     with pytest.raises(Diverged) as diverged:
-        Trainer(model, batches(), settings(max_loss=1.0), NONE, "float32").run()
+        make(model, chosen=settings(max_loss=1.0)).run()
     assert diverged.value.step == 1
     assert diverged.value.loss == pytest.approx(np.log(WORDS), rel=0.1)
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
 
 
-def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later(tiny_model):
-    model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), NONE, "float32")
+def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later():
+    model = new_model()
+    trainer = make(model)
     real = trainer.train_steps
 
     def explode(ids, targets, state, first, rates):
@@ -397,31 +424,32 @@ def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_lat
     assert trainer.validation_loss() == trainer.progress.best[0]
 
 
-def test_the_test_split_is_never_read(tiny_model):
+def test_the_test_split_is_never_read():
     data = batches()
     spoiled = replace(
         data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None}
     )
-    train(tiny_model(scale=0.1), spoiled)
+    train(new_model(), spoiled)
 
 
-@pytest.mark.parametrize("together", [2, 7, 32])
-def test_several_steps_a_call_are_the_single_steps(tiny_model, together):
+def test_several_steps_a_call_are_the_single_steps():
     def outcome(steps_per_call):
-        model, recorder = tiny_model(scale=0.1), Recorder()
+        model, recorder = new_model(), Recorder()
         chosen = settings(epochs=2, state_reset=0.2, short_windows=0.3)
-        Trainer(model, batches(), chosen, SOME, "float32", None, [recorder], steps_per_call=steps_per_call).run()
+        make(model, chosen=chosen, regularization=SOME, observers=[recorder], steps_per_call=steps_per_call).run()
         rows = [replace(row, words_per_second=0) for row in recorder.rows]
         return {name: variable.numpy() for name, variable in model.weights.items()}, rows
 
-    single, several = outcome(1), outcome(together)
-    assert all((single[0][name] == several[0][name]).all() for name in single[0])
-    assert single[1] == several[1]
+    single = outcome(1)
+    for together in (2, 7, 32):
+        several = outcome(together)
+        assert all((single[0][name] == several[0][name]).all() for name in single[0])
+        assert single[1] == several[1]
 
 
-def test_a_call_of_several_steps_ends_at_one_that_is_not_sound(tiny_model):
-    model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(), NONE, "float32")
+def test_a_call_of_several_steps_ends_at_one_that_is_not_sound():
+    model = new_model()
+    trainer = make(model)
     windows = list(batching.stream_windows(batches().train, 5))[:4]
     ids, targets = (np.stack(part) for part in zip(*windows, strict=True))
     rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
@@ -460,7 +488,7 @@ def text_of_ranks(words=4000):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
-def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_model, precision, tolerance):
+def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precision, tolerance):
     ids = text_of_ranks()
     about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
     data = dataset.Batches(
@@ -470,7 +498,7 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_mo
 
     def curve(kind, precision):
         recorder = Recorder()
-        kind(tiny_model(scale=0.1), data, chosen, NONE, precision, None, [recorder]).run()
+        make(new_model(), data, chosen, precision=precision, kind=kind, observers=[recorder]).run()
         return np.array([row.loss for row in recorder.rows])
 
     fast, slow = curve(Trainer, precision), curve(Plain, "float32")
@@ -480,10 +508,10 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(tiny_mo
 
 
 @pytest.mark.parametrize("way", ["sampled", "adaptive"])
-def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(tiny_model, way):
-    model = tiny_model(scale=0.1, projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
+def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
+    model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
     chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
-    trainer = Trainer(model, batches(), chosen, NONE, "float32", observers=[recorder := Recorder()])
+    trainer = make(model, chosen=chosen, observers=[recorder := Recorder()])
     assert trainer.lazy
     trainer.run()
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
@@ -492,10 +520,10 @@ def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(tiny_m
     assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
 
 
-def test_a_step_leaves_rows_that_it_does_not_use_as_they_are(tiny_model):
-    model = tiny_model(scale=0.1, vocabulary_size=4000, tie_weights=False, projection_size=None)
+def test_a_step_leaves_rows_that_it_does_not_use_as_they_are():
+    model = new_model(vocabulary_size=4000, tie_weights=False, projection_size=None)
     data = replace(batches(), vocabulary_size=4000)
-    trainer = Trainer(model, data, settings(sampled_words=20), NONE, "float32")
+    trainer = make(model, data, settings(sampled_words=20))
     before = model.softmax.numpy(), model.embedding.numpy()
     ids, targets = next(batching.stream_windows(data.train, 5))
     trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
