@@ -59,7 +59,7 @@ ui: setup  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
 serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
 	@python src/serve.py $(if $(PORT),--port $(PORT))
 
-sample: setup  ## a text from the model: make sample PROMPT="to be or not to" (OPTIONS="--samples 3 --temperature 0.7"; --help lists all)
+sample: setup  ## a text from the model: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
 	@python src/sample.py $(OPTIONS) $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay

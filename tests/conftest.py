@@ -98,6 +98,18 @@ def finished(tmp_path_factory):
     return folder, printed
 
 
+@pytest.fixture(scope="session")
+def shared_text_model(tmp_path_factory):
+    """One TextModel of the same size for the tests that leave its weights alone: tracing takes longer than its texts."""
+    from lstm_lm.export import TextModel, write_words
+    from lstm_lm.model import Initializer, LanguageModel, Shape
+    from lstm_lm.vocabulary import Tokenizer
+
+    model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
+    words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    return TextModel(model, Tokenizer(True, "-'"), words)
+
+
 @pytest.fixture
 def free_port():
     with socket.socket() as probe:

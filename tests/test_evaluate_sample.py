@@ -7,8 +7,8 @@ CHOSEN = params.load(PROJECT / "params.yaml").evaluate_sample
 PROMPTS = ["thou art", "to be"]
 
 
-def test_by_default_there_is_a_text_of_each_prompt_and_temperature(tiny_text_model):
-    write = Generator(tiny_text_model())
+def test_by_default_there_is_a_text_of_each_prompt_and_temperature(shared_text_model):
+    write = Generator(shared_text_model)
     chosen = CHOSEN.model_copy(update={"prime_texts": PROMPTS, "max_words": 4, "temperatures": [0, 0.7]})
     samples = evaluate_sample.sampled(write, chosen)
     assert [sample["text"] for sample in samples] == [*write(PROMPTS, 4), *write(PROMPTS, 4, 0.7, seed=chosen.seed)]
@@ -18,8 +18,8 @@ def test_by_default_there_is_a_text_of_each_prompt_and_temperature(tiny_text_mod
     assert lines[6] == f"- **thou art**{samples[0]['text'].removeprefix('thou art')}"
 
 
-def test_samples_and_the_beam_stand_beside_the_greedy_text(tiny_text_model):
-    write = Generator(tiny_text_model())
+def test_samples_and_the_beam_stand_beside_the_greedy_text(shared_text_model):
+    write = Generator(shared_text_model)
     options = {"min_p": 0.1, "repetition_penalty": 1.2, "no_repeat_ngram": 2, "stop_at_sentence_end": True}
     changes = {"prime_texts": PROMPTS, "max_words": 4, "temperatures": [0.7, 0], "samples": 2, "beam_width": 3, **options}
     chosen = CHOSEN.model_copy(update=changes)

@@ -96,8 +96,8 @@ def test_step_gives_the_probabilities_of_score(tiny_text_model):
     np.testing.assert_allclose(state, scored["state"], rtol=1e-5, atol=1e-7)
 
 
-def test_texts_keep_the_prompt_and_unknown_words_are_no_error(tiny_text_model):
-    write = Generator(tiny_text_model())
+def test_texts_keep_the_prompt_and_unknown_words_are_no_error(shared_text_model):
+    write = Generator(shared_text_model)
     prompts = ["Thou art", "  Zounds! ", "no such words", "THOU   ART", "don\u2019t", ""]
     texts = write(prompts, 5)
     for prompt, text in zip(prompts, texts, strict=True):
@@ -109,8 +109,8 @@ def test_texts_keep_the_prompt_and_unknown_words_are_no_error(tiny_text_model):
     assert write([], 5) == []
 
 
-def test_rows_do_not_depend_on_each_other_and_do_not_echo(tiny_text_model):
-    write = Generator(tiny_text_model())
+def test_rows_do_not_depend_on_each_other_and_do_not_echo(shared_text_model):
+    write = Generator(shared_text_model)
     prompts = ["thou art", "to be or not", "king", "and the"]
     together = write(prompts, 30, temperature=1.0, seed=5)
     assert together == [write([prompt], 30, temperature=1.0, seed=5)[0] for prompt in prompts]
@@ -151,8 +151,8 @@ def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(with_ends, 
         assert texts == [text.decode() for text in whole], options
 
 
-def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(tiny_text_model):
-    write = Generator(tiny_text_model())
+def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(shared_text_model):
+    write = Generator(shared_text_model)
     prompts = ["thou art", "to be or not", "king"]
     few, many = (write(prompts, 25, temperature=1.0, seed=5, samples=samples) for samples in (3, 10))
     assert [many[i * 10 : i * 10 + 3] for i in range(3)] == [few[i * 3 : i * 3 + 3] for i in range(3)]
@@ -163,9 +163,9 @@ def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(tiny_text_m
     assert write([], 5, samples=2) == []
 
 
-def test_options_of_words_go_by_their_names_to_where_they_belong(tiny_text_model):
+def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_model):
     """What each of them does is tested with the functions themselves; here, that it does so through the signature."""
-    write = Generator(tiny_text_model(scale=1.0))
+    write = Generator(shared_text_model)
 
     def words(**settings):
         return write(["thou art thou king"], 30, **settings)[0].split()
@@ -177,15 +177,14 @@ def test_options_of_words_go_by_their_names_to_where_they_belong(tiny_text_model
     assert repeated(words(temperature=1.0), 2) > 0
     assert repeated(words(temperature=1.0, no_repeat_ngram=2), 2) == 0
     assert repeated(words(no_repeat_ngram=3), 3) == 0
-    assert len(set(words(temperature=0.5, repetition_penalty=10.0))) > len(set(words(temperature=0.5)))
+    assert len(set(words(repetition_penalty=10.0))) > len(set(words()))
     assert words(temperature=1.0, min_p=1.0) == words()
     assert words(temperature=1.0, min_p=0.2) != words(temperature=1.0)
     assert words(temperature=1.0, stop_at_sentence_end=True) == words(temperature=1.0)  # there is no end among the words
 
 
-def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(tiny_text_model):
-    made = tiny_text_model()
-    write, model = Generator(made), PlainModel.of(made.model)
+def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(shared_text_model):
+    write, model = Generator(shared_text_model), PlainModel.of(shared_text_model.model)
     prompts = ["thou art", "king and the king"]
     texts = write(prompts, 6, beam_width=4, samples=3)
     assert texts[::3] == write(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is drawn
@@ -229,9 +228,9 @@ def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(ti
         assert write([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
 
 
-def test_bytes_that_are_not_utf_8_are_no_error(tiny_text_model):
+def test_bytes_that_are_not_utf_8_are_no_error(shared_text_model):
     scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1, 0.0, 1.0, 0, False, 1, 1)]
-    texts = tiny_text_model().generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
+    texts = shared_text_model.generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
     assert len(texts.numpy()[0].split()) == 6
 
 
