@@ -28,7 +28,7 @@ def main():
     space = search.load(FILE, values)
     trials = number("TRIALS", chosen.trials, int) or space.trials
     minutes = number("MINUTES", chosen.minutes, float)
-    store_settings = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment} search"})
+    store_settings = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
     settings = settings.model_copy(update={"tracking": store_settings})
     store = tracking.connect(settings.tracking)
     if experiments.dvc_run(["repro", "batching"]):

@@ -203,7 +203,7 @@ def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
     assert re.search(r"^3 trials: ", printed, re.MULTILINE)
 
     store = client(project)
-    found = store.search_runs([store.get_experiment_by_name("lstm_lm search").experiment_id])
+    found = store.search_runs([store.get_experiment_by_name("lstm_lm-search").experiment_id])
     [above] = [each for each in found if "mlflow.parentRunId" not in each.data.tags]
     below = sorted((each for each in found if each is not above), key=lambda each: int(each.info.run_name.split()[1]))
     assert all(each.data.tags["mlflow.parentRunId"] == above.info.run_id for each in below)
