@@ -15,7 +15,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare test test-fast test-kills bench lint ui serve sample clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills bench lint ui serve sample clean lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,15 @@ cookbook: experiment  ## the book's recipe, as an experiment beside this checkou
 
 experiment: setup  ## any other of presets/, the same way: make experiment PRESET=cookbook
 	@python src/experiment.py "$$PRESET"
+
+search: setup  ## look for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); stopped, it goes on
+	@python src/search.py $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
+
+ablation: setup  ## the table of docs/ablation.md, one change at a time, as ablation.yaml says (ONLY="untied no-warmup", SEEDS="1 2 3")
+	@python src/ablation.py $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
+
+presets: setup  ## the table of presets in docs/results.md (ONLY="cookbook", SEEDS="1 2 3")
+	@python src/ablation.py --presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
 compare: setup  ## the experiments of the last commit in a table
 	@dvc exp show --md --drop '.*' --keep '^(Experiment|Created|State|(validation|test)[.]perplexity|test[.](adjusted_perplexity|bits_per_character)|(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning_rate)))$$'
@@ -69,7 +78,7 @@ clean:  ## remove what the pipeline made; your text in data/own and MLflow's run
 lock: setup  ## pin requirements.lock anew from pyproject.toml
 	@sh scripts/lock.sh
 
-export PRESET
+export PRESET TRIALS MINUTES ONLY SEEDS
 ifneq ($(origin PROMPT),undefined)
 export PROMPT
 endif

@@ -59,11 +59,10 @@ def train(settings, batches, scratch, interrupted):
         run.log_dataset(batches)
         temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         text_model = export.TextModel(language_model, tokenizer, export.write_words(words, temporary / "vocabulary.txt"))
-        trainer = training.Trainer(
-            language_model,
+        trainer = trainer_of(
+            settings,
             batches,
-            settings.train,
-            regularization=regularization(settings),
+            language_model,
             precision=chosen,
             write=export.Generator(text_model),
             observers=observers,
@@ -124,6 +123,13 @@ def build(settings, counts):
     if chosen.unigram_bias:
         model.start_from_unigram(counts)
     return model
+
+
+def trainer_of(settings, batches, language_model, **more):
+    """The training.Trainer that the parameters describe; `more` are its other arguments."""
+    from lstm_lm import training
+
+    return training.Trainer(language_model, batches, settings.train, regularization=regularization(settings), **more)
 
 
 def regularization(settings):

@@ -28,9 +28,13 @@ class Experiment:
 
     def run_id(self):
         """The MLflow run of its training."""
+        return json.loads(self.read("models/run.json"))["run_id"]
+
+    def read(self, path):
+        """The text of one of its outputs."""
         import dvc.api
 
-        return json.loads(dvc.api.read("models/run.json", repo=".", rev=self.rev))["run_id"]
+        return dvc.api.read(path, repo=".", rev=self.rev)
 
 
 def run(changes, name, targets=()):
@@ -103,13 +107,17 @@ def _hydra(value):
 
 
 def _same(name, values):
-    """The experiment of this name on this commit, if it had these parameters and the code and text that are here now."""
-    found = _find(name)
-    if found is None or params.parse(_git("show", f"{found.rev}:./params.yaml"), "params.yaml") != values:
-        return None
+    """The experiment of this name (or name-2, ...) on this commit that had these parameters and the code and text that are here now."""
     inputs = ["src", "dvc.yaml", *([str(OWN_TEXT)] if "path" in values["download"]["source"] else [])]
-    untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
-    return None if untracked or _git("diff", "--name-only", found.rev, "--", *inputs) else found
+    number, found = 1, _find(name)
+    while found:
+        if params.parse(_git("show", f"{found.rev}:./params.yaml"), "params.yaml") == values:
+            untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
+            if not untracked and not _git("diff", "--name-only", found.rev, "--", *inputs):
+                return found
+        number += 1
+        found = _find(f"{name}-{number}")
+    return None
 
 
 def _free(name):

@@ -227,6 +227,31 @@ class Run(Observer):
                 run.describe(params)
         return run
 
+    @classmethod
+    def of_search(cls, client, params, name, parent=None, resume=None):
+        """The run of a search, or that of one of its trials.
+
+        Args:
+            client: of `connect`.
+            params: Params; their experiment is the search's.
+            name: of the run.
+            parent: id of the search's run, if this is a trial.
+            resume: id of the run in which this search began, or None. It is joined, if the store knows it.
+        """
+        if resume and _is_there(client, resume, params.tracking):
+            client.update_run(resume, status="RUNNING", name=name)
+            return cls(client, resume)
+        above = {"mlflow.parentRunId": parent} if parent else {}
+        return cls(client, _create_run(client, params, {"mlflow.runName": name, **above}))
+
+    def log_metrics(self, values, step):
+        """Log metrics, {name: value}, with those of the rows."""
+        self._pending += self._metrics(values, step)
+
+    def log_table(self, columns, rows, path):
+        """Log a table that replaces the one before; MLflow's pages show it."""
+        self._log_table(columns, rows, path)
+
     def describe(self, params):
         """Give the run of `mlflow run` the tags of one of ours, and a name that says something unless it was given one."""
         given = self.client.get_run(self.id)
