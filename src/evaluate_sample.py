@@ -35,13 +35,12 @@ def main():
         figures[split] = evaluation.figures(nats, batches.held_out[split])
 
     chosen = settings.evaluate_sample
-    known = set((SAVED_MODEL / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines())
-    for prompt in chosen.prime_texts:
-        if not known & {*prompt.split(), *prompt.lower().split()}:
+    write = export.Generator(text_model)
+    for prompt, known in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
+        if not known:
             print(
                 f"  note: the model knows no word of {prompt!r}: give params.yaml: evaluate_sample.prime_texts and train.prime_texts others"
             )
-    write = export.Generator(text_model)
     samples = []
     for temperature in chosen.temperatures:
         texts = write(chosen.prime_texts, chosen.max_words, temperature, chosen.top_k, chosen.top_p, chosen.seed)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lstm_lm import generation, losses
 from lstm_lm.console import UserError
+from lstm_lm.graph_text import GraphText
 from lstm_lm.model import LanguageModel, Shape
 
 # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
@@ -24,15 +25,10 @@ class TextModel(tf.Module):
     """
 
     def __init__(self, model, tokenizer, vocabulary_file):
-        """vocabulary_file: one word a line, line n is id n; it becomes an asset of the SavedModel."""
+        """vocabulary_file: one word a line, line n is id n; an asset of the SavedModel, as is what may be made beside it."""
         super().__init__(name="text_model")
         self.model = model
-        self.tokenizer = tokenizer
-        self.vocabulary_file = tf.saved_model.Asset(str(vocabulary_file))
-        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
-        path = self.vocabulary_file.asset_path
-        self.id_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.string, line, tf.int64, number), default_value=0)
-        self.word_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.int64, number, tf.string, line), default_value="")
+        self.text = GraphText(tokenizer, vocabulary_file)
         shape = model.shape
         state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
         many = tf.TensorSpec([None, None], tf.int32, "ids")
@@ -81,7 +77,7 @@ class TextModel(tf.Module):
         """
         primed = self.prime(prompts)
         wrote = self.write(primed["last"], primed["state"], primed["keys"], 0, max_words, temperature, top_k, top_p, seed)
-        return {"texts": tf.strings.strip(tf.strings.join([tf.strings.strip(prompts), wrote["texts"]], separator=" "))}
+        return {"texts": tf.strings.strip(tf.strings.join([self.text.begun(prompts), wrote["texts"]]))}
 
     def _prime(self, prompts):
         """Read prompts, for `write` to go on from: what comes after them bit by bit is what `generate` gives at once.
@@ -89,17 +85,18 @@ class TextModel(tf.Module):
         Args:
             prompts: string [n], as for `generate`.
         Returns:
-            {"last": int32 [n], the last word of each; "state": the state before it; "keys": int32 [n], of their random numbers}
+            {"last": int32 [n], the last word of each; "state": the state before it; "keys": int32 [n], of their random numbers;
+            "known": int32 [n], how many of the prompt's words the model knows}
         """
-        words = self._tokenize(prompts)
-        ids = tf.cast(self.id_of.lookup(words), tf.int32)
+        words = self.text.words(prompts)
+        ids = self.text.ids(words)
         lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
         padded = ids.to_tensor(default_value=0)
         padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
         # Rows with other prompts get other random numbers, or their texts would echo each other.
         keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), 2**31 - 1)
         last, state = generation.prime(self.model, padded, lengths)
-        return {"last": last, "state": state, "keys": tf.cast(keys, tf.int32)}
+        return {"last": last, "state": state, "keys": tf.cast(keys, tf.int32), "known": self.text.known(ids)}
 
     def _write(self, last, state, keys, position, max_words, temperature, top_k, top_p, seed):
         """Write the next words of texts.
@@ -109,22 +106,11 @@ class TextModel(tf.Module):
             position: int32 scalar, words that were written since `prime`.
             max_words, temperature, top_k, top_p, seed: as for `generate`.
         Returns:
-            {"texts": string [n], the words alone; "last", "state": for the next call}
+            {"texts": string [n], what goes right behind the text so far, with the space between them; "last", "state": for the next call}
         """
         noise = generation.noise(keys, seed, position, max_words)
-        written, last, state = generation.write(self.model, last, state, noise, temperature, top_k, top_p)
-        texts = tf.strings.reduce_join(self.word_of.lookup(tf.cast(written, tf.int64)), axis=1, separator=" ")
-        return {"texts": texts, "last": last, "state": state}
-
-    def _tokenize(self, texts):
-        """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
-        # Bytes that are not UTF-8 and control characters become U+FFFD; lower() would end a text at a zero byte.
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
-        if self.tokenizer.lowercase:
-            texts = tf.strings.lower(texts, encoding="utf-8")
-        for pattern, replacement in self.tokenizer.rules:
-            texts = tf.strings.regex_replace(texts, pattern, replacement)
-        return tf.strings.split(texts)
+        written, end, state = generation.write(self.model, last, state, noise, temperature, top_k, top_p)
+        return {"texts": self.text.join(written, last), "last": end, "state": state}
 
     def signatures(self):
         """{name: concrete function} of the SavedModel."""
@@ -189,7 +175,7 @@ class Generator:
     def __call__(self, prompts, max_words, temperature=0.0, top_k=0, top_p=1.0, seed=0):
         """list of str -> list of str."""
         texts = self.text_model.generate(
-            tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string),
+            _normalized(prompts),
             tf.constant(max_words, tf.int32),
             tf.constant(temperature, tf.float32),
             tf.constant(top_k, tf.int32),
@@ -197,3 +183,11 @@ class Generator:
             tf.constant(seed, tf.int32),
         )["texts"]
         return [text.decode("utf-8", errors="replace") for text in texts.numpy()]
+
+    def known(self, prompts):
+        """How many words of each prompt the model knows, a list of int."""
+        return self.text_model.prime(_normalized(prompts))["known"].numpy().tolist()
+
+
+def _normalized(prompts):
+    return tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string)

@@ -39,6 +39,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.tf = tf
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
+        self.marks = _has_marks(context.artifacts["saved_model"])
 
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Continue every prompt. Thread-safe: nothing is kept between calls.
@@ -46,7 +47,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         Raises:
             MlflowException: INVALID_PARAMETER_VALUE (400 over HTTP), one line, for any cell or param that is not as allowed.
         """
-        prompts = _prompts(model_input)
+        prompts = _prompts(model_input, self.marks)
         settings = {**DEFAULTS, **{name: value for name, value in (params or {}).items() if name in DEFAULTS}}
         tf = self.tf
         texts = self.generate(
@@ -80,7 +81,14 @@ def _shown(value):
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _prompts(model_input):
+def _has_marks(saved_model):
+    """Whether punctuation marks, or spaces, are words of the model's vocabulary."""
+    with open(os.path.join(saved_model, "assets", "vocabulary.txt"), encoding="utf-8", newline="\n") as file:  # noqa: PTH118, PTH123
+        next(file)  # <unk>
+        return any(not any(c.isalnum() for c in word) for word in file)
+
+
+def _prompts(model_input, marks):
     if isinstance(model_input, pd.DataFrame):
         if "prompt" not in model_input.columns:
             _refuse(f"there is no column 'prompt', only {_shown(list(model_input.columns))}")
@@ -95,7 +103,7 @@ def _prompts(model_input):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must be a string")
         if len(cell) > MOST_CHARACTERS:
             _refuse(f"prompt of row {row} has {len(cell)} characters: must be at most {MOST_CHARACTERS}")
-        if not any(c.isalnum() for c in cell):
+        if not any(c.isalnum() or (marks and not c.isspace()) for c in cell):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must hold at least one word")
         prompts.append(unicodedata.normalize("NFC", cell).encode("utf-8", errors="replace"))
     return prompts
