@@ -114,7 +114,7 @@ def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(tiny_text_m
     for words in (1, 4, 7):
         going_on = {"last": now["last"], "state": now["state"], "keys": keys, "position": tf.constant(position)}
         now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
-        texts = [f"{text} {more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
+        texts = [f"{text}{more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += words
     assert texts == [text.decode() for text in whole]
 

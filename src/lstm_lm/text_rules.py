@@ -27,6 +27,8 @@ def before_lower_case(punctuation, line_ends):
     return [
         (f"[{EDGE}{LINE}{SPELT}{'' if as_is else left}]", REPLACEMENT if as_is else " "),
         *([("\r\n?|\n", f" {LINE} ")] if line_ends else []),
+        # In the graph the others would become replacement characters, which are marks.
+        *([("[\\x00-\\x1f]", " ")] if punctuation == "separate" else []),
         *([(f"[{WHITE_SPACE}]+", " "), ("[\\x00-\\x08\\x0e-\\x1b]", REPLACEMENT)] if as_is else []),
     ]
 
