@@ -20,6 +20,12 @@ def learn(pieces, counts, size):
     Returns:
         list of str: subwords in the order of their ranks; the characters, which nothing has to be put together for, are the last.
     """
+    processor = train(pieces, counts, size)
+    return [processor.id_to_piece(i) for i in range(1, processor.get_piece_size())]
+
+
+def train(pieces, counts, size):
+    """As `learn`: sentencepiece's processor with those subwords, its id 0 the unknown one."""
     import io
 
     import sentencepiece
@@ -55,8 +61,7 @@ def learn(pieces, counts, size):
         unk_piece="\ue003",
         minloglevel=2,
     )
-    processor = sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
-    return [processor.id_to_piece(i) for i in range(1, processor.get_piece_size())]
+    return sentencepiece.SentencePieceProcessor(model_proto=model.getvalue())
 
 
 def chunks(piece):
