@@ -72,7 +72,8 @@ def as_markdown(samples, settings):
     for temperature in settings.temperatures:
         lines += ["", f"## {'Greedy' if temperature == 0 else f'Temperature {temperature:g}'}", ""]
         lines += [
-            f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}"
+            # A line end of the text is one of the page, inside the list.
+            f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}".replace("\n", "  \n  ")
             for sample in samples
             if sample["temperature"] == temperature
         ]
