@@ -49,7 +49,7 @@ def plays():
     kept = environments.FOLDER / "plays.txt"
     if not kept.exists():
         download = params.load(recipes.PROJECT / "params.yaml").download
-        text = "\n".join(document.text for document in corpus.fetch(download.source, download.encoding))
+        text = "\n".join(document.text for document in corpus.fetch(download.source, download.encoding, download.clean))
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(text, encoding="utf-8")
     return [line for line in kept.read_text(encoding="utf-8").split("\n") if line.strip()]

@@ -7,7 +7,7 @@ FEW_STEPS = 50  # an epoch
 
 def main():
     settings = params.load().batching
-    whole, lengths, vocabulary_size = text.load("data/vocab")
+    whole, characters, vocabulary_size = text.load("data/vocab")
     parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
     words = len(parts["train"])
     needed = settings.batch_size * (settings.sequence_length + 1)
@@ -36,7 +36,7 @@ def main():
                 source=source,
                 raw=raw,
                 train=train,
-                held_out={name: dataset.held_out(parts[name], lengths, vocabulary_size) for name in dataset.HELD_OUT},
+                held_out={name: dataset.held_out(parts[name], characters, vocabulary_size) for name in dataset.HELD_OUT},
                 ids={name: arrays.Blocks((len(parts[name]),), ids[name]) for name in dataset.HELD_OUT},
             ),
             folder,

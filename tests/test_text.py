@@ -37,7 +37,8 @@ def test_ids_counts_and_held_out_facts_are_those_of_lists_of_words(tmp_path, spl
     assert list(zip(known.words, kept.tolist(), strict=True)) == plain.vocabulary(training, 3, None)
 
     text.finish(whole, tmp_path, order, numbering.lengths(), len(known))
-    again, lengths, size = text.load(tmp_path)
+    again, characters, size = text.load(tmp_path)
+    lengths = characters.lengths
     assert (again.documents, size) == (whole.documents, len(known))
     spelt = ["", *[numbering.words[i].decode() for i in order]]
     assert [spelt[i] for i in again.ids] == [word for document in words.values() for word in document]
@@ -50,7 +51,7 @@ def test_ids_counts_and_held_out_facts_are_those_of_lists_of_words(tmp_path, spl
         part = again.part(parts[name])
         ids = [known.encode(document) for document in of[name]]
         about, joined = plain.held_out([span.document for span in parts[name]], of[name], ids)
-        assert held_out(part, lengths, size) == about
+        assert held_out(part, characters, size) == about
         assert len(part) == len(joined)
         for block in (1, 7, 10**6):
             assert np.concatenate(list(part.known(size, block))).tolist() == joined.tolist()

@@ -55,10 +55,10 @@ def test_the_graph_cuts_texts_as_python_does(tiny_text_model, tokenize):
     # of it, each another one. Surrogates are not characters.
     settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
     texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
-    model = tiny_text_model()
-    model.tokenizer = tokenize
+    graph_text = tiny_text_model().text
+    graph_text.tokenizer = tokenize
     for text in texts:
-        in_graph = [word.decode() for word in model._tokenize(tf.constant([text])).values.numpy()]
+        in_graph = [word.decode() for word in graph_text.words(tf.constant([text])).values.numpy()]
         assert in_graph == tokenize(text)
 
 
@@ -84,6 +84,14 @@ def test_rare_words_become_unknown_and_unknown_is_a_word_like_any():
     assert build(counts, min_count=1, max_size=2)[0].words == ["<unk>", "the", "unknown"]
 
 
+def test_unknown_may_be_a_word_of_the_text():
+    words, counts = [b"<unk>", b"the", b"rare"], np.array([4, 9, 1])
+    known, kept, order = Vocabulary.build(words, counts, 2, None, unknown_is_a_word=True)
+    assert (known.words, kept.tolist(), order.tolist()) == (["<unk>", "the"], [5, 9], [1, 2])
+    known, kept, order = Vocabulary.build(words, counts, 0, None, may_be_kept=np.array([True, False, True]))
+    assert (known.words, kept.tolist(), order.tolist()) == (["<unk>", "rare"], [9, 1], [2, 1, 0])
+
+
 def test_a_vocabulary_is_read_as_it_was_written(tmp_path):
     words = ["<unk>", "null", "nan", "NA", "1", 'quo"te', "com,ma", "true", "é", "long" * 50_000]
     known, kept, _ = build(dict(zip(words[1:], range(len(words), 1, -1), strict=True)), 1, None)
@@ -97,8 +105,9 @@ def test_a_vocabulary_is_read_as_it_was_written(tmp_path):
 
 
 def test_a_tokenizer_is_read_as_it_was_written(tmp_path):
-    TOKENIZE.save(tmp_path / "t.json")
-    assert Tokenizer.load(tmp_path / "t.json") == TOKENIZE
+    for tokenizer in (TOKENIZE, Tokenizer(False, "", "separate", True, "subword", ("\u2581a", "\u2581", "a"))):
+        tokenizer.save(tmp_path / "t.json")
+        assert Tokenizer.load(tmp_path / "t.json") == tokenizer
 
 
 def test_coverage_is_the_share_of_the_most_frequent_words(tmp_path):

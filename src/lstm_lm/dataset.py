@@ -20,7 +20,7 @@ class HeldOut:
         scored: number of words that are scored.
         unknown: how many of those are `<unk>`.
         unknown_types: distinct words of the split that map to `<unk>`.
-        characters: of the scored words, with one space a word.
+        characters: of the scored words, with one space a word, or none where it touches the one before it.
     """
 
     documents: list
@@ -59,30 +59,32 @@ class Batches:
         return [self.ids[split][document["start"] : document["start"] + document["words"]] for document in about]
 
 
-def held_out(part, lengths, vocabulary_size):
+def held_out(part, text_characters, vocabulary_size):
     """What is known about a held-out split.
 
     Args:
         part: text.Part, its words.
-        lengths: int32 [ids], characters of each id's word.
+        text_characters: text.Characters.
         vocabulary_size: ids from here on are unknown words.
     Returns:
         HeldOut
     """
     documents, scored, unknown, characters = [], 0, 0, 0
-    is_there = np.zeros(max(len(lengths) - vocabulary_size, 0), bool)
+    is_there = np.zeros(max(len(text_characters.lengths) - vocabulary_size, 0), bool)
     start = 0
     for name, begin, end in part.ranges:
         documents.append({"name": name, "start": start, "words": end - begin})
         start += end - begin
         for block in arrays.blocks(part.ids, begin, begin + 1):  # the first word is not scored, but is one of the split's
             is_there[block[block >= vocabulary_size] - vocabulary_size] = True
+            after = int(block[0])
         for block in arrays.blocks(part.ids, begin + 1, end):
             of_unknown = block[block >= vocabulary_size]
             is_there[of_unknown - vocabulary_size] = True
             scored += len(block)
             unknown += len(of_unknown)
-            characters += int(lengths[block].sum()) + len(block)
+            characters += text_characters.of(block, after)
+            after = int(block[-1])
     return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm import generation, losses
+from lstm_lm import generation, losses, vocabulary
 from lstm_lm.console import UserError
+from lstm_lm.graph_text import GraphText
 from lstm_lm.model import LanguageModel, Shape
 
 # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.
@@ -26,16 +27,11 @@ class TextModel(tf.Module):
     """
 
     def __init__(self, model, tokenizer, vocabulary_file):
-        """vocabulary_file: one word a line, line n is id n; it becomes an asset of the SavedModel."""
+        """vocabulary_file: one word a line, line n is id n; an asset of the SavedModel, as is what may be made beside it."""
         super().__init__(name="text_model")
         self.model = model
-        self.tokenizer = tokenizer
-        self.vocabulary_file = tf.saved_model.Asset(str(vocabulary_file))
-        line, number = tf.lookup.TextFileIndex.WHOLE_LINE, tf.lookup.TextFileIndex.LINE_NUMBER
-        path = self.vocabulary_file.asset_path
-        self.id_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.string, line, tf.int64, number), default_value=0)
-        self.word_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.int64, number, tf.string, line), default_value="")
-        self.ends = sentence_ends(Path(vocabulary_file).read_text(encoding="utf-8").splitlines())
+        self.text = GraphText(tokenizer, vocabulary_file)
+        self.ends = sentence_ends(vocabulary.tokens(vocabulary_file))
         shape = model.shape
         state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
         many = tf.TensorSpec([None, None], tf.int32, "ids")
@@ -113,15 +109,15 @@ class TextModel(tf.Module):
         def searched():
             found = (first["last"], first["state"], first["history"], max_words, beam_width, tf.minimum(samples, beam_width))
             words = generation.beam_search(self.model, *found, settings, self.ends)
-            return self._join(words)
+            return self.text.join(words, tf.repeat(first["last"], tf.minimum(samples, beam_width)))
 
         def written():
             more = max_words, temperature, top_k, top_p, seed, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end
             return self.write(first["last"], first["state"], first["keys"], first["history"], 0, *more)["texts"]
 
         texts = tf.cond(beam, searched, written)
-        prompts = tf.repeat(tf.strings.strip(prompts), tf.where(beam, tf.minimum(samples, beam_width), samples))
-        return {"texts": tf.strings.strip(tf.strings.join([prompts, texts], separator=" "))}
+        begun = tf.repeat(self.text.begun(prompts), tf.where(beam, tf.minimum(samples, beam_width), samples))
+        return {"texts": tf.strings.strip(tf.strings.join([begun, texts]))}
 
     def _prime(self, prompts, samples):
         """Read prompts, for `write` to go on from: what comes after them bit by bit is what `generate` gives at once.
@@ -131,10 +127,11 @@ class TextModel(tf.Module):
             samples: int32 scalar, texts to write after each prompt: as many neighbouring rows are its.
         Returns:
             {"last": int32 [n * samples], the last word of each; "state": the state before it; "keys": int32 [n * samples], of their random
-            numbers; "history": int32 [n * samples, longest], the ids of each prompt's words, -1 at the left of shorter ones}
+            numbers; "history": int32 [n * samples, longest], the ids of each prompt's words, -1 at the left of shorter ones;
+            "known": int32 [n], how many of each prompt's words the model knows}
         """
-        words = self._tokenize(prompts)
-        ids = tf.cast(self.id_of.lookup(words), tf.int32)
+        words = self.text.words(prompts)
+        ids = self.text.ids(words)
         lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
         padded = ids.to_tensor(default_value=0)
         padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
@@ -148,6 +145,7 @@ class TextModel(tf.Module):
             "state": tf.repeat(state, samples, axis=2),
             "keys": tf.cast(keys, tf.int32),
             "history": tf.repeat(generation.text_of(padded, lengths), samples, axis=0),
+            "known": self.text.known(ids),
         }
 
     def _write(
@@ -174,29 +172,14 @@ class TextModel(tf.Module):
             position: int32 scalar, words that were written since `prime`; for a row that has ended, as if it had not.
             max_words, temperature, ...: as for `generate`.
         Returns:
-            {"texts": string [n], the words alone; "words": int32 [n, max_words], their ids, 0 after a text's end; "last", "state",
-            "history": for the next call}
+            {"texts": string [n], what goes right behind the text so far, with the space between them; "words": int32 [n, max_words],
+            their ids, 0 after a text's end; "last", "state", "history": for the next call}
         """
         settings = generation.Settings(temperature, top_k, top_p, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end)
         noise = generation.noise(keys, seed, position, max_words)
         ended = tf.logical_and(position > 0, generation.is_end(last, self.ends))
-        written, last, state, history = generation.write(self.model, last, state, history, ended, noise, settings, self.ends)
-        return {"texts": self._join(written), "words": written, "last": last, "state": state, "history": history}
-
-    def _join(self, ids):
-        """int32 [n, words], 0 after a text's end -> string [n]."""
-        words = self.word_of.lookup(tf.cast(tf.where(ids > 0, ids, -1), tf.int64))  # of -1: nothing
-        return tf.strings.strip(tf.strings.reduce_join(words, axis=1, separator=" "))
-
-    def _tokenize(self, texts):
-        """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
-        # Bytes that are not UTF-8 and control characters become U+FFFD; lower() would end a text at a zero byte.
-        texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
-        if self.tokenizer.lowercase:
-            texts = tf.strings.lower(texts, encoding="utf-8")
-        for pattern, replacement in self.tokenizer.rules:
-            texts = tf.strings.regex_replace(texts, pattern, replacement)
-        return tf.strings.split(texts)
+        written, end, state, history = generation.write(self.model, last, state, history, ended, noise, settings, self.ends)
+        return {"texts": self.text.join(written, last), "words": written, "last": end, "state": state, "history": history}
 
     def signatures(self):
         """{name: concrete function} of the SavedModel."""
@@ -281,7 +264,7 @@ class Generator:
     ):
         """list of str -> list of str, `samples` of each prompt as neighbours. All as in `TextModel.generate`."""
         texts = self.text_model.generate(
-            tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string),
+            _normalized(prompts),
             tf.constant(max_words, tf.int32),
             tf.constant(temperature, tf.float32),
             tf.constant(top_k, tf.int32),
@@ -322,3 +305,11 @@ class Generator:
             *plain,
         )
         return wrote["words"].numpy()
+
+    def known(self, prompts):
+        """How many words of each prompt the model knows, a list of int."""
+        return self.text_model.prime(_normalized(prompts))["known"].numpy().tolist()
+
+
+def _normalized(prompts):
+    return tf.constant([unicodedata.normalize("NFC", prompt) for prompt in prompts], tf.string)

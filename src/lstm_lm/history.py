@@ -163,7 +163,8 @@ class Terminal(Observer):
     def samples(self, samples):
         for sample in samples:
             how = "greedy " if sample.temperature == 0 else f"T={sample.temperature:<5g}"
-            self._say(f"  {how}  {sample.text}")
+            text = sample.text.replace("\n", " / ")  # as verse is quoted in a line
+            self._say(f"  {how}  {text}")
 
     def _say(self, line):
         if self.bar:

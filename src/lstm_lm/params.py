@@ -70,11 +70,15 @@ class Download(Section):
         ),
     ]
     encoding: Annotated[str, Field(min_length=1)]
+    clean: bool
 
 
 class Vocab(Section):
+    unit: Literal["word", "char", "subword"]
     lowercase: bool
+    punctuation: Literal["drop", "separate", "as_is"]
     keep_punctuation: Annotated[str, Field(pattern=MARKS)]
+    line_ends: bool
     min_count: Count
     max_size: Count | None
     split_by: Literal["auto", "documents", "spans"]
@@ -91,6 +95,12 @@ class Vocab(Section):
             raise ValueError("split_by = spans takes shares: give validation and test as numbers, or set split_by to auto")
         if not any(named) and self.validation + self.test >= 1:
             raise ValueError(f"validation + test = {self.validation + self.test:g} leaves nothing to train on: must be < 1")
+        return self
+
+    @model_validator(mode="after")
+    def _subwords_have_a_number(self):
+        if self.unit == "subword" and self.max_size is None:
+            raise ValueError("unit = subword needs max_size, the number of subwords to learn, such as 4000")
         return self
 
 

@@ -59,8 +59,10 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.tf = tf
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
-        words = (Path(context.artifacts["saved_model"]) / "assets/vocabulary.txt").read_text(encoding="utf-8").splitlines()
+        words = _words(context.artifacts["saved_model"])
         self.has_ends = not set(words).isdisjoint(SENTENCE_ENDS)
+        # Whether punctuation marks, or spaces, are words of the model's vocabulary.
+        self.marks = any(not any(c.isalnum() for c in word) for word in words)
 
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Continue every prompt. Thread-safe: nothing is kept between calls.
@@ -68,7 +70,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         Raises:
             MlflowException: INVALID_PARAMETER_VALUE (400 over HTTP), one line, for any cell or param that is not as allowed.
         """
-        prompts = _prompts(model_input)
+        prompts = _prompts(model_input, self.marks)
         settings = {**DEFAULTS, **{name: value for name, value in (params or {}).items() if name in DEFAULTS}}
         tf = self.tf
         samples, beam_width = _samples(len(prompts), settings["samples"], settings["beam_width"])
@@ -123,7 +125,12 @@ def _shown(value):
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def _prompts(model_input):
+def _words(saved_model):
+    """All words that the model may write. Not by `splitlines`: a word may be a character at which that would cut."""
+    return (Path(saved_model) / "assets/vocabulary.txt").read_bytes().decode("utf-8").split("\n")[1:-1]
+
+
+def _prompts(model_input, marks):
     if isinstance(model_input, pd.DataFrame):
         if "prompt" not in model_input.columns:
             _refuse(f"there is no column 'prompt', only {_shown(list(model_input.columns))}")
@@ -138,7 +145,7 @@ def _prompts(model_input):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must be a string")
         if len(cell) > MOST_CHARACTERS:
             _refuse(f"prompt of row {row} has {len(cell)} characters: must be at most {MOST_CHARACTERS}")
-        if not any(c.isalnum() for c in cell):
+        if not any(c.isalnum() or (marks and not c.isspace()) for c in cell):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must hold at least one word")
         prompts.append(unicodedata.normalize("NFC", cell).encode("utf-8", errors="replace"))
     return prompts

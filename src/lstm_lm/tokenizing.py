@@ -11,7 +11,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pyarrow as pa
 
+from lstm_lm.text_rules import LINE_END
+
 BLOCK = 4 * 2**20  # bytes of text that are cut at a time
+PLAIN_BLOCK = 2**20  # the same, of PlainNumbering
 MOST_THREADS = 4  # the words are numbered by one
 SPACE, HYPHEN = b" "[0], b"-"[0]
 SIGMA = "Σ".encode()
@@ -21,6 +24,11 @@ UNDECIDED, IN_WORDS, SEPARATOR = range(3)
 NO_WORD = -1
 KEY = 8  # bytes of a chunk that are compared as one integer
 FIRST_BYTES = np.array([2 ** (8 * length) - 1 for length in range(KEY + 1)], "<u8")
+
+
+def numbering(tokenizer):
+    """What numbers the words of a tokenizer: the faster way, if it can be gone."""
+    return Numbering(tokenizer) if tokenizer.plain_words else PlainNumbering(tokenizer)
 
 
 class Numbering:
@@ -71,6 +79,10 @@ class Numbering:
         """The numbers of words, a list of str; those that have not come are left out."""
         found = (self._numbers.get(word.encode(), NO_WORD) for word in words)
         return [number for number in found if number != NO_WORD]
+
+    def pieces(self):
+        """The words as they are written, list of str."""
+        return [f" {word.decode()}" for word in self.words]
 
     def lengths(self):
         """Characters of each word: int32 [words]."""
@@ -125,7 +137,7 @@ class Numbering:
                 letters[at + i] = SPACE
 
     def _separates(self, character):
-        return self._tokenizer(f"a{character}b") == ["a", "b"]
+        return self._tokenizer.words(f"a{character}b") == ["a", "b"]
 
     def _last_cut(self, text):
         """Where bytes of a text may be cut at the latest without a change to its words: after so many bytes, 0: nowhere."""
@@ -134,7 +146,7 @@ class Numbering:
             return at + 1
         # Other separators will do, but an apostrophe or a full stop may decide the lower case of a letter before it.
         for character in set(text.decode(errors="ignore")).difference(self._cuts):
-            self._cuts[character] = self._tokenizer(f"aΣ{character}a") == [*self._tokenizer("aΣ"), "a"]
+            self._cuts[character] = self._tokenizer.words(f"aΣ{character}a") == [*self._tokenizer.words("aΣ"), "a"]
         there = [character.encode() for character in set(text.decode(errors="ignore")) if self._cuts[character]]
         return max((text.rfind(character) + len(character) for character in there), default=0)
 
@@ -167,11 +179,68 @@ class Numbering:
         if self._tokenizer.lowercase:
             text = text.lower()
         if not text.isalpha():
-            words = self._tokenizer(text)
+            words = self._tokenizer.words(text)
             if not words:
                 return None
             [text] = words
         return text.encode()
+
+
+class PlainNumbering:
+    """Numbers words as `Numbering` does, but by the tokenizer itself: for words that are not just what stands between separators.
+
+    Where the unit is not the word, what is numbered are the words as they are written, `Tokenizer.pieces`.
+    """
+
+    def __init__(self, tokenizer):
+        self.words = []
+        self._tokenizer = tokenizer
+        self._numbers = {}
+
+    def of(self, files, block=PLAIN_BLOCK):
+        """As `Numbering.of`, one block after the other. A file that does not end with a line end is numbered as if it did."""
+        at, before, open_line = None, "", False
+        for parts in read_blocks(files, _last_white_space, block):
+            numbers, counts = [], []
+            for place, part in parts:
+                if place != at:
+                    self._close_line(open_line, at, before, numbers, counts)
+                    at, before, open_line = place, self._tokenizer.start, False
+                words = self._tokenizer.words(part.decode())
+                open_line = not part.endswith(b"\n") if part else open_line
+                self._append(words, place, before, numbers, counts)
+                before = words[-1] if words else before
+            yield np.array(numbers, np.int32), counts
+        numbers, counts = [], []
+        self._close_line(open_line, at, before, numbers, counts)
+        if counts:
+            yield np.array(numbers, np.int32), counts
+
+    def pieces(self):
+        """The words as they are written, list of str."""
+        return [word.decode() for word in self.words]
+
+    def of_words(self, words):
+        """The numbers of words, a list of str; those that have not come are left out."""
+        return [self._numbers[word] for word in words if word in self._numbers]
+
+    def _close_line(self, open_line, place, before, numbers, counts):
+        if open_line and self._tokenizer.line_ends:
+            self._append([LINE_END], place, before, numbers, counts)
+
+    def _append(self, words, place, before, numbers, counts):
+        if self._tokenizer.unit != "word":
+            words = self._tokenizer.pieces(words, before)
+        for word in words:
+            number = self._numbers.setdefault(word, len(self.words))
+            if number == len(self.words):
+                self.words.append(word.encode())
+            numbers.append(number)
+        counts.append((place, len(words)))
+
+
+def _last_white_space(text):
+    return max(text.rfind(b" "), text.rfind(b"\n")) + 1
 
 
 def _equal_chunks(text, starts, stops):
