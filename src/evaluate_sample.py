@@ -10,7 +10,7 @@ from lstm_lm import bootstrap, checkpoint, console, dataset, evaluation, ngrams,
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving.py")
-TEXTS, WORDS, TEMPERATURE = 64, 100, 1.0  # what `quality` looks at: so many texts of so many words
+TEXTS, WORDS, TEMPERATURE = 64, 100, 1.0  # what `quality` looks at: so many texts of so many words, if there is as much test text
 MOST_WORDS = 20_000_000  # of training text that n-grams are counted of: they take about 200 bytes of memory each
 
 
@@ -139,11 +139,13 @@ def written(write, starts, parts, ids, seed):
 
     Unknown words are told apart here: what is copied is copied word by word.
     """
-    first = starts[np.linspace(0, len(starts) - 1, min(TEXTS, len(starts))).round().astype(int)]
-    print(f"writing {len(first)} texts of {WORDS} words ...")
     train, test = ([parts[name].ids[start:stop] for _, start, stop in parts[name].ranges] for name in ("train", "test"))
-    of_model = quality.figures(list(write.words(first, WORDS, TEMPERATURE, seed)), train, ids)
-    of_test = quality.figures(quality.pieces(test, WORDS, TEXTS), train, ids)
+    pieces = quality.pieces(test, WORDS, TEXTS)
+    words = len(pieces[0])  # as much as there is test text, or the two would not compare
+    first = starts[np.linspace(0, len(starts) - 1, len(pieces)).round().astype(int)]
+    print(f"writing {len(first)} texts of {words} words ...")
+    of_model = quality.figures(list(write.words(first, words, TEMPERATURE, seed)), train, ids)
+    of_test = quality.figures(pieces, train, ids)
     return of_model | {f"test_text_{name}": value for name, value in of_test.items() if name != "words"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from lstm_lm import evaluation
 
 DOCUMENTS = 30  # from so many scored documents on, they are what is drawn
-BLOCK = 500  # words of a block, about; where this makes fewer than LEAST blocks of a split, they are shorter
+BLOCK = 1000  # words of a block, about: a scene of a play; where this makes fewer than LEAST blocks of a split, they are shorter
 LEAST = 20
 MOST = 2000  # stretches; where there are more, neighbours are drawn together
 PERCENTILES = (2.5, 97.5)
