@@ -83,7 +83,7 @@ def held_out(part, text_characters, vocabulary_size):
             is_there[of_unknown - vocabulary_size] = True
             scored += len(block)
             unknown += len(of_unknown)
-            characters += text_characters.of(block, after)
+            characters += int(text_characters.of(block, after).sum())
             after = int(block[-1])
     return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
