@@ -18,7 +18,7 @@ def main():
     settings = params.load()
     chosen = settings.evaluate_sample
     batches = dataset.load("data/batches")
-    whole, lengths, vocabulary_size = text.load("data/vocab")
+    whole, characters, vocabulary_size = text.load("data/vocab")
     parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
     trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
@@ -37,7 +37,7 @@ def main():
     figures = {split: evaluation.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
     if chosen.bootstrap_samples:
         for split in dataset.HELD_OUT:
-            about = *dataset.scored_words(parts[split], lengths, vocabulary_size), batches.held_out[split].unknown_types
+            about = *dataset.scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
             figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
     figures["validation"] |= generalization(
         text_model, parts["train"], len(parts["validation"]), figures["validation"]["loss"], vocabulary_size
@@ -46,7 +46,7 @@ def main():
     for name, costs in others.items():
         for split in dataset.HELD_OUT:
             figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen)
-    figures["samples"] = written(write, batches.ids["validation"], parts, len(lengths), chosen.seed)
+    figures["samples"] = written(write, batches.ids["validation"], parts, len(characters.lengths), chosen.seed)
 
     for prompt, known_words in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
         if not known_words:

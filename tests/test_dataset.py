@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lstm_lm import arrays, dataset
-from lstm_lm.text import Part
+from lstm_lm.text import LEFT, RIGHT, Characters, Part
 from plain import held_out
 
 
@@ -21,11 +21,22 @@ def test_a_split_is_described_by_what_is_scored():
     # The same of ids that tell unknown words apart: from 4 on x, y, z.
     whole = np.array([2, 1, 4, 2, 4, 5, 6, 3, 2], np.int32)
     part = Part(whole, [("one", 1, 6), ("two", 6, 8), ("three", 8, 9)])
-    assert dataset.held_out(part, np.ones(7, np.int32), 4) == about
+    spaces_everywhere = Characters(np.array([5, 1, 1, 1, 2, 2, 2], np.int32), np.zeros(7, np.int32))
+    assert dataset.held_out(part, Characters(np.ones(7, np.int32), np.zeros(7, np.int32)), 4) == about
     # And word by word: 2 characters each, or 3 if it is unknown.
-    unknown, characters = dataset.scored_words(part, np.array([5, 1, 1, 1, 2, 2, 2], np.int32), 4)
+    unknown, characters = dataset.scored_words(part, spaces_everywhere, 4)
     assert [flags.tolist() for flags in unknown] == [[True, False, True, True], [False], []]
     assert [numbers.tolist() for numbers in characters] == [[3, 2, 3, 3], [2], []]
+
+
+def test_characters_are_those_of_the_text_as_it_is_written():
+    # "so", "," without a space before it, "(" without one after it, a line end with neither.
+    characters = Characters(np.array([5, 2, 1, 1, 1], np.int32), np.array([0, 0, LEFT, RIGHT, LEFT | RIGHT], np.int32))
+    ids = np.array([1, 2, 3, 1, 4, 4, 1, 0], np.int32)
+    assert characters.of(ids, after=1).tolist() == [3, 1, 2, 2, 1, 1, 2, 6]
+    assert characters.of(ids, after=3).sum() == len("so, (so\n\nso <unk>")
+    part = Part(ids, [("one", 0, 3), ("two", 3, 8)])
+    assert dataset.held_out(part, characters, 5).characters == len(", (") + len("\n\nso <unk>")
 
 
 def test_batches_are_read_as_they_were_written_and_memory_mapped(tmp_path):

@@ -179,7 +179,7 @@ def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_mod
     assert repeated(words(no_repeat_ngram=3), 3) == 0
     assert len(set(words(repetition_penalty=10.0))) > len(set(words()))
     assert words(temperature=1.0, min_p=1.0) == words()
-    assert words(temperature=1.0, min_p=0.2) != words(temperature=1.0)
+    assert words(temperature=1.0, min_p=0.7) not in (words(), words(temperature=1.0))
     assert words(temperature=1.0, stop_at_sentence_end=True) == words(temperature=1.0)  # there is no end among the words
 
 

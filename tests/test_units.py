@@ -235,11 +235,12 @@ def test_a_model_goes_on_as_people_write_and_in_pieces_as_at_once(tiny_model, tm
         assert found.startswith(prompt.strip())
         assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(mark in found for mark in ("<unk>", "<eos>", "￭", "\u2581"))
         assert " ," not in found and "( " not in found
-    settings = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0), "seed": tf.constant(3)}
-    now = model.signatures["prime"](prompts=tf.constant(prompts))
+    settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 3, "min_p": 0.0, "repetition_penalty": 1.0, "no_repeat_ngram": 0}
+    settings = {name: tf.constant(value) for name, value in {**settings, "stop_at_sentence_end": False}.items()}
+    now = model.signatures["prime"](prompts=tf.constant(prompts), samples=tf.constant(1))
     keys, texts, position = now["keys"], list(prompts), 0
     for count in (5, 7):
-        going_on = {"last": now["last"], "state": now["state"], "keys": keys, "position": tf.constant(position)}
+        going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
         now = model.signatures["write"](**going_on, max_words=tf.constant(count), **settings)
         texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += count

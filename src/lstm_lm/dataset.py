@@ -83,21 +83,21 @@ def held_out(part, text_characters, vocabulary_size):
             is_there[of_unknown - vocabulary_size] = True
             scored += len(block)
             unknown += len(of_unknown)
-            characters += text_characters.of(block, after)
+            characters += int(text_characters.of(block, after).sum())
             after = int(block[-1])
     return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
 
-def scored_words(part, lengths, vocabulary_size):
+def scored_words(part, text_characters, vocabulary_size):
     """Of each scored word what `held_out` adds up.
 
     Args:
         as of `held_out`.
     Returns:
-        (list of bool [words - 1], which are `<unk>`; list of int32 [words - 1], characters with one space), one array a document.
+        (list of bool [words - 1], which are `<unk>`; list of int32 [words - 1], characters with their space), one array a document.
     """
-    words = [part.ids[min(begin + 1, end) : end] for _, begin, end in part.ranges]
-    return [ids >= vocabulary_size for ids in words], [lengths[ids] + 1 for ids in words]
+    documents = [part.ids[begin:end] for _, begin, end in part.ranges if end > begin]
+    return [ids[1:] >= vocabulary_size for ids in documents], [text_characters.of(ids[1:], ids[0]) for ids in documents]
 
 
 def save(batches, folder):

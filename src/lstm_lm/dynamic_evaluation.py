@@ -34,7 +34,7 @@ def score(model, documents, learning_rate, decay, segment):
 
     def adapt(ids, targets, state):
         with tf.GradientTape() as tape:
-            hidden, state = model.training_encode(ids, state)
+            hidden, state, _ = model.training_encode(ids, state)
             nats = losses.nats(model.logits(hidden), targets)[0]  # [segment]
             loss = tf.reduce_mean(nats)
         for variable, start, gradient in zip(variables, trained, tape.gradient(loss, variables), strict=True):

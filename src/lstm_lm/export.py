@@ -109,7 +109,7 @@ class TextModel(tf.Module):
         def searched():
             found = (first["last"], first["state"], first["history"], max_words, beam_width, tf.minimum(samples, beam_width))
             words = generation.beam_search(self.model, *found, settings, self.ends)
-            return self.text.join(words, tf.repeat(first["last"], tf.minimum(samples, beam_width)))
+            return self.text.join(_written(words), tf.repeat(first["last"], tf.minimum(samples, beam_width)))
 
         def written():
             more = max_words, temperature, top_k, top_p, seed, min_p, repetition_penalty, no_repeat_ngram, stop_at_sentence_end
@@ -179,7 +179,7 @@ class TextModel(tf.Module):
         noise = generation.noise(keys, seed, position, max_words)
         ended = tf.logical_and(position > 0, generation.is_end(last, self.ends))
         written, end, state, history = generation.write(self.model, last, state, history, ended, noise, settings, self.ends)
-        return {"texts": self.text.join(written, last), "words": written, "last": end, "state": state, "history": history}
+        return {"texts": self.text.join(_written(written), last), "words": written, "last": end, "state": state, "history": history}
 
     def signatures(self):
         """{name: concrete function} of the SavedModel."""
@@ -188,6 +188,11 @@ class TextModel(tf.Module):
     def save(self, folder):
         """Write the SavedModel."""
         tf.saved_model.save(self, str(folder), signatures=self.signatures())
+
+
+def _written(ids):
+    """What generation wrote, int32 [n, words], where 0 stands for nothing after a text's end: with -1 there."""
+    return tf.where(ids > 0, ids, -1)
 
 
 def sentence_ends(words):

@@ -76,7 +76,7 @@ def choose(logits, uniform, greedy, top_k, top_p, min_p):
 
         # Both keep the most probable words only: whichever keeps fewer decides, and top_p is a share of all.
         left, word = tf.cond(min_p > 0.0, likely, lambda: (exps, word))
-        return tf.cond(top_p < 1.0, lambda: _within_top_p(left, total, word, uniform, top_p), lambda: word)
+        return _within_top_p(left, total, word, uniform, tf.where(top_p < 1.0, top_p, 2.0))  # 2: rounding must not make it less than all
 
     return tf.cond(greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), sampled)
 

@@ -55,15 +55,14 @@ class GraphText(tf.Module):
         """The text of ids, to be put right behind what it goes on from: with a space in front if one goes there.
 
         Args:
-            ids: int32 [n, tokens], 0 for nothing. after: int32 [n], the id before them.
+            ids: int32 [n, tokens], below 0 for nothing. after: int32 [n], the id before them.
         Returns:
             string [n]
         """
-        written = ids > 0
-        tokens = tf.where(written, self.word_of.lookup(tf.cast(ids, tf.int64)), "")
+        tokens = self.word_of.lookup(tf.cast(ids, tf.int64))
         after = self.word_of.lookup(tf.cast(after, tf.int64))
         if self.tokenizer.unit == "word":
-            texts = tf.strings.reduce_join(tf.where(written, self._marked(tokens), ""), axis=1)
+            texts = tf.strings.reduce_join(tf.where(ids >= 0, self._marked(tokens), ""), axis=1)
             if self.tokenizer.plain_words:
                 return texts
             texts = _replaced(tf.strings.join([EDGE, after, EDGE, texts]), self._joining)
