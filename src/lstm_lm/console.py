@@ -78,6 +78,7 @@ def quiet_tensorflow():
     descriptor itself is redirected for the duration of the block.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # no Keras is used here, and without it the import takes two thirds of the time
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:
