@@ -313,7 +313,7 @@ class Generator:
 
     def known(self, prompts):
         """How many words of each prompt the model knows, a list of int."""
-        return self.text_model.prime(_normalized(prompts))["known"].numpy().tolist()
+        return self.text_model.prime(_normalized(prompts), tf.constant(1))["known"].numpy().tolist()
 
 
 def _normalized(prompts):
