@@ -14,7 +14,16 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # TensorFlow then imports no Keras, which takes as long as all the rest of it
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
 # What the caller tracks, or the run it is part of, is none of the tests' business.
-for name in ("MLFLOW_TRACKING_URI", "MLFLOW_RUN_ID", "MLFLOW_EXPERIMENT_ID", "MLFLOW_EXPERIMENT_NAME", "DVC_ROOT", "DVC_EXP_NAME"):
+for name in (
+    "MAKEFLAGS",
+    "MAKELEVEL",
+    "MLFLOW_TRACKING_URI",
+    "MLFLOW_RUN_ID",
+    "MLFLOW_EXPERIMENT_ID",
+    "MLFLOW_EXPERIMENT_NAME",
+    "DVC_ROOT",
+    "DVC_EXP_NAME",
+):
     os.environ.pop(name, None)
 
 PROJECT = Path(__file__).parent.parent

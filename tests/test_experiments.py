@@ -38,7 +38,7 @@ def test_another_kind_of_source_replaces_the_one_before(tmp_path):
 
 
 def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):
-    (tmp_path / "params.yaml").write_text("train: {epochs: 1}")
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UserError, match="experiments need a Git repository with a commit, but git rev-parse says: ") as error:
@@ -121,7 +121,7 @@ def test_a_preset_that_cannot_work_is_one_line(project):
     (project / "presets/typo.yaml").write_text("train:\n  epoch: 2\n")
     try:
         for name, line in (
-            ("nonsense", "PRESET=nonsense: there is no presets/nonsense.yaml; there are: cookbook, slow, typo"),
+            ("nonsense", "PRESET=nonsense: there is no presets/nonsense.yaml; there are: char, cookbook, ptb, slow, subword, typo"),
             ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
         ):
             done = run(["python", "src/experiment.py", name], project, check=False)

@@ -146,8 +146,8 @@ def test_the_study_is_another_one_if_anything_else_is(tmp_path):
 
 
 def test_params_as_they_stand_are_the_first_trial_if_they_are_inside(tmp_path):
-    inside = space(tmp_path, [LOW_HIGH, "model.projection_size: {choices: [256]}", "train.clip_norm: {low: 0.5, high: 2, step: 0.25}"])
-    assert inside.as_they_stand(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 256, "train.clip_norm": 1.0}
+    inside = space(tmp_path, [LOW_HIGH, "model.projection_size: {choices: [160]}", "train.clip_norm: {low: 0.5, high: 2, step: 0.25}"])
+    assert inside.as_they_stand(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 160, "train.clip_norm": 1.0}
     assert space(tmp_path, ["train.clip_norm: {low: 0.5, high: 2, step: 0.3}"]).as_they_stand(VALUES) is None
     assert space(tmp_path, ["train.learning_rate: {low: 0.01, high: 0.02}"]).as_they_stand(VALUES) is None
 

@@ -61,8 +61,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.generate = self.model.signatures["generate"]
         words = _words(context.artifacts["saved_model"])
         self.has_ends = not set(words).isdisjoint(SENTENCE_ENDS)
-        # Whether punctuation marks, or spaces, are words of the model's vocabulary.
-        self.marks = any(not any(c.isalnum() for c in word) for word in words)
+        self.marks = _have_marks(words)
 
     def predict(self, context, model_input: pd.DataFrame, params=None):
         """Continue every prompt. Thread-safe: nothing is kept between calls.
@@ -128,6 +127,11 @@ def _shown(value):
 def _words(saved_model):
     """All words that the model may write. Not by `splitlines`: a word may be a character at which that would cut."""
     return (Path(saved_model) / "assets/vocabulary.txt").read_bytes().decode("utf-8").split("\n")[1:-1]
+
+
+def _have_marks(words):
+    """Whether punctuation marks, or spaces, are among the words of a vocabulary."""
+    return any(not any(c.isalnum() for c in word) for word in words)
 
 
 def _prompts(model_input, marks):
