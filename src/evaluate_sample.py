@@ -35,17 +35,18 @@ def main():
         print(f"scoring {batches.held_out[split].scored:,} words of the {split} split ...")
         nats[split] = score(text_model, batches.documents(split), vocabulary_size)
     figures = {split: evaluation.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
-    if chosen.bootstrap_samples:
-        for split in dataset.HELD_OUT:
-            about = *dataset.scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
-            figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
+    blocks = {}
+    for split in dataset.HELD_OUT if chosen.bootstrap_samples else ():
+        about = *dataset.scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
+        figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
+        blocks[split] = bootstrap.block_of(about[1])
     figures["validation"] |= generalization(
         text_model, parts["train"], len(parts["validation"]), figures["validation"]["loss"], vocabulary_size
     )
     others = {**baselines(parts["train"], batches, vocabulary_size, chosen.kneser_ney_order), **adapted(batches, chosen)}
     for name, costs in others.items():
         for split in dataset.HELD_OUT:
-            figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen)
+            figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen, blocks.get(split))
     figures["samples"] = written(write, batches.ids["validation"], parts, len(characters.lengths), chosen.seed)
 
     for prompt, known_words in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
@@ -125,11 +126,11 @@ def adapted(batches, chosen):
     return found
 
 
-def of_other(name, costs, nats, held_out, chosen):
+def of_other(name, costs, nats, held_out, chosen, block):
     """Figures of another way to predict the same words; of Kneser-Ney also how far the model is ahead of it."""
     found = {f"{name}_{key}": value for key, value in evaluation.figures(costs, held_out).items() if key not in ("oov_rate", "words")}
     if name == "kneser_ney" and chosen.bootstrap_samples:
-        gain, low, high = bootstrap.difference(nats, costs, chosen.bootstrap_samples, chosen.seed)
+        gain, low, high = bootstrap.difference(nats, costs, chosen.bootstrap_samples, chosen.seed, block)
         found |= {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
     return found
 

@@ -136,7 +136,7 @@ class Search:
             chosen = self.study.user_attrs.get("precision") if settings.train.precision == "auto" else settings.train.precision
             chosen, _ = precision.resolve(chosen or settings.train.precision)
             if settings.train.precision == "auto":
-                self.study.set_user_attr("precision", chosen)  # timed anew, a later session might choose another
+                self.study.set_user_attr("precision", chosen)  # timed anew, a later run might choose another
             model = train.build(settings, self.counts)
             facts = {"resolved_precision": chosen, "parameter_count": model.parameter_count}
             run.log_params({**params.flatten(settings), **facts})
@@ -224,6 +224,7 @@ class Search:
         print(f"the best is trial {best.number}, validation perplexity {perplexity:.2f} (test text was not looked at)")
         print(f"MLflow run {above.id}, its trials below it, in the experiment {self.settings.tracking.experiment!r}")
         if not written:
+            path.unlink(missing_ok=True)  # of an earlier search
             print("these are the parameters of params.yaml as it stands: there is nothing to write")
             return
         above.log_files([path])

@@ -18,7 +18,7 @@ def main():
     print()
     print("\n".join(console.held_out_table(figures, beside=["test"]) + console.written_table(figures)))
     print("\nsamples (all of them: reports/samples.md)")
-    texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples, re.MULTILINE)
+    texts = re.findall(r"^- \*\*(.*)\*\*(.*)$", samples.replace("  \n  ", " / "), re.MULTILINE)
     # The middle temperature reads best: the greedy one repeats itself.
     chosen = settings.evaluate_sample
     counts = [1 if temperature == 0 else chosen.samples for temperature in chosen.temperatures]  # texts after each prompt

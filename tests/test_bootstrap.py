@@ -108,3 +108,11 @@ def test_a_small_advantage_is_clear_where_words_are_paired():
     assert bootstrap.difference(costs, costs, 100, 1) == (0, 0, 0)
     with pytest.raises(ValueError, match="costs of other documents"):
         bootstrap.difference(costs, worse[::-1], 100, 1)
+
+
+def test_a_block_of_characters_is_as_long_as_one_of_words():
+    words = [np.full(400, 6), np.full(300, 4)]
+    assert bootstrap.block_of(words) == bootstrap.BLOCK
+    assert bootstrap.block_of([np.ones(9000, int), np.ones(500, int)]) == bootstrap.CHARACTERS
+    assert bootstrap.block_of([np.full(100, 2)]) == bootstrap.CHARACTERS // 2
+    assert np.diff(bootstrap.edges([200_000], bootstrap.CHARACTERS)).tolist() == [5000] * 40

@@ -31,6 +31,7 @@ LOW_HIGH = "train.learning_rate: {low: 0.001, high: 0.02, log: true}"
 def test_the_search_file_that_comes_with_the_project_is_sound():
     found = search.load(PROJECT / "search.yaml", VALUES)
     assert found.parameters and found.trials >= 10
+    assert found.as_they_stand(VALUES)  # params.yaml itself is the first trial
 
 
 @pytest.mark.parametrize(

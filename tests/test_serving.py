@@ -194,7 +194,7 @@ def test_marks_are_enough_of_a_prompt_for_a_model_that_writes_them(tmp_path):
     from lstm_lm import serving
 
     (tmp_path / "assets").mkdir()
-    for words, marks in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " "], True)):
+    for words, marks in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
         (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
         assert serving._have_marks(serving._words(tmp_path)) == marks
     assert serving._prompts(["— "], True) == ["— ".encode()]

@@ -19,7 +19,7 @@ class Row:
         step: optimiser steps so far. words_seen: training words so far. epoch: 1 for the first.
         loss: mean, nats per word. learning_rate: of this step. gradient_norm: mean, before clipping.
         words_per_second: of training alone, without validation and samples.
-        validation_loss: nats per word, at the end of an epoch, else None. validation_perplexity: its exponential.
+        validation_loss: nats per word, at a validation (the end of an epoch is one), else None. validation_perplexity: its exponential.
     """
 
     step: int

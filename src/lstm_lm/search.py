@@ -312,6 +312,10 @@ def validate_every(settings, batches, reports):
     return None if reports <= settings.epochs else max(1, steps // reports)
 
 
+def too_short(words, settings):
+    return f"the training text has {words:,} words, fewer than one batch of {settings.batch_size} x {settings.sequence_length}"
+
+
 def cut(batches, settings, folder, vocab="data/vocab"):
     """The training text cut as `batching.*` says: `batches` itself if it is, else another cut in `folder`, as the stage makes it.
 
@@ -325,15 +329,15 @@ def cut(batches, settings, folder, vocab="data/vocab"):
     """
     same = (batches.recipe, batches.batch_size) == (settings.recipe, settings.batch_size)
     if same and (settings.recipe == "stream" or batches.sequence_length == settings.sequence_length):
+        if batches.recipe == "stream" and batches.train.shape[1] <= settings.sequence_length:
+            raise UserError(too_short(batches.train.size, settings))
         return replace(batches, sequence_length=settings.sequence_length)
     path = Path(folder) / f"{settings.recipe}-{settings.batch_size}x{settings.sequence_length}-{batches.raw[:16]}.npy"
     whole, _, vocabulary_size = text.load(vocab)
     part = whole.part(splits.load(Path(vocab) / "splits.json")["train"])
     words = len(part)
     if words < settings.batch_size * (settings.sequence_length + 1):
-        raise UserError(
-            f"the training text has {words:,} words, fewer than one batch of {settings.batch_size} x {settings.sequence_length}"
-        )
+        raise UserError(too_short(words, settings))
     blocks = part.known(vocabulary_size)
     if settings.recipe == "stream":
         shape = batching.stream_blocks(blocks, words, settings.batch_size)

@@ -130,8 +130,8 @@ def _words(saved_model):
 
 
 def _have_marks(words):
-    """Whether punctuation marks, or spaces, are among the words of a vocabulary."""
-    return any(not any(c.isalnum() for c in word) for word in words)
+    """Whether punctuation marks are among the words of a vocabulary. Spaces, and what stays inside words, are so of characters too."""
+    return any(word.strip(" \u2581'-") and not any(c.isalnum() for c in word) for word in words)
 
 
 def _prompts(model_input, marks):

@@ -58,7 +58,7 @@ class Progress:
 
     Attributes:
         step: optimiser steps done. words: seen in them. epoch: 1 for the first. position: windows of this epoch that are done.
-        best: (validation loss, step, epoch) of the best weights, or None before the first epoch has ended.
+        best: (validation loss, step, epoch) of the best weights, or None before the first validation.
         losses, norms, measured, told_words: of the steps since the last row, their seconds, and the words seen until then.
         seconds: of training so far, in all the processes that took part.
         sampled: the steps that have their samples. rows, samples: all that was told, as dicts.
@@ -254,6 +254,8 @@ class Trainer:
             stopped_early = self._end_epoch(rate_at(progress.step))
         self._assign(self.best_weights)
         loss, step, epoch = progress.best
+        if self.averages:  # what that step has samples of, are the weights themselves
+            progress.sampled = [each for each in progress.sampled if each != step]
         self._sample(step)
         return Result(progress.step, step, epoch, loss, time.perf_counter() - self._began, stopped_early)
 
