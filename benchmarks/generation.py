@@ -3,7 +3,8 @@
 import driver
 import recipes
 from driver import Peer
-from page import number, ratio, table
+from lstm_lm.markdown import table
+from page import number, ratio
 
 STEP = "ours, a Python loop over `step`, sampled with NumPy"
 SAMPLED, GREEDY = "ours, `generate`, temperature 1", "ours, `generate`, greedy"

@@ -1,32 +1,18 @@
-"""Markdown tables, what machine this is, and the page they are written into."""
+"""Cells of tables, what machine this is, and the page they are written into."""
 
 import datetime
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
+from lstm_lm import markdown
+
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 
 
 def write(page, section, text):
-    """Put a text between the markers `<!-- bench:SECTION -->` and `<!-- /bench:SECTION -->`; all else stays as it is.
-
-    Raises:
-        ValueError: the page has no such markers.
-    """
-    begin, end = f"<!-- bench:{section} -->", f"<!-- /bench:{section} -->"
-    old = Path(page).read_text(encoding="utf-8")
-    before, found, rest = old.partition(begin)
-    _, found_end, after = rest.partition(end)
-    if not found or not found_end:
-        raise ValueError(f"{Path(page).name} has no markers {begin} and {end}")
-    Path(page).write_text(f"{before}{begin}\n{text.strip()}\n{end}{after}", encoding="utf-8")
-
-
-def table(heads, rows):
-    """Markdown; all columns but the first are set to the right. None becomes an empty cell."""
-    lines = [heads, ["---"] + ["---:"] * (len(heads) - 1), *rows]
-    return "\n".join("| " + " | ".join("" if cell is None else str(cell).replace("|", "/") for cell in line) + " |" for line in lines)
+    """As `markdown.write`, between the markers `<!-- bench:SECTION -->` and `<!-- /bench:SECTION -->`."""
+    markdown.write(page, section, text, kind="bench")
 
 
 def machine():

@@ -15,7 +15,8 @@ import driver
 import environments
 import recipes
 from lstm_lm import corpus, params
-from page import gib, number, table
+from lstm_lm.markdown import table
+from page import gib, number
 
 WORK = environments.FOLDER / "work"
 SIZES = {1: 3, 10: 3, 100: 2, 1_000: 1}  # megabytes: rounds

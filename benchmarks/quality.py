@@ -9,7 +9,7 @@ import environments
 import recipes
 from driver import Peer
 from lstm_lm import dataset, evaluation, splits, text
-from page import table
+from lstm_lm.markdown import table
 
 WORK = environments.FOLDER / "work" / "quality"
 ORDER = 5
@@ -57,7 +57,7 @@ def quality(sitting, data=recipes.PROJECT / "data", changes=None):
 
 
 def write_ids(batches, data):
-    """The ids that all are given, in .bench/work/quality: train.npy, and each held-out document."""
+    """The ids that the example is given, in the folder WORK: train.npy, and each held-out document."""
     whole, _, vocabulary_size = text.load(data / "vocab")
     part = whole.part(splits.load(data / "vocab/splits.json")["train"])
     WORK.mkdir(parents=True, exist_ok=True)
@@ -68,7 +68,7 @@ def write_ids(batches, data):
 
 
 def own(name, data, preset, changes):
-    settings = {"ids": str(WORK / "train.npy"), "data": str(data), "preset": preset, "changes": changes}
+    settings = {"work": str(WORK), "data": str(data), "preset": preset, "changes": changes}
     return Peer(name, "whole_training.py", {**settings, "precision": recipes.auto_precision()}, environment=recipes.OWN)
 
 

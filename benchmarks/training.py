@@ -2,7 +2,8 @@
 
 import driver
 import recipes
-from page import gib, number, ratio, table
+from lstm_lm.markdown import table
+from page import gib, number, ratio
 
 LARGE_VOCABULARY = 100_000
 GROWTH = {

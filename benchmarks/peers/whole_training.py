@@ -1,16 +1,13 @@
 """Ours: one whole training by the parameters of params.yaml, or of a preset over it, with the project's own loop. No MLflow, no files."""
 
-import dataclasses
 import os
 import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-import numpy as np
-
 import protocol
-from lstm_lm import batching, dataset, evaluation, history, memory, params, training, vocabulary
+from lstm_lm import dataset, evaluation, history, memory, params, search, vocabulary
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(PROJECT / "src"))
@@ -37,14 +34,14 @@ def main():
     changes = {**(params.preset(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
     settings = params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
     data = Path(chosen["data"])
-    batches = cut(dataset.load(data / "batches"), np.load(chosen["ids"]), settings.batching)
+    batches = search.cut(dataset.load(data / "batches"), settings.batching, chosen["work"], data / "vocab")
     counts = vocabulary.load_counts(data / "vocab/vocab.csv")[1]
     curve = Curve()
 
     def run(_):
         precision = chosen["precision"] if settings.train.precision == "auto" else settings.train.precision
         model = stage.build(settings, counts)
-        trainer = training.Trainer(model, batches, settings.train, stage.regularization(settings), precision, observers=[curve])
+        trainer = stage.trainer_of(settings, batches, model, precision=precision, observers=[curve])
         result = trainer.run()
         nats = evaluation.score(trainer._score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
@@ -55,13 +52,6 @@ def main():
         }
 
     protocol.serve(run)
-
-
-def cut(batches, ids, chosen):
-    """The same text, cut as the parameters say."""
-    recipe, size, length = chosen.recipe, chosen.batch_size, chosen.sequence_length
-    train = batching.stream(ids, size) if recipe == "stream" else batching.cookbook(ids, size, length)
-    return dataclasses.replace(batches, recipe=recipe, batch_size=size, sequence_length=length, train=train)
 
 
 if __name__ == "__main__":
