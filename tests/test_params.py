@@ -152,7 +152,17 @@ def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_dif
         params.check(params.changed(values, changes))
         for key, value in changes.items():
             section, _, last = key.partition(".")
-            assert values[section][last] != value, key
+            assert (values[section][last] != value) or name == "quick", key
+
+
+def test_the_preset_quick_is_params_yaml_as_shipped_and_names_all_that_shapes_a_training():
+    values = params.read(PROJECT / "params.yaml")
+    changes = params.preset("quick", PROJECT / "presets")
+    assert params.changed(values, changes) == values
+    watching = {"seed", "max_loss", "checkpoint_seconds", "precision", "validate_every"}
+    watching |= {"status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts"}
+    named = {f"{section}.{key}" for section in ("batching", "model", "train") for key in values[section]}
+    assert named - set(changes) == {f"train.{key}" for key in watching}
 
 
 @pytest.mark.parametrize(

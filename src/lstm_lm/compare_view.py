@@ -1,4 +1,4 @@
-"""The page of MLflow on which trainings are compared: curves over steps and over words seen, and the parameters that differ.
+"""The page of MLflow on which trainings are compared: curves over steps and over words seen, held-out figures, parameters that differ.
 
 MLflow keeps such a page as a tag of the experiment: its "saved views".
 """
@@ -14,6 +14,8 @@ CURVES = [
     ("validation/perplexity", "step"),
     ("validation/perplexity", "train/words_seen"),
 ]
+# Of whole trainings, on held-out text; bits per character is the one figure that compares words, subwords and characters.
+BARS = ["test/bits_per_character", "test/perplexity"]
 # Of runs, in the order they come: MLflow's own choice gives two runs one colour now and then.
 COLORS = ["#2272b4", "#e8590c", "#2f9e44", "#9c36b5", "#c92a2a", "#0c8599", "#846358", "#5f3dc4"]
 
@@ -31,8 +33,13 @@ def note(experiment_id):
 def view():
     """The value of the tag: JSON in JSON, as MLflow's pages write it themselves."""
     # In a window 1280 wide, all runs' columns fit only without the list of runs and with one table a row.
-    sections = [_section("curves", "Curves", 2, 330), _section("differences", "What differs", 1, 900)]
+    sections = [
+        _section("curves", "Curves", 2, 330),
+        _section("held-out", "Held-out text", 2, 330),
+        _section("differences", "What differs", 1, 900),
+    ]
     charts = [_curve(f"curve-{i}", metric, x) for i, (metric, x) in enumerate(CURVES)]
+    charts += [_bars(f"bars-{i}", metric) for i, metric in enumerate(BARS)]
     charts += [_table("parameters", "Parameters", "Parameters that differ", True), _table("figures", "Model metrics", "Last values", False)]
     state = {"compareRunCharts": charts, "compareRunSections": sections, "isAccordionReordered": True, "runListHidden": True}
     now = int(time.time() * 1000)
@@ -60,6 +67,18 @@ def _curve(uuid, metric, x):
         "range": {},
         "yAxisKey": "metric",
         "yAxisExpressions": [],
+        "deleted": False,
+        "isGenerated": False,
+    }
+
+
+def _bars(uuid, metric):
+    return {
+        "uuid": uuid,
+        "type": "BAR",
+        "metricSectionId": "held-out",
+        "metricKey": metric,
+        "runsCountToCompare": 10,
         "deleted": False,
         "isGenerated": False,
     }
