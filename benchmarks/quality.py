@@ -1,6 +1,7 @@
 """The section quality: what the minutes of `make repro` buy, beside the book's recipe, PyTorch's example and counted n-grams."""
 
 import math
+import sys
 
 import numpy as np
 
@@ -10,6 +11,10 @@ import recipes
 from driver import Peer
 from lstm_lm import dataset, evaluation, splits, text
 from lstm_lm.markdown import table
+
+sys.path.append(str(recipes.PROJECT / "src"))
+
+import evaluate_sample
 
 WORK = environments.FOLDER / "work" / "quality"
 ORDER = 5
@@ -35,7 +40,8 @@ def quality(sitting, data=recipes.PROJECT / "data", changes=None):
     if not (data / "batches/batches.json").exists():
         return "none: there is no data/batches; run make repro first"
     batches = dataset.load(data / "batches")
-    write_ids(batches, data)
+    train = training_text(data)
+    write_ids(train, batches)
     changes = {**({"train.epochs": 1} if sitting.quick else {}), "train.validate_every": sitting.steps(25, 200), **(changes or {})}
     ours = own("ours: `params.yaml`", data, None, changes)
     cookbook = own("the cookbook's recipe, trained by ours", data, "cookbook", changes)
@@ -52,16 +58,19 @@ def quality(sitting, data=recipes.PROJECT / "data", changes=None):
     aim = found(cookbook).get("validation_loss")
     reference = found(cookbook).get("test_loss")
     rows = [row(peer, batches, aim, reference) for peer in peers]
-    rows.append(counted(batches, data, reference))
+    rows.append(counted(train, batches, reference))
     return table(HEADS, rows)
 
 
-def write_ids(batches, data):
+def training_text(data):
+    """The part of the text that is trained on."""
+    return text.load(data / "vocab")[0].part(splits.load(data / "vocab/splits.json")["train"])
+
+
+def write_ids(train, batches):
     """The ids that the example is given, in the folder WORK: train.npy, and each held-out document."""
-    whole, _, vocabulary_size = text.load(data / "vocab")
-    part = whole.part(splits.load(data / "vocab/splits.json")["train"])
     WORK.mkdir(parents=True, exist_ok=True)
-    np.save(WORK / "train.npy", np.concatenate(list(part.known(vocabulary_size))))
+    np.save(WORK / "train.npy", np.concatenate(list(train.known(batches.vocabulary_size))))
     for split in dataset.HELD_OUT:
         documents = batches.documents(split)
         np.savez(WORK / f"{split}.npz", **{str(i): np.asarray(document) for i, document in enumerate(documents)})
@@ -107,17 +116,9 @@ def figures_cells(figures, reference):
     return [f"{figures['perplexity']:.1f}", share, f"{figures['adjusted_perplexity']:.1f}", f"{figures['bits_per_character']:.3f}"]
 
 
-def counted(batches, data, reference):
-    """The n-gram model of the same training words."""
-    from lstm_lm import ngrams
-
-    whole, _, vocabulary_size = text.load(data / "vocab")
-    parts = splits.load(data / "vocab/splits.json")["train"]
-    documents = [np.concatenate(list(whole.part([span]).known(vocabulary_size))) for span in parts]
-    model = ngrams.KneserNey(documents, vocabulary_size, ORDER)
-    losses = {
-        split: float(np.mean(np.concatenate(model.nats([np.asarray(document) for document in batches.documents(split)]))))
-        for split in dataset.HELD_OUT
-    }
+def counted(train, batches, reference):
+    """The n-gram model of the same training words, as the stage evaluate-sample counts it."""
+    costs = evaluate_sample.baselines(train, batches, batches.vocabulary_size, ORDER)["kneser_ney"]
+    losses = {split: float(np.mean(np.concatenate(costs[split]))) for split in dataset.HELD_OUT}
     cells = figures_cells(of_test(batches, losses["test"]), reference)
     return [f"interpolated Kneser-Ney, {ORDER}-grams", f"{math.exp(losses['validation']):.1f}", *cells, None, None]
