@@ -1,5 +1,6 @@
 import json
 
+from conftest import PROJECT
 from lstm_lm import compare_view
 from lstm_lm.tracking import METRICS
 
@@ -10,6 +11,10 @@ def test_it_draws_metrics_that_are_logged():
     curves = [chart for chart in charts if chart["type"] == "LINE"]
     assert {chart["metricKey"] for chart in curves} <= set(METRICS)
     assert {chart["selectedXAxisMetricKey"] for chart in curves} == {"", "train/words_seen"}
+    bars = [chart["metricKey"] for chart in charts if chart["type"] == "BAR"]
+    assert "test/bits_per_character" in bars
+    figures = json.loads((PROJECT / "reports/metrics.json").read_text())
+    assert set(bars) <= {f"{split}/{name}" for split, found in figures.items() for name in found}
     assert {chart["metricSectionId"] for chart in charts} == {section["uuid"] for section in state["compareRunSections"]}
     assert any(
         chart["compareGroups"] == ["Parameters"] and chart["showDifferencesOnly"] for chart in charts if chart["type"] == "DIFFERENCE"
