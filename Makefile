@@ -55,7 +55,7 @@ test-fast: setup  ## the tests that take seconds
 test-kills: setup  ## a training killed ten times at random moments must end as one that was not
 	@python tests/kill_and_resume.py --kills 10
 
-bench: setup  ## every comparison of docs/performance.md, about an hour (SECTIONS="training generation" for some)
+bench: setup  ## every comparison of docs/performance.md, an hour and a half (SECTIONS="training generation" for some)
 	@python benchmarks/bench.py $(SECTIONS)
 
 lint: setup  ## style and likely mistakes
