@@ -31,7 +31,7 @@ repro: setup  ## run the pipeline and show what it made
 cookbook: PRESET := cookbook
 cookbook: experiment  ## the book's recipe, as an experiment beside this checkout
 
-experiment: setup  ## any other of presets/, the same way: make experiment PRESET=cookbook
+experiment: setup  ## any of presets/, beside this checkout: make experiment PRESET=best
 	@python src/experiment.py "$$PRESET"
 
 search: setup  ## look for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); stopped, it goes on
