@@ -193,7 +193,13 @@ COMMAND = ["python", "src/search.py"]
 @pytest.mark.slow
 def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
     with subprocess.Popen(
-        [sys.executable, *COMMAND[1:]], cwd=project, env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        [sys.executable, *COMMAND[1:]],
+        cwd=project,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
     ) as process:
         for line in process.stdout:
             if line.startswith("trial 1"):
