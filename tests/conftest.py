@@ -2,6 +2,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -146,6 +147,20 @@ def run(command, folder, check=True, **more):
     if check and done.returncode:
         raise AssertionError(f"{command} exited with {done.returncode}:\n{done.stdout}")
     return done
+
+
+def start(command, folder, **options):
+    """Start a command that a test will interrupt: Popen with text, stderr in stdout, and Ctrl-C as it is at a terminal."""
+    return subprocess.Popen(
+        command,
+        cwd=folder,
+        env=environment(),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
+        **options,
+    )
 
 
 def copy_project(folder):

@@ -11,7 +11,6 @@ import itertools
 import os
 import random
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -21,7 +20,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from conftest import SMALL_TEXT, change_params, client, copy_project, environment, run, run_id, runs, write_corpus
+from conftest import SMALL_TEXT, change_params, client, copy_project, run, run_id, runs, start, write_corpus
 
 WAYS = ("everything", "training", "dvc", "ctrl-c")
 SMALL = {
@@ -54,16 +53,7 @@ def kill(folder, way, delay, after="training words"):
     Returns:
         (whether it was still training then, what it printed)
     """
-    dvc = subprocess.Popen(
-        [sys.executable, "-m", "dvc", "repro", "train"],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
-    )
+    dvc = start([sys.executable, "-m", "dvc", "repro", "train"], folder, start_new_session=True)
     printed = ""
     for line in dvc.stdout:
         printed += line

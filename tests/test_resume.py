@@ -3,14 +3,13 @@
 import re
 import shutil
 import signal
-import subprocess
 import sys
 
 import numpy as np
 import pytest
 
 import kill_and_resume
-from conftest import change_params, client, environment, run, run_id, runs
+from conftest import change_params, client, run, run_id, runs, start
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
@@ -82,15 +81,7 @@ def test_the_second_of_two_at_once_says_so_and_stops(reference):
     folder = reference
     change_params(folder, {"train.learning_rate": 0.003, "train.epochs": 1000})
     command = [sys.executable, "src/train.py"]
-    first = subprocess.Popen(
-        command,
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
-    )
+    first = start(command, folder)
     try:
         printed = ""
         while "words/s" not in printed:

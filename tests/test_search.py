@@ -2,14 +2,13 @@
 
 import re
 import signal
-import subprocess
 import sys
 
 import numpy as np
 import optuna
 import pytest
 
-from conftest import PROJECT, change_params, client, copy_project, environment, run, write_corpus
+from conftest import PROJECT, change_params, client, copy_project, run, start, write_corpus
 from kill_and_resume import SMALL
 from lstm_lm import batching, dataset, params, search
 from lstm_lm.console import UserError
@@ -192,15 +191,7 @@ COMMAND = ["python", "src/search.py"]
 
 @pytest.mark.slow
 def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
-    with subprocess.Popen(
-        [sys.executable, *COMMAND[1:]],
-        cwd=project,
-        env=environment(),
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
-    ) as process:
+    with start([sys.executable, *COMMAND[1:]], project) as process:
         for line in process.stdout:
             if line.startswith("trial 1"):
                 process.send_signal(signal.SIGINT)
