@@ -75,8 +75,8 @@ clean:  ## remove what the pipeline made; your text in data/own and MLflow's run
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
-lock: setup  ## pin requirements.lock anew from pyproject.toml
-	@sh scripts/lock.sh
+lock: setup  ## update requirements.lock from pyproject.toml; existing pins stay (UPGRADE=1: newest versions)
+	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
 export PRESET TRIALS MINUTES ONLY SEEDS
 ifneq ($(origin PROMPT),undefined)

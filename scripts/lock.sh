@@ -1,5 +1,22 @@
 #!/bin/sh
-# Pin every package for Python 3.11 to 3.13 on every system, with hashes and without index addresses.
+# Pin every package of pyproject.toml in requirements.lock, with hashes and without index addresses.
+# Existing pins stay unless pyproject.toml rules them out.
+# usage: lock.sh [--upgrade | --upgrade-package NAME]
 set -eu
+lock=requirements.lock
 uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url --no-emit-find-links \
-    --no-annotate --no-header --upgrade pyproject.toml --output-file requirements.lock
+    --no-annotate --no-header "$@" pyproject.toml --output-file "$lock"
+
+# A universal lock can still name a version that one of the systems cannot install. antlr4-python3-runtime has no wheels: pure Python, built anywhere.
+target=$(mktemp -d)
+trap 'rm -rf "$target"' EXIT
+for python in 3.11 3.12 3.13; do
+    for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do
+        uv pip install --quiet --dry-run --target "$target" --python-version "$python" --python-platform "$platform" \
+            --only-binary :all: --no-binary antlr4-python3-runtime --require-hashes --requirement "$lock" || {
+            echo "error: $lock cannot be installed with Python $python on $platform: see above" >&2
+            exit 1
+        }
+    done
+done
+echo "$lock: $(grep -c '^[a-z]' "$lock") packages, installable with Python 3.11 to 3.13 on Linux x86-64, Linux arm64 and macOS arm64"
