@@ -3,7 +3,7 @@
 import driver
 import recipes
 from driver import Peer
-from lstm_lm.markdown import table
+from lstm_lm.ui.markdown import table
 from page import number, ratio
 
 STEP = "ours, a Python loop over `step`, sampled with NumPy"

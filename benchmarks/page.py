@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from lstm_lm import markdown
+from lstm_lm.ui import markdown
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 

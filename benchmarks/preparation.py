@@ -14,8 +14,9 @@ import psutil
 import driver
 import environments
 import recipes
-from lstm_lm import corpus, params
-from lstm_lm.markdown import table
+from lstm_lm.config import params
+from lstm_lm.text.sources import corpus
+from lstm_lm.ui.markdown import table
 from page import gib, number
 
 WORK = environments.FOLDER / "work"

@@ -9,12 +9,14 @@ import driver
 import environments
 import recipes
 from driver import Peer
-from lstm_lm import dataset, evaluation, splits, text
-from lstm_lm.markdown import table
+from lstm_lm.data import dataset
+from lstm_lm.evaluation import scoring
+from lstm_lm.text import encoded, splits
+from lstm_lm.ui.markdown import table
 
 sys.path.append(str(recipes.PROJECT / "src"))
 
-import evaluate_sample
+from lstm_lm.jobs import evaluate_sample
 
 WORK = environments.FOLDER / "work" / "quality"
 ORDER = 5
@@ -64,7 +66,7 @@ def quality(sitting, data=recipes.PROJECT / "data", changes=None):
 
 def training_text(data):
     """The part of the text that is trained on."""
-    return text.load(data / "vocab")[0].part(splits.load(data / "vocab/splits.json")["train"])
+    return encoded.load(data / "vocab")[0].part(splits.load(data / "vocab/splits.json")["train"])
 
 
 def write_ids(train, batches):
@@ -108,7 +110,7 @@ def row(peer, batches, aim, reference):
 def of_test(batches, loss):
     """All figures of a mean cost of the test words."""
     held_out = batches.held_out["test"]
-    return evaluation.figures([np.full(held_out.scored, loss)], held_out)
+    return scoring.figures([np.full(held_out.scored, loss)], held_out)
 
 
 def figures_cells(figures, reference):

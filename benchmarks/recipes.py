@@ -12,7 +12,7 @@ from driver import Peer
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "src"))
 
-from lstm_lm import params
+from lstm_lm.config import params
 
 VOCABULARY = 8_084  # what the book's recipe knows of Shakespeare
 OURS = "ours"
@@ -55,7 +55,7 @@ def operations(shape):
 @functools.cache
 def auto_precision():
     """What `train.precision: auto` chooses on this machine."""
-    code = "from lstm_lm import precision; print(precision.resolve('auto')[0])"
+    code = "from lstm_lm.model import precision; print(precision.resolve('auto')[0])"
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=PROJECT / "src", capture_output=True, text=True, check=True)
     return done.stdout.split()[-1]

@@ -2,7 +2,7 @@
 
 import driver
 import recipes
-from lstm_lm.markdown import table
+from lstm_lm.ui.markdown import table
 from page import gib, number, ratio
 
 LARGE_VOCABULARY = 100_000

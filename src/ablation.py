@@ -6,7 +6,11 @@ With --presets: the presets that ablation.yaml names, whole, and their table in 
 import argparse
 import datetime
 
-from lstm_lm import ablation, console, experiments, markdown, params
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.experiments import ablation, runner
+from lstm_lm.experiments.ablation import Results
+from lstm_lm.ui import console, markdown
 
 FILE = "ablation.yaml"
 RESULTS = "reports/ablation.json"
@@ -25,12 +29,12 @@ def main():
     seeds = plan.seeds
     if chosen.seeds:
         seeds = ablation.check_seeds("SEEDS", [params.value_of(part) for part in chosen.seeds.split()])
-    results = ablation.Results(RESULTS)
+    results = Results(RESULTS)
     entries = ablation.presets(plan.presets) if chosen.presets else plan.entries
     names = [entry.name for entry in entries]
     wanted = chosen.only.split() if chosen.only else names
     if unknown := [name for name in wanted if name not in names]:
-        raise console.UserError(f"ONLY={unknown[0]}: {FILE} has no such name; there are: {', '.join(names)}")
+        raise UserError(f"ONLY={unknown[0]}: {FILE} has no such name; there are: {', '.join(names)}")
 
     keys = {}
     runs = []
@@ -45,7 +49,7 @@ def main():
     for number, (label, seed, changes) in enumerate(runs, 1):
         print(f"\n{number} of {len(runs)}: {label}, seed {seed}", flush=True)
         kind = "" if chosen.presets else "ablation-"
-        experiment, _ = experiments.run(changes, f"{kind}{label.replace(' ', '-')}-seed{seed}")
+        experiment, _ = runner.run(changes, f"{kind}{label.replace(' ', '-')}-seed{seed}")
         results.put(label, seed, ablation.facts_of(experiment, keys[label, seed]))
         write(chosen.presets, plan, entries, seeds, results, keys)  # after each: a stop leaves the table of what is there
     write(chosen.presets, plan, entries, seeds, results, keys)
@@ -64,7 +68,7 @@ def write(presets, plan, entries, seeds, results, keys):
     try:
         markdown.write(page_of(presets), "presets" if presets else "ablation", f"{text}\n\nWritten {datetime.date.today()}.")
     except ValueError as error:
-        raise console.UserError(f"docs/{error}") from None
+        raise UserError(f"docs/{error}") from None
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Stage `download`: text from `download.source` -> data/raw."""
+"""Stage `download`: text from `download.source` to data/raw."""
 
-from lstm_lm import console, corpus, params
+from lstm_lm.config import params
+from lstm_lm.jobs import download
+from lstm_lm.ui import console
 
 
-def main():
-    download = params.load().download
-    documents, size = corpus.write(corpus.fetch(download.source, download.encoding, download.clean), download.source, "data/raw")
-    print(f"data/raw: {documents} document(s), {size / 1e6:.1f} MB")
+def main() -> None:
+    download.run(params.load())
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ import argparse
 import json
 from pathlib import Path
 
-from lstm_lm import console, experiments, params
+from lstm_lm.config import params
+from lstm_lm.experiments import runner
+from lstm_lm.ui import console
 
 
 def main():
@@ -14,7 +16,7 @@ def main():
     changes = params.preset(name)
     params.check(params.changed(params.read("params.yaml"), changes), f"params.yaml with presets/{name}.yaml")
 
-    experiment, was_there = experiments.run(changes, name)
+    experiment, was_there = runner.run(changes, name)
     rows = {f"{name}, {split}": figures for split, figures in experiment.metrics().items()}
     here = Path("reports/metrics.json")
     if here.exists():

@@ -9,7 +9,12 @@ import json
 import os
 from pathlib import Path
 
-from lstm_lm import console, experiments, params, tracking
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.experiments import runner
+from lstm_lm.tracking import store
+from lstm_lm.tracking.run import Run
+from lstm_lm.ui import console
 
 TRAINING = ("train", "evaluate-sample")  # the stages after which there is a trained model
 
@@ -19,29 +24,29 @@ def main():
     parser.add_argument("--stage", default="evaluate-sample", help="the last stage to run (default: %(default)s)")
     chosen, rest = parser.parse_known_args()
     if len(rest) % 2 or not all(name.startswith("--") for name in rest[::2]):
-        raise console.UserError(f"cannot read {' '.join(rest)}: give parameters as -P section.key=value")
+        raise UserError(f"cannot read {' '.join(rest)}: give parameters as -P section.key=value")
     changes = {name.removeprefix("--"): params.value_of(value) for name, value in zip(rest[::2], rest[1::2], strict=True)}
     stages = list(params.read("dvc.yaml")["stages"])
     if chosen.stage not in stages:
-        raise console.UserError(f"-P stage={chosen.stage}: there is no such stage; there are: {', '.join(stages)}")
+        raise UserError(f"-P stage={chosen.stage}: there is no such stage; there are: {', '.join(stages)}")
     settings = params.check(params.changed(params.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
-    client = tracking.connect(settings.tracking)
+    client = store.connect(settings.tracking)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
-        raise console.UserError("this is what `mlflow run .` runs; without MLflow, run: dvc repro")
+        raise UserError("this is what `mlflow run .` runs; without MLflow, run: dvc repro")
 
     if changes:
         name = f"mlflow-{run_id[:8]}"
-        experiment, _ = experiments.run(changes, name, [chosen.stage])
+        experiment, _ = runner.run(changes, name, [chosen.stage])
         trained_by = experiment.run_id() if chosen.stage in TRAINING else None
         figures = experiment.metrics() if trained_by else {}
     else:
-        if experiments.dvc_run(["repro", chosen.stage]):
-            raise console.UserError("the pipeline failed: see above")
+        if runner.dvc_run(["repro", chosen.stage]):
+            raise UserError("the pipeline failed: see above")
         trained_by = read("models/run.json")["run_id"] if chosen.stage in TRAINING else None
         figures = read("reports/metrics.json")
 
-    run = tracking.Run(client, run_id)
+    run = Run(client, run_id)
     if trained_by is None:
         run.describe(settings)
         run.log_params(params.flatten(settings))

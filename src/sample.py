@@ -5,7 +5,12 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from lstm_lm import bpe, console, memory, params, vocabulary
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.io import memory
+from lstm_lm.text.tokenization import bpe, vocabulary
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from lstm_lm.ui import console
 
 MOST_CHARACTERS = 10_000  # as the served model
 
@@ -57,13 +62,13 @@ def main():
     ]
     for name, value, fine, allowed in checks:
         if not fine:
-            raise console.UserError(f"{name} = {value}: must be {allowed}")
+            raise UserError(f"{name} = {value}: must be {allowed}")
     if any("\ud800" <= c <= "\udfff" for c in chosen.prompt):  # how Python reads bytes of another encoding
-        raise console.UserError("the prompt is not UTF-8: type it in a terminal that is")
+        raise UserError("the prompt is not UTF-8: type it in a terminal that is")
     if not chosen.prompt.strip():
-        raise console.UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
+        raise UserError(f"the prompt {chosen.prompt!r} has no word in it: give it one or more")
     if len(chosen.prompt) > MOST_CHARACTERS:
-        raise console.UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
+        raise UserError(f"the prompt has {len(chosen.prompt):,} characters: must be at most {MOST_CHARACTERS:,}")
     folder = console.trained_model()
     known = vocabulary.tokens(folder / "assets/vocabulary.txt")[1:]
     check_known(chosen.prompt, known)
@@ -71,14 +76,15 @@ def main():
     with console.quiet_tensorflow():
         import tensorflow as tf
 
-        from lstm_lm import export
+        from lstm_lm.export import saved_model
+        from lstm_lm.export.saved_model import Generator
     tf.config.threading.set_intra_op_parallelism_threads(1)  # a word's arithmetic is too little to share
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    if chosen.stop_at_sentence_end and set(known).isdisjoint(export.SENTENCE_ENDS):
-        ends = " ".join(export.SENTENCE_ENDS)
+    if chosen.stop_at_sentence_end and set(known).isdisjoint(saved_model.SENTENCE_ENDS):
+        ends = " ".join(saved_model.SENTENCE_ENDS)
         print(f"note: --stop-at-sentence-end has no effect: none of {ends} is a word of the model", file=sys.stderr)
     options = {name: value for name, value in vars(chosen).items() if name not in ("prompt", "max_words")}
-    print("\n".join(export.Generator(export.load_text_model(folder))([chosen.prompt], chosen.max_words, **options)))
+    print("\n".join(Generator(saved_model.load_text_model(folder))([chosen.prompt], chosen.max_words, **options)))
 
 
 def check_known(prompt, known):
@@ -86,11 +92,11 @@ def check_known(prompt, known):
     tokenizer = Path("data/vocab/tokenizer.json")
     if not tokenizer.exists():
         return
-    tokens = vocabulary.Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", prompt))
+    tokens = Tokenizer.load(tokenizer)(unicodedata.normalize("NFC", prompt))
     if not tokens:
-        raise console.UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+        raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
     if not ({*tokens} - {" ", bpe.SPACE}) & {*known}:
-        raise console.UserError(
+        raise UserError(
             f"none of the words of the prompt {prompt[:80]!r} is among the {len(known):,} that the model knows: "
             f"give it at least one word of data/vocab/vocab.csv"
         )

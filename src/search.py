@@ -8,8 +8,19 @@ import math
 import time
 from pathlib import Path
 
-import train
-from lstm_lm import console, dataset, digests, experiments, interruption, memory, params, search, tracking, vocabulary
+from lstm_lm import paths
+from lstm_lm.config import params
+from lstm_lm.data import dataset
+from lstm_lm.errors import Interrupted, UserError
+from lstm_lm.experiments import runner, search
+from lstm_lm.experiments.search import Pruned, Pruning
+from lstm_lm.io import hashing, memory
+from lstm_lm.io.interruption import Interruption
+from lstm_lm.jobs import train
+from lstm_lm.text.tokenization import vocabulary
+from lstm_lm.tracking import store
+from lstm_lm.tracking.run import Run
+from lstm_lm.ui import console
 
 FILE = "search.yaml"
 PRESET = "searched"
@@ -30,16 +41,16 @@ def main():
     minutes = number("MINUTES", chosen.minutes, float)
     store_settings = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
     settings = settings.model_copy(update={"tracking": store_settings})
-    store = tracking.connect(settings.tracking)
-    if experiments.dvc_run(["repro", "batching"]):
-        raise console.UserError("the data could not be made: see above")
+    client = store.connect(settings.tracking)
+    if runner.dvc_run(["repro", "batching"]):
+        raise UserError("the data could not be made: see above")
 
-    folder = tracking.root() / search.FOLDER
+    folder = paths.project_root() / search.FOLDER
     folder.mkdir(exist_ok=True)
     with alone(folder):
-        inputs = {path: digest for stage in CODE for path, digest in digests.of_deps(stage).items()}
+        inputs = {path: digest for stage in CODE for path, digest in hashing.of_deps(stage).items()}
         study = search.open_study(folder, search.key_of(space, values, inputs), space)
-        Search(space, values, settings, store, study, folder).run(trials, minutes)
+        Search(space, values, settings, client, study, folder).run(trials, minutes)
 
 
 def number(name, text, kind):
@@ -51,7 +62,7 @@ def number(name, text, kind):
     except ValueError:
         value = 0
     if not 0 < value < math.inf:
-        raise console.UserError(f"{name}={text}: must be a {'whole ' if kind is int else ''}number above 0")
+        raise UserError(f"{name}={text}: must be a {'whole ' if kind is int else ''}number above 0")
     return value
 
 
@@ -64,7 +75,7 @@ def alone(folder):
     try:
         lock.acquire()
     except Timeout:
-        raise console.UserError("a search is running in this checkout already: wait for it to end, or stop it") from None
+        raise UserError("a search is running in this checkout already: wait for it to end, or stop it") from None
     with lock:
         yield
 
@@ -89,14 +100,14 @@ class Search:
         elif not self.study.trials:
             self.begin()
         names = ", ".join(parameter.name.partition(".")[2] for parameter in self.space.parameters)
-        above = tracking.Run.of_search(self.store, self.settings, f"search: {names}", resume=self.study.user_attrs.get("run_id"))
+        above = Run.of_search(self.store, self.settings, f"search: {names}", resume=self.study.user_attrs.get("run_id"))
         self.study.set_user_attr("run_id", above.id)
         facts = {parameter.name: repr(parameter.choices or (parameter.low, parameter.high)) for parameter in self.space.parameters}
         above.log_params({**{f"search.{name}": text for name, text in facts.items()}, **self.space.common})
         print("starting TensorFlow ...")
         with console.quiet_tensorflow():
-            from lstm_lm import training  # noqa: F401
-        interrupted = interruption.Interruption()
+            from lstm_lm.training.trainer import Diverged, Stopped  # noqa: F401
+        interrupted = Interruption()
         until = time.monotonic() + (minutes * 60 if minutes else math.inf)
         with above.recorded():
             with interrupted:
@@ -118,12 +129,13 @@ class Search:
         """One trial, from its proposal to its end."""
         import tensorflow as tf
 
-        from lstm_lm import precision, training
+        from lstm_lm.model import precision
+        from lstm_lm.training.trainer import Diverged, Stopped
 
         trial = search.ask(self.study, self.space)
         found = self.space.values(trial)
         print(f"trial {trial.number}: " + ", ".join(f"{name.partition('.')[2]} {value}" for name, value in found.items()))
-        run = tracking.Run.of_search(self.store, self.settings, f"trial {trial.number}", parent=above.id)
+        run = Run.of_search(self.store, self.settings, f"trial {trial.number}", parent=above.id)
         trial.set_user_attr("run_id", run.id)
         trial.set_user_attr("values", found)
         state, status, value = "failed", "FAILED", None
@@ -140,24 +152,24 @@ class Search:
             model = train.build(settings, self.counts)
             facts = {"resolved_precision": chosen, "parameter_count": model.parameter_count}
             run.log_params({**params.flatten(settings), **facts})
-            observers = [run, search.Pruning(trial, self.space.reports)]
+            observers = [run, Pruning(trial, self.space.reports)]
             result = train.trainer_of(settings, batches, model, precision=chosen, observers=observers, interruption=interrupted).run()
             state, status, value = "complete", "FINISHED", result.best_validation_loss
             run.log_metrics({"validation/best_perplexity": math.exp(value)}, result.steps)
-        except search.Pruned:
+        except Pruned:
             state, status = "pruned", "FINISHED"
-        except training.Diverged as diverged:
+        except Diverged as diverged:
             state = "diverged"
             print(f"  diverged at step {diverged.step:,}: loss {diverged.loss:g}, gradient norm {diverged.norm:g}")
-        except (console.UserError, tf.errors.ResourceExhaustedError) as error:
+        except (UserError, tf.errors.ResourceExhaustedError) as error:
             why = (str(error).splitlines() or [""])[0]
             run.tag("failed", why)
             print(f"  failed: {why}")
-        except (training.Stopped, KeyboardInterrupt):
+        except (Stopped, KeyboardInterrupt):
             search.give_up(self.study, trial.number)
             run.tag(STATE, "stopped")
             run.finish("KILLED")
-            raise console.Interrupted(
+            raise Interrupted(
                 f"stopped in trial {trial.number}: the next make search tries it again and goes on", interrupted.code or 130
             ) from None
         self.tell(trial, state, value)
@@ -210,7 +222,7 @@ class Search:
         counted = ", ".join(f"{states.count(state)} {state}" for state in ("complete", "pruned", "diverged", "failed") if state in states)
         print(f"\n{len(states)} trials: {counted or 'none'}")
         if not ranked:
-            raise console.UserError("no trial came to its end, so there is no best one: make search goes on, TRIALS=... for more")
+            raise UserError("no trial came to its end, so there is no best one: make search goes on, TRIALS=... for more")
         best = ranked[0]
         perplexity = math.exp(best.value)
         common = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.space.common.items())

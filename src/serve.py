@@ -5,7 +5,10 @@ import json
 import os
 from pathlib import Path
 
-from lstm_lm import console, params, tracking
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.tracking import registry, store
+from lstm_lm.ui import console
 
 
 def main():
@@ -16,10 +19,10 @@ def main():
     loaded = params.load()
     settings = loaded.tracking
     prompt = json.dumps(loaded.evaluate_sample.prime_texts[0], ensure_ascii=False).replace("'", r"'\''")  # within a shell's quotes
-    saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving.py")
-    version = tracking.registered_version(tracking.connect(settings), saved_model, serving, settings.registered_model)
+    saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving/pyfunc.py")
+    version = registry.registered_version(store.connect(settings), saved_model, serving, settings.registered_model)
     if version is None:
-        raise console.UserError(
+        raise UserError(
             f"the model in {saved_model} is not in the registry as {settings.registered_model}: "
             f"register it with: dvc repro --force --single-item evaluate-sample"
         )
@@ -31,7 +34,7 @@ def main():
     -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [[{prompt}]]}}, "params": {{"max_words": 20}}}}'""",
         flush=True,
     )
-    os.environ["MLFLOW_TRACKING_URI"] = tracking.uri(settings)
+    os.environ["MLFLOW_TRACKING_URI"] = store.uri(settings)
     os.execvp(
         "mlflow", ["mlflow", "models", "serve", "-m", uri, "--env-manager", "local", "--host", chosen.host, "--port", str(chosen.port)]
     )

@@ -4,7 +4,9 @@ import json
 import re
 from pathlib import Path
 
-from lstm_lm import console, params
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.ui import console
 
 
 def main():
@@ -13,7 +15,7 @@ def main():
         run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
         samples = Path("reports/samples.md").read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise console.UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
+        raise UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
     settings = params.load()
     print()
     print("\n".join(console.held_out_table(figures, beside=["test"]) + console.written_table(figures)))

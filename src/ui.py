@@ -3,7 +3,10 @@
 import argparse
 import os
 
-from lstm_lm import compare_view, console, params, tracking
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.tracking import comparison_view, store
+from lstm_lm.ui import console
 
 
 def main():
@@ -12,17 +15,17 @@ def main():
     parser.add_argument("--port", type=int, default=5000, help="(default: %(default)s)")
     chosen = parser.parse_args()
     settings = params.load().tracking
-    store = tracking.uri(settings)
-    if store.startswith(("http://", "https://")):
-        raise console.UserError(f"the tracking store is a server with pages of its own: open {store}")
+    address_of_store = store.uri(settings)
+    if address_of_store.startswith(("http://", "https://")):
+        raise UserError(f"the tracking store is a server with pages of its own: open {address_of_store}")
     console.check_can_serve("mlflow", chosen.host, chosen.port, "make ui PORT=...")
-    experiment = tracking.experiment_id(tracking.connect(settings), settings)
+    experiment = store.experiment_id(store.connect(settings), settings)
     address = f"http://{chosen.host}:{chosen.port}"
     print(f"MLflow on {address} in about 20 seconds; stop with Ctrl-C. Trainings side by side:", flush=True)
-    print(f"  {address}/{compare_view.address(experiment)}", flush=True)
+    print(f"  {address}/{comparison_view.address(experiment)}", flush=True)
     # Without this it starts task runners that nothing here uses, and twice as slowly.
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    command = ["mlflow", "ui", "--workers", "1", "--host", chosen.host, "--port", str(chosen.port), "--backend-store-uri", store]
+    command = ["mlflow", "ui", "--workers", "1", "--host", chosen.host, "--port", str(chosen.port), "--backend-store-uri", address_of_store]
     os.execvp("mlflow", command)
 
 

@@ -50,7 +50,7 @@ def make_tiny_model(
     scale=0.5,
     seed=1,
 ):
-    from lstm_lm.model import Initializer, LanguageModel, Shape
+    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
 
     shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
     model = LanguageModel(shape, Initializer("uniform", scale, seed))
@@ -67,8 +67,8 @@ def tiny_model():
 @pytest.fixture
 def tiny_text_model(tiny_model, tmp_path):
     """A TextModel over `tiny_model`."""
-    from lstm_lm.export import TextModel, write_words
-    from lstm_lm.vocabulary import Tokenizer
+    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     def make(**shape):
         return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
@@ -79,12 +79,13 @@ def tiny_text_model(tiny_model, tmp_path):
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
     """The file of an MLflow store that was just made, to be copied: its tables take seconds to make."""
-    from lstm_lm import params, tracking
+    from lstm_lm.config import params
+    from lstm_lm.tracking import store
 
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        tracking.connect(params.load(PROJECT / "params.yaml").tracking).search_experiments()
+        store.connect(params.load(PROJECT / "params.yaml").tracking).search_experiments()
     return folder / "mlflow.db"
 
 
@@ -111,9 +112,9 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared_text_model(tmp_path_factory):
     """One TextModel of the same size for the tests that leave its weights alone: tracing takes longer than its texts."""
-    from lstm_lm.export import TextModel, write_words
-    from lstm_lm.model import Initializer, LanguageModel, Shape
-    from lstm_lm.vocabulary import Tokenizer
+    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
     words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")

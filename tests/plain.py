@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_lm.dataset import HeldOut
+from lstm_lm.data.dataset import HeldOut
 
 
 def sigmoid(x):

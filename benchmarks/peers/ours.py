@@ -13,15 +13,22 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 import protocol
-from lstm_lm import dataset, history, memory, params, training
-from lstm_lm.model import Initializer, LanguageModel, Regularization, Shape
+from lstm_lm.config import params
+from lstm_lm.data.dataset import Batches, HeldOut
+from lstm_lm.events import Observer
+from lstm_lm.io import memory
+from lstm_lm.model.dropout import Regularization
+from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.training.history import Files
+from lstm_lm.training.trainer import Trainer
+from lstm_lm.ui.progress import Terminal
 
 
 class Done(Exception):
     """The driver wants no more."""
 
 
-class Paused(history.Observer):
+class Paused(Observer):
     """Holds the training after each row of the history, until the driver asks for more steps."""
 
     def __init__(self, chosen):
@@ -60,9 +67,9 @@ def batches(chosen):
     rows = protocol.streams(chosen["vocabulary"], chosen["batch_size"], chosen["steps"] * chosen["sequence_length"] + 1)
     ids = rows[0, :30]
     document = {"name": "none", "start": 0, "words": len(ids)}
-    about = dataset.HeldOut(documents=[document], scored=len(ids) - 1, unknown=0, unknown_types=0, characters=5 * len(ids))
+    about = HeldOut(documents=[document], scored=len(ids) - 1, unknown=0, unknown_types=0, characters=5 * len(ids))
     both = {"validation": about, "test": about}, {"validation": ids, "test": ids}
-    return dataset.Batches("stream", chosen["batch_size"], chosen["sequence_length"], chosen["vocabulary"], {}, "", rows, *both)
+    return Batches("stream", chosen["batch_size"], chosen["sequence_length"], chosen["vocabulary"], {}, "", rows, *both)
 
 
 def build(chosen):
@@ -97,13 +104,13 @@ def main():
         }
     )
     with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
-        trainer = training.Trainer(
+        trainer = Trainer(
             build(chosen),
             batches(chosen),
             train,
             regularization=Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
             precision=chosen["precision"],
-            observers=[history.Terminal(nowhere), history.Files(folder), Paused(chosen)],
+            observers=[Terminal(nowhere), Files(folder), Paused(chosen)],
             interruption=SimpleNamespace(reason=None),
         )
         try:

@@ -6,7 +6,10 @@ from pathlib import Path
 import tensorflow as tf
 
 import protocol
-from lstm_lm import export, memory, vocabulary
+from lstm_lm.export import saved_model
+from lstm_lm.export.saved_model import Generator, TextModel
+from lstm_lm.io import memory
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from ours import build
 
 
@@ -16,9 +19,9 @@ def load(chosen, folder):
     # So that words are as probable as in a text, without any training.
     model.softmax_bias.assign(protocol.np.log(protocol.zipf(chosen["vocabulary"])))
     words = ["<unk>", *(name(i) for i in range(1, chosen["vocabulary"]))]
-    tokenizer = vocabulary.Tokenizer(lowercase=True, keep_punctuation="-'")
-    export.TextModel(model, tokenizer, export.write_words(words, folder / "words.txt")).save(folder / "saved_model")
-    return export.load_text_model(folder / "saved_model")
+    tokenizer = Tokenizer(lowercase=True, keep_punctuation="-'")
+    TextModel(model, tokenizer, saved_model.write_words(words, folder / "words.txt")).save(folder / "saved_model")
+    return saved_model.load_text_model(folder / "saved_model")
 
 
 def name(i):
@@ -31,7 +34,7 @@ def main():
     tf.config.threading.set_intra_op_parallelism_threads(chosen["threads"])
     with tempfile.TemporaryDirectory() as folder:
         loaded = load(chosen, Path(folder))
-    generate = export.Generator(loaded)
+    generate = Generator(loaded)
     step, start = loaded.signatures["step"], loaded.signatures["initial_state"]
 
     def by_step(case, prompt, words, random):

@@ -7,15 +7,21 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import protocol
-from lstm_lm import dataset, evaluation, history, memory, params, search, vocabulary
+from lstm_lm.config import params
+from lstm_lm.data import dataset
+from lstm_lm.evaluation import scoring
+from lstm_lm.events import Observer
+from lstm_lm.experiments import search
+from lstm_lm.io import memory
+from lstm_lm.text.tokenization import vocabulary
 
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(PROJECT / "src"))
 
-import train as stage
+from lstm_lm.jobs import train as stage
 
 
-class Curve(history.Observer):
+class Curve(Observer):
     """Validation losses over the seconds that went into training alone, without validation."""
 
     def __init__(self):
@@ -43,12 +49,12 @@ def main():
         model = stage.build(settings, counts)
         trainer = stage.trainer_of(settings, batches, model, precision=precision, observers=[curve])
         result = trainer.run()
-        nats = evaluation.score(trainer._score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
+        nats = scoring.score(trainer._score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
             "trained": curve.seconds,  # without validation
             "curve": curve.found,
             "validation_loss": result.best_validation_loss,
-            "test_loss": evaluation.figures(nats, batches.held_out["test"])["loss"],
+            "test_loss": scoring.figures(nats, batches.held_out["test"])["loss"],
         }
 
     protocol.serve(run)

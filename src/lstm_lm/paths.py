@@ -1,0 +1,11 @@
+"""Names of the pipeline's files and folders, and the project's root."""
+
+import os
+from pathlib import Path
+
+OWN_TEXT = Path("data/own")  # the folder that the download stage depends on, see dvc.yaml
+
+
+def project_root():
+    """The project's own folder, also inside `dvc exp run --temp`, where stages run elsewhere."""
+    return Path(os.environ.get("DVC_ROOT", ".")).resolve()

@@ -1,0 +1,67 @@
+"""Names of runs, and where a run comes from."""
+
+import contextlib
+import os
+import subprocess
+
+from lstm_lm.config import params as parameters
+from lstm_lm.config.params import flatten
+from lstm_lm.errors import UserError
+from lstm_lm.paths import project_root
+
+MOST_SAID = 3  # differences in the name of a run
+
+
+def name_of(params):
+    """A run's name: the preset that comes nearest, and what differs from it.
+
+    The preset `default` is params.yaml as it was committed; outside a Git repository it is as it stands.
+    """
+    ours = shaping(flatten(params))
+    committed = _git("show", "HEAD:./params.yaml", cwd=".")
+    try:
+        base = parameters.parse(committed, "params.yaml") if committed else parameters.read("params.yaml")
+        bases = {"default": shaping(flatten(parameters.check(base)))}
+    except UserError:
+        return f"{params.batching.recipe} lstm {params.model.hidden_size} {params.train.optimizer} {params.train.learning_rate:g}"
+    presets = project_root() / "presets"  # of the project itself: an experiment's folder lacks those that Git does not know yet
+    for name in parameters.presets(presets):
+        with contextlib.suppress(UserError):
+            bases[name] = shaping(flatten(parameters.check(parameters.changed(base, parameters.preset(name, presets)))))
+    differing = {name: {key: value for key, value in ours.items() if of_base.get(key) != value} for name, of_base in bases.items()}
+    nearest = min(differing, key=lambda name: len(differing[name]))  # the first of equals
+    said = [f"{key.partition('.')[2]}={_short(value)}" for key, value in differing[nearest].items()]
+    more = [f"and {len(said) - MOST_SAID} more"] if len(said) > MOST_SAID else []
+    return " ".join([nearest, *said[:MOST_SAID], *more])
+
+
+def _short(value):
+    text = str(value)
+    return text if len(text) <= 30 else f"{text[:27]}..."
+
+
+def shaping(flat):
+    """Of flattened params those that a training is made of: the settings of later stages and of tracking are not."""
+    return {key: value for key, value in flat.items() if not key.startswith(("evaluate_sample.", "tracking."))}
+
+
+def _git(*arguments, cwd):
+    """What git prints, or None outside a Git repository or without git."""
+    try:
+        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=cwd).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def git_tags():
+    """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
+    commit, changed = (
+        _git("rev-parse", "HEAD", cwd=project_root()),
+        _git("status", "--porcelain", "--untracked-files=no", cwd=project_root()),
+    )
+    if commit is None or changed is None:
+        return {}
+    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changed.strip())).lower()}
+    if os.environ.get("DVC_EXP_NAME"):
+        tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
+    return tags

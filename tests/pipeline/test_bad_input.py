@@ -1,0 +1,172 @@
+"""Mistakes as users make them: the real stage programs, each in a folder with a text and a params.yaml of its own.
+
+One line that says what, which value and what to do; an exit code; no trace.
+"""
+
+import hashlib
+import http.server
+import shutil
+import threading
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, change_params, run
+from lstm_lm.config.params import PathSource
+from lstm_lm.text.sources import corpus
+from lstm_lm.text.sources.corpus import Document
+
+TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
+MADE = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
+STAGES = list(MADE)
+SMALL = {"download.source": {"path": "data/own"}, "vocab.min_count": 2, "batching.batch_size": 2, "batching.sequence_length": 4}
+
+
+@pytest.fixture
+def folder(tmp_path):
+    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    (tmp_path / "data/own").mkdir(parents=True)
+    (tmp_path / "data/own/text.txt").write_text(TEXT)
+    change_params(tmp_path, SMALL)
+    return tmp_path
+
+
+def stop_at(folder, stage):
+    """Run the stages up to one, which has to fail: what it printed."""
+    for before in STAGES[: STAGES.index(stage)]:
+        if not (folder / MADE[before]).exists():
+            run(["python", f"src/{before}.py"], folder)
+    done = run(["python", f"src/{stage}.py"], folder, check=False)
+    assert done.returncode == 1, done.stdout
+    assert done.stdout.count("\n") == 1, done.stdout
+    assert done.stdout.startswith("error: ")
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "text", "message"),
+    [
+        ("download", {"download.source": {"path": "data/own/nothing.txt"}}, None, "data/own/nothing.txt: no such file or folder"),
+        ("download", {"download.source": {"path": "data/own/empty"}}, None, "data/own/empty: no text in this folder: put your .txt"),
+        ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http:// or https://"),
+        ("download", {}, b"caf\xe9 and more", "text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml"),
+        ("download", {}, b"", 'download.source = {"path": "data/own"}: there is no text in it'),
+        ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),
+        ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learnt"),
+        ("vocab", {"vocab.validation": ["*valid*"], "vocab.test": ["*test*"]}, None, "'*valid*' matches no document with words in it"),
+        (
+            "vocab",
+            {"vocab.split_by": "documents"},
+            None,
+            "1 document(s) are too few for training, validation and test: use split_by: spans",
+        ),
+        ("batching", {"batching.batch_size": 300}, None, "fewer than one batch of 1,500: lower batching.batch_size (300)"),
+        ("batching", {"batching.batch_sise": 3}, None, "batching.batch_sise: unknown key; did you mean batch_size?"),
+    ],
+)
+def test_a_source_or_a_text_that_cannot_work(folder, stage, changes, text, message):
+    (folder / "data/own/empty").mkdir()
+    if text is not None:
+        (folder / "data/own/text.txt").write_bytes(text)
+    if stage == "batching":  # a mistake that only this stage can see
+        for before in STAGES[:2]:
+            run(["python", f"src/{before}.py"], folder)
+    change_params(folder, changes)
+    assert message in stop_at(folder, stage)
+
+
+def test_a_page_that_is_missing_empty_or_another_one(folder):
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            body = TEXT.encode() if self.path == "/text.txt" else b""
+            self.send_response(404 if self.path == "/gone.txt" else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        run(["python", "src/download.py"], folder)
+        before = (folder / "data/raw/text.txt").read_bytes()
+        there = f"http://127.0.0.1:{server.server_port}"
+        for source, message in (
+            ({"url": f"{there}/gone.txt"}, "the server answered 404 Not Found"),
+            ({"url": f"{there}/empty.txt"}, "there is no text in it"),
+            ({"url": f"{there}/text.txt", "sha256": "0" * 64}, f"sha256 is {hashlib.sha256(TEXT.encode()).hexdigest()}, but "),
+        ):
+            change_params(folder, {"download.source": source})
+            assert message in stop_at(folder, "download")
+            assert (folder / "data/raw/text.txt").read_bytes() == before  # what was there is still whole
+        assert "0" * 64 in stop_at(folder, "download")
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def test_texts_of_every_kind_go_through(folder):
+    """Windows line ends, a byte-order mark, one long line, combining accents, scripts with and without spaces, emoji."""
+    import pandas as pd
+
+    own = folder / "data/own"
+    lines = {
+        "crlf": "\ufeffThou art\r\nmore lovely\r\n",
+        "accents": "cafe\u0301 café\n",  # the same word, written in two ways
+        "greek": "ΣΟΦΟΣ ὁ σοφός\n",
+        "chinese": "学而时习之\uff0c不亦说乎\n",
+        "arabic": "مَرْحَبًا بالعالم\n",
+        "emoji": "love ❤️ 😀👩‍👩‍👧 love\n",
+    }
+    for name, line in lines.items():
+        (own / f"{name}.txt").write_bytes((line * 30).encode())
+    (own / "long.txt").write_text("to be or not to be " * 250_000)  # 5 MB without a line end
+    change_params(folder, {"vocab.split_by": "spans"})
+    for stage in STAGES:
+        assert "Traceback" not in run(["python", f"src/{stage}.py"], folder).stdout
+    words = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
+    assert {"thou", "lovely", "café", "σοφος", "ὁ", "σοφός", "学而时习之", "不亦说乎", "مَرْحَبًا", "بالعالم", "love", "be"} <= words
+    assert not any("\ufeff" in word or "\r" in word or "❤" in word or "\u200d" in word for word in words)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by Linux")
+def test_memory_does_not_grow_with_the_text(folder):
+    code = (
+        "import re, runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')\n"
+        "print(re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1])"
+    )
+    peaks = []
+    lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
+    for times in (3, 9):  # about 8 MB each, so that the shorter text too is more than the blocks held at a time
+        text = "".join("".join(lines[i::7] + lines) for i in range(times))
+        corpus.write([Document("text.txt", text)], PathSource(path="data/own"), folder / "data/raw")
+        for stage in STAGES[1:]:
+            printed = run(["python", "-c", code, f"src/{stage}.py"], folder, PYTHONPATH="src").stdout
+            peaks.append(int(printed.splitlines()[-1]) / 1024)
+    assert (folder / "data/vocab/text.npy").stat().st_size > 50e6
+    for short, long in zip(peaks[:2], peaks[2:], strict=True):
+        assert long - short < 25  # MB
+
+
+def test_no_data_stage_imports_what_it_does_not_use(folder):
+    heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
+    code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"
+    for stage in STAGES:
+        imported = run(["python", "-c", code, f"src/{stage}.py", "pyarrow", *heavy], folder, PYTHONPATH="src").stdout.splitlines()[-1]
+        assert imported == ("pyarrow" if stage == "vocab" else "")
+
+
+def test_so_few_steps_that_nothing_is_learnt_are_noted(folder):
+    for stage in STAGES[:2]:
+        run(["python", f"src/{stage}.py"], folder)
+    assert "note:" not in run(["python", "src/batching.py"], folder).stdout
+    change_params(folder, {"batching.batch_size": 16})
+    assert (
+        "note: so few steps teach little: lower params.yaml: batching.batch_size (16)" in run(["python", "src/batching.py"], folder).stdout
+    )

@@ -1,0 +1,190 @@
+"""Presets, DVC experiments and `mlflow run`: the real commands on a small project that has been run and committed."""
+
+import json
+import re
+import shutil
+
+import pytest
+
+from conftest import PROJECT, TINY, client, digests, run, run_id, runs
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+from lstm_lm.experiments import runner
+
+
+def applied(changes, folder):
+    """params.yaml with changes, as `dvc exp run --set-param` writes it."""
+    from dvc.utils.hydra import apply_overrides
+
+    shutil.copy(PROJECT / "params.yaml", folder)
+    before = params.read(folder / "params.yaml")
+    apply_overrides(folder / "params.yaml", list(runner._overrides(changes, before)))
+    return params.read(folder / "params.yaml"), before
+
+
+STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", "{x}", "[y", "${train.seed}", "null", "1.5", ""]
+
+
+@pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
+def test_values_reach_dvc_as_they_are(value, tmp_path):
+    after, before = applied({"train.seed": value}, tmp_path)
+    assert after == params.changed(before, {"train.seed": value})
+
+
+def test_another_kind_of_source_replaces_the_one_before(tmp_path):
+    source = {"url": "https://x/y?z=1", "sha256": "1"}
+    after, before = applied({"download.source": source}, tmp_path)
+    assert after["download"]["source"] == source
+    assert after == params.changed(before, {"download.source": source})
+
+
+def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    with pytest.raises(UserError, match="experiments need a Git repository with a commit, but git rev-parse says: ") as error:
+        runner.run({"train.epochs": 2}, "more")
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def project(finished):
+    return finished[0]
+
+
+@pytest.fixture(scope="module")
+def checkout(project):
+    """What an experiment must leave alone."""
+    return digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project)
+
+
+@pytest.fixture(scope="module")
+def slow(project, checkout):
+    """What `make experiment PRESET=slow` printed."""
+    return run(["python", "src/experiment.py", "slow"], project).stdout
+
+
+@pytest.mark.slow
+def test_a_preset_runs_beside_the_checkout(project, checkout, slow):
+    assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
+    assert run(["git", "status", "--porcelain"], project).stdout == ""
+    for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
+        assert re.search(rf"^{row} +212 +\d\.\d{{3}} ", slow, re.MULTILINE), row
+    found = re.search(r"^MLflow run (\w+)$", slow, re.MULTILINE)[1]
+    stored = client(project).get_run(found)
+    assert stored.info.run_name == "slow"
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params["train.prime_texts"] == json.dumps(["thou, it's", 'a "quoted" one'])
+    assert stored.data.tags["dvc.experiment"] == "slow"
+    assert client(project).get_run(run_id(project)).info.run_name == "default"
+
+
+@pytest.mark.slow
+def test_the_same_again_is_said_and_not_run(project, slow):
+    printed = run(["python", "src/experiment.py", "slow"], project).stdout
+    assert "the experiment slow is there already, with these parameters, this code and this text" in printed
+    assert "Running stage" not in printed
+
+
+@pytest.mark.slow
+def test_dvcs_own_commands_compare_them(project, slow):
+    diff = json.loads(run(["python", "-m", "dvc", "metrics", "diff", "--json", "HEAD", "slow"], project).stdout)
+    assert diff["reports/metrics.json"]["test.perplexity"]["diff"] != 0
+    table = run(["make", "--silent", "compare", "setup=", "-o", "setup"], project).stdout
+    header, _, *rows = table.splitlines()
+    assert re.sub(r" *\| *", "|", header).strip("|").split("|") == [
+        "Experiment",
+        "Created",
+        "State",
+        "validation.perplexity",
+        "test.perplexity",
+        "test.adjusted_perplexity",
+        "test.bits_per_character",
+        "batching.recipe",
+        "model.hidden_size",
+        "train.epochs",
+        "train.learning_rate",
+    ]
+    assert any("[slow]" in row and "0.002" in row for row in rows)
+
+
+@pytest.mark.slow
+def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project, slow):
+    run(["python", "-m", "dvc", "exp", "run", "--queue", "--name", "queued", "--set-param", "train.learning_rate=0.004", "train"], project)
+    run(["python", "-m", "dvc", "exp", "run", "--run-all"], project)
+    names = [found.info.run_name for found in runs(project)]
+    assert names[0] == "default learning_rate=0.004"
+    assert run(["git", "status", "--porcelain"], project).stdout == ""
+
+
+@pytest.mark.slow
+def test_a_preset_that_cannot_work_is_one_line(project):
+    (project / "presets/typo.yaml").write_text("train:\n  epoch: 2\n")
+    there = ", ".join(sorted({found.stem for found in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
+    assert "cookbook, " in there
+    try:
+        for name, line in (
+            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; there are: {there}\n"),
+            ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
+        ):
+            done = run(["python", "src/experiment.py", name], project, check=False)
+            assert done.returncode == 1
+            assert done.stdout.startswith(f"error: {line}")
+            assert done.stdout.count("\n") == 1
+    finally:
+        (project / "presets/typo.yaml").unlink()
+
+
+def mlflow_run(project, *arguments, check=True):
+    """`mlflow run .` in this environment: what it printed, and the one run it made."""
+    before = {found.info.run_id for found in runs(project)}
+    done = run(
+        ["python", "-m", "mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "lstm_lm", *arguments], project, check=check
+    )
+    [made] = [found for found in runs(project) if found.info.run_id not in before]
+    return done.stdout, made
+
+
+@pytest.mark.slow
+def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project, checkout):
+    _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "train.prime_texts=[to be, or not]")
+    assert made.info.status == "FINISHED"
+    assert made.info.run_name == 'default learning_rate=0.003 prime_texts=["to be", "or not"]'
+    assert made.data.params["train.learning_rate"] == "0.003"
+    assert made.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
+    assert made.data.metrics["test/perplexity"] > 1
+    assert made.data.metrics["train/loss"] > 0
+    store = client(project)
+    assert {item.path for item in store.list_artifacts(made.info.run_id)} >= {"samples.json", "samples.md", "metrics.json", "history.csv"}
+    assert len(made.outputs.model_outputs) == 1
+    assert [version.run_id for version in store.search_model_versions(f"run_id = '{made.info.run_id}'")] == [made.info.run_id]
+    assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
+
+
+@pytest.mark.slow
+def test_mlflow_run_with_nothing_left_to_train_stands_for_the_run_that_did(project):
+    printed, made = mlflow_run(project)
+    assert f"this run stands for run {run_id(project)}, in which the training was done, and shows its figures" in printed
+    assert made.info.status == "FINISHED"
+    assert made.data.tags["lstm_lm.stands_for"] == run_id(project)
+    store, trained = client(project), client(project).get_run(run_id(project))
+    assert made.data.metrics == trained.data.metrics
+    assert made.data.params.items() >= trained.data.params.items()
+    for metric in ("train/loss", "test/perplexity"):
+        curves = [[(p.step, p.value) for p in store.get_metric_history(found, metric)] for found in (made.info.run_id, run_id(project))]
+        assert curves[0] == curves[1]
+    assert "samples.json" in {item.path for item in store.list_artifacts(made.info.run_id)}
+
+
+@pytest.mark.slow
+def test_mlflow_run_up_to_a_stage_and_its_mistakes(project):
+    printed, made = mlflow_run(project, "-P", "stage=vocab")
+    assert "ran up to vocab: nothing was trained" in printed
+    assert made.info.status == "FINISHED"
+    printed, made = mlflow_run(project, "-P", "train.epoch=2", check=False)
+    assert made.info.status == "FAILED"
+    assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
+    assert "Traceback" not in printed
+    done = run(["python", "src/mlflow_run.py", "--stage", "nonsense"], project, check=False)  # what it runs for -P stage=nonsense
+    line = "error: -P stage=nonsense: there is no such stage; there are: download, vocab, batching, train, evaluate-sample\n"
+    assert (done.returncode, done.stdout) == (1, line)

@@ -1,0 +1,371 @@
+"""The real pipeline, a real `dvc repro` in a Git repository of its own, on a tiny corpus."""
+
+import json
+import re
+import shutil
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from conftest import DOCUMENTS, TINY, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
+from lstm_lm.config import params
+from lstm_lm.text import encoded, splits
+from plain import PlainKneserNey, PlainModel
+
+pytestmark = pytest.mark.slow
+
+
+def stages(printed):
+    return re.findall(r"^Running stage '(.*)':", printed, re.MULTILINE)
+
+
+def repro(folder, *arguments, **more):
+    """`dvc repro`: (names of the stages that ran, what was printed)."""
+    printed = run(["python", "-m", "dvc", "repro", *arguments], folder, **more).stdout
+    return stages(printed), printed
+
+
+@pytest.fixture(scope="module")
+def project(finished):
+    """A copy of the project that has been run, and what the first time printed."""
+    assert stages(finished[1]) == ["download", "vocab", "batching", "train", "evaluate-sample"]
+    return finished
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory):
+    """One that has not been run, and is by the last test that uses it."""
+    return copy_project(tmp_path_factory.mktemp("empty"))
+
+
+def test_it_says_what_it_does_and_nothing_else(project):
+    _, printed = project
+    assert "data/raw: 20 document(s)" in printed
+    assert re.search(r"train +18 document\(s\)", printed)
+    assert re.search(r"step +\d+/\d+ +epoch 1/2 +loss .* words/s .* left", printed)
+    assert re.search(r"epoch 2/2: validation loss [\d.]+, perplexity [\d.]+", printed)
+    assert "lstm_lm version 1 in the model registry" in printed
+    for noise in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
+        assert noise not in printed
+
+
+def test_every_output_is_there(project):
+    folder, _ = project
+    history = pd.read_csv(folder / "models/history.csv")
+    assert history.validation_perplexity.notna().sum() == 2
+    assert set(pd.read_csv(folder / "models/samples.csv").temperature) == {0.0, 0.8}
+    assert (folder / "reports/graph.png").read_bytes().startswith(b"\x89PNG")
+    samples = (folder / "reports/samples.md").read_text()
+    assert samples.count("- **to be or not to** ") == 3
+    config = json.loads((folder / "models/weights/config.json").read_text())
+    assert config["precision"] in ("float32", "bfloat16")
+
+
+def test_reported_figures_are_those_of_a_plain_numpy_evaluation(project):
+    folder, _ = project
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    plain = PlainModel.load(folder / "models/weights")
+    about = json.loads((folder / "data/batches/batches.json").read_text())
+    for split in ("validation", "test"):
+        ids = np.load(folder / f"data/batches/{split}.npy")
+        costs = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in about[split]["documents"]])
+        assert reported[split]["perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["words"] == len(costs) == about[split]["scored"]
+
+
+def test_baselines_intervals_and_texts_are_reported_beside_them(project):
+    folder, _ = project
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    whole, _, vocabulary_size = encoded.load(folder / "data/vocab")
+    parts = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
+    words = {
+        name: [np.where(part.ids[start:stop] < vocabulary_size, part.ids[start:stop], 0) for _, start, stop in part.ranges]
+        for name, part in parts.items()
+    }
+    baseline = PlainKneserNey(words["train"], vocabulary_size, 5)
+    for split in ("validation", "test"):
+        costs = np.concatenate([baseline.nats(document) for document in words[split]])
+        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(costs.mean() - reported[split]["loss"], abs=1e-5)
+        for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
+            assert reported[split][f"{name}_low"] < reported[split][name] < reported[split][f"{name}_high"]
+        counts = np.bincount(np.concatenate(words["train"]), minlength=vocabulary_size) + 1
+        costs = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
+        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert not [name for name in reported[split] if name.startswith(("dynamic_evaluation", "neural_cache"))]
+    # As much training text as there is validation text: 213 words, from the beginning of the first document.
+    costs = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
+    assert reported["validation"]["training_text_loss"] == pytest.approx(costs.mean(), rel=1e-4)
+    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - costs.mean(), abs=1e-4)
+    names = {
+        f"{prefix}{name}" for prefix in ("", "test_text_") for name in ("repetition_4", "distinct_1", "distinct_2", "copied_4", "copied_8")
+    }
+    assert set(reported["samples"]) == names | {"words"}
+    assert all(0 <= reported["samples"][name] <= 1 for name in names)
+    logged = runs(folder)[0].data.metrics
+    assert logged["test/kneser_ney_perplexity"] == reported["test"]["kneser_ney_perplexity"]
+    assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
+
+
+def test_no_test_document_reaches_the_vocabulary_the_training_or_its_stopping(project, tmp_path):
+    """Another text in its place, of another length and of other words only, changes nothing but the test split."""
+    folder, _ = project
+    again = copy_project(tmp_path / "again")
+    write_corpus(again / "data/own")
+    trained = json.loads((folder / "models/weights/config.json").read_text())
+    change_params(again, {**TINY, "train.precision": trained["precision"]})  # which is not to be timed anew
+    [document] = {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]}
+    (again / "data/own" / document).write_text("quite other words of which none is known nor said elsewhere\n" * 50)
+    assert repro(again, "train")[0] == ["download", "vocab", "batching", "train"]
+    for name in ("raw", "vocab", "batches"):
+        before, after = digests(folder / "data" / name), digests(again / "data" / name)
+        assert {file for file in before | after if before.get(file) != after.get(file)} == {
+            "raw": {document, "source.json"},
+            "vocab": {"text.npy", "text.json", "lengths.npy", "splits.json"},
+            "batches": {"test.npy", "batches.json"},
+        }[name]
+    before, after = (json.loads((place / "data/batches/batches.json").read_text()) for place in (folder, again))
+    assert {key for key in before if before[key] != after[key]} == {"test", "raw"}
+    before, after = (json.loads((place / "data/vocab/splits.json").read_text()) for place in (folder, again))
+    assert {key for key in before if before[key] != after[key]} == {"test"}
+    # The weights and the step they are of: chosen by the validation loss, bit for bit.
+    assert digests(folder / "models/weights") == digests(again / "models/weights")
+    assert (folder / "models/samples.csv").read_bytes() == (again / "models/samples.csv").read_bytes()
+    before, after = (pd.read_csv(place / "models/history.csv").drop(columns="words_per_second") for place in (folder, again))
+    pd.testing.assert_frame_equal(before, after, check_exact=True)
+
+
+def test_held_out_documents_never_reach_the_vocabulary(project):
+    folder, _ = project
+    splits = json.loads((folder / "data/vocab/splits.json").read_text())
+    known = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
+    own = {name: {f"own{span['document'][5:7]}" for span in splits[name]} for name in splits}
+    assert own["train"] <= known  # each is there three times, and two are enough
+    assert not (own["validation"] | own["test"]) & known
+    assert len(own["validation"]) == len(own["test"]) == 1
+
+
+def test_it_is_one_finished_mlflow_run_with_everything_in_it(project):
+    folder, _ = project
+    store = client(folder)
+    [found] = [each for each in runs(folder) if each.info.run_id == run_id(folder)]
+    assert found.info.status == "FINISHED"
+    assert found.data.params["batching.batch_size"] == "4"
+    reported = json.loads((folder / "reports/metrics.json").read_text())
+    assert found.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
+    history = pd.read_csv(folder / "models/history.csv")
+    logged = store.get_metric_history(found.info.run_id, "train/loss")
+    assert [metric.step for metric in logged] == history.step.tolist()
+    assert {item.path for item in store.list_artifacts(found.info.run_id)} >= {
+        "graph.png",
+        "history.csv",
+        "metrics.json",
+        "params.yaml",
+        "samples.json",
+        "samples.md",
+    }
+    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")
+    assert version.name == "lstm_lm"
+
+
+def test_the_second_time_nothing_runs(project):
+    folder, _ = project
+    ran, printed = repro(folder)
+    assert ran == []
+    assert "up to date" in printed
+
+
+def test_the_summary_shows_figures_samples_and_what_next(project):
+    folder, _ = project
+    printed = run(["python", "src/summary.py"], folder).stdout
+    assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+-[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert re.search(r"^  Kneser-Ney n-grams +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
+    assert re.search(r"^training text costs [\d.]+ nats a word, validation text -?[\d.]+ more$", printed, re.MULTILINE)
+    assert re.search(r"^written, [\d,]+ words( +[\d.]+%?){5}$", printed, re.MULTILINE)
+    assert len(re.findall(r"^  (thou art more|to be or not to|wherefore art thou) ", printed, re.MULTILINE)) == 3
+    assert run_id(folder) in printed
+    assert "make serve" in printed
+
+
+def test_sampling_from_the_checkout(project):
+    folder, _ = project
+    assert run(["python", "src/sample.py"], folder).stdout.startswith("thou art more ")  # the first of the prime texts
+    printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
+    assert printed.startswith("Thou ART ")
+    assert len(printed.split()) == 7
+    options = ["--samples", "3", "--no-repeat-ngram", "1", "--repetition-penalty", "1.2", "--min-p", "0.01", "--stop-at-sentence-end"]
+    note, *texts = run(["python", "src/sample.py", "--max-words", "8", *options, "to be"], folder).stdout.splitlines()
+    assert note == "note: --stop-at-sentence-end has no effect: none of . ! ? <eos> is a word of the model"
+    assert len(set(texts)) == len(texts) == 3
+    assert all(text.startswith("to be ") and len(set(text.split())) == 10 for text in texts)
+    for arguments, message in (
+        (["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"),
+        (["--beam-width", "2", "--samples", "3", "x"], "--samples = 3: must be at most --beam-width, which is 2"),
+        ([" "], "has no word in it"),
+        ([""], "has no word in it"),
+        (["xyzzy plugh"], "none of the words of the prompt 'xyzzy plugh' is among the 38 that the model knows"),
+        (["to be " * 2000], "the prompt has 12,000 characters: must be at most 10,000"),
+    ):
+        done = run(["python", "src/sample.py", *arguments], folder, check=False)
+        assert done.returncode == 1
+        assert message in done.stdout
+        assert done.stdout.count("\n") == 1
+
+
+def test_a_model_folder_that_is_incomplete_is_said_and_dvc_brings_it_back(project):
+    folder, _ = project
+    before = digests(folder / "models")
+    sample, evaluate = ["python", "src/sample.py", "to be"], ["python", "src/evaluate_sample.py"]
+    missing = "is incomplete: variables/variables.index is missing: restore it with dvc checkout"
+    for name, spoil, message, commands in (
+        ("variables/variables.index", None, missing, [sample, evaluate]),
+        ("saved_model.pb", b"nonsense", "cannot be loaded: ", [sample]),
+        ("variables/variables.data-00000-of-00001", b"short", "cannot be loaded: ", [evaluate]),
+    ):
+        file = folder / "models/saved_model" / name
+        file.unlink()  # not written over: it may be a link into DVC's cache
+        if spoil is not None:
+            file.write_bytes(spoil)
+        for command in commands:
+            done = run(command, folder, check=False)
+            assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
+            assert message in done.stdout
+        run(["python", "-m", "dvc", "checkout", "--force"], folder)
+        assert digests(folder / "models") == before
+
+
+def test_a_tracking_server_that_is_not_there_is_said_before_any_training(project, free_port):
+    folder, _ = project
+    before = digests(folder / "models")
+    nobody = f"127.0.0.1:{free_port}"
+    for stage, address in (("train", f"http://{nobody}"), ("evaluate_sample", f"postgresql://user:secret@{nobody}/mlflow")):
+        began = time.monotonic()
+        done = run(["python", f"src/{stage}.py"], folder, check=False, MLFLOW_TRACKING_URI=address)
+        assert time.monotonic() - began < 20
+        assert done.returncode == 1
+        assert done.stdout.count("\n") == 1
+        assert "error: no MLflow server answers at " in done.stdout
+        assert "secret" not in done.stdout
+    assert digests(folder / "models") == before
+
+
+def test_serving_says_what_is_missing(project, empty, empty_store, tmp_path):
+    folder, _ = project
+    done = run(["python", "src/serve.py"], empty, check=False)
+    assert (done.returncode, done.stdout) == (1, "error: there is no model in models/saved_model: train one first, with: make repro\n")
+    shutil.copy(empty_store, tmp_path / "other.db")
+    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'other.db'}"}
+    done = run(["python", "src/serve.py"], folder, check=False, **elsewhere)
+    assert done.returncode == 1
+    assert "is not in the registry as lstm_lm: register it with: dvc repro --force --single-item evaluate-sample\n" in done.stdout
+    done = run(["python", "src/serve.py", "--port", "99999"], folder, check=False)
+    assert (done.returncode, done.stdout) == (1, "error: port 99999: must be from 1 to 65535: make serve PORT=...\n")
+    done = run(["python", "src/ui.py"], folder, check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+    assert done.stdout == "error: the tracking store is a server with pages of its own: open http://127.0.0.1:1\n"
+
+
+def test_a_stage_before_its_turn_is_one_line(empty):
+    for script, file in (
+        ("vocab", "data/raw/source.json"),
+        ("batching", "data/vocab/text.json"),
+        ("train", "data/batches/batches.json"),
+    ):
+        done = run(["python", f"src/{script}.py"], empty, check=False)
+        assert (done.returncode, done.stdout) == (1, f"error: {file}: No such file or directory (made by the pipeline: dvc repro)\n")
+
+
+def test_a_bad_parameter_is_one_line_and_exit_code(empty):
+    change_params(empty, {"batching.batch_size": 0})
+    done = run(["python", "-m", "dvc", "repro"], empty, check=False)
+    assert done.returncode != 0
+    assert "error: params.yaml: batching.batch_size = 0: must be greater than or equal to 1\n" in done.stdout
+    assert "Traceback" not in done.stdout
+
+
+def test_data_outputs_are_byte_equal_in_a_fresh_copy(project, empty):
+    folder, _ = project
+    write_corpus(empty / "data/own")
+    change_params(empty, TINY)
+    assert repro(empty, "batching")[0] == ["download", "vocab", "batching"]
+    for name in ("raw", "vocab", "batches"):
+        assert digests(empty / "data" / name) == digests(folder / "data" / name)
+
+
+def test_changes_run_only_what_depends_on_them(project, empty_store):
+    """Each change on top of the one before; ends with the weights that the other tests know."""
+    folder, _ = project
+    first_run, metrics = run_id(folder), json.loads((folder / "reports/metrics.json").read_text())
+
+    # A setting of the last stage: no retraining, the same run, the same model version.
+    primes = params.load(folder / "params.yaml").evaluate_sample.prime_texts
+    change_params(
+        folder,
+        {
+            "evaluate_sample.max_words": 9,
+            "evaluate_sample.prime_texts": [*primes, "xyzzy plugh"],
+            "evaluate_sample.dynamic_evaluation": {"learning_rate": 0.1, "decay": 0.001, "segment": 20},
+            "evaluate_sample.neural_cache": {"size": 100, "theta": 0.2, "weight": 0.1},
+        },
+    )
+    ran, printed = repro(folder)
+    assert ran == ["evaluate-sample"]
+    assert printed.count("note: the model knows no word of") == 1
+    assert "'xyzzy plugh'" in printed
+    assert "lstm_lm version 1 in the model registry already is this model" in printed
+    # Options have figures of their own; all others stay.
+    after = json.loads((folder / "reports/metrics.json").read_text())
+    for split in ("validation", "test"):
+        for option in ("dynamic_evaluation", "neural_cache"):
+            names = [f"{option}_{name}" for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character")]
+            assert all(after[split].pop(name) > 0 for name in names)
+    assert after == metrics
+    assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
+
+    # The serving code: a new version of the same run, still no retraining.
+    serving = folder / "src/lstm_lm/serving/pyfunc.py"
+    serving.write_text(serving.read_text() + "# changed\n")
+    ran, printed = repro(folder)
+    assert ran == ["evaluate-sample"]
+    version = int(re.search(r"^lstm_lm version (\d+) in the model registry$", printed, re.MULTILINE)[1])
+    assert version > 1
+    assert client(folder).get_model_version("lstm_lm", str(version)).run_id == first_run
+    assert run_id(folder) == first_run
+
+    # Where runs are tracked shapes no output.
+    change_params(folder, {"tracking.experiment": "other"})
+    assert repro(folder)[0] == []
+
+    # A store that does not know the run gets a stand-in for it.
+    shutil.copy(empty_store, folder / "elsewhere.db")
+    ran, printed = repro(folder, "--force", "--single-item", "evaluate-sample", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'elsewhere.db'}")
+    assert f"does not know run {first_run}" in printed
+    assert run_id(folder) == first_run
+
+    # One edited line of one's own text in a training document: everything, as another run.
+    text = folder / "data/own" / json.loads((folder / "data/vocab/splits.json").read_text())["train"][0]["document"]
+    text.write_text(text.read_text() + "a ghost more\n")
+    ran, printed = repro(folder)
+    assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
+    assert run_id(folder) != first_run
+
+    # Back to what was trained before: DVC remembers, and nothing is trained.
+    text.write_text(text.read_text().removesuffix("a ghost more\n"))
+    ran, printed = repro(folder)
+    assert "Stage 'train' is cached" in printed
+    assert run_id(folder) == first_run
+
+
+def test_cleaning_keeps_ones_own_text_and_the_runs(project):
+    folder, _ = project
+    printed = run(["make", "clean"], folder).stdout
+    assert "data/raw" in printed
+    assert not any(
+        (folder / name).exists()
+        for name in ("data/raw", "data/vocab", "data/batches", "models/weights", "models/run.json", "reports/metrics.json")
+    )
+    assert len(list((folder / "data/own").glob("*.txt"))) == DOCUMENTS
+    assert (folder / "mlflow.db").exists()
+    assert (folder / "models/.gitkeep").exists()

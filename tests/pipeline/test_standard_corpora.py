@@ -1,0 +1,124 @@
+"""Text prepared as the corpora of language modelling are, through the real pipeline by parameters alone, and a NumPy evaluation of it
+that knows nothing of the project: it reads the text file and the weights."""
+
+import csv
+import json
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from conftest import change_params, copy_project, run
+from lstm_lm.config import params
+
+FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+LINES = {"train": 400, "validation": 40, "test": 50}
+SIZES = {
+    "model.embedding_size": 16,
+    "model.hidden_size": 24,
+    "model.projection_size": 16,
+    "model.layers": 1,
+    "train.epochs": 1,
+    "train.warmup_steps": 10,
+    "train.sample_every": 1000,
+    "train.prime_texts": ["the N"],
+    "batching.batch_size": 4,
+    "batching.sequence_length": 8,
+    "evaluate_sample.max_words": 60,
+    "evaluate_sample.temperatures": [1.0],
+    "evaluate_sample.prime_texts": ["the N"],
+}
+
+
+def write_corpus(folder):
+    """PTB's shape: a sentence a line, a space at both ends, rare words `<unk>`, numbers N; marks of WikiText, its empty lines and titles;
+    a word in the test text that is not in the training text; text that cleaning would change."""
+    draw = np.random.default_rng(5)
+    words = "the <unk> N company 's mr. said a of to in U.S. new-york @-@ \u2018quoted\u2019 e\u0301 *so* it $ <unk> = ,".split()
+    for split, name in FILES.items():
+        lines = [f" {' '.join(draw.choice(words, draw.integers(1, 9)))} \n" for _ in range(LINES[split])]
+        lines[0] = " = the Title = \n"
+        lines[1] = lines[7] = "\n"
+        if split == "test":
+            lines[3] = " the unheard-of company \n"
+        (folder / name).write_bytes("".join(lines).encode())
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """The project with such a corpus, run once, and the lines of its files."""
+    folder = copy_project(tmp_path_factory.mktemp("project"))
+    write_corpus(folder / "data/own")
+    change_params(folder, params.preset("ptb", folder / "presets") | SIZES)
+    run(["python", "-m", "dvc", "repro"], folder)
+    return folder
+
+
+def words_of(folder, split):
+    """The usual reader's."""
+    words = []
+    with (folder / "data/own" / FILES[split]).open(encoding="utf-8") as file:
+        for line in file:
+            words += [*line.split(), "<eos>"]
+    return words
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def perplexity(ids, weights):
+    """exp of the mean nats of all words but the first, by one LSTM layer from zero state, in float64."""
+    embedding, softmax = weights["embedding"], weights.get("softmax", weights["embedding"])
+    h = c = np.zeros(weights["lstm_0_recurrent"].shape[0])
+    nats = []
+    for word, target in pairwise(ids):
+        gates = embedding[word] @ weights["lstm_0_kernel"] + h @ weights["lstm_0_recurrent"] + weights["lstm_0_bias"]
+        i, f, g, o = np.split(gates, 4)
+        c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+        h = sigmoid(o) * np.tanh(c)
+        output = h @ weights["projection"] if "projection" in weights else h
+        logits = softmax @ output + weights["softmax_bias"]
+        nats.append(np.log(np.exp(logits - logits.max()).sum()) + logits.max() - logits[target])
+    return np.exp(np.mean(nats))
+
+
+@pytest.mark.slow
+def test_perplexity_is_that_of_a_numpy_evaluation_of_the_text_file_itself(project):
+    with (project / "data/vocab/vocab.csv").open(encoding="utf-8", newline="") as file:
+        ids = {row["word"]: int(row["id"]) for row in csv.DictReader(file)}
+    with np.load(project / "models/weights/weights.npz") as saved:
+        weights = {name: values.astype(np.float64) for name, values in saved.items()}
+    reported = json.loads((project / "reports/metrics.json").read_text())
+    for split in ("validation", "test"):
+        coded = [ids.get(word, ids["<unk>"]) for word in words_of(project, split)]
+        assert reported[split]["perplexity"] == pytest.approx(perplexity(coded, weights), rel=1e-5)
+        assert reported[split]["words"] == len(coded) - 1
+
+
+@pytest.mark.slow
+def test_every_word_and_every_line_is_a_token_as_it_stands(project):
+    about = json.loads((project / "data/vocab/text.json").read_text())
+    batches = json.loads((project / "data/batches/batches.json").read_text())
+    with (project / "data/vocab/vocab.csv").open(encoding="utf-8", newline="") as file:
+        counts = {row["word"]: int(row["count"]) for row in csv.DictReader(file)}
+    training = words_of(project, "train")
+    assert counts == {word: training.count(word) for word in set(training)}
+    assert about["documents"] == {FILES[split]: len(words_of(project, split)) for split in FILES}
+    for split, unheard in (("validation", 0), ("test", 1)):
+        words = words_of(project, split)
+        assert batches[split]["scored"] == len(words) - 1
+        # `<unk>` that stands in the text is a word like any: only what the vocabulary lacks is unknown.
+        assert batches[split]["unknown"] == batches[split]["unknown_types"] == unheard
+        with (project / "data/own" / FILES[split]).open(encoding="utf-8") as file:
+            lines = [" ".join(line.split()) for line in file]
+        joined = "\n".join(lines) + "\n"
+        assert batches[split]["characters"] == len(joined) - len(words[0])
+
+
+@pytest.mark.slow
+def test_line_ends_are_written_as_such_and_unknown_words_never(project):
+    sample = (project / "reports/samples.md").read_text().split("- **the N**")[1]
+    assert "<unk>" not in sample and "<eos>" not in sample
+    assert sample.rstrip("\n").count("\n") > 0
+    assert len(sample.split()) < 60

@@ -1,0 +1,257 @@
+"""The MLflow model: logged, registered, loaded and asked over real HTTP."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import requests
+
+from conftest import PROJECT, environment
+from lstm_lm.config import params
+from lstm_lm.export.saved_model import Generator
+from lstm_lm.tracking import registry, run, store
+from lstm_lm.tracking.run import Run
+
+SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
+SETTINGS = params.load(PROJECT / "params.yaml")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory, empty_store):
+    """(the store's folder, SavedModel folder, version) of a small model in a registry."""
+    from conftest import TINY_VOCABULARY
+    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copy(empty_store, folder)
+    model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
+    text_model = TextModel(model, Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, folder / "vocabulary.txt"))
+    text_model.save(folder / "saved_model")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        run = Run.start(store.connect(SETTINGS.tracking), SETTINGS)
+        version, new = run.log_model(folder / "saved_model", SERVING, "lstm_lm")
+        assert new
+        run.finish()
+    return folder, folder / "saved_model", version
+
+
+@pytest.fixture(scope="module")
+def server(registered):
+    """The address of `mlflow models serve` of it."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    address = f"sqlite:///{registered[0] / 'mlflow.db'}"
+    command = [
+        "mlflow",
+        "models",
+        "serve",
+        "-m",
+        "models:/lstm_lm/latest",
+        "--env-manager",
+        "local",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
+    with (registered[0] / "server.log").open("wb") as log:
+        process = subprocess.Popen(
+            command, env=environment(MLFLOW_TRACKING_URI=address), stdout=log, stderr=log, cwd=registered[0], start_new_session=True
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while True:
+            try:
+                requests.get(f"{address}/ping", timeout=2).raise_for_status()
+                break
+            except requests.RequestException:
+                assert process.poll() is None and time.monotonic() < deadline, (registered[0] / "server.log").read_text()
+                time.sleep(0.5)
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def ask(server, cells, **settings):
+    body = {"dataframe_split": {"columns": ["prompt"], "data": [[cell] for cell in cells]}, "params": settings}
+    # json.dumps, unlike requests, writes NaN, as clients in Python do.
+    return requests.post(f"{server}/invocations", data=json.dumps(body), headers={"Content-Type": "application/json"}, timeout=60)
+
+
+def texts(answer):
+    assert answer.status_code == 200, answer.text
+    return [row["text"] for row in answer.json()["predictions"]]
+
+
+def test_it_answers_with_the_words_of_the_savedmodel_itself(server, registered):
+    import tensorflow as tf
+
+    write = Generator(tf.saved_model.load(str(registered[1])))
+    prompts = ["Thou art", "to be or not"]
+    assert texts(ask(server, prompts, max_words=9, temperature=0.0)) == write(prompts, 9, 0.0)
+    assert texts(ask(server, prompts, max_words=9, temperature=0.9, top_k=5, top_p=0.9, seed=3)) == write(prompts, 9, 0.9, 5, 0.9, 3)
+
+
+def test_every_option_goes_through(server, registered):
+    import tensorflow as tf
+
+    write = Generator(tf.saved_model.load(str(registered[1])))
+    prompts = ["Thou art", "to be or not"]
+    options = {"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}
+    assert texts(ask(server, prompts, max_words=12, temperature=1.0, **options)) == write(prompts, 12, 1.0, seed=1, **options)
+    assert texts(ask(server, prompts, max_words=5, beam_width=4)) == write(prompts, 5, beam_width=4)
+    several = ask(server, prompts, max_words=9, temperature=1.0, samples=3)
+    assert texts(several) == write(prompts, 9, 1.0, seed=1, samples=3)
+    places = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
+    assert places == [(row, sample) for row in range(2) for sample in range(3)]
+    assert texts(ask(server, prompts, max_words=5, beam_width=4, samples=2)) == write(prompts, 5, beam_width=4, samples=2)
+    assert set(ask(server, prompts).json()["predictions"][0]) == {"text"}
+
+
+def test_a_stop_that_has_no_effect_is_told_once_in_the_log(server, registered):
+    plain = texts(ask(server, ["thou art"], max_words=7))
+    for _ in range(2):
+        assert texts(ask(server, ["thou art"], max_words=7, stop_at_sentence_end=True)) == plain
+    log = (registered[0] / "server.log").read_text()
+    assert log.count("stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model") == 1
+
+
+def test_defaults_are_sensible_and_the_seed_fixes_the_text(server):
+    first = texts(ask(server, ["thou art"]))
+    assert first == texts(ask(server, ["thou art"])) == texts(ask(server, ["thou art"], seed=1))
+    assert first != texts(ask(server, ["thou art"], seed=2))
+    assert len(first[0].split()) == 42
+    assert "<unk>" not in first[0]
+
+
+def test_a_decomposed_accent_and_unknown_words_are_fine(server):
+    assert texts(ask(server, ["e\u0301"], max_words=3))[0].split()[1:] == texts(ask(server, ["é"], max_words=3))[0].split()[1:]
+    assert texts(ask(server, ["zounds"], max_words=3))[0].startswith("zounds ")
+
+
+@pytest.mark.parametrize(
+    ("cells", "settings", "message"),
+    [
+        ([5], {}, "prompt of row 0 = 5: must be a string"),
+        ([None], {}, "prompt of row 0 = null: must be a string"),
+        (["king", None], {}, "prompt of row 1 = null: must be a string"),
+        (["king", 5], {}, "prompt of row 1 = 5: must be a string"),
+        ([["king"]], {}, "prompt of row 0 = ['king']: must be a string"),
+        ([""], {}, "prompt of row 0 = '': must hold at least one word"),
+        ([" -- \n"], {}, "must hold at least one word"),
+        (["a" * 10_001], {}, "prompt of row 0 has 10001 characters: must be at most 10000"),
+        ([], {}, "0 prompts: must be 1 to 256 in a request"),
+        (["king"] * 257, {}, "257 prompts: must be 1 to 256 in a request"),
+        (["king"], {"temperature": -1}, "temperature = -1: must be a number from 0 to 100"),
+        (["king"], {"temperature": float("nan")}, "temperature = nan: must be a number from 0 to 100"),
+        (["king"], {"temperature": None}, "temperature = null: must be a number from 0 to 100"),
+        (["king"], {"max_words": 10**8}, "max_words = 100000000: must be a whole number from 0 to 1000"),
+        (["king"], {"max_words": 10**30}, "must be a whole number from 0 to 1000"),
+        (["king"], {"max_words": -1}, "max_words = -1: must be a whole number from 0 to 1000"),
+        (["king"], {"max_words": 2.5}, "max_words"),
+        (["king"], {"max_words": "many"}, "max_words"),
+        (["king"], {"top_p": 0}, "top_p = 0: must be a number above 0 and at most 1"),
+        (["king"], {"top_p": 1.1}, "top_p = 1.1: must be a number above 0 and at most 1"),
+        (["king"], {"top_k": -1}, "top_k = -1: must be a whole number from 0"),
+        (["king"], {"min_p": 1.5}, "min_p = 1.5: must be a number from 0 to 1"),
+        (["king"], {"repetition_penalty": 0}, "repetition_penalty = 0: must be a number from 0.01 to 100"),
+        (["king"], {"no_repeat_ngram": -1}, "no_repeat_ngram = -1: must be a whole number from 0 to 100"),
+        (["king"], {"stop_at_sentence_end": "yes"}, "stop_at_sentence_end"),
+        (["king"], {"stop_at_sentence_end": None}, "stop_at_sentence_end = null: must be true or false"),
+        (["king"], {"samples": 0}, "samples = 0: must be a whole number from 1 to 256"),
+        (["king"], {"beam_width": 0}, "beam_width = 0: must be a whole number from 1 to 256"),
+        (["king"], {"beam_width": 2, "samples": 3}, "samples = 3 with beam_width = 2: must be at most beam_width"),
+        (["king"] * 3, {"samples": 100}, "samples = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
+        (["king"] * 3, {"beam_width": 100}, "beam_width = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
+        (["king"], {"seed": -1}, "seed = -1: must be a whole number from 0"),
+        (["king"], {"seed": 2**31}, "seed = 2147483648: must be a whole number from 0"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_in_one_line_without_a_trace(server, cells, settings, message):
+    answer = ask(server, cells, **settings)
+    assert answer.status_code == 400, answer.text
+    last = answer.json()["message"].splitlines()[-1]
+    assert message in last
+    assert "Traceback" not in answer.text
+    assert ".py" not in answer.text
+    assert "stack_trace" not in answer.json()
+
+
+def test_marks_are_enough_of_a_prompt_for_a_model_that_writes_them(tmp_path):
+    from lstm_lm.serving import pyfunc
+    from lstm_lm.serving.pyfunc import MlflowException
+
+    (tmp_path / "assets").mkdir()
+    for words, marks in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
+        (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
+        assert pyfunc._have_marks(pyfunc._words(tmp_path)) == marks
+    assert pyfunc._prompts(["— "], True) == ["— ".encode()]
+    for prompts, marks in ((["—"], False), ([" \n"], True)):
+        with pytest.raises(MlflowException, match="must hold at least one word"):
+            pyfunc._prompts(prompts, marks)
+
+
+def test_a_body_of_another_shape_is_refused_without_a_trace(server):
+    for body in ('{"data": [[5]]}', "nonsense", "[]", '{"dataframe_split": {"columns": ["x"], "data": [["king"]]}}'):
+        answer = requests.post(f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}, timeout=60)
+        assert answer.status_code == 400, answer.text
+        assert "Traceback" not in answer.text
+        assert '.py\\"' not in answer.text
+
+
+def test_calls_at_once_get_their_own_answers(server):
+    def one(seed):
+        return texts(ask(server, ["thou art"], seed=seed, max_words=30, temperature=1.0))
+
+    alone = [one(seed) for seed in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(one, range(8))) == alone
+
+
+def test_the_same_model_is_registered_once(registered, monkeypatch, tmp_path):
+    folder, saved_model, version = registered
+    monkeypatch.setenv("DVC_ROOT", str(folder))
+    client = store.connect(SETTINGS.tracking)
+    run = Run.start(store.connect(SETTINGS.tracking), SETTINGS)
+    assert run.log_model(saved_model, SERVING, "lstm_lm") == (int(version), False)
+    other = tmp_path / "serving.py"
+    other.write_text(SERVING.read_text() + "# changed\n")
+    assert registry.registered_version(client, saved_model, other, "lstm_lm") is None
+    assert registry.registered_version(client, saved_model, SERVING, "other") is None
+
+
+def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pickle(registered, monkeypatch):
+    import mlflow
+
+    monkeypatch.setenv("DVC_ROOT", str(registered[0]))
+    client = store.connect(SETTINGS.tracking)
+    found = client.get_model_version("lstm_lm", str(registered[2]))
+    with run._as_current_store(client.tracking_uri):
+        folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{found.version}")
+        info = mlflow.models.get_model_info(folder)
+    assert info.signature.inputs.input_names() == ["prompt"]
+    assert info.signature.outputs.required_input_names() == ["text"]
+    assert info.signature.outputs.optional_input_names() == ["row", "sample"]
+    names = ["max_words", "temperature", "top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram"]
+    assert [spec.name for spec in info.signature.params] == [*names, "stop_at_sentence_end", "samples", "beam_width"]
+    names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
+    assert not [name for name in names if name.endswith((".pkl", ".pickle"))]
+    assert "input_example.json" in names
+    requirements = (Path(folder) / "requirements.txt").read_text().split()
+    assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "numpy", "pandas"}
+    assert all("==" in line for line in requirements)

@@ -1,0 +1,135 @@
+"""presets/cookbook.yaml against a plain re-statement of the book's own loop (TensorFlow Machine Learning Cookbook, ch. 9.3)."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from conftest import PROJECT
+from lstm_lm.config import params
+from lstm_lm.data import windows
+from lstm_lm.data.dataset import Batches
+from lstm_lm.events import Observer
+from lstm_lm.jobs.train import regularization
+from lstm_lm.model.dropout import Regularization
+from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.training.trainer import Trainer
+from plain import held_out
+
+SETTINGS = params.check(params.changed(params.read(PROJECT / "params.yaml"), params.preset("cookbook", PROJECT / "presets")))
+VOCABULARY, BATCH, TIME, UNITS = 60, 10, 12, 16
+EPOCHS = 3
+
+
+def text(words=1500):
+    """Ids with a little order in them: some words are much more frequent than others, and each favours a successor."""
+    draw = np.random.default_rng(0)
+    return (draw.zipf(1.3, words) % VOCABULARY).astype(np.int32)
+
+
+class Book:
+    """The book's model and loop, written plainly: its names, its graph, its optimiser, word by word.
+
+    TensorFlow 1's parts are spelt out: BasicLSTMCell (gates i, j, f, o; a constant 1 is added to f), Adam, and
+    clip_by_global_norm, which takes the rows of the embedding's gradient one by one, before equal words are summed.
+    """
+
+    def __init__(self, weights):
+        kernel = np.concatenate([weights["lstm_0_kernel"], weights["lstm_0_recurrent"]])
+        i, f, j, o = np.split(kernel, 4, axis=1)  # ours lie in another order
+        self.embedding = tf.Variable(weights["embedding"])
+        self.kernel = tf.Variable(np.concatenate([i, j, f, o], axis=1))
+        self.cell_bias = tf.Variable(np.zeros(4 * UNITS, np.float32))
+        self.w = tf.Variable(weights["softmax"].T)
+        self.b = tf.Variable(weights["softmax_bias"])
+        self.variables = [self.w, self.b, self.embedding, self.kernel, self.cell_bias]
+        self.m = [np.zeros(v.shape, np.float32) for v in self.variables]
+        self.v = [np.zeros(v.shape, np.float32) for v in self.variables]
+        self.steps, self.norms = 0, []
+
+    def cost(self, x, y, c, h):
+        embedded = tf.nn.embedding_lookup(self.embedding, x)
+        outputs = []
+        for rnn_input in tf.split(embedded, TIME, axis=1):
+            i, j, f, o = tf.split(tf.concat([tf.squeeze(rnn_input, [1]), h], 1) @ self.kernel + self.cell_bias, 4, axis=1)
+            c = c * tf.sigmoid(f + 1.0) + tf.sigmoid(i) * tf.tanh(j)
+            h = tf.tanh(c) * tf.sigmoid(o)
+            outputs.append(h)
+        output = tf.reshape(tf.concat(outputs, axis=1), [-1, UNITS])
+        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels=tf.reshape(y, [-1]), logits=output @ self.w + self.b)
+        return tf.reduce_sum(losses) / (BATCH * TIME), c, h
+
+    def adam(self, gradients, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8):
+        self.steps += 1
+        rate = learning_rate * np.sqrt(1 - beta2**self.steps) / (1 - beta1**self.steps)
+        for k, (variable, gradient) in enumerate(zip(self.variables, gradients, strict=True)):
+            g = tf.convert_to_tensor(gradient).numpy()
+            self.m[k] = beta1 * self.m[k] + (1 - beta1) * g
+            self.v[k] = beta2 * self.v[k] + (1 - beta2) * g * g
+            variable.assign_sub(rate * self.m[k] / (np.sqrt(self.v[k]) + epsilon))
+
+    def train(self, s_text_ix, epochs, shuffles):
+        train_loss = []
+        num_batches = int(len(s_text_ix) / (BATCH * TIME)) + 1
+        batches = np.array_split(s_text_ix, num_batches)
+        batches = [np.resize(x, [BATCH, TIME]) for x in batches]
+        for epoch in range(epochs):
+            shuffled = [batches[i] for i in shuffles[epoch]]
+            targets = [np.roll(x, -1, axis=1) for x in shuffled]
+            c = h = tf.zeros([BATCH, UNITS])
+            for x, y in zip(shuffled, targets, strict=True):
+                with tf.GradientTape() as tape:
+                    cost, c, h = self.cost(x, y, c, h)
+                gradients, norm = tf.clip_by_global_norm(tape.gradient(cost, self.variables), 4.5)
+                self.norms.append(float(norm))
+                self.adam(gradients)
+                train_loss.append(float(cost))
+        return train_loss
+
+
+class Losses(Observer):
+    def __init__(self):
+        self.rows = []
+
+    def row(self, row):
+        self.rows.append(row)
+
+
+NOTHING = Regularization()
+
+
+def ours(model, ids, epochs):
+    train = windows.cookbook(ids, BATCH, TIME)
+    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
+    data = Batches(
+        "cookbook", BATCH, TIME, VOCABULARY, {}, "", train, {"validation": about, "test": about}, {"validation": held, "test": held}
+    )
+    losses = Losses()
+    chosen = SETTINGS.train.model_copy(update={"epochs": epochs, "status_every": 1})
+    trainer = Trainer(model, data, chosen, NOTHING, SETTINGS.train.precision, observers=[losses])
+    trainer.run()
+    return losses.rows
+
+
+def test_it_is_the_books_recipe_step_by_step():
+    shape = Shape(VOCABULARY, UNITS, UNITS, SETTINGS.model.layers, SETTINGS.model.projection_size, SETTINGS.model.tie_weights)
+    model = LanguageModel(shape, Initializer(SETTINGS.model.initializer, SETTINGS.model.initializer_scale, 1))
+    book = Book({name: variable.numpy() for name, variable in model.weights.items()})
+    ids = text()
+    chunks = len(ids) // (BATCH * TIME) + 1
+    shuffles = [np.random.default_rng([SETTINGS.train.seed, epoch]).permutation(chunks) for epoch in range(1, EPOCHS + 1)]
+    expected = book.train(ids, EPOCHS, shuffles)
+    found = ours(model, ids, EPOCHS)
+    assert len(found) == len(expected) == EPOCHS * chunks
+    assert [row.loss for row in found] == pytest.approx(expected, rel=1e-5)
+    # Ours are of the summed gradient, as clipping was meant; it comes into play in neither.
+    assert [row.gradient_norm for row in found] == pytest.approx(book.norms, rel=0.02)
+    assert max(book.norms) < 4.5
+
+
+def test_it_has_the_books_sizes():
+    model, train = SETTINGS.model, SETTINGS.train
+    assert (SETTINGS.batching.recipe, SETTINGS.batching.batch_size, SETTINGS.batching.sequence_length) == ("cookbook", 100, 50)
+    assert (model.embedding_size, model.hidden_size, model.layers) == (128, 128, 1)
+    assert (model.initializer, model.initializer_scale, model.unigram_bias) == ("normal", 1.0, False)
+    assert regularization(SETTINGS) == NOTHING
+    assert (train.epochs, train.optimizer, train.learning_rate, train.clip_norm) == (10, "adam", 0.001, 4.5)

@@ -1,0 +1,256 @@
+import functools
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from conftest import TINY_VOCABULARY, make_tiny_model
+from lstm_lm.export.saved_model import Generator, TextModel, load_weights, save_weights, sentence_ends, write_words
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from plain import PlainModel, beam_search, log_softmax
+
+ALONE = """
+import json, sys
+import tensorflow as tf
+
+assert not any(name.startswith("lstm_lm") for name in sys.modules)
+model = tf.saved_model.load(sys.argv[1])
+state = model.signatures["initial_state"](batch=tf.constant(2))["state"]
+scored = model.signatures["score"](ids=tf.constant([[1, 2, 3], [4, 5, 6]]), targets=tf.constant([[2, 3, 4], [5, 6, 7]]), state=state)
+state = model.signatures["initial_state"](batch=tf.constant(1))["state"]
+stepped = model.signatures["step"](ids=tf.constant([[3]]), state=state)
+def generate(seed):
+    settings = dict(max_words=8, temperature=1.0, top_k=0, top_p=1.0, seed=seed, min_p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
+    settings |= dict(stop_at_sentence_end=False, samples=1, beam_width=1)
+    scalars = {name: tf.constant(value) for name, value in settings.items()}
+    answer = model.signatures["generate"](prompts=tf.constant(["Thou art", "to be, or"]), **scalars)
+    return [text.decode() for text in answer["texts"].numpy()]
+assert generate(1) == generate(1) != generate(2)
+print(json.dumps({
+    "nats": scored["nats"].numpy().tolist(),
+    "state": scored["state"].shape.as_list(),
+    "sum": float(tf.reduce_sum(stepped["probabilities"])),
+    "shape": stepped["probabilities"].shape.as_list(),
+    "texts": generate(1),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def tiny_text_model(tmp_path_factory):
+    """As everywhere, but the models of one shape are the same one, which is traced once."""
+    words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    return functools.cache(lambda **shape: TextModel(make_tiny_model(**shape), Tokenizer(True, "-'"), words))
+
+
+@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
+def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
+    made = tiny_text_model(**shape)
+    made.save(tmp_path / "elsewhere/saved_model")
+    moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
+    words = Path(made.text.vocabulary_file.asset_path.numpy().decode())
+    away = words.rename(words.with_suffix(".away"))  # it carries its own
+    try:
+        command = [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=moved, check=False)
+    finally:
+        away.rename(words)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    plain = PlainModel.of(made.model)
+    for row, (ids, targets) in enumerate((([1, 2, 3], [2, 3, 4]), ([4, 5, 6], [5, 6, 7]))):
+        state = plain.initial_state(1)
+        for t in range(3):
+            logits, state = plain.step(np.array(ids[t : t + 1]), state)
+            assert found["nats"][row][t] == pytest.approx(-log_softmax(logits)[0, targets[t]], rel=1e-4)
+    assert found["state"] == [shape.get("layers", 1), 2, 2, 7]
+    assert found["shape"] == [1, 12]
+    assert found["sum"] == pytest.approx(1)
+    assert found["texts"][0].startswith("Thou art ")
+    assert len(found["texts"][0].split()) == 10
+
+
+@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
+def test_a_savedmodel_holds_each_variable_once(tiny_text_model, tmp_path, shape):
+    made = tiny_text_model(**shape)
+    made.save(tmp_path / "saved_model")
+    reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
+    stored = [tuple(dims) for name, dims in reader.get_variable_to_shape_map().items() if not name.startswith("_CHECKPOINTABLE")]
+    assert sorted(stored) == sorted(tuple(variable.shape) for variable in made.model.variables)
+    assert [path.name for path in (tmp_path / "saved_model/assets").iterdir()] == ["vocabulary.txt"]
+
+
+def test_step_gives_the_probabilities_of_score(tiny_text_model):
+    made = tiny_text_model(layers=2)
+    ids = [3, 1, 4, 1, 5]
+    state = made.initial_state(tf.constant(1))["state"]
+    scored = made.score(tf.constant([ids[:-1]]), tf.constant([ids[1:]]), state)
+    for t in range(4):
+        stepped = made.step(tf.constant([[ids[t]]]), state)
+        state = stepped["state"]
+        assert -np.log(stepped["probabilities"][0, ids[t + 1]]) == pytest.approx(float(scored["nats"][0, t]), rel=1e-5)
+    np.testing.assert_allclose(state, scored["state"], rtol=1e-5, atol=1e-7)
+
+
+def test_texts_keep_the_prompt_and_unknown_words_are_no_error(shared_text_model):
+    write = Generator(shared_text_model)
+    prompts = ["Thou art", "  Zounds! ", "no such words", "THOU   ART", "don\u2019t", ""]
+    texts = write(prompts, 5)
+    for prompt, text in zip(prompts, texts, strict=True):
+        assert text.startswith(prompt.strip())
+        assert len(text.split()) == len(prompt.split()) + 5
+        assert "<unk>" not in text.removeprefix(prompt)
+    assert texts[0].split()[2:] == texts[3].split()[2:]  # case and spaces change nothing
+    assert write(["Thou art"], 0) == ["Thou art"]
+    assert write([], 5) == []
+
+
+def test_rows_do_not_depend_on_each_other_and_do_not_echo(shared_text_model):
+    write = Generator(shared_text_model)
+    prompts = ["thou art", "to be or not", "king", "and the"]
+    together = write(prompts, 30, temperature=1.0, seed=5)
+    assert together == [write([prompt], 30, temperature=1.0, seed=5)[0] for prompt in prompts]
+    endings = {tuple(text.split()[-25:]) for text in together}
+    assert len(endings) == len(prompts)
+
+
+@pytest.fixture
+def with_ends(tiny_model, tmp_path):
+    """A TextModel with words that end a sentence: two of them, `.` and `<eos>`, in place of two others."""
+
+    def make(**shape):
+        words = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
+        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(words, tmp_path / "vocabulary.txt"))
+
+    return make
+
+
+@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
+def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(with_ends, tmp_path, shape):
+    with_ends(**shape).save(tmp_path / "saved_model")
+    model = tf.saved_model.load(str(tmp_path / "saved_model"))
+    prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
+    for options in ((0.0, 1.0, 0, False), (0.05, 1.3, 2, False), (0.0, 1.0, 0, True)):
+        settings = {"temperature": 1.0, "top_k": 0, "top_p": 0.8, "seed": 3}
+        settings |= dict(zip(("min_p", "repetition_penalty", "no_repeat_ngram", "stop_at_sentence_end"), options, strict=True))
+        settings = {name: tf.constant(value) for name, value in settings.items()}
+        whole = model.signatures["generate"](
+            prompts=prompts, max_words=tf.constant(12), samples=samples, beam_width=tf.constant(1), **settings
+        )["texts"].numpy()
+        now = model.signatures["prime"](prompts=prompts, samples=samples)
+        texts, keys, position = [text.decode() for text in prompts.numpy() for _ in range(2)], now["keys"], 0
+        for words in (1, 4, 7):
+            going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+            now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
+            texts = [f"{text}{more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
+            position += words
+        assert texts == [text.decode() for text in whole], options
+
+
+def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(shared_text_model):
+    write = Generator(shared_text_model)
+    prompts = ["thou art", "to be or not", "king"]
+    few, many = (write(prompts, 25, temperature=1.0, seed=5, samples=samples) for samples in (3, 10))
+    assert [many[i * 10 : i * 10 + 3] for i in range(3)] == [few[i * 3 : i * 3 + 3] for i in range(3)]
+    assert few[::3] == write(prompts, 25, temperature=1.0, seed=5)
+    assert len({text.partition(" ")[2] for text in many}) == 30
+    assert few[3:6] == write(["to be or not"], 25, temperature=1.0, seed=5, samples=3)
+    assert write(prompts, 0, samples=2) == [prompt for prompt in prompts for _ in range(2)]
+    assert write([], 5, samples=2) == []
+
+
+def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_model):
+    """What each of them does is tested with the functions themselves; here, that it does so through the signature."""
+    write = Generator(shared_text_model)
+
+    def words(**settings):
+        return write(["thou art thou king"], 30, **settings)[0].split()
+
+    def repeated(words, size):
+        grams = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
+        return len(grams) - len(set(grams))
+
+    assert repeated(words(temperature=1.0), 2) > 0
+    assert repeated(words(temperature=1.0, no_repeat_ngram=2), 2) == 0
+    assert repeated(words(no_repeat_ngram=3), 3) == 0
+    assert len(set(words(repetition_penalty=10.0))) > len(set(words()))
+    assert words(temperature=1.0, min_p=1.0) == words()
+    assert words(temperature=1.0, min_p=0.7) not in (words(), words(temperature=1.0))
+    assert words(temperature=1.0, stop_at_sentence_end=True) == words(temperature=1.0)  # there is no end among the words
+
+
+def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(shared_text_model):
+    write, model = Generator(shared_text_model), PlainModel.of(shared_text_model.model)
+    prompts = ["thou art", "king and the king"]
+    texts = write(prompts, 6, beam_width=4, samples=3)
+    assert texts[::3] == write(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is drawn
+    for i, prompt in enumerate(prompts):
+        ids = [TINY_VOCABULARY.index(word) for word in prompt.split()]
+        expected = beam_search(model, ids, 6, 4)[:3]
+        assert texts[i * 3 : i * 3 + 3] == [" ".join([prompt, *(TINY_VOCABULARY[word] for word in words)]) for _, words in expected]
+    assert write(prompts, 6, temperature=0.0, beam_width=1) == write(prompts, 6)
+    assert len(write(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
+
+
+def test_a_text_ends_with_its_first_sentence(with_ends):
+    made = with_ends()
+    write, prompts = Generator(made), ["thou art .", "king"]
+    long, short = (write(prompts, 60, 1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
+    for i, (whole, text) in enumerate(zip(long, short, strict=True)):
+        prompt = prompts[i // 4]
+        words = whole.removeprefix(prompt).split()
+        end = next(i for i, word in enumerate(words) if word in (".", "<eos>"))
+        assert text == " ".join([prompt, *words[: end + 1]])
+    names = [name.decode() for name in made.text.word_of.lookup(tf.range(12, dtype=tf.int64)).numpy()]
+    for prompt, text in zip(prompts, write(prompts, 9, beam_width=3, stop_at_sentence_end=True), strict=True):
+        ids = [names.index(word) if word in names else 0 for word in prompt.replace(" .", "").split()]
+        _, best = beam_search(PlainModel.of(made.model), ids, 9, 3, ends=made.ends)[0]
+        assert text == " ".join([prompt, *(names[i] for i in best)])
+
+
+def test_the_ends_of_sentences_are_those_that_the_vocabulary_has():
+    assert sentence_ends(["<unk>", "a", ".", "?", "..", "<eos>"]) == [2, 3, 5]
+    assert sentence_ends(TINY_VOCABULARY) == []
+
+
+def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(tiny_text_model):
+    made = tiny_text_model()
+    write = Generator(made)
+    words = write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7)
+    assert (words.shape, words.dtype) == ((4, 30), np.int32)
+    assert words.min() > 0
+    assert (words[0] != words[1]).any()  # from the same word, but not the same text
+    np.testing.assert_array_equal(words, write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7))
+    # Greedy, it is what `generate` writes after the word.
+    greedy = write.words(np.array([3, 5]), 9, 0.0, 7)
+    for prompt, row in zip(("king", "art"), greedy, strict=True):
+        assert write([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
+
+
+def test_bytes_that_are_not_utf_8_are_no_error(shared_text_model):
+    scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1, 0.0, 1.0, 0, False, 1, 1)]
+    texts = shared_text_model.generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
+    assert len(texts.numpy()[0].split()) == 6
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {},
+        {"projection_size": None, "tie_weights": False, "layers": 2},
+        {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)},
+    ],
+)
+def test_saved_weights_are_loaded_with_nothing_else(tiny_model, tmp_path, shape):
+    model = tiny_model(**shape)
+    save_weights(model, tmp_path, {"precision": "bfloat16"})
+    again = load_weights(tmp_path)
+    assert again.shape == model.shape
+    assert list(again.weights) == list(model.weights)
+    ids = tf.constant([[1, 2, 3]])
+    np.testing.assert_array_equal(again(ids, again.initial_state(1))[0], model(ids, model.initial_state(1))[0])
+    assert json.loads((tmp_path / "config.json").read_text())["precision"] == "bfloat16"

@@ -1,0 +1,51 @@
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from lstm_lm.io import folders
+
+
+def write(folder, text):
+    with folders.replaced(folder) as new:
+        (new / "a.txt").write_text(text)
+
+
+def test_a_folder_is_replaced_as_a_whole(tmp_path):
+    write(tmp_path / "data/raw", "old")
+    (tmp_path / "data/raw/b.txt").write_text("more")
+    write(tmp_path / "data/raw", "new")
+    assert [path.name for path in (tmp_path / "data/raw").iterdir()] == ["a.txt"]
+    assert (tmp_path / "data/raw/a.txt").read_text() == "new"
+    assert (tmp_path / "data/raw").stat().st_mode & 0o777 == 0o755
+    assert [path.name for path in (tmp_path / "data").iterdir()] == ["raw"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_an_error_leaves_the_old_one(tmp_path, error):
+    write(tmp_path / "raw", "old")
+    with pytest.raises(error), folders.replaced(tmp_path / "raw") as new:
+        (new / "a.txt").write_text("half")
+        raise error
+    assert (tmp_path / "raw/a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
+
+
+def test_what_a_killed_process_left_goes_and_what_another_is_making_stays(tmp_path):
+    code = (
+        "import os, signal, sys; from lstm_lm.io import folders\n"
+        "with folders.replaced(sys.argv[1]):\n"
+        "    print('there', flush=True)\n"
+        "    signal.pause()"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "raw"]
+    with subprocess.Popen(command, cwd="src", stdout=subprocess.PIPE, text=True) as other:
+        assert other.stdout.readline() == "there\n"
+        write(tmp_path / "raw", "new")
+        assert len(list(tmp_path.glob(".raw-*"))) == 1  # in use
+        os.kill(other.pid, signal.SIGKILL)
+    assert len(list(tmp_path.glob(".raw-*"))) == 1
+    write(tmp_path / "raw", "newer")
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]

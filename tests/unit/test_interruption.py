@@ -1,0 +1,63 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from conftest import PROJECT, environment
+from lstm_lm.io.interruption import Interruption
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_is_noted_and_a_second_one_ends_at_once(number, code):
+    before = signal.signal(number, signal.default_int_handler)
+    try:
+        with Interruption() as interruption:
+            assert interruption.reason is None
+            os.kill(os.getpid(), number)
+            assert (interruption.reason, interruption.code) == ("stopped", code)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), number)
+        assert signal.getsignal(number) == signal.default_int_handler
+    finally:
+        signal.signal(number, before)
+
+
+def test_a_signal_that_is_ignored_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interruption() as interruption:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert interruption.reason is None
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("shell", [False, True])
+def test_it_is_noticed_when_dvc_is_gone(tmp_path, shell):
+    stage = tmp_path / "stage.py"
+    stage.write_text(
+        f"import sys, time; sys.path.insert(0, {str(PROJECT / 'src')!r})\n"
+        "from lstm_lm.io.interruption import Interruption\n"
+        "with Interruption() as interruption:\n"
+        "    print('entered', flush=True)\n"
+        "    for _ in range(200):\n"
+        "        time.sleep(0.05)\n"
+        "        if interruption.reason: print(interruption.reason, flush=True); break\n"
+    )
+    command = f"{sys.executable} {stage}" + ("; true" if shell else "")
+    dvc = tmp_path / "dvc"
+    dvc.write_text(f"import subprocess; subprocess.run({command!r}, shell=True)\n")
+    process = subprocess.Popen(
+        [sys.executable, str(dvc)], env=environment(DVC_STAGE="train"), stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout.readline() == "entered\n"
+        time.sleep(0.2)
+        process.kill()
+        assert process.stdout.readline() == "dvc is gone\n"
+    finally:
+        os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
+        process.communicate(timeout=20)

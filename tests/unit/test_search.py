@@ -1,0 +1,246 @@
+"""The search file, pruning and the study; and a real search on a small project."""
+
+import re
+import signal
+import sys
+
+import numpy as np
+import optuna
+import pytest
+
+from conftest import PROJECT, change_params, client, copy_project, run, start, write_corpus
+from kill_and_resume import SMALL
+from lstm_lm.config import params
+from lstm_lm.data import dataset, windows
+from lstm_lm.data.dataset import Batches
+from lstm_lm.errors import UserError
+from lstm_lm.events import Row
+from lstm_lm.experiments import search
+from lstm_lm.experiments.search import Pruned, Pruning
+
+HEAD = "seed: 1\ntrials: 4\nreports: 4\nstartup_trials: 1\ncommon: {train.epochs: 2}\nspace:\n"
+VALUES = params.read(PROJECT / "params.yaml")
+
+
+def space(tmp_path, entries, head=HEAD):
+    path = tmp_path / "search.yaml"
+    path.write_text(head + "".join(f"  {entry}\n" for entry in entries))
+    return search.load(path, VALUES)
+
+
+LOW_HIGH = "train.learning_rate: {low: 0.001, high: 0.02, log: true}"
+
+
+def test_the_search_file_that_comes_with_the_project_is_sound():
+    found = search.load(PROJECT / "search.yaml", VALUES)
+    assert found.parameters and found.trials >= 10
+    assert found.as_they_stand(VALUES)  # params.yaml itself is the first trial
+
+
+@pytest.mark.parametrize(
+    "entry, line",
+    [
+        ("train.learningrate: {low: 1, high: 2}", "train.learningrate: unknown parameter; did you mean train.learning_rate?"),
+        ("vocab.min_count: {low: 1, high: 9}", "vocab.min_count: cannot be searched: another text or vocabulary makes another perplexity"),
+        ("tracking.uri: {choices: [a]}", "tracking.uri: cannot be searched: it does not change what is trained"),
+        ("train.seed: {low: 1, high: 9}", "train.seed: cannot be searched: a lucky seed is no better recipe"),
+        ("train.epochs: {low: 1, high: 9}", "train.epochs: stands in both common and space"),
+        ("train.learning_rate: 0.1", "train.learning_rate = 0.1: must be {choices"),
+        ("train.learning_rate: {low: 0.1}", r'train.learning_rate = {"low": 0.1}: must be {choices'),
+        ("train.learning_rate: {low: 0.1, high: 0.01}", "low = 0.1: must be below high = 0.01"),
+        ("train.learning_rate: {low: null, high: 0.01}", "low, high and step must be numbers"),
+        ("train.learning_rate: {low: 0, high: 0.01, log: true}", "log: true needs a low above 0"),
+        ("train.learning_rate: {low: 0.1, high: 0.2, step: 1}", "step = 1: must be above 0 and at most"),
+        ("model.hidden_size: {low: 1.5, high: 9}", "low, high and step must be whole numbers"),
+        ("train.optimizer: {low: 1, high: 9}", "train.optimizer: is no number: give it choices"),
+        ("model.hidden_size: {choices: []}", "must be a list of numbers, words"),
+        ("model.hidden_size: {choices: [16, -1]}", "hidden_size = -1: must be greater than or equal to 1"),
+        ("model.projection_size: {same_as: model.layers}", "model.layers: must be another parameter of the space"),
+        ("model.embedding_size: {choices: [16]}", "tie_weights needs an output as wide as the embedding"),
+    ],
+)
+def test_a_mistake_is_one_line(tmp_path, entry, line):
+    with pytest.raises(UserError) as error:
+        space(tmp_path, [LOW_HIGH, entry] if "learning_rate:" not in entry else [entry])
+    assert line in str(error.value) and "\n" not in str(error.value)
+
+
+def test_a_mistake_in_the_head_is_one_line(tmp_path):
+    for head, line in (
+        (HEAD.replace("seed", "sede"), "sede: unknown key"),
+        (HEAD.replace("4", "0", 1), "trials: must be a whole number from 1"),
+    ):
+        with pytest.raises(UserError, match=line):
+            space(tmp_path, [LOW_HIGH], head)
+
+
+def test_proposals_lie_in_the_space_and_do_not_depend_on_the_process(tmp_path):
+    entries = [LOW_HIGH, "model.layers: {low: 1, high: 3}", "model.embedding_size: {choices: [16, 32]}"]
+    found = space(tmp_path, [*entries, "model.projection_size: {same_as: model.embedding_size}"])
+
+    def proposals(folder, sessions):
+        seen = []
+        for count in sessions:
+            study = search.open_study(folder, "key", found)  # as another process does
+            for _ in range(count):
+                trial = search.ask(study, found)
+                values = found.values(trial)
+                seen.append(values)
+                study.tell(trial, values["train.learning_rate"])
+        return seen
+
+    seen = proposals(tmp_path / "a", [6])
+    assert seen == proposals(tmp_path / "b", [2, 3, 1])
+    assert len({values["train.learning_rate"] for values in seen}) > 3
+    for values in seen:
+        assert 0.001 <= values["train.learning_rate"] <= 0.02
+        assert values["model.layers"] in (1, 2, 3)
+        assert values["model.projection_size"] == values["model.embedding_size"]
+
+
+def row(step, loss):
+    return Row(step, step, 1, 1.0, 0.1, 1.0, 1.0, loss, None if loss is None else float(np.exp(loss)))
+
+
+def train_through(study, found, losses, total=100):
+    """One trial that reports these losses at equal shares of a training: how it ended."""
+    trial = search.ask(study, found)
+    pruning = Pruning(trial, 4)
+    pruning.started(total, 2)
+    try:
+        for i, loss in enumerate(losses):
+            pruning.row(row(total * i // 4 + 1, None))
+            pruning.row(row(total * (i + 1) // 4, loss))
+    except Pruned:
+        study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+        return "pruned"
+    study.tell(trial, losses[-1])
+    return "complete"
+
+
+def test_what_is_worse_than_the_median_at_the_same_share_is_pruned(tmp_path):
+    found = space(tmp_path, [LOW_HIGH])
+    study = search.open_study(tmp_path / "s", "key", found)
+    assert train_through(study, found, [9, 9, 9, 9]) == "complete"  # the first: nothing to hold it against
+    assert train_through(study, found, [5, 4, 3, 2], total=8) == "complete"
+    assert train_through(study, found, [6, 3, 2, 1]) == "complete"  # medians are 7, 6.5, ... until here
+    assert train_through(study, found, [6.5, 3, 2, 1]) == "pruned"  # 6 is the median of 9, 5, 6
+    assert [trial.number for trial in search.complete(study)] == [2, 1, 0]
+
+
+def test_a_trial_that_was_cut_short_does_not_count_and_is_tried_again_first(tmp_path):
+    found = space(tmp_path, [LOW_HIGH])
+    study = search.open_study(tmp_path / "s", "key", found)
+    values = found.values(search.ask(study, found))  # and the process is killed
+    study = search.open_study(tmp_path / "s", "key", found)
+    assert search.ended(study) == []
+    assert found.values(search.ask(study, found)) == values
+
+
+def test_the_study_is_another_one_if_anything_else_is(tmp_path):
+    found = space(tmp_path, [LOW_HIGH])
+    key = search.key_of(found, VALUES, {"a": "1"})
+    assert key == search.key_of(found, params.changed(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
+    others = [
+        search.key_of(found, VALUES, {"a": "2"}),
+        search.key_of(found, params.changed(VALUES, {"model.layers": 2}), {"a": "1"}),
+        search.key_of(space(tmp_path, ["train.learning_rate: {low: 0.001, high: 0.03, log: true}"]), VALUES, {"a": "1"}),
+    ]
+    assert len({key, *others}) == 4
+
+
+def test_params_as_they_stand_are_the_first_trial_if_they_are_inside(tmp_path):
+    inside = space(tmp_path, [LOW_HIGH, "model.projection_size: {choices: [160]}", "train.clip_norm: {low: 0.5, high: 2, step: 0.25}"])
+    assert inside.as_they_stand(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 160, "train.clip_norm": 1.0}
+    assert space(tmp_path, ["train.clip_norm: {low: 0.5, high: 2, step: 0.3}"]).as_they_stand(VALUES) is None
+    assert space(tmp_path, ["train.learning_rate: {low: 0.01, high: 0.02}"]).as_they_stand(VALUES) is None
+
+
+def test_a_preset_has_what_differs_and_can_be_run(tmp_path):
+    changes = {
+        "train.learning_rate": 0.003,
+        "train.epochs": VALUES["train"]["epochs"],
+        "model.projection_size": None,
+        "model.tie_weights": False,
+    }
+    written = search.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
+    assert params.preset("searched", tmp_path) == written == {key: changes[key] for key in changes if key != "train.epochs"}
+    assert (tmp_path / "searched.yaml").read_text().startswith("# found\n# so\n")
+    params.check(params.changed(VALUES, written))
+    assert search.write_preset(tmp_path / "none.yaml", {"train.learning_rate": 0.008}, VALUES, []) == {}
+    assert not (tmp_path / "none.yaml").exists()
+
+
+def test_validations_are_spread_over_a_training():
+    train = params.load(PROJECT / "params.yaml").train.model_copy(update={"epochs": 2, "short_windows": 0.0})
+    batches = Batches("stream", 2, 5, 9, {}, "", np.zeros([2, 101], np.int32), {}, {})
+    assert search.validate_every(train, batches, 8) == 5  # of 2 x 20 steps
+    assert search.validate_every(train, batches, 2) is None
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    folder = copy_project(tmp_path_factory.mktemp("search"))
+    write_corpus(folder / "data/own")
+    change_params(folder, {**SMALL, "model.hidden_size": 32, "train.epochs": 1})
+    (folder / "search.yaml").write_text(
+        "seed: 1\ntrials: 3\nreports: 2\nstartup_trials: 1\ncommon: {train.epochs: 1, train.schedule: constant}\nspace:\n"
+        "  train.learning_rate: {choices: [0.008, 1.0e-7, 900.0]}\n  batching.batch_size: {choices: [4, 8]}\n"
+    )
+    return folder
+
+
+COMMAND = ["python", "src/search.py"]
+
+
+@pytest.mark.slow
+def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
+    with start([sys.executable, *COMMAND[1:]], project) as process:
+        for line in process.stdout:
+            if line.startswith("trial 1"):
+                process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    printed = run(COMMAND, project).stdout
+    assert "going on with this search: 1 of 3 trials are there" in printed
+    assert re.search(r"^3 trials: ", printed, re.MULTILINE)
+
+    store = client(project)
+    found = store.search_runs([store.get_experiment_by_name("lstm_lm-search").experiment_id])
+    [above] = [each for each in found if "mlflow.parentRunId" not in each.data.tags]
+    below = sorted((each for each in found if each is not above), key=lambda each: int(each.info.run_name.split()[1]))
+    assert all(each.data.tags["mlflow.parentRunId"] == above.info.run_id for each in below)
+    states = [each.data.tags["lstm_lm.trial"] for each in below]
+    assert states[:2] == ["complete", "stopped"] and len(states) == 4
+    assert set(states[2:]) <= {"complete", "pruned", "diverged"}
+    assert below[0].data.params["train.learning_rate"] == "0.008"  # params.yaml as it stands
+    assert below[1].data.params["train.learning_rate"] == below[2].data.params["train.learning_rate"]
+    curve = store.get_metric_history(below[0].info.run_id, "validation/perplexity")
+    assert len(curve) >= 2
+    assert above.info.status == "FINISHED"
+    bests = [each.data.metrics["validation/best_perplexity"] for each in below if each.data.tags["lstm_lm.trial"] == "complete"]
+    assert above.data.metrics["validation/best_perplexity"] == min(bests)
+    assert bests[0] == pytest.approx(min(point.value for point in curve))
+    assert "trials.json" in {item.path for item in store.list_artifacts(above.info.run_id)}
+    assert float(above.data.tags["best.train.learning_rate"]) == 0.008
+    if above.data.tags["best.batching.batch_size"] == "8":  # else params.yaml as it stands is the best: nothing is written
+        changes = params.preset("searched", project / "presets")
+        assert changes == {"batching.batch_size": 8}
+        params.check(params.changed(params.read(project / "params.yaml"), changes))
+
+
+@pytest.mark.slow
+def test_another_cut_is_that_of_the_stage(project, tmp_path):
+    run(["python", "-m", "dvc", "repro", "batching"], project)
+    batches = dataset.load(project / "data/batches")
+    settings = params.load(project / "params.yaml").batching
+    assert search.cut(batches, settings, tmp_path).train is batches.train
+    for changes in ({"batch_size": 8}, {"recipe": "cookbook", "sequence_length": 5}):
+        wanted = settings.model_copy(update=changes)
+        found = search.cut(batches, wanted, tmp_path, project / "data/vocab")
+        change_params(project, {f"batching.{key}": value for key, value in wanted.model_dump().items()})
+        run(["python", "src/batching.py"], project)
+        made = dataset.load(project / "data/batches")
+        np.testing.assert_array_equal(found.train, made.train)
+        assert (found.recipe, found.batch_size, found.sequence_length) == (made.recipe, made.batch_size, made.sequence_length)
+        assert windows.steps_per_epoch(found.train, found.recipe, found.sequence_length) > 0
+        assert isinstance(found.train, np.memmap)

@@ -1,0 +1,547 @@
+import functools
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from conftest import PROJECT, make_tiny_model
+from lstm_lm.config import params
+from lstm_lm.data import windows
+from lstm_lm.data.dataset import Batches
+from lstm_lm.events import Observer
+from lstm_lm.model.dropout import Regularization
+from lstm_lm.training.trainer import Diverged, Stopped, Trainer
+from plain import PlainModel, held_out
+
+WORDS, CYCLE = 12, 5
+DEFAULT = params.load(PROJECT / "params.yaml").train
+NONE = Regularization()
+SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
+# Of params.Train: what no graph depends on.
+OUTSIDE = {
+    *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
+    *("status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts", "checkpoint_seconds", "precision"),
+}
+
+
+class Recorder(Observer):
+    def __init__(self):
+        self.rows, self.told = [], []
+
+    def row(self, row):
+        self.rows.append(row)
+
+    def samples(self, samples):
+        self.told.append(samples)
+
+
+def batches(recipe="stream", held_out_shift=1):
+    """A text that repeats 1 2 3 4 5: easy to learn. The held-out text may count in other steps, which cannot be learnt."""
+    text = np.arange(600, dtype=np.int32) % CYCLE + 1
+    train = windows.stream(text, 4) if recipe == "stream" else windows.cookbook(text, 4, 5)
+    held = (np.arange(60, dtype=np.int32) * held_out_shift) % CYCLE + 1
+    about, ids = held_out(["text"], [list("x" * 60)], [held])
+    return Batches(recipe, 4, 5, WORDS, {}, "", train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
+
+
+def settings(**changes):
+    quick = {
+        "state_reset": 0.0,
+        "epochs": 4,
+        "learning_rate": 0.02,
+        "warmup_steps": 5,
+        "status_every": 10,
+        "sample_every": 25,
+        "patience": None,
+        "prime_texts": ["x"],
+    }
+    return DEFAULT.model_copy(update={**quick, **changes})
+
+
+@functools.cache
+def only_model(**shape):
+    model = make_tiny_model(scale=0.1, **shape)
+    return model, {name: variable.numpy() for name, variable in model.weights.items()}
+
+
+def new_model(**shape):
+    """The one model of its shape, with its initial weights again."""
+    model, initial = only_model(**shape)
+    for name, variable in model.weights.items():
+        variable.assign(initial[name])
+    return model
+
+
+@functools.cache
+def only_graphs(model, size, regularization, precision, in_graph, kind):
+    return {}
+
+
+def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=Trainer, **more):
+    """A Trainer, with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
+    data, chosen = data or batches(), chosen or settings()
+    trainer = kind(model, data, chosen, regularization, precision, **more)
+    size = data.batch_size, data.sequence_length, data.vocabulary_size
+    graphs = only_graphs(model, size, regularization, precision, chosen.model_dump_json(exclude=OUTSIDE), kind)
+    for name in ("optimizer", "averages", "train_step", "train_steps", "train_short_steps", "_score"):
+        setattr(trainer, name, graphs.setdefault(name, getattr(trainer, name)))
+    for moment in (*trainer.optimizer.m, *trainer.optimizer.v):
+        moment.assign(tf.zeros_like(moment))
+    for average, variable in zip(trainer.averages, model.weights.values() if trainer.averages else (), strict=True):
+        average.assign(variable)
+    return trainer
+
+
+def train(model, data=None, chosen=None, **more):
+    recorder = Recorder()
+    return make(model, data, chosen, observers=[recorder], **more).run(), recorder
+
+
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "float32"), ("cookbook", "bfloat16")])
+def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
+    _, recorder = train(new_model(), batches(recipe), settings(epochs=15), precision=precision)
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    assert recorder.rows[0].loss > 1.0
+    assert losses[-1] < 0.3
+    assert len(losses) == 15
+
+
+def test_a_seed_makes_two_runs_equal_and_another_one_does_not():
+    def weights(seed):
+        model = new_model()
+        train(model, chosen=settings(seed=seed), regularization=SOME)
+        return {name: variable.numpy() for name, variable in model.weights.items()}
+
+    first, second, other = weights(1), weights(1), weights(2)
+    assert all((first[name] == second[name]).all() for name in first)
+    assert any((first[name] != other[name]).any() for name in first)
+
+
+def test_rows_come_at_every_status_and_epoch_with_true_counts():
+    result, recorder = train(new_model(), chosen=settings(epochs=2))
+    assert result.steps == 58  # (150 - 1) // 5 windows, twice
+    assert [row.step for row in recorder.rows] == [10, 20, 29, 30, 40, 50, 58]
+    assert [row.words_seen for row in recorder.rows] == [row.step * 20 for row in recorder.rows]
+    assert [row.epoch for row in recorder.rows] == [1, 1, 1, 2, 2, 2, 2]
+    assert [row.step for row in recorder.rows if row.validation_loss] == [29, 58]
+    assert all(row.words_per_second > 0 and row.gradient_norm > 0 for row in recorder.rows)
+    assert recorder.rows[2].validation_perplexity == pytest.approx(np.exp(recorder.rows[2].validation_loss))
+
+
+def test_the_best_weights_are_kept_and_patience_ends_the_training():
+    # The held-out text goes in steps of 2: the better the training text is learnt, the worse it fits.
+    model = new_model()
+    result, recorder = train(model, batches(held_out_shift=2), settings(epochs=30, patience=3))
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    best = int(np.argmin(losses))
+    assert result.stopped_early
+    assert len(losses) == best + 1 + 3 < 30
+    assert (result.best_epoch, result.best_validation_loss) == (best + 1, losses[best])
+    # The model itself is the best one again.
+    again = make(model, batches(held_out_shift=2)).validation_loss()
+    assert again == pytest.approx(losses[best], rel=1e-6)
+
+
+def test_validation_within_an_epoch_keeps_the_best_weights_too():
+    model, data = new_model(), batches(held_out_shift=2)
+    result, recorder = train(model, data, settings(epochs=3, validate_every=4))
+    validated = {row.step: row.validation_loss for row in recorder.rows if row.validation_loss}
+    assert list(validated) == sorted({*range(4, 88, 4), 29, 58, 87})
+    assert [row.step for row in recorder.rows] == sorted({*validated, *range(10, 88, 10)})
+    best = min(validated, key=validated.get)
+    assert best % 29  # not at an epoch's end
+    assert (result.best_step, result.best_validation_loss) == (best, validated[best])
+    assert make(model, data).validation_loss() == pytest.approx(validated[best], rel=1e-6)
+
+
+def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own():
+    chosen = settings(epochs=1, schedule="constant")
+    model, steps = new_model(), []
+
+    class Weights(Observer):
+        def stepped(self, step):
+            steps.append({name: variable.numpy() for name, variable in model.weights.items()})
+
+    initial = {name: variable.numpy() for name, variable in model.weights.items()}
+    make(model, chosen=chosen, observers=[Weights()], steps_per_call=1).run()
+    make(new_model(), chosen=chosen.model_copy(update={"ema_decay": 0.8})).run()
+    for name, expected in initial.items():
+        expected = expected.astype(np.float64)  # noqa: PLW2901
+        for step, weights in enumerate(steps, 1):
+            decay = min(0.8, (1 + step) / (10 + step))
+            expected = decay * expected + (1 - decay) * weights[name]  # noqa: PLW2901
+        np.testing.assert_allclose(model.weights[name], expected, rtol=1e-3, atol=1e-5)
+        assert (model.weights[name].numpy() != steps[-1][name]).any()
+
+
+def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
+    chosen = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
+    trainer = make(new_model(), chosen=chosen, observers=[recorder := Recorder()])
+    rates = {}
+
+    def spy(real):
+        def call(ids, targets, state, first, given):
+            rates.setdefault(ids.shape[2], set()).update(np.asarray(given).tolist())
+            return real(ids, targets, state, first, given)
+
+        return call
+
+    trainer.train_steps, trainer.train_short_steps = spy(trainer.train_steps), spy(trainer.train_short_steps)
+    result = trainer.run()
+    assert {length: sorted(of_it) for length, of_it in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
+    lengths = [ids.shape[1] for number in (1, 2) for ids, _ in windows.epoch(batches().train, "stream", 5, 1, number, 0.4)]
+    assert result.steps == len(lengths)
+    assert [row.words_seen for row in recorder.rows] == (4 * np.cumsum(lengths)).tolist()
+
+
+def test_samples_are_greedy_and_sampled_for_each_prime_text():
+    asked = []
+
+    def write(prompts, words, temperature, seed):
+        asked.append((words, temperature, seed))
+        return [f"{prompt} {temperature}" for prompt in prompts]
+
+    result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
+    assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
+    assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
+        ("a", 0.0, "a 0.0"),
+        ("b", 0.0, "b 0.0"),
+        ("a", 0.8, "a 0.8"),
+        ("b", 0.8, "b 0.8"),
+    ]
+    assert asked[0] == (10, 0.0, 1)
+    # Steps that fall on an epoch's end, and on the best weights, have their samples once.
+    result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), write=write)
+    assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})
+
+
+def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
+    model = new_model()
+    trainer = make(model, chosen=settings(epochs=2), steps_per_call=1)
+    real, states = trainer.train_steps, []
+
+    def spy(ids, targets, state, first, rates):
+        *told, after, taken = real(ids, targets, state, first, rates)
+        states.append((state.numpy(), after.numpy()))
+        return *told, after, taken
+
+    trainer.train_steps = spy
+    trainer.run()
+    for i, (before, _) in enumerate(states):
+        assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
+
+
+def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(state_reset=0.5), NONE, "float32")
+    seen, real = [], model.training_loss
+    model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
+    ids, targets = next(windows.stream_windows(batches().train, 5))
+    ones = tf.ones(model.initial_state(4).shape)
+    for step in range(1, 51):
+        trainer._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
+    kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
+    assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or nothing
+    assert set(np.unique(kept)) == {0, 1}
+    assert 0.4 < kept.mean() < 0.6
+    assert len(np.unique(kept, axis=0)) > 8  # rows are drawn apart
+
+
+def test_gradients_are_clipped_by_their_global_norm(tiny_model):
+    model = tiny_model(scale=0.1)
+    trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), NONE, "float32")
+    seen = []
+    trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
+    ids, targets = next(windows.stream_windows(batches().train, 5))
+    _, norm, sound, _ = trainer._train_step(
+        tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1)
+    )
+    assert sound
+    assert float(norm) > 1e-3
+    assert float(tf.linalg.global_norm(seen[0])) == pytest.approx(1e-3, rel=1e-4)
+
+
+class StopAfter:
+    """Asks to stop after some looks, one a call."""
+
+    def __init__(self, steps):
+        self.left = steps
+
+    @property
+    def reason(self):
+        self.left -= 1
+        return "stopped" if self.left < 0 else None
+
+
+class Kept:
+    """Checkpoints in memory, as JSON would bring them back."""
+
+    saved = None
+
+    def due(self):
+        return False
+
+    def save(self, arrays, facts):
+        self.saved = {name: np.array(value) for name, value in arrays.items()}, json.loads(json.dumps(facts))
+
+
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
+def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, precision):
+    def write(prompts, words, temperature, seed):
+        return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
+
+    def trainer(recorder, stop=None):
+        nonlocal model
+        model = new_model()
+        short = 0.3 if recipe == "stream" else 0.0
+        chosen = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short)
+        # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
+        more = {"write": write, "observers": [recorder], "checkpoints": Kept(), "interruption": stop, "steps_per_call": 1 if stop else None}
+        return make(model, batches(recipe), chosen, SOME, precision, **more)
+
+    model = None
+    whole = Recorder()
+    result = trainer(whole).run()
+    expected = {name: variable.numpy() for name, variable in model.weights.items()}
+    epoch = next(row.step for row in whole.rows if row.epoch == 2) - 1
+    # At the very end of an epoch, and twice, within the first and within a later one.
+    for stops in ([epoch], [7, epoch + 4]):
+        recorder, saved = Recorder(), None
+        for steps in stops:
+            part = trainer(recorder, StopAfter(steps - 1))
+            if saved:
+                part.restore(*saved)
+            with pytest.raises(Stopped) as stopped:
+                part.run()
+            saved = part.checkpoints.saved
+            assert stopped.value.step == saved[1]["step"]
+        assert saved[1]["step"] == sum(stops)
+        last = trainer(recorder)
+        last.restore(*saved)
+        again = last.run()
+        assert (again.steps, again.best_step, again.best_validation_loss) == (result.steps, result.best_step, result.best_validation_loss)
+        for name, variable in model.weights.items():
+            assert (variable.numpy() == expected[name]).all(), name
+        without_speed = [[replace(row, words_per_second=0) for row in rows] for rows in (recorder.rows, whole.rows)]
+        assert without_speed[0] == without_speed[1]
+        assert recorder.told == whole.told
+
+
+def test_what_was_told_before_is_handed_to_the_observers_again():
+    class Listener(Recorder):
+        def resumed(self, step, rows, samples):
+            self.before = step, rows, samples
+
+    first, listener = Recorder(), Listener()
+    part = make(new_model(), observers=[first], checkpoints=Kept(), interruption=StopAfter(24), steps_per_call=1)
+    with pytest.raises(Stopped):
+        part.run()
+    rest = make(new_model(), observers=[listener], checkpoints=Kept())
+    rest.restore(*part.checkpoints.saved)
+    rest.run()
+    assert listener.before == (25, first.rows, [])
+    assert [row.step for row in first.rows + listener.rows][:3] == [10, 20, 29]
+
+
+def test_a_checkpoint_is_of_one_precision():
+    part = make(new_model(), checkpoints=Kept(), interruption=StopAfter(3), steps_per_call=1)
+    with pytest.raises(Stopped):
+        part.run()
+    other = make(new_model(), precision="bfloat16")
+    with pytest.raises(ValueError, match="float32 cannot go on in bfloat16"):
+        other.restore(*part.checkpoints.saved)
+
+
+@pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
+def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(broken, value):
+    model = new_model()
+    trainer = make(model, steps_per_call=1)
+    real = trainer.train_steps
+
+    def sabotage(ids, targets, state, first, rates):
+        if int(first) == 12:
+            variable = model.weights[broken]
+            variable.assign(tf.fill(variable.shape, tf.constant(value, tf.float32)))
+        return real(ids, targets, state, first, rates)
+
+    trainer.train_steps = sabotage
+    with pytest.raises(Diverged) as diverged:
+        trainer.run()
+    assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
+    kept = {name: variable.numpy() for name, variable in model.weights.items()}
+    # Those of the last row of the history.
+    with pytest.raises(Stopped):
+        make(new_model(), interruption=StopAfter(9), steps_per_call=1).run()
+    for name, variable in model.weights.items():
+        assert (variable.numpy() == kept[name]).all(), name
+
+
+def test_a_step_that_is_not_sound_updates_nothing():
+    model = new_model()
+    trainer = make(model, chosen=settings(max_loss=1.0))
+    before = {name: variable.numpy() for name, variable in model.weights.items()}
+    ids, targets = next(windows.stream_windows(batches().train, 5))
+    loss, _, sound, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert float(loss) > 1.0
+    assert not sound
+    assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
+    trainer = make(model)
+    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence():
+    trainer = make(new_model())
+    trainer.validation_loss = lambda: float("nan")
+    with pytest.raises(Diverged) as diverged:
+        trainer.run()
+    assert (diverged.value.step, diverged.value.kept_step) == (29, 20)
+
+
+def test_a_loss_above_the_bound_has_exploded():
+    model = new_model()
+    before = {name: variable.numpy() for name, variable in model.weights.items()}
+    with pytest.raises(Diverged) as diverged:
+        make(model, chosen=settings(max_loss=1.0)).run()
+    assert diverged.value.step == 1
+    assert diverged.value.loss == pytest.approx(np.log(WORDS), rel=0.1)
+    assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
+
+
+def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later():
+    model = new_model()
+    trainer = make(model)
+    real = trainer.train_steps
+
+    def explode(ids, targets, state, first, rates):
+        steps = first + tf.range(len(rates))
+        return real(ids, targets, state, first, tf.where(steps == 35, np.nan, rates))  # after which no weight is a number
+
+    trainer.train_steps = explode
+    with pytest.raises(Diverged) as diverged:
+        trainer.run()
+    assert trainer.progress.best[1] == diverged.value.kept_step == 29
+    assert trainer.validation_loss() == trainer.progress.best[0]
+
+
+def test_the_test_split_is_never_read():
+    data = batches()
+    spoiled = replace(
+        data, ids={"validation": data.ids["validation"], "test": None}, held_out={"validation": data.held_out["validation"], "test": None}
+    )
+    train(new_model(), spoiled)
+
+
+def test_several_steps_a_call_are_the_single_steps():
+    def outcome(steps_per_call):
+        model, recorder = new_model(), Recorder()
+        chosen = settings(epochs=2, state_reset=0.2, short_windows=0.3)
+        make(model, chosen=chosen, regularization=SOME, observers=[recorder], steps_per_call=steps_per_call).run()
+        rows = [replace(row, words_per_second=0) for row in recorder.rows]
+        return {name: variable.numpy() for name, variable in model.weights.items()}, rows
+
+    single = outcome(1)
+    for together in (2, 7, 32):
+        several = outcome(together)
+        assert all((single[0][name] == several[0][name]).all() for name in single[0])
+        assert single[1] == several[1]
+
+
+def test_a_call_of_several_steps_ends_at_one_that_is_not_sound():
+    model = new_model()
+    trainer = make(model)
+    cut = list(windows.stream_windows(batches().train, 5))[:4]
+    ids, targets = (np.stack(part) for part in zip(*cut, strict=True))
+    rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
+    losses, _, sound, _, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    assert int(taken) == 4
+    assert not sound
+    assert np.isfinite(losses[:3]).all()
+    assert np.isnan(losses[3])
+    *_, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    assert int(taken) == 1
+
+
+class Plain(Trainer):
+    """Trains by TensorFlow's own loss and gradients on the inference view: no chunks, no unrolled LSTM, no fused Adam."""
+
+    def _train_step(self, ids, targets, state, step, rate):
+        variables = list(self.model.weights.values())
+        with tf.GradientTape() as tape:
+            logits, state = self.model(ids, state)
+            loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
+        gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)]
+        gradients, norm = tf.clip_by_global_norm(gradients, self.settings.clip_norm)
+        t = tf.cast(step, tf.float32)
+        for variable, gradient, m, v in zip(variables, gradients, self.optimizer.m, self.optimizer.v, strict=True):
+            m.assign(0.9 * m + 0.1 * gradient)
+            v.assign(0.999 * v + 0.001 * gradient**2)
+            variable.assign_sub(rate * (m / (1 - 0.9**t)) / (tf.sqrt(v / (1 - 0.999**t)) + 1e-8 / tf.sqrt(1 - 0.999**t)))
+        return loss, norm, True, state
+
+
+def text_of_ranks(words=4000):
+    """Ids with a little to learn in them: some are much more frequent than others, and each third follows from the one before."""
+    ids = np.random.default_rng(0).zipf(1.3, words) % WORDS
+    ids[2::3] = (ids[1 : len(ids[2::3]) * 3 : 3] * 5 + 1) % WORDS
+    return ids.astype(np.int32)
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
+def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precision, tolerance):
+    ids = text_of_ranks()
+    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
+    data = Batches(
+        "stream", 4, 5, WORDS, {}, "", windows.stream(ids, 4), {"validation": about, "test": about}, {"validation": held, "test": held}
+    )
+    chosen = settings(epochs=1, status_every=1, optimizer="adam", weight_decay=0.0, schedule="constant", learning_rate=0.005)
+
+    def curve(kind, precision):
+        recorder = Recorder()
+        make(new_model(), data, chosen, precision=precision, kind=kind, observers=[recorder]).run()
+        return np.array([row.loss for row in recorder.rows])
+
+    fast, slow = curve(Trainer, precision), curve(Plain, "float32")
+    assert len(fast) == len(slow) == 199
+    assert slow[-20:].mean() < slow[:20].mean() - 0.1  # there is something to agree on
+    np.testing.assert_allclose(fast, slow, rtol=tolerance)
+
+
+@pytest.mark.parametrize("way", ["sampled", "adaptive"])
+def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
+    model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
+    chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
+    trainer = make(model, chosen=chosen, observers=[recorder := Recorder()])
+    assert trainer.lazy
+    trainer.run()
+    losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
+    assert losses[-1] < 0.3
+    exact = PlainModel.of(model).nats(np.asarray(batches().ids["validation"])).mean()
+    assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
+
+
+def test_a_step_leaves_rows_that_it_does_not_use_as_they_are():
+    model = new_model(vocabulary_size=4000, tie_weights=False, projection_size=None)
+    data = replace(batches(), vocabulary_size=4000)
+    trainer = make(model, data, settings(sampled_words=20))
+    before = model.softmax.numpy(), model.embedding.numpy()
+    ids, targets = next(windows.stream_windows(data.train, 5))
+    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    changed = [(variable.numpy() != old).any(axis=1) for variable, old in zip((model.softmax, model.embedding), before, strict=True)]
+    assert 5 <= changed[0].sum() <= 25
+    assert changed[1].sum() == CYCLE
+
+
+def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
+    import psutil
+
+    words = 2**26  # 256 MiB
+    np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.int32, (4, words // 4))
+    data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
+    trainer = Trainer(tiny_model(), data, settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
+    before, most = psutil.Process().memory_info().rss, 0
+    for _ in trainer._calls(1, 0, 0):
+        most = max(most, psutil.Process().memory_info().rss - before)
+    assert most < 160 * 2**20
