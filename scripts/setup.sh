@@ -1,34 +1,34 @@
 #!/bin/sh
-# Make the environment that the Makefile's targets run in, if it is not there or requirements.lock has changed,
-# and the page that `dvc plots` fills.
+# Create the environment that the Makefile's targets run in, unless it is there and fits requirements.lock,
+# and the page template for `dvc plots`.
 # usage: setup.sh VENV [PYTHON]
 set -eu
 venv=$1
 python=${2:-}
 
-fits() {
+is_supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
 }
 die() {
     echo "error: $*" >&2
     exit 1
 }
-# The page belongs to the checkout, the environment maybe to several. All but `dvc plots` works without it.
+# Each checkout has its own page, but several may share an environment. Only `dvc plots` needs it.
 page=.dvc/plots.html
 make_page() {
-    "$venv/bin/python" scripts/plots_page.py || echo "warning: $page could not be made, so dvc plots needs internet: see above" >&2
+    "$venv/bin/python" scripts/plots_page.py || echo "warning: $page could not be made, so dvc plots needs internet access (see above)" >&2
 }
 
-# The stamp is a copy of the lock: a touched file or another checkout's time stamps install nothing anew.
+# The stamp is a copy of the lock: unlike a time stamp, it stays valid when files are touched or checked out again.
 stamp=$venv/requirements.lock
-# Only an environment that was made here is ever made anew, since that empties the folder.
+# Creating an environment empties its folder, so only one with this mark is ever replaced.
 mark=$venv/made-by-make
 if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
     [ -e "$page" ] || make_page
     exit 0
 fi
 if [ -e "$venv" ] && [ ! -e "$mark" ]; then
-    die "$venv is there already and was not made by make: remove it, or name another folder with VENV=..."
+    die "$venv already exists and was not created by make: remove it, or choose another folder with VENV=..."
 fi
 
 no_venv() {
@@ -39,12 +39,12 @@ has_venv() {
 }
 if [ -n "$python" ]; then
     command -v "$python" >/dev/null || die "PYTHON=$python: no such program"
-    fits "$python" || die "PYTHON=$python is $("$python" --version 2>&1): Python 3.11, 3.12 or 3.13 is needed"
+    is_supported "$python" || die "PYTHON=$python is $("$python" --version 2>&1): Python 3.11, 3.12 or 3.13 is required"
     has_venv "$python" || no_venv "$python"
 else
     without=
     for candidate in python3 python3.13 python3.12 python3.11 python; do
-        if command -v "$candidate" >/dev/null && fits "$candidate"; then
+        if command -v "$candidate" >/dev/null && is_supported "$candidate"; then
             if has_venv "$candidate"; then
                 python=$candidate
                 break
@@ -52,20 +52,19 @@ else
             without=$candidate
         fi
     done
-    found=$(python3 --version 2>/dev/null || echo "no python3")
     if [ -z "$python" ]; then
         [ -z "$without" ] || no_venv "$without"
-        die "Python 3.11, 3.12 or 3.13 is needed, but here is $found: install one, or name it with make PYTHON=/path/to/python"
+        installed=$(python3 --version 2>/dev/null || echo "no python3")
+        die "Python 3.11, 3.12 or 3.13 is required, but this system has $installed: install one, or name it with make PYTHON=/path/to/python"
     fi
 fi
 
-echo "setting up $venv with $("$python" --version) (once, some minutes) ..."
+echo "setting up $venv with $("$python" --version) (only once) ..."
 rm -rf "$venv"
 mkdir -p "$venv"
 touch "$mark"
-"$python" -m venv "$venv" || die "$python -m venv $venv failed: see above"
-"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock ||
-    die "the packages of requirements.lock could not be installed: see above"
+"$python" -m venv "$venv" || die "$python -m venv $venv failed (see above)"
+"$python" scripts/install_lock.py "$venv" || die "the packages of requirements.lock could not be installed (see above)"
 # For commands typed by hand in the activated environment.
 echo 'export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true' >>"$venv/bin/activate"
 cp requirements.lock "$stamp"

@@ -1,8 +1,15 @@
-"""scripts/setup.sh on machines that lack something: one line and exit code 1. That it works is what runs these tests."""
+"""scripts/setup.sh: problems are reported in one line with exit code 1, and the packages are installed by uv or else by pip.
 
+No test installs a package: that the real set-up works is shown by the environment that runs the tests.
+"""
+
+import importlib.util
+import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -11,22 +18,55 @@ from conftest import PROJECT, copy_project, environment, run
 TOO_OLD = 'test "$1" = --version && echo Python 3.8.1 || exit 1'
 NO_VENV = 'case "$2" in *version_info*) exit 0;; *) exit 1;; esac'
 
+# `python3 -m venv FOLDER` of this one creates an environment whose python is the next one.
+FAKE_PYTHON = """\
+case "$1$2" in
+    --version) echo Python 3.12.9;;
+    -mvenv) mkdir -p "$3/bin" && cp "$FAKES/venv_python" "$3/bin/python" && touch "$3/bin/activate";;
+    scripts/install_lock.py*) exec "$REAL_PYTHON" "$@";;
+esac"""
+# Logs what pip is asked to install. Its "installed" uv logs, too, and succeeds or fails as the test wants.
+FAKE_VENV_PYTHON = """\
+case "$*" in
+    *"pip --disable-pip-version-check config list") echo "$PIP_SETTINGS";;
+    *" --requirement requirements.lock") echo "pip installs the lock, PIP_USER=$PIP_USER" >>"$FAKES/log"; exit $PIP_EXIT;;
+    *" --only-binary=:all: "*) echo "pip installs uv" >>"$FAKES/log"; cp "$FAKES/uv" "$(dirname "$0")/uv";;
+esac"""
+FAKE_UV = """\
+test "$1" = --version && { echo "uv 0.0.1 (fake)"; exit $UV_RUNS; }
+echo "uv installs the lock, UV_DEFAULT_INDEX=$UV_DEFAULT_INDEX" >>"$FAKES/log"
+exit $UV_EXIT"""
+
+
+def write_program(path: Path, body: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{body}\n")
+    path.chmod(0o755)
+
+
+@pytest.fixture
+def installer() -> ModuleType:
+    """scripts/install_lock.py as a module."""
+    spec = importlib.util.spec_from_file_location("install_lock", PROJECT / "scripts/install_lock.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
 
 @pytest.mark.parametrize(
     ("python3", "arguments", "message"),
     [
-        (TOO_OLD, [], "Python 3.11, 3.12 or 3.13 is needed, but here is Python 3.8.1"),
-        (TOO_OLD, ["python3"], "PYTHON=python3 is Python 3.8.1: Python 3.11, 3.12 or 3.13 is needed"),
+        (TOO_OLD, [], "Python 3.11, 3.12 or 3.13 is required, but this system has Python 3.8.1"),
+        (TOO_OLD, ["python3"], "PYTHON=python3 is Python 3.8.1: Python 3.11, 3.12 or 3.13 is required"),
         (TOO_OLD, ["nonsense"], "PYTHON=nonsense: no such program"),
         (NO_VENV, [], "python3 has no venv module: install it"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(tmp_path, python3, arguments, message):
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/python3").write_text(f"#!/bin/sh\n{python3}\n")
-    (tmp_path / "bin/python3").chmod(0o755)
+def test_a_missing_prerequisite_is_reported_in_one_line(tmp_path: Path, python3: str, arguments: list[str], message: str) -> None:
+    write_program(tmp_path / "bin/python3", python3)
     for name in ("cmp", "sh"):
-        (tmp_path / "bin" / name).symlink_to(shutil.which(name))
+        (tmp_path / "bin" / name).symlink_to(str(shutil.which(name)))
     script = ["sh", str(PROJECT / "scripts/setup.sh"), str(tmp_path / "venv"), *arguments]
     done = subprocess.run(script, cwd=PROJECT, env=environment(PATH=str(tmp_path / "bin")), capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -34,31 +74,29 @@ def test_what_is_missing_is_said_in_one_line(tmp_path, python3, arguments, messa
     assert done.stderr.count("\n") == 1
 
 
-def test_a_folder_that_was_not_made_here_is_left_alone(tmp_path):
+def test_a_folder_that_make_did_not_create_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
     (tmp_path / "venv/mine.txt").write_text("precious")
     done = subprocess.run(["sh", "scripts/setup.sh", str(tmp_path / "venv")], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "was not made by make: remove it, or name another folder with VENV=..." in done.stderr
+    assert "was not created by make: remove it, or choose another folder with VENV=..." in done.stderr
     assert (tmp_path / "venv/mine.txt").read_text() == "precious"
 
 
-def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path):
+def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path: Path) -> None:
     venv = tmp_path / "venv"
     (venv / "bin").mkdir(parents=True)
-    (venv / "bin/python").symlink_to(shutil.which("python3"))
+    (venv / "bin/python").symlink_to(str(shutil.which("python3")))
     shutil.copy(PROJECT / "requirements.lock", venv / "requirements.lock")
     before = sorted(venv.rglob("*"))
     subprocess.run(["sh", "scripts/setup.sh", str(venv)], cwd=PROJECT, check=True)
     assert sorted(venv.rglob("*")) == before
 
 
-def test_the_page_of_plots_is_made_where_it_is_missing(tmp_path):
-    """Also when another checkout made the environment."""
+def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> None:
+    """Also when another checkout created the environment."""
     project, venv = copy_project(tmp_path / "project"), tmp_path / "venv"
-    (venv / "bin").mkdir(parents=True)
-    (venv / "bin/python").write_text(f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    (venv / "bin/python").chmod(0o755)
+    write_program(venv / "bin/python", f'exec "{sys.executable}" "$@"')
     shutil.copy(PROJECT / "requirements.lock", venv / "requirements.lock")
     page = project / ".dvc/plots.html"
     run(["sh", "scripts/setup.sh", str(venv)], project)
@@ -69,9 +107,99 @@ def test_the_page_of_plots_is_made_where_it_is_missing(tmp_path):
     assert page.read_text() == "mine"
 
 
-def test_the_lock_has_names_versions_and_hashes_and_no_addresses():
-    lines = (PROJECT / "requirements.lock").read_text().splitlines()
+def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """Run setup.sh with fake programs. Returns the finished process and what was installed, by which installer."""
+    fakes = folder / "fakes"
+    write_program(fakes / "python3", FAKE_PYTHON)
+    write_program(fakes / "venv_python", FAKE_VENV_PYTHON)
+    write_program(fakes / "uv", FAKE_UV)
+    outcomes = {"PIP_SETTINGS": "", "PIP_EXIT": "0", "UV_RUNS": "0", "UV_EXIT": "0"} | variables
+    env = environment(FAKES=str(fakes), REAL_PYTHON=sys.executable, **outcomes)
+    env["PATH"] = f"{fakes}{os.pathsep}{env['PATH']}"
+    for name in [name for name in env if name.startswith("UV_") and name not in outcomes]:
+        del env[name]
+    script = ["sh", "scripts/setup.sh", str(folder / "a venv")]
+    done = subprocess.run(script, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+    return done, (fakes / "log").read_text().splitlines()
+
+
+def test_uv_installs_the_lock_and_follows_the_configured_index(tmp_path: Path) -> None:
+    done, log = set_up_with_fakes(tmp_path, PIP_SETTINGS="global.index-url='https://mirror.example/simple'\ninstall.user='yes'")
+    assert done.returncode == 0, done.stderr
+    assert log == ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX=https://mirror.example/simple"]
+    assert "installing requirements.lock with uv 0.0.1 ...\n" in done.stdout
+    assert (tmp_path / "a venv/requirements.lock").read_bytes() == (PROJECT / "requirements.lock").read_bytes()
+    assert "DO_NOT_TRACK" in (tmp_path / "a venv/bin/activate").read_text()
+
+
+@pytest.mark.parametrize(
+    ("variables", "attempts", "reason"),
+    [
+        ({"UV_EXIT": "2"}, ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX="], "uv failed (see above)"),
+        ({"UV_RUNS": "1"}, ["pip installs uv"], "uv does not run on this system"),
+        ({"PIP_SETTINGS": "global.no-index='true'"}, [], "uv has no equivalent of pip's setting 'no-index'"),
+    ],
+)
+def test_pip_takes_over_and_the_reason_is_reported(tmp_path: Path, variables: dict[str, str], attempts: list[str], reason: str) -> None:
+    done, log = set_up_with_fakes(tmp_path, PIP_USER="1", **variables)
+    assert done.returncode == 0, done.stderr
+    assert log == [*attempts, "pip installs the lock, PIP_USER=0"]
+    assert f"installing requirements.lock with pip, about 2 minutes: {reason} ...\n" in done.stdout
+
+
+def test_an_environment_that_could_not_be_filled_is_tried_again(tmp_path: Path) -> None:
+    done, _ = set_up_with_fakes(tmp_path, UV_EXIT="2", PIP_EXIT="1")
+    assert done.returncode == 1
+    assert "error: the packages of requirements.lock could not be installed (see above)\n" in done.stderr
+    assert not (tmp_path / "a venv/requirements.lock").exists()
+    done, log = set_up_with_fakes(tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert log[-1] == "uv installs the lock, UV_DEFAULT_INDEX="
+
+
+def test_settings_of_pip_are_merged_in_its_own_order_and_those_switched_off_are_dropped(installer: ModuleType) -> None:
+    listing = (
+        ":env:.default-timeout='9'\nglobal.timeout='1'\nglobal.cert='/a=b'\ninstall.cert='/c'\ndownload.proxy='p'\nglobal.no_index='no'"
+    )
+    assert installer.read_pip_settings(listing) == {"default-timeout": "9", "timeout": "1", "cert": "/c"}
+
+
+def test_settings_of_pip_become_variables_of_uv_and_those_of_the_user_stay(installer: ModuleType, tmp_path: Path) -> None:
+    def convert(settings: dict[str, str], **environ: str) -> dict[str, str]:
+        variables: dict[str, str] = installer.uv_environment(settings, {"numpy"}, environ)
+        assert variables.pop("UV_SYSTEM_CERTS") == "true"
+        return variables
+
+    assert convert({"cert": "/a.pem", "find-links": "/wheels", "user": "1"}) == {"SSL_CERT_FILE": "/a.pem"}
+    assert convert({}, REQUESTS_CA_BUNDLE="/b.pem") == {"SSL_CERT_FILE": "/b.pem"}
+    assert convert({"cert": str(tmp_path)}) == {"SSL_CERT_DIR": str(tmp_path)}
+    assert convert({"proxy": "p:1"}) == {"ALL_PROXY": "p:1", "HTTP_PROXY": "p:1", "HTTPS_PROXY": "p:1"}
+    assert convert({"trusted-host": "a\nb"}) == {"UV_INSECURE_HOST": "a b"}
+    assert convert({"index-url": "https://a.example", "timeout": "5"}, UV_DEFAULT_INDEX="https://b.example") == {"UV_HTTP_TIMEOUT": "5"}
+
+
+@pytest.mark.parametrize(
+    ("constraints", "is_suitable"),
+    [("# none\n\ntorch<2  # why\n", True), ("Some_Package<2\n", False), ("-c more.txt\n", False), ("https://a.example/b.whl\n", False)],
+)
+def test_constraints_that_may_concern_the_lock_need_pip(installer: ModuleType, tmp_path: Path, constraints: str, is_suitable: bool) -> None:
+    (tmp_path / "constraints.txt").write_text(constraints)
+    settings = {"constraint": str(tmp_path / "constraints.txt")}
+    if is_suitable:
+        assert "UV_SYSTEM_CERTS" in installer.uv_environment(settings, {"some-package"}, {})
+    else:
+        with pytest.raises(installer.UvUnsuitableError, match="constraints"):
+            installer.uv_environment(settings, {"some-package"}, {})
+
+
+def test_the_lock_has_names_versions_and_hashes_and_no_addresses(installer: ModuleType) -> None:
+    text = (PROJECT / "requirements.lock").read_text()
+    lines = text.splitlines()
     assert all("://" not in line and not line.startswith("-") for line in lines)
     pins = [line for line in lines if not line.startswith(" ")]
     assert all("==" in line for line in pins)
     assert sum(line.startswith("    --hash=sha256:") for line in lines) >= len(pins) > 100
+    packages = installer.locked_packages(text)
+    assert "".join(packages.values()) == text
+    assert all(installer.normalize(name) == name for name in packages)
+    assert packages["uv"].count("--hash") > 10
