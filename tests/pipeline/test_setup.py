@@ -4,14 +4,18 @@ No test installs a package: that the real set-up works is shown by the environme
 """
 
 import importlib.util
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from ruamel.yaml import YAML
 
 from conftest import PROJECT, copy_project, environment, run
 
@@ -203,3 +207,26 @@ def test_the_lock_has_names_versions_and_hashes_and_no_addresses(installer: Modu
     assert "".join(packages.values()) == text
     assert all(installer.normalize(name) == name for name in packages)
     assert packages["uv"].count("--hash") > 10
+
+
+def makefile_targets() -> set[str]:
+    return set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), re.MULTILINE))
+
+
+def test_ci_the_commit_hook_and_the_container_call_make() -> None:
+    load = YAML(typ="safe").load
+    jobs = load(PROJECT / ".github/workflows/ci.yml")["jobs"].values()
+    commands = [step["run"] for job in jobs for step in job["steps"] if "run" in step]
+    commands += [hook["entry"] for repo in load(PROJECT / ".pre-commit-config.yaml")["repos"] for hook in repo["hooks"]]
+    commands.append(json.loads((PROJECT / ".devcontainer/devcontainer.json").read_text())["postCreateCommand"])
+    assert {"make lint", "make test", "make test-fast", "make setup"} <= set(commands)
+    for command in commands:
+        program, target = command.split()
+        assert program == "make"
+        assert target in makefile_targets()
+
+
+def test_the_citation_names_the_current_version() -> None:
+    citation = YAML(typ="safe").load(PROJECT / "CITATION.cff")
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    assert (citation["version"], citation["license"]) == (project["version"], project["license"])
