@@ -11,11 +11,11 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
-# Two files at a time: much of a test is a program that starts.
-pytest := python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# As many files at a time as there are cores.
+pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills bench lint ui serve sample clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample clean lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,9 +58,14 @@ test-kills: setup  ## a training killed ten times at random moments must end as 
 bench: setup  ## every comparison of docs/performance.md, an hour and a half (SECTIONS="training generation" for some)
 	@python benchmarks/bench.py $(SECTIONS)
 
-lint: setup  ## style and likely mistakes
+test-pythons:  ## the fast tests with every Python from 3.11 to 3.13 on this system, in environments of their own (.venv-3.12, ...)
+	@sh scripts/test_pythons.sh
+
+lint: setup  ## style, complexity, types and layers
 	@ruff check .
 	@ruff format --check .
+	@PYTHONPATH=src lint-imports --no-logo
+	@mypy
 
 ui: setup  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
 	@python src/ui.py $(if $(PORT),--port $(PORT))
