@@ -72,7 +72,7 @@ def training_text(data):
 def write_ids(train, batches):
     """The ids that the example is given, in the folder WORK: train.npy, and each held-out document."""
     WORK.mkdir(parents=True, exist_ok=True)
-    np.save(WORK / "train.npy", np.concatenate(list(train.known(batches.vocabulary_size))))
+    np.save(WORK / "train.npy", np.concatenate(list(train.blocks_without_unknown(batches.vocabulary_size))))
     for split in dataset.HELD_OUT:
         documents = batches.documents(split)
         np.savez(WORK / f"{split}.npz", **{str(i): np.asarray(document) for i, document in enumerate(documents)})

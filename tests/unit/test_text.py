@@ -55,7 +55,7 @@ def test_ids_counts_and_held_out_facts_are_those_of_lists_of_words(tmp_path, spl
         assert held_out(part, characters, size) == about
         assert len(part) == len(joined)
         for block in (1, 7, 10**6):
-            assert np.concatenate(list(part.known(size, block))).tolist() == joined.tolist()
+            assert np.concatenate(list(part.blocks_without_unknown(size, block))).tolist() == joined.tolist()
 
 
 def test_a_text_without_words_is_empty(tmp_path):

@@ -15,7 +15,7 @@ from lstm_lm.text.tokenization import bpe
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 SEPARATE = Tokenizer(False, "-'", "separate")
-LINES = Tokenizer(False, "-'", "separate", line_ends=True)
+LINES = Tokenizer(False, "-'", "separate", newlines=True)
 PROSE = """\
 "Well!" thought Alice to herself, "after such a fall as this, I shall think nothing of tumbling down stairs! How brave they'll all
 think me at home!" (Which was very likely true.)
@@ -43,9 +43,9 @@ TEXTS = [
         (SEPARATE, "3.14 a--b x -- 'tis...", ["3", "￭.￭", "14", "a", "￭--￭", "b", "x", "--", "'tis", ".", ".", "."]),
         (SEPARATE, "'So,' f(x) 50% I/O", ["'So", ",", "￭'", "f", "￭(￭", "x", ")", "50", "￭%", "I", "￭/￭", "O"]),
         (LINES, "a,\n\nb", ["a", ",", "<eos>", "<eos>", "b"]),
-        (Tokenizer(True, "-'", line_ends=True), "A, ' b!\n", ["a", "b", "<eos>"]),
+        (Tokenizer(True, "-'", newlines=True), "A, ' b!\n", ["a", "b", "<eos>"]),
         (
-            Tokenizer(False, "", "as_is", line_ends=True),
+            Tokenizer(False, "", "as_is", newlines=True),
             " a <unk> \u2018b\u2019. @-@\n\n",
             ["a", "<unk>", "\u2018b\u2019.", "@-@", "<eos>", "<eos>"],
         ),
@@ -83,7 +83,7 @@ def vocabulary_of(tokenizer, folder):
     tokenizer = units.learn(tokenizer, distinct, np.array([pieces.count(piece) for piece in distinct]), 90)
     tokens = {token for content in TEXTS[:5] for token in tokenizer(content)} | {
         *tokenizer.subwords,
-        *(["<eos>"] if tokenizer.line_ends else []),
+        *(["<eos>"] if tokenizer.newlines else []),
     }
     tokens = ["<unk>", *sorted(tokens - {"<unk>"})]
     path = folder / "vocabulary.txt"
@@ -92,14 +92,14 @@ def vocabulary_of(tokenizer, folder):
 
 
 @pytest.mark.parametrize("unit", ["word", "char", "subword"])
-@pytest.mark.parametrize("line_ends", [False, True])
+@pytest.mark.parametrize("newlines", [False, True])
 @pytest.mark.parametrize("punctuation", ["drop", "separate", "as_is"])
-def test_the_graph_cuts_and_joins_as_python_does(tmp_path, punctuation, line_ends, unit):
+def test_the_graph_cuts_and_joins_as_python_does(tmp_path, punctuation, newlines, unit):
     import tensorflow as tf
 
     from lstm_lm.export.graph_tokenizer import GraphText
 
-    tokenizer, path, tokens = vocabulary_of(Tokenizer(True, "-'", punctuation, line_ends, unit), tmp_path)
+    tokenizer, path, tokens = vocabulary_of(Tokenizer(True, "-'", punctuation, newlines, unit), tmp_path)
     ids = {token: i for i, token in enumerate(tokens)}
     graph_text = GraphText(tokenizer, path)
     words = graph_text.words(tf.constant(TEXTS))
@@ -204,7 +204,7 @@ def test_the_three_units_are_scored_on_the_same_characters(tmp_path, split_by):
     for i in range(4):
         (tmp_path / f"data/own/{i}.txt").write_text(f"{'new' * i}\u00e9, {PROSE * (i + 2)}", encoding="utf-8")
     share = {"vocab.split_by": split_by, "vocab.validation": 0.25, "vocab.test": 0.25, "vocab.min_count": 2}
-    marks = {"vocab.punctuation": "separate", "vocab.line_ends": True, "vocab.lowercase": False}
+    marks = {"vocab.punctuation": "separate", "vocab.newlines": True, "vocab.lowercase": False}
     small = {"download.source": {"path": "data/own"}, "batching.batch_size": 2, "batching.sequence_length": 4, "vocab.max_size": 120}
     change_params(tmp_path, share | marks | small)
     run(["python", "src/download.py"], tmp_path)

@@ -78,7 +78,7 @@ class Vocab(Section):
     lowercase: bool
     punctuation: Literal["drop", "separate", "as_is"]
     keep_punctuation: Annotated[str, Field(pattern=MARKS)]
-    line_ends: bool
+    newlines: bool
     min_count: Count
     max_size: Count | None
     split_by: Literal["auto", "documents", "spans"]

@@ -5,6 +5,25 @@ from itertools import pairwise
 import numpy as np
 
 
+class TextTooShort(ValueError):
+    """The training text does not fill one batch."""
+
+
+def check_length(words: int, batch_size: int, sequence_length: int) -> None:
+    """Check that a training text fills at least one batch.
+
+    Args:
+        words: words of the training text.
+        batch_size: rows of a batch.
+        sequence_length: words a row; one more word is needed for the targets.
+    Raises:
+        TextTooShort: it does not.
+    """
+    needed = batch_size * (sequence_length + 1)
+    if words < needed:
+        raise TextTooShort(f"the training text has {words:,} words, fewer than one batch of {needed:,}")
+
+
 def stream(ids, batch_size):
     """Cut a text into parallel contiguous streams.
 

@@ -317,8 +317,11 @@ def validate_every(settings, batches, reports):
     return None if reports <= settings.epochs else max(1, steps // reports)
 
 
-def too_short(words, settings):
-    return f"the training text has {words:,} words, fewer than one batch of {settings.batch_size} x {settings.sequence_length}"
+def _check_length(words, settings):
+    try:
+        windows.check_length(words, settings.batch_size, settings.sequence_length)
+    except windows.TextTooShort as error:
+        raise UserError(str(error)) from None
 
 
 def cut(batches, settings, folder, vocab="data/vocab"):
@@ -334,16 +337,15 @@ def cut(batches, settings, folder, vocab="data/vocab"):
     """
     same = (batches.recipe, batches.batch_size) == (settings.recipe, settings.batch_size)
     if same and (settings.recipe == "stream" or batches.sequence_length == settings.sequence_length):
-        if batches.recipe == "stream" and batches.train.shape[1] <= settings.sequence_length:
-            raise UserError(too_short(batches.train.size, settings))
+        if batches.recipe == "stream":
+            _check_length(batches.train.size, settings)
         return replace(batches, sequence_length=settings.sequence_length)
     path = Path(folder) / f"{settings.recipe}-{settings.batch_size}x{settings.sequence_length}-{batches.raw[:16]}.npy"
     whole, _, vocabulary_size = encoded.load(vocab)
     part = whole.part(splits.load(Path(vocab) / "splits.json")["train"])
     words = len(part)
-    if words < settings.batch_size * (settings.sequence_length + 1):
-        raise UserError(too_short(words, settings))
-    blocks = part.known(vocabulary_size)
+    _check_length(words, settings)
+    blocks = part.blocks_without_unknown(vocabulary_size)
     if settings.recipe == "stream":
         shape = windows.stream_blocks(blocks, words, settings.batch_size)
     else:

@@ -75,7 +75,7 @@ class GraphText(tf.Module):
 
     def begun(self, texts):
         """string [n] -> the same without white space around it; a line end that stands at its end is a word, and stays."""
-        if not self.tokenizer.line_ends:
+        if not self.tokenizer.newlines:
             return tf.strings.strip(texts)
         return tf.strings.regex_replace(texts, f"^[{WHITE_SPACE}]+|[{WHITE_SPACE.replace(chr(10), '')}]+$", "")
 
@@ -86,7 +86,7 @@ class GraphText(tf.Module):
 
     @property
     def _joining(self):
-        return rules.joined(self.tokenizer.punctuation, self.tokenizer.line_ends, self.tokenizer.unit)
+        return rules.joined(self.tokenizer.punctuation, self.tokenizer.newlines, self.tokenizer.unit)
 
     def _marked(self, words):
         """Words as they are put together: each with a space before it and, where rules will look for them, between EDGEs."""
@@ -96,10 +96,10 @@ class GraphText(tf.Module):
     def _pieces(self, words):
         """Ragged string [n, words] -> string [n], Tokenizer.pieces with EDGEs between them."""
         texts = tf.strings.reduce_join(self._marked(words), axis=1)
-        if self.tokenizer.line_ends:
+        if self.tokenizer.newlines:
             texts = tf.strings.join([f"{EDGE}{LINE_END}{EDGE}", texts])
         texts = _replaced(texts, self._joining)
-        if self.tokenizer.line_ends:
+        if self.tokenizer.newlines:
             texts = tf.strings.regex_replace(texts, f"^{EDGE}\n{EDGE}", "")
         if self.tokenizer.unit == "char":
             return texts

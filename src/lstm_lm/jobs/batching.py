@@ -16,14 +16,14 @@ def run(settings):
     whole, characters, vocabulary_size = encoded.load("data/vocab")
     parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
     words = len(parts["train"])
-    needed = settings.batch_size * (settings.sequence_length + 1)
-    if words < needed:
+    try:
+        windows.check_length(words, settings.batch_size, settings.sequence_length)
+    except windows.TextTooShort as error:
         raise UserError(
-            f"the training text has {words:,} words, fewer than one batch of {needed:,}: lower batching.batch_size "
-            f"({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}) in params.yaml, or in the preset that "
-            f"sets them, or give it more text"
-        )
-    ids = {name: part.known(vocabulary_size) for name, part in parts.items()}
+            f"{error}: lower batching.batch_size ({settings.batch_size}) or batching.sequence_length ({settings.sequence_length}) in "
+            f"params.yaml, or in the preset that sets them, or give it more text"
+        ) from None
+    ids = {name: part.blocks_without_unknown(vocabulary_size) for name, part in parts.items()}
     train = Blocks(
         *(
             windows.stream_blocks(ids["train"], words, settings.batch_size)

@@ -97,7 +97,9 @@ def generalization(text_model, train, words, validation_loss, vocabulary_size):
     """The loss on as much training text as there is validation text, and by how much that of the latter is above it."""
     ranges = [(start, stop) for _, start, stop in train.ranges]
     spans = scoring.spread([stop - start for start, stop in ranges], words)
-    documents = [known(train.ids[ranges[i][0] + start : ranges[i][0] + stop], vocabulary_size) for i, start, stop in spans]
+    documents = [
+        encoded.replace_unknown(train.ids[ranges[i][0] + start : ranges[i][0] + stop], vocabulary_size) for i, start, stop in spans
+    ]
     print(f"scoring {sum(map(len, documents)):,} words of the training text ...")
     loss = float(np.mean(np.concatenate(score(text_model, documents, vocabulary_size)), dtype=np.float64))
     return {"training_text_loss": loss, "generalization_gap": validation_loss - loss}
@@ -109,7 +111,7 @@ def baselines(train, batches, vocabulary_size, order):
         print(f"  note: no n-gram baselines: they are made of at most {MOST_WORDS:,} words of training text, and here are {len(train):,}")
         return {}
     print(f"counting the n-grams of {len(train):,} words of training text ...")
-    documents = [known(train.ids[start:stop], vocabulary_size) for _, start, stop in train.ranges]
+    documents = [encoded.replace_unknown(train.ids[start:stop], vocabulary_size) for _, start, stop in train.ranges]
     models = {"unigram": Unigram(documents, vocabulary_size)}
     if order:
         models["kneser_ney"] = KneserNey(documents, vocabulary_size, order)
@@ -158,11 +160,6 @@ def written(write, starts, parts, ids, seed):
     of_model = text_statistics.figures(list(write.words(first, words, TEMPERATURE, seed)), train, ids)
     of_test = text_statistics.figures(pieces, train, ids)
     return of_model | {f"test_text_{name}": value for name, value in of_test.items() if name != "words"}
-
-
-def known(ids, vocabulary_size):
-    """Ids of a text with that of `<unk>` for all unknown words."""
-    return np.where(ids < vocabulary_size, ids, 0)
 
 
 def sampled(write, settings):

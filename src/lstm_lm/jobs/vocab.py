@@ -19,7 +19,7 @@ TOKENS = {"word": "words", "char": "characters", "subword": "subwords"}
 
 def run(settings):
     settings = settings.vocab
-    tokenizer = Tokenizer(settings.lowercase, settings.keep_punctuation, settings.punctuation, settings.line_ends, settings.unit)
+    tokenizer = Tokenizer(settings.lowercase, settings.keep_punctuation, settings.punctuation, settings.newlines, settings.unit)
     numbering = indexing.numbering(tokenizer)
     with folders.replaced("data/vocab") as folder:
         whole = encoded.number(corpus.files("data/raw"), numbering, folder)

@@ -69,10 +69,15 @@ class Part:
             counts += np.bincount(block, minlength=ids)
         return counts
 
-    def known(self, vocabulary_size, size=arrays.BLOCK):
-        """As `blocks`, with the id of `<unk>` for every unknown word."""
+    def blocks_without_unknown(self, vocabulary_size, size=arrays.BLOCK):
+        """Like `blocks`, with every unknown word replaced by `<unk>`."""
         for block in self.blocks(size):
-            yield np.where(block < vocabulary_size, block, UNKNOWN_ID)
+            yield replace_unknown(block, vocabulary_size)
+
+
+def replace_unknown(ids, vocabulary_size):
+    """Replace the ids of all unknown words, those from `vocabulary_size` on, by the id of `<unk>`."""
+    return np.where(ids < vocabulary_size, ids, UNKNOWN_ID)
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ class PlainNumbering:
         return [self._numbers[word] for word in words if word in self._numbers]
 
     def _close_line(self, open_line, place, before, numbers, counts):
-        if open_line and self._tokenizer.line_ends:
+        if open_line and self._tokenizer.newlines:
             self._append([LINE_END], place, before, numbers, counts)
 
     def _append(self, words, place, before, numbers, counts):

@@ -18,31 +18,31 @@ WHITE_SPACE = "\t\n\x0b\x0c\r\x1c-\x1f \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u
 QUOTES = [("[\u2018\u2019\u201b]", "'"), ("[\u201c\u201d\u201f]", '"')]
 
 
-def before_lower_case(punctuation, line_ends):
+def before_lower_case(punctuation, newlines):
     """Rules for the text as it comes, before it is lower-cased."""
-    if punctuation == "drop" and not line_ends:
+    if punctuation == "drop" and not newlines:
         return []
     left = "" if punctuation == "drop" else JOINER
     as_is = punctuation == "as_is"
     return [
         (f"[{EDGE}{LINE}{SPELT}{'' if as_is else left}]", REPLACEMENT if as_is else " "),
-        *([("\r\n?|\n", f" {LINE} ")] if line_ends else []),
+        *([("\r\n?|\n", f" {LINE} ")] if newlines else []),
         # In the graph the others would become replacement characters, which are marks.
         *([("[\\x00-\\x1f]", " ")] if punctuation == "separate" else []),
         *([(f"[{WHITE_SPACE}]+", " "), ("[\\x00-\\x08\\x0e-\\x1b]", REPLACEMENT)] if as_is else []),
     ]
 
 
-def words(punctuation, keep, line_ends):
+def words(punctuation, keep, newlines):
     """Rules that leave words with single spaces between them.
 
     Args:
         punctuation: drop: marks separate words; separate: each is a word of its own; as_is: white space alone separates words.
         keep: marks that stay inside words.
-        line_ends: whether a line end is a word.
+        newlines: whether a line end is a word.
     """
-    line = LINE if line_ends else ""
-    ending = [(LINE, LINE_END)] if line_ends else []
+    line = LINE if newlines else ""
+    ending = [(LINE, LINE_END)] if newlines else []
     if punctuation == "as_is":
         return ending
     kept = in_class(keep)
@@ -83,13 +83,13 @@ def _separated(kept, dashes, line):
     ]
 
 
-def spelling(word, punctuation, line_ends):
+def spelling(word, punctuation, newlines):
     """How a word is written.
 
     Returns:
         (its characters; whether it touches the word before it; whether it touches the one after it)
     """
-    if word == LINE_END and line_ends:
+    if word == LINE_END and newlines:
         return "\n", True, True
     if punctuation != "separate":
         return word, False, False
@@ -98,7 +98,7 @@ def spelling(word, punctuation, line_ends):
     return word.strip(JOINER), word.startswith(JOINER), word.endswith(JOINER)
 
 
-def joined(punctuation, line_ends, unit):
+def joined(punctuation, newlines, unit):
     """Rules that put words together as `spelling` says, each written as EDGE, word, EDGE, with single spaces between them. EDGEs
     are left where words begin and end. For subwords the space after a line end is left too."""
     rules = []
@@ -111,7 +111,7 @@ def joined(punctuation, line_ends, unit):
             (JOINER, ""),
         ]
     line_end = f" ?{EDGE}{LINE_END}{EDGE}{'' if unit == 'subword' else ' ?'}"
-    return [*rules, *([(line_end, f"{EDGE}\n{EDGE}")] if line_ends else [])]
+    return [*rules, *([(line_end, f"{EDGE}\n{EDGE}")] if newlines else [])]
 
 
 def in_class(marks):

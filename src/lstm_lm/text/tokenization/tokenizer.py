@@ -27,7 +27,7 @@ class Tokenizer:
         lowercase: "The" and "the" are one word.
         keep_punctuation: marks that stay inside words; not looked at with as_is.
         punctuation: drop, separate or as_is.
-        line_ends: each is a word, `<eos>`.
+        newlines: each is a word, `<eos>`.
         unit: word, char or subword.
         subwords: those that pieces of text are cut into, as bpe.learn gives them.
     """
@@ -35,24 +35,24 @@ class Tokenizer:
     lowercase: bool
     keep_punctuation: str
     punctuation: str = "drop"
-    line_ends: bool = False
+    newlines: bool = False
     unit: str = "word"
     subwords: tuple = ()
 
     @property
     def plain_words(self):
         """Whether words are runs of characters between separators, and nothing else."""
-        return self.punctuation == "drop" and not self.line_ends
+        return self.punctuation == "drop" and not self.newlines
 
     @property
     def rules_before_lower_case(self):
         """[(pattern, replacement), ...], applied in order."""
-        return rules.before_lower_case(self.punctuation, self.line_ends)
+        return rules.before_lower_case(self.punctuation, self.newlines)
 
     @property
     def rules(self):
         """[(pattern, replacement), ...], applied in order after lower-casing; words are then split at single spaces."""
-        return rules.words(self.punctuation, self.keep_punctuation, self.line_ends)
+        return rules.words(self.punctuation, self.keep_punctuation, self.newlines)
 
     @cached_property
     def _compiled(self):
@@ -82,7 +82,7 @@ class Tokenizer:
     @property
     def start(self):
         """What stands before a document's first word: a line end, if those are words."""
-        return LINE_END if self.line_ends else ""
+        return LINE_END if self.newlines else ""
 
     def pieces(self, words, after):
         """Words as they are written: list of str, each with a space in front if one goes there.
@@ -126,7 +126,7 @@ class Tokenizer:
         return text
 
     def _spelling(self, word):
-        return rules.spelling(word, self.punctuation, self.line_ends)
+        return rules.spelling(word, self.punctuation, self.newlines)
 
     @cached_property
     def _ranks(self):
@@ -139,7 +139,7 @@ class Tokenizer:
         if self.unit == "word":
             text, *touches = self._spelling(token)
             return len(text), *touches
-        if token == LINE_END and self.line_ends:
+        if token == LINE_END and self.newlines:
             return 1, True, True
         if token == UNKNOWN:
             return len(token), False, False
