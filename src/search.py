@@ -1,7 +1,6 @@
 """Search for better parameters: `python src/search.py` (or `make search`). search.yaml says what is tried."""
 
 import argparse
-import contextlib
 import gc
 import json
 import math
@@ -14,7 +13,7 @@ from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.experiments import runner, search
 from lstm_lm.experiments.search import Pruned, Pruning
-from lstm_lm.io import hashing, memory
+from lstm_lm.io import hashing, locks, memory
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.jobs import train
 from lstm_lm.text.tokenization import vocabulary
@@ -47,7 +46,8 @@ def main():
 
     folder = paths.project_root() / search.FOLDER
     folder.mkdir(exist_ok=True)
-    with alone(folder):
+    # Two searches at once would propose one trial twice, and train at half the speed.
+    with locks.exclusive(folder / "lock", "a search ({holder}) is already running in this checkout: wait for it to end, or stop it"):
         inputs = {path: digest for stage in CODE for path, digest in hashing.of_deps(stage).items()}
         study = search.open_study(folder, search.key_of(space, values, inputs), space)
         Search(space, values, settings, client, study, folder).run(trials, minutes)
@@ -64,20 +64,6 @@ def number(name, text, kind):
     if not 0 < value < math.inf:
         raise UserError(f"{name}={text}: must be a {'whole ' if kind is int else ''}number above 0")
     return value
-
-
-@contextlib.contextmanager
-def alone(folder):
-    """Two searches at once would propose one trial twice, and train at half the speed."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(folder / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError("a search is running in this checkout already: wait for it to end, or stop it") from None
-    with lock:
-        yield
 
 
 class Search:

@@ -50,7 +50,8 @@ def make_tiny_model(
     scale=0.5,
     seed=1,
 ):
-    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
 
     shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
     model = LanguageModel(shape, Initializer("uniform", scale, seed))
@@ -113,7 +114,8 @@ def finished(tmp_path_factory):
 def shared_text_model(tmp_path_factory):
     """One TextModel of the same size for the tests that leave its weights alone: tracing takes longer than its texts."""
     from lstm_lm.export.saved_model import TextModel, write_words
-    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))

@@ -18,7 +18,8 @@ from lstm_lm.data.dataset import Batches, HeldOut
 from lstm_lm.events import Observer
 from lstm_lm.io import memory
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.shape import Shape
 from lstm_lm.training.history import Files
 from lstm_lm.training.trainer import Trainer
 from lstm_lm.ui.progress import Terminal

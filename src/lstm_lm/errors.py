@@ -2,12 +2,30 @@
 
 
 class UserError(Exception):
-    """A mistake the user can mend. Its text is the one line that is shown: what, which value, what is allowed, where."""
+    """A mistake that the user can fix. The text is the one line shown: what, which value, what is allowed, where to change it."""
+
+
+class SettingError(UserError):
+    """A value of params.yaml that does not work.
+
+    Args:
+        key: dotted, such as `vocab.test`.
+        problem: the value and what is allowed.
+    """
+
+    def __init__(self, key: str, problem: str) -> None:
+        super().__init__(f"params.yaml: {key}: {problem}")
+        self.key = key
 
 
 class Interrupted(Exception):
-    """Asked to stop. Its text is the one line that is shown; `code` is the exit code."""
+    """The process was asked to stop.
 
-    def __init__(self, message, code):
+    Args:
+        message: the one line that is shown.
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code

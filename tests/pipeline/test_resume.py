@@ -89,7 +89,7 @@ def test_the_second_of_two_at_once_says_so_and_stops(reference):
             assert first.poll() is None, printed
         assert "so it was before" not in printed  # other parameters than those that diverged
         second = run(command, folder, check=False)
-        line = f"error: this very training is running in this checkout already (process {first.pid}): wait for it to end, or stop it\n"
+        line = f"error: process {first.pid} is already running this training: wait for it to end, or stop it\n"
         assert (second.returncode, second.stdout) == (1, line)
         assert first.poll() is None
         first.send_signal(signal.SIGINT)

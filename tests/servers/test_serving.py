@@ -28,7 +28,8 @@ def registered(tmp_path_factory, empty_store):
     """(the store's folder, SavedModel folder, version) of a small model in a registry."""
     from conftest import TINY_VOCABULARY
     from lstm_lm.export.saved_model import TextModel, write_words
-    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     folder = tmp_path_factory.mktemp("project")

@@ -114,20 +114,6 @@ def test_time_is_read_off_the_history():
     assert ablation.training_time(history) == ((10 + 10 + 60) / 60, 10)
 
 
-@pytest.mark.parametrize(
-    "shape",
-    [
-        {},
-        {"layers": 2, "projection_size": None, "tie_weights": False},
-        {"tie_weights": False},
-        {"embedding_size": 7, "projection_size": None},
-    ],
-)
-def test_weights_are_counted_as_the_model_does(tiny_model, shape):
-    model = tiny_model(**shape)
-    assert ablation.count_weights(model.shape.__dict__) == model.parameter_count
-
-
 def test_a_page_keeps_the_text_around_its_table(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table:a -->\nold\n<!-- /table:a -->\nafter\n")

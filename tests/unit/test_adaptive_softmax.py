@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.model import adaptive_softmax
-from lstm_lm.model.adaptive_softmax import Tail, clusters, cross_entropy, log_probabilities
+from lstm_lm.model.adaptive_softmax import Tail, cross_entropy, log_probabilities
+from lstm_lm.model.shape import tail_clusters
 
 WIDTH, VOCABULARY, CUTOFFS = 8, 30, (6, 15)
 
@@ -16,7 +16,7 @@ def problem(words=40, targets=None):
 
     tails = [
         Tail(start, stop, normal(WIDTH, narrow), normal(stop - start, narrow), normal(stop - start))
-        for start, stop, narrow in clusters(VOCABULARY, CUTOFFS, WIDTH)
+        for start, stop, narrow in tail_clusters(VOCABULARY, CUTOFFS, WIDTH)
     ]
     targets = draw.integers(0, VOCABULARY, words) if targets is None else targets
     return normal(words, WIDTH), normal(CUTOFFS[0] + 2, WIDTH), normal(CUTOFFS[0] + 2), tails, tf.constant(targets, tf.int32)
@@ -65,9 +65,3 @@ def test_the_loss_is_that_of_the_probabilities_in_value_and_gradient(targets, wr
     fast = wrap(lambda: value_and_gradients(lambda: cross_entropy(hidden, head, head_bias, tails, targets)))()
     for ours, theirs in zip(fast, value_and_gradients(slow), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6)
-
-
-def test_rarer_words_have_narrower_vectors():
-    assert clusters(1000, (100, 400), 256) == [(100, 400, 64), (400, 1000, 16)]
-    assert clusters(1000, (100,), 8) == [(100, 1000, adaptive_softmax.LEAST_WIDTH)]
-    assert clusters(1000, (), 8) == []

@@ -107,7 +107,7 @@ def test_a_second_one_at_the_same_time_is_told_of_the_first(scratch, monkeypatch
     holder = subprocess.Popen(arguments, cwd=PROJECT / "src", env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     try:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(UserError, match=rf"is running in this checkout already \(process {holder.pid}\)"), scratch.lock():
+        with pytest.raises(UserError, match=f"process {holder.pid} is already running this training"), scratch.lock():
             pass
         other = Scratch(scratch.folder.parent.parent, "another")
         with other.lock():

@@ -11,7 +11,8 @@ from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
 from lstm_lm.jobs.train import regularization
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.shape import Shape
 from lstm_lm.training.trainer import Trainer
 from plain import held_out
 

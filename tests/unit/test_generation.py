@@ -8,7 +8,8 @@ from scipy import stats
 import plain
 from lstm_lm.generation import decoding
 from lstm_lm.generation.decoding import Settings
-from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.shape import Shape
 from plain import PlainModel, distribution
 
 LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)

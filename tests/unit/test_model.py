@@ -5,7 +5,8 @@ import tensorflow as tf
 from conftest import PROJECT
 from lstm_lm.config import params
 from lstm_lm.model.dropout import Noise, Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
 SHAPES = {

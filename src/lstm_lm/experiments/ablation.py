@@ -14,6 +14,7 @@ from pathlib import Path
 from lstm_lm.config import params
 from lstm_lm.errors import UserError
 from lstm_lm.io import hashing, scratch
+from lstm_lm.model.shape import Shape, count_parameters
 
 REFERENCE = "default"
 KEYS = {"seeds": list, "common": dict, "changes": dict, "presets": list}
@@ -132,7 +133,7 @@ def facts_of(experiment, key):
         "figures": experiment.metrics(),
         "minutes": round(minutes, 3),
         "words_per_second": round(speed),
-        "weights": count_weights(shape),
+        "weights": count_parameters(Shape(**shape)),
     }
 
 
@@ -144,17 +145,6 @@ def training_time(history):
         seconds += (int(row["words_seen"]) - seen) / float(row["words_per_second"])
         seen = int(row["words_seen"])
     return seconds / 60, statistics.median(float(row["words_per_second"]) for row in rows)
-
-
-def count_weights(shape):
-    """Weights of a model of this shape, a dict as in models/weights/config.json; None for one with an adaptive softmax."""
-    if shape.get("adaptive_cutoffs"):
-        return None
-    words, width, hidden = shape["vocabulary_size"], shape["embedding_size"], shape["hidden_size"]
-    output = shape["projection_size"] or hidden
-    lstm = sum((below + hidden + 1) * 4 * hidden for below in [width, *[hidden] * (shape["layers"] - 1)])
-    projection = hidden * output if shape["projection_size"] else 0
-    return words * width + lstm + projection + words + (0 if shape["tie_weights"] else words * output)
 
 
 def interval(figures):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from lstm_lm.config import params
 from lstm_lm.errors import UserError
+from lstm_lm.io import git
 from lstm_lm.paths import OWN_TEXT
 
 
@@ -135,11 +136,5 @@ def _find(name):
     return Experiment(name, rev) if rev else None
 
 
-def _git(*arguments):
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
-    except subprocess.CalledProcessError as error:
-        said = error.stderr.strip().splitlines()
-        raise UserError(
-            f"experiments need a Git repository with a commit, but git {arguments[0]} says: {said[-1] if said else ''}"
-        ) from None
+def _git(*arguments: str) -> str:
+    return git.run_checked(*arguments, requirement="experiments need a Git repository with a commit")

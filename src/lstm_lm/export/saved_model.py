@@ -13,7 +13,8 @@ from lstm_lm.export.graph_tokenizer import GraphText
 from lstm_lm.generation import decoding
 from lstm_lm.generation.decoding import Settings
 from lstm_lm.model import losses
-from lstm_lm.model.language_model import LanguageModel, Shape
+from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.shape import Shape
 from lstm_lm.text.tokenization import vocabulary
 
 # Nothing here is written in the Python that AutoGraph turns into graphs: without it, tracing takes a third of the time.

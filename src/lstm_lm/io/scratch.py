@@ -3,12 +3,11 @@
 import contextlib
 import hashlib
 import json
-import os
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
-from lstm_lm.errors import UserError
-from lstm_lm.io import atomic
+from lstm_lm.io import atomic, locks
 
 FOLDER = ".training"
 
@@ -35,34 +34,21 @@ class Scratch:
         self._lock_file = self.folder.with_suffix(".lock")
 
     @contextlib.contextmanager
-    def lock(self):
-        """Hold the training for this process; the lock goes with the process, however that ends.
+    def lock(self) -> Iterator[None]:
+        """Hold the training for this process while the block runs.
 
         Raises:
             UserError: another process holds it.
         """
-        from filelock import FileLock, Timeout
-
         self._lock_file.parent.mkdir(parents=True, exist_ok=True)
-        holder = self._lock_file.with_suffix(".pid")
-        lock = FileLock(self._lock_file, timeout=LOCK_SECONDS)
-        try:
-            lock.acquire()
-        except Timeout:
-            pid = holder.read_text(encoding="utf-8").strip() if holder.exists() else "unknown"
-            raise UserError(
-                f"this very training is running in this checkout already (process {pid}): wait for it to end, or stop it"
-            ) from None
-        try:
-            holder.write_text(f"{os.getpid()}\n", encoding="utf-8")
-            self.folder.mkdir(exist_ok=True)
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                self.folder.rmdir()  # if it is empty
-            holder.unlink(missing_ok=True)
-            self._lock_file.unlink(missing_ok=True)  # while it is held; who waits for it notices that it is gone
-            lock.release()
+        busy = "{holder} is already running this training: wait for it to end, or stop it"
+        with locks.exclusive(self._lock_file, busy, LOCK_SECONDS):
+            try:
+                self.folder.mkdir(exist_ok=True)
+                yield
+            finally:
+                with contextlib.suppress(OSError):
+                    self.folder.rmdir()  # if it is empty
 
     def note(self, name, facts=None):
         """Keep a few facts under a name, or read them: a dict, or None if there are none."""

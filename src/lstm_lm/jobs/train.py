@@ -115,7 +115,8 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
 
 def build(settings, counts):
     """The LanguageModel with its initial weights. counts: int [vocabulary], occurrences of each word in the training text."""
-    from lstm_lm.model.language_model import Initializer, LanguageModel, Shape
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
 
     chosen, vocabulary_size = settings.model, len(counts)
     if chosen.adaptive_cutoffs and chosen.adaptive_cutoffs[-1] >= vocabulary_size:

@@ -8,16 +8,12 @@ The head decides among the frequent words and the clusters, a cluster's tail amo
 so that it is an exact probability over all words, at a cost that hardly grows with their number.
 """
 
-from itertools import pairwise
 from typing import NamedTuple
 
 import tensorflow as tf
 
 from lstm_lm.model.losses import chunked_softmax_cross_entropy
 from lstm_lm.model.precision import matmul
-
-NARROWER = 4  # each tail's vectors than those before it
-LEAST_WIDTH = 4
 
 
 class Tail(NamedTuple):
@@ -28,12 +24,6 @@ class Tail(NamedTuple):
     projection: tf.Variable
     weights: tf.Variable
     bias: tf.Variable
-
-
-def clusters(vocabulary_size, cutoffs, width):
-    """[(start, stop, width of its vectors)] of each tail. cutoffs: ids at which a cluster starts, rising."""
-    spans = pairwise([*cutoffs, vocabulary_size])
-    return [(start, stop, max(LEAST_WIDTH, width // NARROWER ** (i + 1))) for i, (start, stop) in enumerate(spans)]
 
 
 def log_probabilities(hidden, head, head_bias, tails):

@@ -8,33 +8,7 @@ import tensorflow as tf
 from lstm_lm.model import adaptive_softmax, losses, lstm
 from lstm_lm.model.adaptive_softmax import Tail
 from lstm_lm.model.dropout import Noise, Regularization
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What fixes the shapes of the weights.
-
-    Attributes:
-        vocabulary_size, embedding_size, hidden_size, layers: numbers of words, of units and of LSTM layers.
-        projection_size: width after the last layer's projection, or None for none.
-        tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
-        adaptive_cutoffs: ids at which the clusters of an adaptive softmax start, rising; () for a plain softmax.
-    """
-
-    vocabulary_size: int
-    embedding_size: int
-    hidden_size: int
-    layers: int
-    projection_size: int | None
-    tie_weights: bool
-    adaptive_cutoffs: tuple = ()
-
-    def __post_init__(self):
-        object.__setattr__(self, "adaptive_cutoffs", tuple(self.adaptive_cutoffs))  # JSON brings a list
-
-    @property
-    def output_size(self):
-        return self.projection_size or self.hidden_size
+from lstm_lm.model.shape import Shape
 
 
 @dataclass(frozen=True)
@@ -59,7 +33,7 @@ class LanguageModel(tf.Module):
     calls it with [batch_size, sequence_length], inference with [1, 1], over the same variables.
     """
 
-    def __init__(self, shape, initializer=None):
+    def __init__(self, shape: Shape, initializer: Initializer | None = None) -> None:
         """initializer: Initializer, or None for zeros (weights that are about to be loaded)."""
         super().__init__(name="language_model")
         self.shape = shape
@@ -80,8 +54,7 @@ class LanguageModel(tf.Module):
         if shape.projection_size:
             self.projection = tf.Variable(draws.table(hidden, shape.projection_size), name="projection")
         self.softmax = None
-        tails = adaptive_softmax.clusters(shape.vocabulary_size, shape.adaptive_cutoffs, shape.output_size)
-        head = tails[0][0] + len(tails) if tails else shape.vocabulary_size
+        head = shape.head_size
         if not shape.tie_weights:
             self.softmax = tf.Variable(draws.table(head, shape.output_size), name="softmax")
         self.softmax_bias = tf.Variable(tf.zeros([head]), name="softmax_bias")
@@ -93,7 +66,7 @@ class LanguageModel(tf.Module):
                 tf.Variable(draws.table(stop - start, width), name=f"tail_{i}"),
                 tf.Variable(tf.zeros([stop - start]), name=f"tail_{i}_bias"),
             )
-            for i, (start, stop, width) in enumerate(tails)
+            for i, (start, stop, width) in enumerate(shape.clusters)
         ]
 
     @property

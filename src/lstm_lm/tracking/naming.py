@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import subprocess
 
 from lstm_lm.config import params as parameters
 from lstm_lm.config.params import flatten
 from lstm_lm.errors import UserError
+from lstm_lm.io import git
 from lstm_lm.paths import project_root
 
 MOST_SAID = 3  # differences in the name of a run
@@ -18,7 +18,7 @@ def name_of(params):
     The preset `default` is params.yaml as it was committed; outside a Git repository it is as it stands.
     """
     ours = shaping(flatten(params))
-    committed = _git("show", "HEAD:./params.yaml", cwd=".")
+    committed = git.run("show", "HEAD:./params.yaml", cwd=".")
     try:
         base = parameters.parse(committed, "params.yaml") if committed else parameters.read("params.yaml")
         bases = {"default": shaping(flatten(parameters.check(base)))}
@@ -45,19 +45,11 @@ def shaping(flat):
     return {key: value for key, value in flat.items() if not key.startswith(("evaluate_sample.", "tracking."))}
 
 
-def _git(*arguments, cwd):
-    """What git prints, or None outside a Git repository or without git."""
-    try:
-        return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True, cwd=cwd).stdout
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
 def git_tags():
     """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
     commit, changed = (
-        _git("rev-parse", "HEAD", cwd=project_root()),
-        _git("status", "--porcelain", "--untracked-files=no", cwd=project_root()),
+        git.run("rev-parse", "HEAD", cwd=project_root()),
+        git.run("status", "--porcelain", "--untracked-files=no", cwd=project_root()),
     )
     if commit is None or changed is None:
         return {}

@@ -1,0 +1,78 @@
+"""What fixes the shapes of a model's weights, without TensorFlow."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+TAIL_WIDTH_FACTOR = 4  # each tail's vectors are narrower by this factor than those of the cluster before it
+MIN_TAIL_WIDTH = 4
+
+
+class Cluster(NamedTuple):
+    """The words `start` to `stop` (exclusive) of an adaptive softmax's tail, and the width of their vectors."""
+
+    start: int
+    stop: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What fixes the shapes of the weights.
+
+    Attributes:
+        vocabulary_size, embedding_size, hidden_size, layers: numbers of words, of units and of LSTM layers.
+        projection_size: width after the last layer's projection, or None for none.
+        tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
+        adaptive_cutoffs: ids at which the clusters of an adaptive softmax start, rising; () for a plain softmax.
+    """
+
+    vocabulary_size: int
+    embedding_size: int
+    hidden_size: int
+    layers: int
+    projection_size: int | None
+    tie_weights: bool
+    adaptive_cutoffs: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "adaptive_cutoffs", tuple(self.adaptive_cutoffs))  # JSON has lists only
+
+    @property
+    def output_size(self) -> int:
+        """Width of the softmax's input."""
+        return self.projection_size or self.hidden_size
+
+    @property
+    def clusters(self) -> list[Cluster]:
+        """The clusters of rare words of an adaptive softmax; none for a plain softmax."""
+        return tail_clusters(self.vocabulary_size, self.adaptive_cutoffs, self.output_size)
+
+    @property
+    def head_size(self) -> int:
+        """Rows of the softmax: all words, or for an adaptive softmax the frequent words and one row a cluster."""
+        clusters = self.clusters
+        return clusters[0].start + len(clusters) if clusters else self.vocabulary_size
+
+
+def tail_clusters(vocabulary_size: int, cutoffs: tuple[int, ...], width: int) -> list[Cluster]:
+    """Split the rare words into clusters with narrower and narrower vectors.
+
+    Args:
+        vocabulary_size: number of words.
+        cutoffs: ids at which a cluster starts, rising.
+        width: of the frequent words' vectors.
+    """
+    spans = pairwise([*cutoffs, vocabulary_size])
+    return [Cluster(start, stop, max(MIN_TAIL_WIDTH, width // TAIL_WIDTH_FACTOR ** (i + 1))) for i, (start, stop) in enumerate(spans)]
+
+
+def count_parameters(shape: Shape) -> int:
+    """Count the weights of a model, each once, without building it."""
+    hidden, output = shape.hidden_size, shape.output_size
+    inputs = [shape.embedding_size, *[hidden] * (shape.layers - 1)]
+    lstm = sum((size + hidden + 1) * 4 * hidden for size in inputs)
+    projection = hidden * output if shape.projection_size else 0
+    softmax = 0 if shape.tie_weights else shape.head_size * output
+    tails = sum(output * width + (stop - start) * (width + 1) for start, stop, width in shape.clusters)
+    return shape.vocabulary_size * shape.embedding_size + lstm + projection + softmax + shape.head_size + tails
