@@ -14,7 +14,7 @@ import psutil
 import driver
 import environments
 import recipes
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.text.sources import corpus
 from lstm_lm.ui.markdown import table
 from page import gib, number
@@ -33,7 +33,7 @@ def project(name):
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "data" / "own").mkdir(parents=True)
-    values = params.changed(params.read(recipes.PROJECT / "params.yaml"), {"download.source": {"path": "data/own"}})
+    values = keys.with_changes(loading.read(recipes.PROJECT / "params.yaml"), {"download.source": {"path": "data/own"}})
     (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")  # JSON is YAML
     try:
         yield folder
@@ -50,7 +50,7 @@ def plays():
     """The lines of the text that params.yaml names, kept in .bench/."""
     kept = environments.FOLDER / "plays.txt"
     if not kept.exists():
-        download = params.load(recipes.PROJECT / "params.yaml").download
+        download = loading.load(recipes.PROJECT / "params.yaml").download
         text = "\n".join(document.text for document in corpus.fetch(download.source, download.encoding, download.clean))
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(text, encoding="utf-8")
@@ -158,7 +158,7 @@ def nothing_to_do(rounds):
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(recipes.PROJECT / name, folder / name)
         tiny = {"model.embedding_size": 8, "model.hidden_size": 8, "model.projection_size": 8, "train.epochs": 1}
-        values = params.changed(params.read(folder / "params.yaml"), tiny)
+        values = keys.with_changes(loading.read(folder / "params.yaml"), tiny)
         (folder / "params.yaml").write_text(json.dumps(values), encoding="utf-8")
         write_text(folder / "data" / "own", ["to be or not to be that is the question"] * 50, 60_000)
         driver.run(["git", "init", "--quiet"], folder)

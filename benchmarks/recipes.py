@@ -12,7 +12,7 @@ from driver import Peer
 PROJECT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(PROJECT / "src"))
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 
 VOCABULARY = 8_084  # what the book's recipe knows of Shakespeare
 OURS = "ours"
@@ -22,10 +22,10 @@ OWN = {"PYTHONPATH": str(PROJECT / "src")}  # the environment of workers that im
 
 def settings_of(preset=None):
     """params.yaml, or a preset over it, as the workers' settings."""
-    values = params.read(PROJECT / "params.yaml")
+    values = loading.read(PROJECT / "params.yaml")
     if preset:
-        values = params.changed(values, params.preset(preset, PROJECT / "presets"))
-    chosen = params.check(values)
+        values = keys.with_changes(values, presets.load(preset, PROJECT / "presets"))
+    chosen = loading.check(values)
     model, train = chosen.model, chosen.train
     return {
         "vocabulary": VOCABULARY,

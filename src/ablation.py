@@ -6,7 +6,7 @@ With --presets: the presets that ablation.yaml names, whole, and their table in 
 import argparse
 import datetime
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import ablation, runner
 from lstm_lm.experiments.ablation import Results
@@ -23,36 +23,36 @@ def main():
     parser.add_argument("--seeds", help="in place of those of ablation.yaml, as '1 2 3'")
     parser.add_argument("--table", action="store_true", help="run nothing: write the table of what was run")
     chosen = parser.parse_args()
-    values = params.read("params.yaml")
-    params.check(values)
+    values = loading.read("params.yaml")
+    loading.check(values)
     plan = ablation.load(FILE, values)
     seeds = plan.seeds
     if chosen.seeds:
-        seeds = ablation.check_seeds("SEEDS", [params.value_of(part) for part in chosen.seeds.split()])
+        seeds = ablation.check_seeds("SEEDS", [keys.parse_value(part) for part in chosen.seeds.split()])
     results = Results(RESULTS)
-    entries = ablation.presets(plan.presets) if chosen.presets else plan.entries
+    entries = ablation.preset_entries(plan.presets) if chosen.presets else plan.entries
     names = [entry.name for entry in entries]
     wanted = chosen.only.split() if chosen.only else names
     if unknown := [name for name in wanted if name not in names]:
         raise UserError(f"ONLY={unknown[0]}: {FILE} has no such name; there are: {', '.join(names)}")
 
-    keys = {}
+    digests = {}
     runs = []
     for seed in seeds:  # the first seed of all, then the second: a table of a part is one of whole columns
         for entry in entries:
             changes = {**({} if chosen.presets else plan.common), **entry.changes, "train.seed": seed}
             label = f"preset {entry.name}" if chosen.presets else entry.name
-            keys[label, seed] = ablation.key_of(params.changed(values, changes))
+            digests[label, seed] = ablation.key_of(keys.with_changes(values, changes))
             known = results.get(label, seed)
-            if entry.name in wanted and not chosen.table and (known is None or known["key"] != keys[label, seed]):
+            if entry.name in wanted and not chosen.table and (known is None or known["key"] != digests[label, seed]):
                 runs.append((label, seed, changes))
     for number, (label, seed, changes) in enumerate(runs, 1):
         print(f"\n{number} of {len(runs)}: {label}, seed {seed}", flush=True)
         kind = "" if chosen.presets else "ablation-"
         experiment, _ = runner.run(changes, f"{kind}{label.replace(' ', '-')}-seed{seed}")
-        results.put(label, seed, ablation.facts_of(experiment, keys[label, seed]))
-        write(chosen.presets, plan, entries, seeds, results, keys)  # after each: a stop leaves the table of what is there
-    write(chosen.presets, plan, entries, seeds, results, keys)
+        results.put(label, seed, ablation.facts_of(experiment, digests[label, seed]))
+        write(chosen.presets, plan, entries, seeds, results, digests)  # after each: a stop leaves the table of what is there
+    write(chosen.presets, plan, entries, seeds, results, digests)
     print(f"\n{len(runs)} run; the table is in {page_of(chosen.presets)}, its figures in {RESULTS}")
 
 
@@ -60,11 +60,11 @@ def page_of(presets):
     return "docs/results.md" if presets else "docs/ablation.md"
 
 
-def write(presets, plan, entries, seeds, results, keys):
+def write(presets, plan, entries, seeds, results, digests):
     if presets:
-        text = ablation.preset_table(entries, seeds, results, keys, markdown.table)
+        text = ablation.preset_table(entries, seeds, results, digests, markdown.table)
     else:
-        text = ablation.ablation_table(plan, seeds, results, keys, markdown.table)
+        text = ablation.ablation_table(plan, seeds, results, digests, markdown.table)
     try:
         markdown.write(page_of(presets), "presets" if presets else "ablation", f"{text}\n\nWritten {datetime.date.today()}.")
     except ValueError as error:

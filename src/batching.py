@@ -1,12 +1,12 @@
 """Stage `batching`: data/vocab to data/batches: streams of word ids for training and for scoring."""
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.jobs import batching
 from lstm_lm.ui import console
 
 
 def main() -> None:
-    batching.run(params.load())
+    batching.run(loading.load())
 
 
 if __name__ == "__main__":

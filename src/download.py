@@ -1,12 +1,12 @@
 """Stage `download`: text from `download.source` to data/raw."""
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.jobs import download
 from lstm_lm.ui import console
 
 
 def main() -> None:
-    download.run(params.load())
+    download.run(loading.load())
 
 
 if __name__ == "__main__":

@@ -4,17 +4,17 @@ import argparse
 import json
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.experiments import runner
 from lstm_lm.ui import console
 
 
 def main():
     parser = argparse.ArgumentParser(description="Run the pipeline with the parameters of presets/NAME.yaml, beside this checkout.")
-    parser.add_argument("preset", help=f"one of {', '.join(params.presets())}")
+    parser.add_argument("preset", help=f"one of {', '.join(presets.names())}")
     name = parser.parse_args().preset
-    changes = params.preset(name)
-    params.check(params.changed(params.read("params.yaml"), changes), f"params.yaml with presets/{name}.yaml")
+    changes = presets.load(name)
+    loading.check(keys.with_changes(loading.read("params.yaml"), changes), f"params.yaml with presets/{name}.yaml")
 
     experiment, was_there = runner.run(changes, name)
     rows = {f"{name}, {split}": figures for split, figures in experiment.metrics().items()}

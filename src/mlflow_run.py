@@ -9,7 +9,7 @@ import json
 import os
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
 from lstm_lm.tracking import store
@@ -25,11 +25,11 @@ def main():
     chosen, rest = parser.parse_known_args()
     if len(rest) % 2 or not all(name.startswith("--") for name in rest[::2]):
         raise UserError(f"cannot read {' '.join(rest)}: give parameters as -P section.key=value")
-    changes = {name.removeprefix("--"): params.value_of(value) for name, value in zip(rest[::2], rest[1::2], strict=True)}
-    stages = list(params.read("dvc.yaml")["stages"])
+    changes = {name.removeprefix("--"): keys.parse_value(value) for name, value in zip(rest[::2], rest[1::2], strict=True)}
+    stages = list(loading.read("dvc.yaml")["stages"])
     if chosen.stage not in stages:
         raise UserError(f"-P stage={chosen.stage}: there is no such stage; there are: {', '.join(stages)}")
-    settings = params.check(params.changed(params.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
+    settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
     client = store.connect(settings.tracking)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
@@ -49,7 +49,7 @@ def main():
     run = Run(client, run_id)
     if trained_by is None:
         run.describe(settings)
-        run.log_params(params.flatten(settings))
+        run.log_params(keys.flatten(settings))
         print(f"ran up to {chosen.stage}: nothing was trained")
     elif trained_by != run_id:
         known = run.stand_for(trained_by, settings, figures)

@@ -5,7 +5,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.errors import UserError
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization import bpe, vocabulary
@@ -41,7 +41,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same text (default: %(default)s)")
     chosen = parser.parse_args()
     if chosen.prompt is None:
-        chosen.prompt = params.load().evaluate_sample.prime_texts[0]
+        chosen.prompt = loading.load().evaluate_sample.prime_texts[0]
     checks = [
         ("--max-words", chosen.max_words, 0 <= chosen.max_words <= 100_000, "from 0 to 100000"),
         ("--temperature", chosen.temperature, 0 <= chosen.temperature <= 100, "from 0 to 100"),

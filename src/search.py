@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from lstm_lm import paths
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.experiments import runner, search
@@ -33,8 +33,8 @@ def main():
     parser.add_argument("--minutes", help="no trial begins after so many minutes")
     chosen = parser.parse_args()
     memory.keep_freed()
-    values = params.read("params.yaml")
-    settings = params.check(values)
+    values = loading.read("params.yaml")
+    settings = loading.check(values)
     space = search.load(FILE, values)
     trials = number("TRIALS", chosen.trials, int) or space.trials
     minutes = number("MINUTES", chosen.minutes, float)
@@ -126,7 +126,7 @@ class Search:
         trial.set_user_attr("values", found)
         state, status, value = "failed", "FAILED", None
         try:
-            settings = params.check(params.changed(self.values, {**self.space.common, **found}), "params.yaml with the trial's values")
+            settings = loading.check(keys.with_changes(self.values, {**self.space.common, **found}), "params.yaml with the trial's values")
             batches = search.cut(self.batches, settings.batching, self.folder)
             if settings.train.validate_every is None:
                 every = search.validate_every(settings.train, batches, self.space.reports)
@@ -137,7 +137,7 @@ class Search:
                 self.study.set_user_attr("precision", chosen)  # timed anew, a later run might choose another
             model = train.build(settings, self.counts)
             facts = {"resolved_precision": chosen, "parameter_count": model.parameter_count}
-            run.log_params({**params.flatten(settings), **facts})
+            run.log_params({**keys.flatten(settings), **facts})
             observers = [run, Pruning(trial, self.space.reports)]
             result = train.trainer_of(settings, batches, model, precision=chosen, observers=observers, interruption=interrupted).run()
             state, status, value = "complete", "FINISHED", result.best_validation_loss

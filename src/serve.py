@@ -5,7 +5,7 @@ import json
 import os
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.errors import UserError
 from lstm_lm.tracking import registry, store
 from lstm_lm.ui import console
@@ -16,7 +16,7 @@ def main():
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5001, help="(default: %(default)s)")
     chosen = parser.parse_args()
-    loaded = params.load()
+    loaded = loading.load()
     settings = loaded.tracking
     prompt = json.dumps(loaded.evaluate_sample.prime_texts[0], ensure_ascii=False).replace("'", r"'\''")  # within a shell's quotes
     saved_model, serving = console.trained_model(), Path("src/lstm_lm/serving/pyfunc.py")

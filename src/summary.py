@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.errors import UserError
 from lstm_lm.ui import console
 
@@ -16,7 +16,7 @@ def main():
         samples = Path("reports/samples.md").read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise UserError(f"{error.filename} is missing: run the pipeline first, with: make repro") from None
-    settings = params.load()
+    settings = loading.load()
     print()
     print("\n".join(console.held_out_table(figures, beside=["test"]) + console.written_table(figures)))
     print("\nsamples (all of them: reports/samples.md)")

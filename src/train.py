@@ -1,12 +1,12 @@
 """Stage `train`: data/batches to models/: weights, SavedModel, history and samples; one MLflow run."""
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.jobs import train
 from lstm_lm.ui import console
 
 
 def main() -> None:
-    train.run(params.load())
+    train.run(loading.load())
 
 
 if __name__ == "__main__":

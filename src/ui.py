@@ -3,7 +3,7 @@
 import argparse
 import os
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.errors import UserError
 from lstm_lm.tracking import comparison_view, store
 from lstm_lm.ui import console
@@ -14,7 +14,7 @@ def main():
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="(default: %(default)s)")
     chosen = parser.parse_args()
-    settings = params.load().tracking
+    settings = loading.load().tracking
     address_of_store = store.uri(settings)
     if address_of_store.startswith(("http://", "https://")):
         raise UserError(f"the tracking store is a server with pages of its own: open {address_of_store}")

@@ -1,12 +1,12 @@
 """Stage `vocab`: data/raw to data/vocab: the tokenizer, the vocabulary, the splits, and the text as ids."""
 
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.jobs import vocab
 from lstm_lm.ui import console
 
 
 def main() -> None:
-    vocab.run(params.load())
+    vocab.run(loading.load())
 
 
 if __name__ == "__main__":

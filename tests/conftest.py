@@ -80,13 +80,13 @@ def tiny_text_model(tiny_model, tmp_path):
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
     """The file of an MLflow store that was just made, to be copied: its tables take seconds to make."""
-    from lstm_lm.config import params
+    from lstm_lm.config import loading
     from lstm_lm.tracking import store
 
     folder = tmp_path_factory.mktemp("store")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        store.connect(params.load(PROJECT / "params.yaml").tracking).search_experiments()
+        store.connect(loading.load(PROJECT / "params.yaml").tracking).search_experiments()
     return folder / "mlflow.db"
 
 

@@ -13,7 +13,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import tensorflow as tf
 
 import protocol
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.data.dataset import Batches, HeldOut
 from lstm_lm.events import Observer
 from lstm_lm.io import memory
@@ -89,7 +89,7 @@ def build(chosen):
 def main():
     memory.keep_freed()  # as the train stage does
     chosen = protocol.settings()
-    settings = params.load(PROJECT / "params.yaml")
+    settings = loading.load(PROJECT / "params.yaml")
     train = settings.train.model_copy(
         update={
             "epochs": 1,

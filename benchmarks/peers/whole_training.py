@@ -7,7 +7,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import protocol
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset
 from lstm_lm.evaluation import scoring
 from lstm_lm.events import Observer
@@ -37,8 +37,8 @@ class Curve(Observer):
 def main():
     memory.keep_freed()
     chosen = protocol.settings()
-    changes = {**(params.preset(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
-    settings = params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
+    changes = {**(presets.load(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
+    settings = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))
     data = Path(chosen["data"])
     batches = search.cut(dataset.load(data / "batches"), settings.batching, chosen["work"], data / "vocab")
     counts = vocabulary.load_counts(data / "vocab/vocab.csv")[1]

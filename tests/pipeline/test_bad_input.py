@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from conftest import PROJECT, change_params, run
-from lstm_lm.config.params import PathSource
+from lstm_lm.config.schema import PathSource
 from lstm_lm.text.sources import corpus
 from lstm_lm.text.sources.corpus import Document
 

@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from conftest import PROJECT, TINY, client, digests, run, run_id, runs
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
 
@@ -17,9 +17,9 @@ def applied(changes, folder):
     from dvc.utils.hydra import apply_overrides
 
     shutil.copy(PROJECT / "params.yaml", folder)
-    before = params.read(folder / "params.yaml")
+    before = loading.read(folder / "params.yaml")
     apply_overrides(folder / "params.yaml", list(runner._overrides(changes, before)))
-    return params.read(folder / "params.yaml"), before
+    return loading.read(folder / "params.yaml"), before
 
 
 STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", "{x}", "[y", "${train.seed}", "null", "1.5", ""]
@@ -28,14 +28,14 @@ STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", 
 @pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
 def test_values_reach_dvc_as_they_are(value, tmp_path):
     after, before = applied({"train.seed": value}, tmp_path)
-    assert after == params.changed(before, {"train.seed": value})
+    assert after == keys.with_changes(before, {"train.seed": value})
 
 
 def test_another_kind_of_source_replaces_the_one_before(tmp_path):
     source = {"url": "https://x/y?z=1", "sha256": "1"}
     after, before = applied({"download.source": source}, tmp_path)
     assert after["download"]["source"] == source
-    assert after == params.changed(before, {"download.source": source})
+    assert after == keys.with_changes(before, {"download.source": source})
 
 
 def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):

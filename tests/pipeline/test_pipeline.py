@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from conftest import DOCUMENTS, TINY, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.text import encoded, splits
 from plain import PlainKneserNey, PlainModel
 
@@ -300,7 +300,7 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     first_run, metrics = run_id(folder), json.loads((folder / "reports/metrics.json").read_text())
 
     # A setting of the last stage: no retraining, the same run, the same model version.
-    primes = params.load(folder / "params.yaml").evaluate_sample.prime_texts
+    primes = loading.load(folder / "params.yaml").evaluate_sample.prime_texts
     change_params(
         folder,
         {

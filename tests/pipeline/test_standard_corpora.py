@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from conftest import change_params, copy_project, run
-from lstm_lm.config import params
+from lstm_lm.config import presets
 
 FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
 LINES = {"train": 400, "validation": 40, "test": 50}
@@ -49,7 +49,7 @@ def project(tmp_path_factory):
     """The project with such a corpus, run once, and the lines of its files."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     write_corpus(folder / "data/own")
-    change_params(folder, params.preset("ptb", folder / "presets") | SIZES)
+    change_params(folder, presets.load("ptb", folder / "presets") | SIZES)
     run(["python", "-m", "dvc", "repro"], folder)
     return folder
 

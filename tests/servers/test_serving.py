@@ -13,13 +13,13 @@ import pytest
 import requests
 
 from conftest import PROJECT, environment
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.export.saved_model import Generator
 from lstm_lm.tracking import registry, run, store
 from lstm_lm.tracking.run import Run
 
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
-SETTINGS = params.load(PROJECT / "params.yaml")
+SETTINGS = loading.load(PROJECT / "params.yaml")
 pytestmark = pytest.mark.slow
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from conftest import PROJECT, change_params, copy_project, run, write_corpus
 from kill_and_resume import SMALL
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import ablation
 from lstm_lm.experiments.ablation import Entry, Results
 from lstm_lm.ui import markdown
 
-VALUES = params.read(PROJECT / "params.yaml")
+VALUES = loading.read(PROJECT / "params.yaml")
 PLAN = """\
 seeds: [1]
 common: {train.epochs: 1}
@@ -37,7 +37,7 @@ def test_the_file_that_comes_with_the_project_is_sound(monkeypatch):
     found = ablation.load(PROJECT / "ablation.yaml", VALUES)
     assert found.entries[0] == Entry("default", {})
     for entry in found.entries[1:]:
-        assert params.changed(VALUES, entry.changes) != VALUES, entry.name
+        assert keys.with_changes(VALUES, entry.changes) != VALUES, entry.name
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ import quality
 import recipes
 import training
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 
 TINY = {"vocabulary": 50, "batch_size": 4, "sequence_length": 5, "embedding_size": 8, "hidden_size": 8}
 SITTING = bench.Sitting(rounds=1, quick=True)
@@ -164,7 +164,7 @@ def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers, tmp_pat
     monkeypatch.setattr(quality, "WORK", tmp_path / "work")
     (tmp_path / "data/own").mkdir(parents=True)
     write_corpus(tmp_path / "data/own")
-    values = params.changed(params.read(PROJECT / "params.yaml"), SMALL_TEXT)
+    values = keys.with_changes(loading.read(PROJECT / "params.yaml"), SMALL_TEXT)
     (tmp_path / "params.yaml").write_text(json.dumps(values))
     for name in ("download", "vocab", "batching"):
         run([sys.executable, str(PROJECT / "src" / f"{name}.py")], tmp_path)

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import PROJECT
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
@@ -16,7 +16,7 @@ from lstm_lm.model.shape import Shape
 from lstm_lm.training.trainer import Trainer
 from plain import held_out
 
-SETTINGS = params.check(params.changed(params.read(PROJECT / "params.yaml"), params.preset("cookbook", PROJECT / "presets")))
+SETTINGS = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), presets.load("cookbook", PROJECT / "presets")))
 VOCABULARY, BATCH, TIME, UNITS = 60, 10, 12, 16
 EPOCHS = 3
 

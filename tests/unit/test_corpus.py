@@ -6,8 +6,8 @@ import threading
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.config import params
-from lstm_lm.config.params import PathSource, UrlSource
+from lstm_lm.config import loading
+from lstm_lm.config.schema import PathSource, UrlSource
 from lstm_lm.errors import UserError
 from lstm_lm.text.sources import corpus
 from lstm_lm.text.sources.corpus import Document
@@ -229,7 +229,7 @@ def test_members_are_named_below_their_common_folder():
 
 @pytest.mark.slow
 def test_the_default_source_is_the_plays_its_digest_holds_and_a_wrong_one_does_not():
-    source = params.load(PROJECT / "params.yaml").download.source
+    source = loading.load(PROJECT / "params.yaml").download.source
     documents = list(corpus.fetch(source, "utf-8"))
     assert len(documents) == 38
     assert "tragedies/hamlet.txt" in [d.name for d in documents]

@@ -1,10 +1,10 @@
 from conftest import PROJECT
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.export.saved_model import Generator
 from lstm_lm.jobs import evaluate_sample
 from lstm_lm.tracking import run
 
-CHOSEN = params.load(PROJECT / "params.yaml").evaluate_sample
+CHOSEN = loading.load(PROJECT / "params.yaml").evaluate_sample
 PROMPTS = ["thou art", "to be"]
 
 

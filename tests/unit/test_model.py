@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import PROJECT
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.model.dropout import Noise, Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
@@ -71,7 +71,7 @@ def test_windows_with_carried_state_cost_what_one_long_pass_costs(tiny_model):
 
 def test_the_first_loss_of_the_default_initialiser_is_ln_v():
     vocabulary = 2000
-    default = params.load(PROJECT / "params.yaml").model
+    default = loading.load(PROJECT / "params.yaml").model
     sizes = default.embedding_size, default.hidden_size, default.layers, default.projection_size, default.tie_weights
     model = LanguageModel(Shape(vocabulary, *sizes), Initializer(default.initializer, default.initializer_scale, 1))
     ids = tf.constant(np.random.default_rng(0).integers(0, vocabulary, [4, 11]), tf.int32)

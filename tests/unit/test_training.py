@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from conftest import PROJECT, make_tiny_model
-from lstm_lm.config import params
+from lstm_lm.config import loading
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
@@ -16,10 +16,10 @@ from lstm_lm.training.trainer import Diverged, Stopped, Trainer
 from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
-DEFAULT = params.load(PROJECT / "params.yaml").train
+DEFAULT = loading.load(PROJECT / "params.yaml").train
 NONE = Regularization()
 SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
-# Of params.Train: what no graph depends on.
+# Of schema.Train: what no graph depends on.
 OUTSIDE = {
     *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
     *("status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts", "checkpoint_seconds", "precision"),

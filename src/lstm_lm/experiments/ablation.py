@@ -11,7 +11,7 @@ import statistics
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 from lstm_lm.io import hashing, scratch
 from lstm_lm.model.shape import Shape, count_parameters
@@ -52,7 +52,7 @@ def load(path, values):
     """
     import re
 
-    read = params.read(path)
+    read = loading.read(path)
     for key in (*read, *KEYS):
         if key not in KEYS:
             raise UserError(f"{path}: {key}: unknown key (known: {', '.join(KEYS)})")
@@ -74,10 +74,10 @@ def load(path, values):
         for name in every:
             if name == "train.seed":
                 raise UserError(f"{path}: {entry.name}: train.seed: give seeds instead")
-        params.check(params.changed(values, every), f"params.yaml with {path} ({entry.name})")
+        loading.check(keys.with_changes(values, every), f"params.yaml with {path} ({entry.name})")
     for name in read["presets"]:
         if name != REFERENCE:
-            params.check(params.changed(values, params.preset(name)), f"params.yaml with presets/{name}.yaml")
+            loading.check(keys.with_changes(values, presets.load(name)), f"params.yaml with presets/{name}.yaml")
     return Plan(seeds, read["common"], entries, read["presets"])
 
 
@@ -87,9 +87,9 @@ def check_seeds(where, seeds):
     return list(dict.fromkeys(seeds))
 
 
-def presets(names):
+def preset_entries(names):
     """The Entries of some presets; `default` is params.yaml as it stands."""
-    return [Entry(name, {} if name == REFERENCE else params.preset(name)) for name in names]
+    return [Entry(name, {} if name == REFERENCE else presets.load(name)) for name in names]
 
 
 def key_of(values):
@@ -99,7 +99,7 @@ def key_of(values):
         values: of params.yaml with the experiment's changes.
     """
     sections = {section: of for section, of in values.items() if section != "tracking"}
-    stages = params.read("dvc.yaml")["stages"]
+    stages = loading.read("dvc.yaml")["stages"]
     code = {path: hashing.digest(path) for stage in stages.values() for path in stage["deps"] if path.endswith(".py")}
     own = hashing.digest("data/own") if "path" in values["download"]["source"] else None
     return scratch.key_of(sections, code, own)

@@ -10,7 +10,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from lstm_lm.config import params
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.io import git
 from lstm_lm.paths import OWN_TEXT
@@ -50,8 +50,8 @@ def run(changes, name, targets=()):
     Raises:
         UserError: this is no Git repository with a commit, or a stage failed (and has said why).
     """
-    before = params.read("params.yaml")
-    after = params.changed(before, changes)
+    before = loading.read("params.yaml")
+    after = keys.with_changes(before, changes)
     same = _same(name, after)
     if same:
         return same, True
@@ -112,7 +112,7 @@ def _same(name, values):
     inputs = ["src", "dvc.yaml", *([str(OWN_TEXT)] if "path" in values["download"]["source"] else [])]
     number, found = 1, _find(name)
     while found:
-        if params.parse(_git("show", f"{found.rev}:./params.yaml"), "params.yaml") == values:
+        if loading.parse(_git("show", f"{found.rev}:./params.yaml"), "params.yaml") == values:
             untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
             if not untracked and not _git("diff", "--name-only", found.rev, "--", *inputs):
                 return found

@@ -13,8 +13,8 @@ from typing import get_args
 
 import numpy as np
 
-from lstm_lm.config import params
-from lstm_lm.config.params import Params
+from lstm_lm.config import keys, loading
+from lstm_lm.config.schema import Params
 from lstm_lm.data import windows
 from lstm_lm.errors import UserError
 from lstm_lm.events import Observer
@@ -106,7 +106,7 @@ def load(path, values):
     Raises:
         UserError: one line: the key, its value and what is allowed.
     """
-    read = params.read(path)
+    read = loading.read(path)
     for key in read:
         if key not in KEYS:
             raise UserError(f"{path}: {key}: unknown key (known: {', '.join(KEYS)})")
@@ -205,7 +205,7 @@ def _check_values(path, space, values):
     for name, tried in ends.items():
         for value in tried:
             changes = {**space.common, **space.linked({**usual, name: value})}
-            params.check(params.changed(values, changes), f"params.yaml with {path} ({name} = {json.dumps(value)})")
+            loading.check(keys.with_changes(values, changes), f"params.yaml with {path} ({name} = {json.dumps(value)})")
 
 
 def _flat(values):
@@ -329,7 +329,7 @@ def cut(batches, settings, folder, vocab="data/vocab"):
 
     Args:
         batches: dataset.Batches.
-        settings: params.Batching.
+        settings: schema.Batching.
         folder: where other cuts are kept.
         vocab: the folder of the stage vocab.
     Raises:

@@ -167,7 +167,7 @@ def sampled(write, settings):
 
     Args:
         write: export.Generator.
-        settings: params.EvaluateSample.
+        settings: schema.EvaluateSample.
     """
     options = {name: getattr(settings, name) for name in ("top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram")}
     options |= {"stop_at_sentence_end": settings.stop_at_sentence_end}

@@ -9,7 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from lstm_lm import paths
-from lstm_lm.config import params
+from lstm_lm.config import keys
 from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.io import hashing, memory
@@ -72,7 +72,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         for each in (checkpoints, *observers):
             closing.callback(each.close)
         facts = {"resolved_precision": chosen, "vocabulary_size": len(words), "parameter_count": language_model.parameter_count}
-        run.log_params({**params.flatten(settings), **facts})
+        run.log_params({**keys.flatten(settings), **facts})
         run.log_dataset(batches)
         temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))
         text_model = TextModel(language_model, tokenizer, saved_model.write_words(words, temporary / "vocabulary.txt"))

@@ -3,8 +3,7 @@
 import contextlib
 import os
 
-from lstm_lm.config import params as parameters
-from lstm_lm.config.params import flatten
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 from lstm_lm.io import git
 from lstm_lm.paths import project_root
@@ -17,17 +16,17 @@ def name_of(params):
 
     The preset `default` is params.yaml as it was committed; outside a Git repository it is as it stands.
     """
-    ours = shaping(flatten(params))
+    ours = shaping(keys.flatten(params))
     committed = git.run("show", "HEAD:./params.yaml", cwd=".")
     try:
-        base = parameters.parse(committed, "params.yaml") if committed else parameters.read("params.yaml")
-        bases = {"default": shaping(flatten(parameters.check(base)))}
+        base = loading.parse(committed, "params.yaml") if committed else loading.read("params.yaml")
+        bases = {"default": shaping(keys.flatten(loading.check(base)))}
     except UserError:
         return f"{params.batching.recipe} lstm {params.model.hidden_size} {params.train.optimizer} {params.train.learning_rate:g}"
-    presets = project_root() / "presets"  # of the project itself: an experiment's folder lacks those that Git does not know yet
-    for name in parameters.presets(presets):
+    folder = project_root() / "presets"  # of the project itself: an experiment's folder lacks those that Git does not know yet
+    for name in presets.names(folder):
         with contextlib.suppress(UserError):
-            bases[name] = shaping(flatten(parameters.check(parameters.changed(base, parameters.preset(name, presets)))))
+            bases[name] = shaping(keys.flatten(loading.check(keys.with_changes(base, presets.load(name, folder)))))
     differing = {name: {key: value for key, value in ours.items() if of_base.get(key) != value} for name, of_base in bases.items()}
     nearest = min(differing, key=lambda name: len(differing[name]))  # the first of equals
     said = [f"{key.partition('.')[2]}={_short(value)}" for key, value in differing[nearest].items()]

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from lstm_lm.config.params import flatten
+from lstm_lm.config import keys
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.events import Observer
 from lstm_lm.io.hashing import digest
@@ -310,7 +310,7 @@ class Run(Observer):
             figures: {"validation": {...}, "test": {...}} of evaluation.figures.
             step: the last of the training, whichever step the weights are of: MLflow shows the value of the largest step.
             samples: list of dicts with the same keys: prompt, temperature, text, and maybe beam_width and number, from 1, of several.
-            settings: params.EvaluateSample; tags, because they may change while the training stays.
+            settings: schema.EvaluateSample; tags, because they may change while the training stays.
         """
         values = _metrics_of(figures)
         new = {name: value for name, value in values.items() if not self._stands(name, value, step)}
@@ -339,7 +339,7 @@ class Run(Observer):
         self.tag(STANDS_FOR, run_id)
         self.describe(params)
         if not is_known(self.client, run_id, params.tracking):
-            self.log_params(flatten(params))
+            self.log_params(keys.flatten(params))
             shown = self.client.get_run(self.id).data.metrics
             values = _metrics_of(figures)
             self.client.log_batch(self.id, metrics=self._metrics({name: v for name, v in values.items() if name not in shown}, 0))
@@ -383,7 +383,7 @@ class Run(Observer):
         if ours:
             run.tag(TRAINED_AS, run_id)
             run.describe(params)
-        run.log_params(flatten(params))
+        run.log_params(keys.flatten(params))
         if not ours:
             run.finish()
         return run, True

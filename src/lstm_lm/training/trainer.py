@@ -88,7 +88,7 @@ class Trainer:
     Args:
         model: LanguageModel; its weights are changed.
         batches: dataset.Batches.
-        settings: params.Train.
+        settings: schema.Train.
         regularization: model.Regularization.
         precision: "float32" or "bfloat16", of matrix products.
         write: export.Generator, or None for no samples.

