@@ -1,8 +1,11 @@
 """The schema of params.yaml: frozen, validated sections. Every value is in params.yaml, so there are no defaults here."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+
+from lstm_lm.generation import options
+from lstm_lm.generation.options import GenerationOptions, Option
 
 SHA256 = r"^[0-9a-f]{64}$"
 PINNED = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$"
@@ -186,23 +189,54 @@ class NeuralCache(Section):
     weight: Fraction
 
 
-class EvaluateSample(Section):
+def _option_field(option: Option, minimum: float | None = None) -> Any:
+    """Return the annotation of a generation option: its type and bounds, from the table.
+
+    Args:
+        minimum: in place of the table's.
+    """
+    if option.type is bool:
+        return bool
+    lowest = option.minimum if minimum is None else minimum
+    bounds = Field(gt=lowest, le=option.maximum) if option.exclusive_minimum else Field(ge=lowest, le=option.maximum)
+    return Annotated[option.type, bounds]
+
+
+OPTIONS = options.by_name()
+Temperature = Annotated[float, Field(ge=OPTIONS["temperature"].minimum, le=OPTIONS["temperature"].maximum)]
+
+if TYPE_CHECKING:
+
+    class GenerationSection(Section):
+        """Type checkers cannot see fields made at run time: use `EvaluateSample.generation_options`."""
+
+else:
+    # The statistics of samples need at least one word. The section has a list of temperatures in place of the one.
+    GenerationSection = create_model(
+        "GenerationSection",
+        __base__=Section,
+        **{
+            name: (_option_field(option, minimum=1 if name == "max_words" else None), ...)
+            for name, option in OPTIONS.items()
+            if name != "temperature"
+        },
+    )
+
+
+class EvaluateSample(GenerationSection):
+    """All generation options but the temperature, and what else the stage needs."""
+
     prime_texts: Texts
-    temperatures: Annotated[list[Annotated[float, Field(ge=0)]], Field(min_length=1)]
-    max_words: WordCount
-    top_k: Annotated[int, Field(ge=0, lt=2**31)]
-    top_p: Annotated[float, Field(gt=0, le=1)]
-    min_p: Annotated[float, Field(ge=0, le=1)]
-    repetition_penalty: Annotated[float, Field(ge=0.01, le=100)]
-    no_repeat_ngram: Annotated[int, Field(ge=0, le=100)]
-    samples: Annotated[int, Field(ge=1, le=100)]
-    beam_width: Annotated[int, Field(ge=1, le=100)]
-    stop_at_sentence_end: bool
-    seed: Annotated[int, Field(ge=0, lt=2**31)]
+    temperatures: Annotated[list[Temperature], Field(min_length=1)]
     bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
     kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None
     dynamic_evaluation: DynamicEvaluation | None
     neural_cache: NeuralCache | None
+
+    def generation_options(self, temperature: float) -> GenerationOptions:
+        """Return the options for generating text at one of the temperatures."""
+        values = {name: getattr(self, name) for name in OPTIONS if name != "temperature"}
+        return GenerationOptions(temperature=temperature, **values)
 
 
 class Tracking(Section):
