@@ -12,7 +12,7 @@ from pathlib import Path
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
-from lstm_lm.tracking import store
+from lstm_lm.tracking import mirroring, store
 from lstm_lm.tracking.run import Run
 from lstm_lm.ui import console
 
@@ -48,13 +48,13 @@ def main():
 
     run = Run(client, run_id)
     if trained_by is None:
-        run.describe(settings)
+        run.adopt(settings)
         run.log_params(keys.flatten(settings))
         print(f"ran up to {chosen.stage}: nothing was trained")
     elif trained_by != run_id:
-        known = run.stand_for(trained_by, settings, figures)
+        known = mirroring.mirror(run, trained_by, settings, figures)
         shown = "and shows its figures" if known else "which this store does not know, and shows the figures of reports/metrics.json"
-        print(f"this run stands for run {trained_by}, in which the training was done, {shown}")
+        print(f"this run mirrors run {trained_by}, in which the training was done, {shown}")
 
 
 def read(path):

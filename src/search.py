@@ -18,7 +18,7 @@ from lstm_lm.io.interruption import Interruption
 from lstm_lm.jobs import train
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
-from lstm_lm.tracking.run import Run
+from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.ui import console
 
 FILE = "search.yaml"
@@ -86,7 +86,7 @@ class Search:
         elif not self.study.trials:
             self.begin()
         names = ", ".join(parameter.name.partition(".")[2] for parameter in self.space.parameters)
-        above = Run.of_search(self.store, self.settings, f"search: {names}", resume=self.study.user_attrs.get("run_id"))
+        above = TrainingRun.start_search(self.store, self.settings, f"search: {names}", resume=self.study.user_attrs.get("run_id"))
         self.study.set_user_attr("run_id", above.id)
         facts = {parameter.name: repr(parameter.choices or (parameter.low, parameter.high)) for parameter in self.space.parameters}
         above.log_params({**{f"search.{name}": text for name, text in facts.items()}, **self.space.common})
@@ -121,7 +121,7 @@ class Search:
         trial = search.ask(self.study, self.space)
         found = self.space.values(trial)
         print(f"trial {trial.number}: " + ", ".join(f"{name.partition('.')[2]} {value}" for name, value in found.items()))
-        run = Run.of_search(self.store, self.settings, f"trial {trial.number}", parent=above.id)
+        run = TrainingRun.start_search(self.store, self.settings, f"trial {trial.number}", parent=above.id)
         trial.set_user_attr("run_id", run.id)
         trial.set_user_attr("values", found)
         state, status, value = "failed", "FAILED", None

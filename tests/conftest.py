@@ -90,6 +90,20 @@ def empty_store(tmp_path_factory):
     return folder / "mlflow.db"
 
 
+@pytest.fixture
+def tracked_project(empty_store, tmp_path, monkeypatch):
+    """A project folder with an empty store. The current folder is another one, with outputs of the data stages, as in an experiment."""
+    root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    for name in ("vocab", "batches"):
+        (elsewhere / "data" / name).mkdir(parents=True)
+        (elsewhere / "data" / name / "file").write_text(name)
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(empty_store.read_bytes())
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    monkeypatch.chdir(elsewhere)
+    return root
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
     """A small project that has been run from nothing and committed: its folder, and what `dvc repro` printed.

@@ -162,11 +162,11 @@ def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(proje
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_nothing_left_to_train_stands_for_the_run_that_did(project):
+def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did_it(project):
     printed, made = mlflow_run(project)
-    assert f"this run stands for run {run_id(project)}, in which the training was done, and shows its figures" in printed
+    assert f"this run mirrors run {run_id(project)}, in which the training was done, and shows its figures" in printed
     assert made.info.status == "FINISHED"
-    assert made.data.tags["lstm_lm.stands_for"] == run_id(project)
+    assert made.data.tags["lstm_lm.mirrors"] == run_id(project)
     store, trained = client(project), client(project).get_run(run_id(project))
     assert made.data.metrics == trained.data.metrics
     assert made.data.params.items() >= trained.data.params.items()

@@ -15,8 +15,8 @@ import requests
 from conftest import PROJECT, environment
 from lstm_lm.config import loading
 from lstm_lm.export.saved_model import Generator
-from lstm_lm.tracking import registry, run, store
-from lstm_lm.tracking.run import Run
+from lstm_lm.tracking import registry, store
+from lstm_lm.tracking.run import Run, create_run
 
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
 SETTINGS = loading.load(PROJECT / "params.yaml")
@@ -39,8 +39,9 @@ def registered(tmp_path_factory, empty_store):
     text_model.save(folder / "saved_model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
-        run = Run.start(store.connect(SETTINGS.tracking), SETTINGS)
-        version, new = run.log_model(folder / "saved_model", SERVING, "lstm_lm")
+        client = store.connect(SETTINGS.tracking)
+        run = Run(client, create_run(client, SETTINGS))
+        version, new = registry.log_model(client, run.id, folder / "saved_model", SERVING, "lstm_lm")
         assert new
         run.finish()
     return folder, folder / "saved_model", version
@@ -228,8 +229,8 @@ def test_the_same_model_is_registered_once(registered, monkeypatch, tmp_path):
     folder, saved_model, version = registered
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = store.connect(SETTINGS.tracking)
-    run = Run.start(store.connect(SETTINGS.tracking), SETTINGS)
-    assert run.log_model(saved_model, SERVING, "lstm_lm") == (int(version), False)
+    run_id = create_run(client, SETTINGS)
+    assert registry.log_model(client, run_id, saved_model, SERVING, "lstm_lm") == (version, False)
     other = tmp_path / "serving.py"
     other.write_text(SERVING.read_text() + "# changed\n")
     assert registry.registered_version(client, saved_model, other, "lstm_lm") is None
@@ -242,7 +243,7 @@ def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pick
     monkeypatch.setenv("DVC_ROOT", str(registered[0]))
     client = store.connect(SETTINGS.tracking)
     found = client.get_model_version("lstm_lm", str(registered[2]))
-    with run._as_current_store(client.tracking_uri):
+    with registry.current_store(client.tracking_uri):
         folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{found.version}")
         info = mlflow.models.get_model_info(folder)
     assert info.signature.inputs.input_names() == ["prompt"]

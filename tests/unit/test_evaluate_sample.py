@@ -2,7 +2,7 @@ from conftest import PROJECT
 from lstm_lm.config import loading
 from lstm_lm.export.saved_model import Generator
 from lstm_lm.jobs import evaluate_sample
-from lstm_lm.tracking import run
+from lstm_lm.tracking import evaluation
 
 CHOSEN = loading.load(PROJECT / "params.yaml").evaluate_sample
 PROMPTS = ["thou art", "to be"]
@@ -36,7 +36,7 @@ def test_samples_and_the_beam_stand_beside_the_greedy_text(shared_text_model):
     titles = [line for line in page.splitlines() if line.startswith("##")]
     assert titles == ["## Temperature 0.7", "## Greedy", "## Beam search, width 3"]
     assert page.count("\n- **to be**") == 4
-    assert run.sample_labels(samples[:2] + samples[4:5] + samples[6:7]) == [
+    assert evaluation.sample_labels(samples[:2] + samples[4:5] + samples[6:7]) == [
         "thou art (T=0.7)",
         "thou art (T=0.7, 2)",
         "thou art (greedy)",

@@ -13,8 +13,8 @@ from lstm_lm.evaluation.ngrams import KneserNey, Unigram
 from lstm_lm.io import scratch
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.tracking import store
-from lstm_lm.tracking.run import Run
+from lstm_lm.tracking import mirroring, registry, store
+from lstm_lm.tracking.evaluation import log_evaluation
 from lstm_lm.ui import console
 
 SAVED_MODEL = Path("models/saved_model")
@@ -74,12 +74,12 @@ def run(settings):
     (reports / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
     (reports / "samples.md").write_text(as_markdown(samples, chosen), encoding="utf-8")
 
-    run, stand_in = Run.join(client, settings, run_id)
-    if stand_in:
+    run, is_proxy = mirroring.join(client, settings, run_id)
+    if is_proxy:
         print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {run.id} in its place")
-    run.log_evaluation(figures, trained["steps"], samples, chosen)
+    log_evaluation(run, figures, trained["steps"], samples, chosen)
     run.log_files([reports / "metrics.json", reports / "samples.md"])
-    version, new = run.log_model(SAVED_MODEL, SERVING, settings.tracking.registered_model)
+    version, new = registry.log_model(client, run.id, SAVED_MODEL, SERVING, settings.tracking.registered_model)
     print(f"{settings.tracking.registered_model} version {version} in the model registry" + ("" if new else " already is this model"))
 
 

@@ -19,7 +19,7 @@ from lstm_lm.io.scratch import Scratch, key_of
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking import store
-from lstm_lm.tracking.run import Run
+from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.training import history
 from lstm_lm.training.history import Files
 from lstm_lm.ui import console
@@ -64,7 +64,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
     language_model = build(settings, counts)
     print(f"{language_model.parameter_count:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
-    run = Run.start(client, settings, training=scratch.folder, resume=begun.get("run_id"))
+    run = TrainingRun.start(client, settings, scratch_folder=scratch.folder, resume=begun.get("run_id"))
     scratch.note("run", {"run_id": run.id, "precision": chosen})
     # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
     observers = [Terminal(startup=startup), Files(scratch.folder), run]

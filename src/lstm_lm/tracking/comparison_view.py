@@ -1,6 +1,6 @@
-"""The page of MLflow on which trainings are compared: curves over steps and over words seen, held-out figures, parameters that differ.
+"""The MLflow page that compares trainings: curves over steps and words seen, held-out metrics, and parameters that differ.
 
-MLflow keeps such a page as a tag of the experiment: its "saved views".
+MLflow stores such a page, a "saved view", as a tag of the experiment.
 """
 
 import json
@@ -14,25 +14,25 @@ CURVES = [
     ("validation/perplexity", "step"),
     ("validation/perplexity", "train/words_seen"),
 ]
-# Of whole trainings, on held-out text; bits per character is the one figure that compares words, subwords and characters.
+# Only bits per character compare models of words, subwords and characters.
 BARS = ["test/bits_per_character", "test/perplexity"]
-# Of runs, in the order they come: MLflow's own choice gives two runs one colour now and then.
+# Runs take these in turn, because MLflow's own choice sometimes gives two runs the same color.
 COLORS = ["#2272b4", "#e8590c", "#2f9e44", "#9c36b5", "#c92a2a", "#0c8599", "#846358", "#5f3dc4"]
 
 
-def address(experiment_id):
-    """The page's address below MLflow's own."""
+def address(experiment_id: str) -> str:
+    """Return the page's address, relative to that of MLflow's pages."""
     return f"#/experiments/{experiment_id}/runs?viewStateShareKey={KEY}&compareRunsMode=CHART&workflowType=machine_learning"
 
 
-def note(experiment_id):
-    """A line for the experiment's description, which MLflow shows above its runs."""
+def description(experiment_id: str) -> str:
+    """Return a Markdown link to the page. MLflow shows an experiment's description above its runs."""
     return f"[Compare the trainings: curves, and parameters that differ]({address(experiment_id)})"
 
 
-def view():
-    """The value of the tag: JSON in JSON, as MLflow's pages write it themselves."""
-    # In a window 1280 wide, all runs' columns fit only without the list of runs and with one table a row.
+def view() -> str:
+    """Return the value of the tag: JSON inside JSON, as MLflow's own pages write it."""
+    # In a window 1280 pixels wide, the columns of all runs fit only without the list of runs and with one table a row.
     sections = [
         _section("curves", "Curves", 2, 330),
         _section("held-out", "Held-out text", 2, 330),
@@ -40,25 +40,25 @@ def view():
     ]
     charts = [_curve(f"curve-{i}", metric, x) for i, (metric, x) in enumerate(CURVES)]
     charts += [_bars(f"bars-{i}", metric) for i, metric in enumerate(BARS)]
-    charts += [_table("parameters", "Parameters", "Parameters that differ", True), _table("figures", "Model metrics", "Last values", False)]
+    charts += [_table("parameters", "Parameters", "Parameters that differ", True), _table("metrics", "Model metrics", "Last values", False)]
     state = {"compareRunCharts": charts, "compareRunSections": sections, "isAccordionReordered": True, "runListHidden": True}
     now = int(time.time() * 1000)
     return json.dumps({"name": "Compare trainings", "createdAt": now, "updatedAt": now, "state": json.dumps(state, separators=(",", ":"))})
 
 
-def _section(uuid, name, columns, height):
+def _section(uuid: str, name: str, columns: int, height: int) -> dict[str, object]:
     return {"uuid": uuid, "name": name, "display": True, "isReordered": True, "columns": columns, "cardHeight": height}
 
 
-def _curve(uuid, metric, x):
-    over = {"xAxisKey": "step", "selectedXAxisMetricKey": ""} if x == "step" else {"xAxisKey": "metric", "selectedXAxisMetricKey": x}
+def _curve(uuid: str, metric: str, x: str) -> dict[str, object]:
+    x_axis = {"xAxisKey": "step", "selectedXAxisMetricKey": ""} if x == "step" else {"xAxisKey": "metric", "selectedXAxisMetricKey": x}
     return {
         "uuid": uuid,
         "type": "LINE",
         "metricSectionId": "curves",
         "metricKey": metric,
         "selectedMetricKeys": [metric],
-        **over,
+        **x_axis,
         "useGlobalXaxisKey": False,
         "lineSmoothness": 0,
         "useGlobalLineSmoothing": True,
@@ -72,7 +72,7 @@ def _curve(uuid, metric, x):
     }
 
 
-def _bars(uuid, metric):
+def _bars(uuid: str, metric: str) -> dict[str, object]:
     return {
         "uuid": uuid,
         "type": "BAR",
@@ -84,7 +84,7 @@ def _bars(uuid, metric):
     }
 
 
-def _table(uuid, group, name, differences_only):
+def _table(uuid: str, group: str, name: str, differences_only: bool) -> dict[str, object]:
     return {
         "uuid": uuid,
         "type": "DIFFERENCE",

@@ -1,58 +1,74 @@
-"""Names of runs, and where a run comes from."""
+"""The name of a run, and tags that tell which code it ran."""
 
 import contextlib
 import os
+from collections.abc import Mapping
 
 from lstm_lm.config import keys, loading, presets
+from lstm_lm.config.schema import Params
 from lstm_lm.errors import UserError
 from lstm_lm.io import git
 from lstm_lm.paths import project_root
 
-MOST_SAID = 3  # differences in the name of a run
+MAX_CHANGES_IN_NAME = 3
+MAX_VALUE_LENGTH = 30  # characters of a value in a name
+# Changing these leaves the weights as they are, so a training may outlive their values.
+LATER_SECTIONS = ("evaluate_sample.", "tracking.")
+# These only say what a training reports while it runs.
+REPORTING_SECTION = "reporting."
 
 
-def name_of(params):
-    """A run's name: the preset that comes nearest, and what differs from it.
+def run_name(settings: Params) -> str:
+    """Name a run after the closest preset and the parameters that differ from it, as in `cookbook hidden_size=64`.
 
-    The preset `default` is params.yaml as it was committed; outside a Git repository it is as it stands.
+    The preset `default` is params.yaml as last committed, or as it is on disk outside a Git repository.
     """
-    ours = shaping(keys.flatten(params))
-    committed = git.run("show", "HEAD:./params.yaml", cwd=".")
+    values = _naming_params(settings)
+    committed = git.run("show", "HEAD:./params.yaml")
     try:
         base = loading.parse(committed, "params.yaml") if committed else loading.read("params.yaml")
-        bases = {"default": shaping(keys.flatten(loading.check(base)))}
+        candidates = {"default": _naming_params(loading.check(base))}
     except UserError:
-        return f"{params.batching.recipe} lstm {params.model.hidden_size} {params.train.optimizer} {params.train.learning_rate:g}"
-    folder = project_root() / "presets"  # of the project itself: an experiment's folder lacks those that Git does not know yet
-    for name in presets.names(folder):
+        return f"{settings.batching.recipe} lstm {settings.model.hidden_size} {settings.train.optimizer} {settings.train.learning_rate:g}"
+    # The original project's presets: the folder of an isolated experiment lacks those that Git does not track yet.
+    folder = project_root() / "presets"
+    for preset in presets.names(folder):
         with contextlib.suppress(UserError):
-            bases[name] = shaping(keys.flatten(loading.check(keys.with_changes(base, presets.load(name, folder)))))
-    differing = {name: {key: value for key, value in ours.items() if of_base.get(key) != value} for name, of_base in bases.items()}
-    nearest = min(differing, key=lambda name: len(differing[name]))  # the first of equals
-    said = [f"{key.partition('.')[2]}={_short(value)}" for key, value in differing[nearest].items()]
-    more = [f"and {len(said) - MOST_SAID} more"] if len(said) > MOST_SAID else []
-    return " ".join([nearest, *said[:MOST_SAID], *more])
+            candidates[preset] = _naming_params(loading.check(keys.with_changes(base, presets.load(preset, folder))))
+    differences = {
+        preset: {key: value for key, value in values.items() if of_preset.get(key) != value} for preset, of_preset in candidates.items()
+    }
+    closest = min(differences, key=lambda preset: len(differences[preset]))  # the first of several equally close ones
+    changes = [f"{key.partition('.')[2]}={_shorten(value)}" for key, value in differences[closest].items()]
+    rest = [f"and {len(changes) - MAX_CHANGES_IN_NAME} more"] if len(changes) > MAX_CHANGES_IN_NAME else []
+    return " ".join([closest, *changes[:MAX_CHANGES_IN_NAME], *rest])
 
 
-def _short(value):
+def _naming_params(settings: Params) -> dict[str, object]:
+    return {key: value for key, value in training_params(keys.flatten(settings)).items() if not key.startswith(REPORTING_SECTION)}
+
+
+def _shorten(value: object) -> str:
     text = str(value)
-    return text if len(text) <= 30 else f"{text[:27]}..."
+    return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
-def shaping(flat):
-    """Of flattened params those that a training is made of: the settings of later stages and of tracking are not."""
-    return {key: value for key, value in flat.items() if not key.startswith(("evaluate_sample.", "tracking."))}
+def training_params(flat: Mapping[str, object]) -> dict[str, object]:
+    """Keep the parameters that belong to a training, and drop those of later stages and of tracking.
+
+    Args:
+        flat: flattened parameters, such as {"train.epochs": 4}.
+    """
+    return {key: value for key, value in flat.items() if not key.startswith(LATER_SECTIONS)}
 
 
-def git_tags():
-    """The commit, and whether the checkout differs from it; nothing outside a Git repository."""
-    commit, changed = (
-        git.run("rev-parse", "HEAD", cwd=project_root()),
-        git.run("status", "--porcelain", "--untracked-files=no", cwd=project_root()),
-    )
-    if commit is None or changed is None:
+def git_tags() -> dict[str, str]:
+    """Tags for the commit, whether the checkout has uncommitted changes, and the DVC experiment; empty outside a Git repository."""
+    commit = git.run("rev-parse", "HEAD", cwd=project_root())
+    changes = git.run("status", "--porcelain", "--untracked-files=no", cwd=project_root())
+    if commit is None or changes is None:
         return {}
-    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changed.strip())).lower()}
+    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changes.strip())).lower()}
     if os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
     return tags

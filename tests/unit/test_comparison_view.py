@@ -2,10 +2,10 @@ import json
 
 from conftest import PROJECT
 from lstm_lm.tracking import comparison_view
-from lstm_lm.tracking.run import METRICS
+from lstm_lm.tracking.training_run import METRICS
 
 
-def test_it_draws_metrics_that_are_logged():
+def test_the_charts_show_metrics_that_are_logged() -> None:
     state = json.loads(json.loads(comparison_view.view())["state"])
     charts = state["compareRunCharts"]
     curves = [chart for chart in charts if chart["type"] == "LINE"]
@@ -13,8 +13,8 @@ def test_it_draws_metrics_that_are_logged():
     assert {chart["selectedXAxisMetricKey"] for chart in curves} == {"", "train/words_seen"}
     bars = [chart["metricKey"] for chart in charts if chart["type"] == "BAR"]
     assert "test/bits_per_character" in bars
-    figures = json.loads((PROJECT / "reports/metrics.json").read_text())
-    assert set(bars) <= {f"{split}/{name}" for split, found in figures.items() for name in found}
+    reported = json.loads((PROJECT / "reports/metrics.json").read_text())
+    assert set(bars) <= {f"{split}/{name}" for split, metrics in reported.items() for name in metrics}
     assert {chart["metricSectionId"] for chart in charts} == {section["uuid"] for section in state["compareRunSections"]}
     assert any(
         chart["compareGroups"] == ["Parameters"] and chart["showDifferencesOnly"] for chart in charts if chart["type"] == "DIFFERENCE"
@@ -22,6 +22,6 @@ def test_it_draws_metrics_that_are_logged():
     assert len({chart["uuid"] for chart in charts}) == len(charts)
 
 
-def test_the_note_leads_to_the_view():
-    assert comparison_view.address("7") in comparison_view.note("7")
+def test_the_experiments_description_links_to_the_view() -> None:
+    assert comparison_view.address("7") in comparison_view.description("7")
     assert comparison_view.TAG.endswith(f".{comparison_view.KEY}")

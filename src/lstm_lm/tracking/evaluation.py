@@ -1,0 +1,71 @@
+"""What evaluate-sample adds to a training's run: held-out metrics and the final samples."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lstm_lm.config.schema import EvaluateSample
+    from lstm_lm.tracking.run import Run
+
+LABEL_KEYS = ("prompt", "temperature", "beam_width", "number")
+
+
+def log_evaluation(
+    run: Run,
+    metrics: Mapping[str, Mapping[str, float]],
+    step: int,
+    samples: Sequence[Mapping[str, Any]],
+    settings: EvaluateSample,
+) -> None:
+    """Log held-out metrics, the final samples, and how both were made. Logged again, the latest values count.
+
+    Args:
+        run: the run of the training.
+        metrics: {"validation": {...}, "test": {...}}, as in reports/metrics.json.
+        step: the training's last step, even if the weights are those of an earlier one: MLflow shows the value of the largest step.
+        samples: dicts with the same keys: prompt, temperature, text, and optionally beam_width and number (from 1, of several).
+        settings: logged as tags, because they may change while the training stays the same.
+    """
+    values = flatten_metrics(metrics)
+    run.log_metrics({name: value for name, value in values.items() if not _is_logged(run, name, value, step)}, step)
+    labels = sample_labels(samples)
+    rows = [{"sample": label, "text": sample["text"], **sample} for label, sample in zip(labels, samples, strict=True)]
+    run.log_table(list(rows[0]), [list(row.values()) for row in rows], "samples.json")
+    for key, value in settings.model_dump().items():
+        run.tag(f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
+
+
+def flatten_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
+    """Turn {"test": {"loss": 5.0}} into {"test/loss": 5.0}, without numbers of words, which are no metrics."""
+    return {f"{split}/{name}": value for split, of_split in metrics.items() for name, value in of_split.items() if name != "words"}
+
+
+def sample_labels(samples: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Label samples as `log_evaluation` does: unique within a run, and the same for the same options in another run."""
+    return [sample_label(**{name: sample[name] for name in LABEL_KEYS if name in sample}) for sample in samples]
+
+
+def sample_label(prompt: str, temperature: float | None, beam_width: int = 1, number: int = 1) -> str:
+    """Label a sample with its prompt and how it was generated.
+
+    Args:
+        prompt: the text that was continued.
+        temperature: 0 for greedy decoding; ignored for beam search.
+        beam_width: above 1 for beam search.
+        number: which of several samples of the same options, from 1.
+    """
+    if beam_width > 1:
+        return f"{prompt} (beam {beam_width})"
+    if not temperature:
+        return f"{prompt} (greedy)"
+    return f"{prompt} (T={temperature:g}{f', {number}' if number > 1 else ''})"
+
+
+def _is_logged(run: Run, name: str, value: float, step: int) -> bool:
+    """Whether this is already the latest value at this step: logged again, it would be one more point of the curve."""
+    logged = [metric.value for metric in run.client.get_metric_history(run.id, name) if metric.step == step]
+    return bool(logged) and math.isclose(logged[-1], value, rel_tol=1e-6)

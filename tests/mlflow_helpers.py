@@ -1,0 +1,40 @@
+"""Reading what a run has logged."""
+
+from typing import Any
+
+from conftest import PROJECT
+from lstm_lm.config import loading
+from lstm_lm.config.schema import Params
+from lstm_lm.data import dataset
+from lstm_lm.events import Row
+from lstm_lm.tracking.run import Run
+
+SETTINGS: Params = loading.load(PROJECT / "params.yaml")
+UNKNOWN_RUN = "0" * 32
+ROW = Row(step=10, words_seen=1120, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
+HELD_OUT_METRICS = {
+    split: {"loss": 5.0, "perplexity": 148.4, "oov_rate": 0.1, "adjusted_perplexity": 300.0, "bits_per_character": 1.7, "words": 9}
+    for split in dataset.HELD_OUT
+}
+SAMPLES: list[dict[str, Any]] = [{"prompt": "to be", "temperature": 0, "text": "to be king"}]
+
+
+def latest_metrics(run: Run) -> dict[str, tuple[int, float]]:
+    """{metric: (step, value) of its last point}."""
+    return {
+        point.key: (point.step, point.value)
+        for key in run.client.get_run(run.id).data.metrics
+        for point in run.client.get_metric_history(run.id, key)[-1:]
+    }
+
+
+def logged_steps(run: Run, metric: str) -> list[int]:
+    """The steps at which a metric was logged, in order."""
+    return [point.step for point in run.client.get_metric_history(run.id, metric)]
+
+
+def artifact_text(run: Run, path: str) -> str:
+    """The text of an artifact."""
+    import mlflow
+
+    return str(mlflow.artifacts.load_text(f"{run.client.get_run(run.id).info.artifact_uri}/{path}"))

@@ -1,0 +1,64 @@
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, environment
+from lstm_lm.errors import UserError
+from lstm_lm.tracking import store
+from mlflow_helpers import SETTINGS
+
+
+@pytest.mark.parametrize("address", ["sqlite:///{}/file/mlflow.db", "nonsense+driver://x/y"])
+def test_a_database_that_cannot_be_used_is_a_one_line_error(address: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    settings = SETTINGS.tracking.model_copy(update={"uri": address.format(tmp_path)})
+    with pytest.raises(UserError, match=r"cannot be used: .*tracking\.uri") as error:
+        store.connect(settings)
+    assert "\n" not in str(error.value)
+
+
+def test_an_unknown_kind_of_store_is_a_one_line_error() -> None:
+    settings = SETTINGS.tracking.model_copy(update={"uri": "nonsense://x"})
+    with pytest.raises(UserError, match=r"the tracking store nonsense://x cannot be used: .*tracking\.uri"):
+        store.connect(settings)
+
+
+def test_a_server_that_is_down_is_reported_within_seconds(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
+    began = time.monotonic()
+    with pytest.raises(UserError, match=f"no MLflow server answers at http://127.0.0.1:{free_port}"):
+        store.connect(SETTINGS.tracking)
+    assert time.monotonic() - began < 10
+
+
+def test_passwords_are_masked() -> None:
+    assert store.mask_password("postgresql://user:secret@host/db") == "postgresql://user:***@host/db"
+    assert store.mask_password("sqlite:///a/b.db") == "sqlite:///a/b.db"
+
+
+def test_the_experiment_has_a_comparison_view_that_its_user_may_change(tracked_project: Path) -> None:
+    client = store.connect(SETTINGS.tracking)
+    experiment = store.experiment_id(client, SETTINGS.tracking)
+    assert f"#/experiments/{experiment}/runs?" in client.get_experiment(experiment).tags["mlflow.note.content"]
+    client.set_experiment_tag(experiment, "mlflow.sharedViewState.compare", "mine")
+    client.set_experiment_tag(experiment, "mlflow.note.content", "mine too")
+    assert store.experiment_id(client, SETTINGS.tracking) == experiment
+    tags = client.get_experiment(experiment).tags
+    assert (tags["mlflow.sharedViewState.compare"], tags["mlflow.note.content"]) == ("mine", "mine too")
+
+
+def test_a_deleted_experiment_is_a_one_line_error(tracked_project: Path) -> None:
+    client = store.connect(SETTINGS.tracking)
+    client.delete_experiment(store.experiment_id(client, SETTINGS.tracking))
+    with pytest.raises(UserError, match=r"tracking\.experiment.*deleted in the tracking store") as error:
+        store.experiment_id(client, SETTINGS.tracking)
+    assert "\n" not in str(error.value)
+
+
+def test_importing_the_package_imports_neither_mlflow_nor_tensorflow() -> None:
+    modules = "comparison_view, evaluation, mirroring, naming, registry, run, store, training_run"
+    code = f"import sys; from lstm_lm.tracking import {modules}; sys.exit('mlflow' in sys.modules or 'tensorflow' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "src", env=environment(), check=False).returncode == 0

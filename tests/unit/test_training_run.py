@@ -1,0 +1,166 @@
+import json
+import threading
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from lstm_lm.config import keys
+from lstm_lm.data.dataset import Batches
+from lstm_lm.errors import UserError
+from lstm_lm.events import Sample
+from lstm_lm.io import hashing
+from lstm_lm.tracking import store, training_run
+from lstm_lm.tracking.training_run import TrainingRun
+from mlflow_helpers import ROW, SETTINGS, UNKNOWN_RUN, artifact_text, latest_metrics, logged_steps
+from plain import held_out
+
+
+def start(**options: Any) -> TrainingRun:
+    return TrainingRun.start(store.connect(SETTINGS.tracking), SETTINGS, **options)
+
+
+def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_project: Path) -> None:
+    run = start()
+    run.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
+    held, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
+    train = np.zeros([2, 6], np.int32)
+    run.log_dataset(
+        Batches(
+            "stream", 2, 3, 4, {"path": "data/own"}, "digest", train, {"validation": held, "test": held}, {"validation": ids, "test": ids}
+        )
+    )
+    run.row(ROW)
+    assert latest_metrics(run) == {}  # queued, because one call a row would be slow
+    run.row(replace(ROW, step=20, validation_loss=5.5, validation_perplexity=244.7))
+    run.samples([Sample(20, "to be", 0.0, "to be king")])
+    run.finish()
+
+    stored = run.client.get_run(run.id)
+    assert stored.info.status == "FINISHED"
+    assert stored.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
+    assert stored.data.params["resolved_precision"] == "float32"
+    assert not any(key.startswith(("evaluate_sample", "tracking")) for key in stored.data.params)
+    metrics = latest_metrics(run)
+    assert metrics["train/loss"] == (20, 6.5)
+    assert metrics["validation/perplexity"] == (20, 244.7)
+    assert set(metrics) == {
+        "train/loss",
+        "train/learning_rate",
+        "train/gradient_norm",
+        "train/words_per_second",
+        "train/words_seen",
+        "validation/loss",
+        "validation/perplexity",
+    }
+    assert logged_steps(run, "train/loss") == [10, 20]
+    assert json.loads(artifact_text(run, "training_samples.json"))["data"] == [["step 20: to be (greedy)", "to be king", 20, "to be", 0.0]]
+    assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    assert stored.data.tags["data.raw"] == "digest"
+    assert stored.data.tags["data.vocab"] == hashing.digest(tracked_project.parent / "elsewhere/data/vocab")
+    assert (tracked_project / "mlartifacts/lstm_lm").is_dir()  # in the project, although the stage ran elsewhere
+
+
+def test_a_run_that_mlflow_run_created_is_joined(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = store.connect(SETTINGS.tracking)
+    created = client.create_run(store.experiment_id(client, SETTINGS.tracking)).info.run_id
+    monkeypatch.setenv("MLFLOW_RUN_ID", created)
+    assert start().id == created
+
+
+def test_a_stopped_training_resumes_its_run_and_logs_no_step_twice(tracked_project: Path) -> None:
+    client = store.connect(SETTINGS.tracking)
+    first = start()
+    first.log_params({"train.epochs": 4})
+    rows = [replace(ROW, step=step, validation_loss=5.0 if step == 20 else None) for step in (10, 20, 30, 40)]
+    for row in rows[:2]:
+        first.row(row)
+    first.samples([Sample(20, "to be", 0.0, "to be king")])
+    first.finish("KILLED")
+    second = start(resume=first.id)
+    assert second.id == first.id
+    assert client.get_run(first.id).info.status == "RUNNING"
+    second.log_params({"train.epochs": 4, "resolved_precision": "float32"})
+    # The checkpoint may be newer than what reached the store (step 30), or older (step 20 is trained again).
+    second.resumed(30, rows[:3], [Sample(20, "to be", 0.0, "to be king")])
+    second.row(rows[1])
+    second.row(rows[3])
+    second.samples([Sample(40, "to be", 0.0, "to be queen")])
+    second.finish()
+    assert logged_steps(second, "train/loss") == [10, 20, 30, 40]
+    assert logged_steps(second, "validation/loss") == [20]
+    assert [row[1] for row in json.loads(artifact_text(second, "training_samples.json"))["data"]] == ["to be king", "to be queen"]
+    assert client.get_run(first.id).info.status == "FINISHED"
+
+
+def test_a_run_that_the_store_does_not_know_is_not_resumed(tracked_project: Path) -> None:
+    assert start(resume=UNKNOWN_RUN).id != UNKNOWN_RUN
+
+
+def test_a_run_whose_process_was_killed_before_noting_it_is_found_again(tracked_project: Path, tmp_path: Path) -> None:
+    first = start(scratch_folder=tmp_path / "key")
+    assert start(scratch_folder=tmp_path / "key").id == first.id
+    assert start(scratch_folder=tmp_path / "other").id != first.id
+    first.finish("FAILED")
+    assert start(scratch_folder=tmp_path / "key").id != first.id
+
+
+def test_a_search_and_its_trials_are_nested_runs(tracked_project: Path) -> None:
+    client = store.connect(SETTINGS.tracking)
+    search = TrainingRun.start_search(client, SETTINGS, "search: a")
+    trial = TrainingRun.start_search(client, SETTINGS, "trial 0", parent=search.id)
+    assert client.get_run(trial.id).data.tags["mlflow.parentRunId"] == search.id
+    search.finish("KILLED")
+    resumed = TrainingRun.start_search(client, SETTINGS, "search: a, b", resume=search.id)
+    assert resumed.id == search.id
+    assert (client.get_run(search.id).info.status, client.get_run(search.id).info.run_name) == ("RUNNING", "search: a, b")
+
+
+@pytest.mark.parametrize("failing", ["log_batch", "log_dict"])
+def test_nothing_is_lost_while_the_store_fails(
+    failing: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import mlflow
+
+    run = start()
+    working = getattr(mlflow.MlflowClient, failing)
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise mlflow.exceptions.MlflowException("out of order") if failing == "log_batch" else OSError("out of order")
+
+    monkeypatch.setattr(training_run, "SEND_SECONDS", 0)
+    monkeypatch.setattr(mlflow.MlflowClient, failing, fail)
+    run.row(ROW)
+    run.samples([Sample(10, "to be", 0.0, "to be or")])
+    assert run._sending is not None
+    run._sending.result()
+    assert "warning: the tracking store fails: out of order" in capsys.readouterr().out
+    with pytest.raises(UserError, match="the tracking store fails: out of order"):
+        run.finish()
+    monkeypatch.setattr(mlflow.MlflowClient, failing, working)
+    run.finish()
+    assert latest_metrics(run)["train/loss"] == (10, 6.5)
+    assert artifact_text(run, "training_samples.json")
+
+
+def test_rows_that_arrive_while_the_store_is_slow_are_sent_at_the_end(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mlflow
+
+    run = start()
+    may_answer, log_batch = threading.Event(), mlflow.MlflowClient.log_batch
+
+    def slow_log_batch(*arguments: object, **options: object) -> object:
+        may_answer.wait(60)
+        return log_batch(*arguments, **options)
+
+    monkeypatch.setattr(training_run, "SEND_SECONDS", 0)
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", slow_log_batch)
+    for step in range(1, 40):
+        run.row(replace(ROW, step=step))  # returns at once
+    assert run._sending is not None
+    assert not run._sending.done()
+    may_answer.set()
+    run.finish()
+    assert logged_steps(run, "train/loss") == list(range(1, 40))
