@@ -41,7 +41,7 @@ def main():
         trained_by = experiment.run_id() if chosen.stage in TRAINING else None
         figures = experiment.metrics() if trained_by else {}
     else:
-        if runner.dvc_run(["repro", chosen.stage]):
+        if runner.run_dvc(["repro", chosen.stage]):
             raise UserError("the pipeline failed: see above")
         trained_by = read("models/run.json")["run_id"] if chosen.stage in TRAINING else None
         figures = read("reports/metrics.json")

@@ -41,7 +41,7 @@ def main():
     store_settings = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
     settings = settings.model_copy(update={"tracking": store_settings})
     client = store.connect(settings.tracking)
-    if runner.dvc_run(["repro", "batching"]):
+    if runner.run_dvc(["repro", "batching"]):
         raise UserError("the data could not be made: see above")
 
     folder = paths.project_root() / search.FOLDER

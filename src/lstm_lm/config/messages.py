@@ -107,11 +107,11 @@ def _explain(problem: _Problem) -> str:
 
 
 def _explain_missing_key(problem: _Problem) -> str:
-    return f"{problem.key}: missing; every key of the file as shipped must be there"
+    return f"{problem.key}: missing; every key needs a value"
 
 
 def _explain_unknown_key(problem: _Problem) -> str:
-    near = nearest(problem.key.rpartition(".")[2], problem.known_keys)
+    near = nearest(str(problem.details["loc"][-1]), problem.known_keys)
     hint = f"; did you mean {near}?" if near else ""
     return f"{problem.key}: unknown key{hint} (known: {', '.join(problem.known_keys)})"
 
@@ -126,6 +126,11 @@ def _explain_pattern(problem: _Problem) -> str:
     return f"{problem.key} = {as_json(problem.value)}: must be {ALLOWED_BY_PATTERN[problem.details['ctx']['pattern']]}"
 
 
+def _explain_too_short(problem: _Problem) -> str:
+    minimum = problem.details["ctx"]["min_length"]
+    return f"{problem.key} = {as_json(problem.value)}: must have at least {minimum} item{'s' if minimum > 1 else ''}"
+
+
 def _explain_wrong_value(problem: _Problem) -> str:
     return f"{problem.key} = {as_json(problem.value)}: {problem.details['msg'].replace('Input should be', 'must be')}"
 
@@ -134,5 +139,6 @@ _EXPLANATIONS: dict[str, Callable[[_Problem], str]] = {
     "missing": _explain_missing_key,
     "extra_forbidden": _explain_unknown_key,
     "value_error": _explain_failed_check,
+    "too_short": _explain_too_short,
     "string_pattern_mismatch": _explain_pattern,
 }

@@ -1,0 +1,162 @@
+"""The Markdown tables of ablations and presets."""
+
+import json
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from lstm_lm.experiments.ablation.plan import REFERENCE, Entry, Plan
+from lstm_lm.experiments.ablation.results import Result, Results
+from lstm_lm.ui import markdown
+
+LEGEND = (
+    "Perplexity: with several seeds the mean (minimum..maximum), with one seed its 95% interval. "
+    "Minutes are those of the training steps alone."
+)
+OUTDATED = "Rows with a * were run with an earlier state of the code, the text or the parameters."
+
+Keys = dict[tuple[str, int], str]  # (entry name, seed): what `results.key_of` returns now
+Cell = str | int | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a row of a table is made from.
+
+    Attributes:
+        entry: of the plan.
+        results: of the entry, by seed; at least one.
+        reference: results of the reference, by seed.
+        outdated: some of the results are of another state of the code, the text or the parameters.
+    """
+
+    entry: Entry
+    results: dict[int, Result]
+    reference: dict[int, Result]
+    outdated: bool
+
+    @property
+    def all_results(self) -> list[Result]:
+        return list(self.results.values())
+
+    def mean_metric(self, name: str, split: str = "test") -> float:
+        return statistics.fmean(result.metrics[split][name] for result in self.all_results)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table: its heading, and how to make a cell from a row."""
+
+    heading: str
+    cell: Callable[[Row], Cell]
+
+
+def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -> str:
+    """Make the table of docs/ablation.md.
+
+    Args:
+        plan: of ablation.yaml.
+        seeds: those that count.
+        results: of all experiments so far.
+        keys: what shapes each experiment now.
+    """
+    fixed = f"All of them, the default too, with {_settings(plan.fixed)}." if plan.fixed else ""
+    return _table(ABLATION_COLUMNS, make_rows(plan.entries, seeds, results, keys), fixed)
+
+
+def preset_table(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> str:
+    """Make the table of presets of docs/results.md; the arguments are those of `ablation_table`."""
+    return _table(PRESET_COLUMNS, make_rows(entries, seeds, results, keys))
+
+
+def make_rows(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> list[Row]:
+    """Collect the rows: the entries that have results for some of the seeds."""
+    reference = results.of_entry(REFERENCE, seeds)
+    rows = []
+    for entry in entries:
+        if found := results.of_entry(entry.name, seeds):
+            outdated = any(result.key != keys[entry.name, seed] for seed, result in found.items())
+            rows.append(Row(entry, found, reference, outdated))
+    return rows
+
+
+def _table(columns: list[Column], rows: list[Row], note: str = "") -> str:
+    cells = [[column.cell(row) for column in columns] for row in rows]
+    notes = [note, LEGEND, OUTDATED if any(row.outdated for row in rows) else ""]
+    return markdown.table([column.heading for column in columns], cells) + "\n\n" + " ".join(filter(None, notes))
+
+
+def _name(row: Row) -> str:
+    return f"{row.entry.label} *" if row.outdated else row.entry.label
+
+
+def _changes(row: Row) -> str:
+    return _settings(row.entry.changes) or "params.yaml as it stands"
+
+
+def _settings(values: dict[str, Any]) -> str:
+    return ", ".join(f"`{key}: {value if isinstance(value, str) else json.dumps(value)}`" for key, value in values.items())
+
+
+def _perplexity(split: str) -> Callable[[Row], str]:
+    """The mean perplexity, and in parentheses the range over the seeds, or for one seed the bootstrap interval if there is one."""
+
+    def cell(row: Row) -> str:
+        splits = [result.metrics[split] for result in row.all_results]
+        values = [metrics["perplexity"] for metrics in splits]
+        low, high = min(values), max(values)
+        if len(values) == 1:
+            low, high = splits[0].get("perplexity_low"), splits[0].get("perplexity_high")
+        return f"{statistics.fmean(values):.1f}" + ("" if low is None else f" ({low:.1f}..{high:.1f})")
+
+    return cell
+
+
+def _change_from_reference(row: Row) -> str | None:
+    """The relative change of the validation perplexity, a mean over the seeds that both have."""
+    both = sorted(set(row.results) & set(row.reference))
+    if row.entry.name == REFERENCE or not both:
+        return None
+    perplexities = [[results[seed].metrics["validation"]["perplexity"] for seed in both] for results in (row.results, row.reference)]
+    return f"{statistics.fmean(own / other for own, other in zip(*perplexities, strict=True)) - 1:+.1%}"
+
+
+def _minutes(row: Row) -> str:
+    return f"{statistics.fmean(result.minutes for result in row.all_results):.1f}"
+
+
+def _speed(row: Row) -> str:
+    return f"{statistics.fmean(result.words_per_second for result in row.all_results):,.0f}"
+
+
+def _weights(row: Row) -> str:
+    return f"{row.all_results[0].weights:,}"
+
+
+def _seeds(row: Row) -> int:
+    return len(row.results)
+
+
+ABLATION_COLUMNS = [
+    Column("", _name),
+    Column("change", _changes),
+    Column("validation perplexity", _perplexity("validation")),
+    Column("change from default", _change_from_reference),
+    Column("test perplexity", _perplexity("test")),
+    Column("minutes", _minutes),
+    Column("weights", _weights),
+    Column("seeds", _seeds),
+    Column("why, source", lambda row: "; ".join(filter(None, (row.entry.why, row.entry.source)))),
+]
+PRESET_COLUMNS = [
+    Column("preset", _name),
+    Column("test perplexity", _perplexity("test")),
+    Column("adjusted", lambda row: f"{row.mean_metric('adjusted_perplexity'):.1f}"),
+    Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}"),
+    Column("validation perplexity", _perplexity("validation")),
+    Column("minutes", _minutes),
+    Column("words/s", _speed),
+    Column("weights", _weights),
+    Column("seeds", _seeds),
+]
