@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from lstm_lm.generation import options
 from lstm_lm.tracking import registry, store
 from mlflow_helpers import SETTINGS
 
@@ -40,3 +41,15 @@ def test_the_current_store_is_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path
     with registry.current_store(f"sqlite:///{tmp_path / 'mlflow.db'}"):
         assert mlflow.get_tracking_uri().startswith("sqlite:")
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:1"
+
+
+def test_the_signature_takes_the_generation_options_as_params() -> None:
+    signature = registry.signature()
+    assert [(spec.name, spec.default) for spec in signature.params] == [(row.name, row.default) for row in options.options()]
+    types = {spec.name: spec.dtype.name for spec in signature.params}
+    assert (types["max_words"], types["top_p"], types["stop_at_sentence_end"]) == ("long", "double", "boolean")
+
+
+def test_requirements_are_pinned() -> None:
+    names = [line.split("==")[0] for line in registry.requirements() if "==" in line]
+    assert names == ["mlflow", "tensorflow", "numpy", "pandas"]

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lstm_lm.generation import options
 from lstm_lm.io.hashing import digest
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 DIGEST_TAG = "lstm_lm.digest"  # of a model version: digest of its weights and serving code
 DESCRIPTION = "Word-level LSTM language model: prompt in, text out."
-PARAM_TYPES = {bool: "boolean", int: "long", float: "double"}
+PARAM_TYPES = {bool: "boolean", int: "long", float: "double"}  # of options -> of MLflow
 
 
 def log_model(client: MlflowClient, run_id: str, saved_model: Path, serving_code: Path, registered_name: str) -> tuple[int, bool]:
@@ -77,13 +78,11 @@ def signature() -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
-    from lstm_lm.serving.pyfunc import DEFAULTS
-
     return ModelSignature(
         inputs=Schema([ColSpec("string", "prompt")]),
         # The columns `row` and `sample` are there only when several samples were asked for.
         outputs=Schema([ColSpec("string", "text"), *(ColSpec("long", name, required=False) for name in ("row", "sample"))]),
-        params=ParamSchema([ParamSpec(name, PARAM_TYPES[type(default)], default) for name, default in DEFAULTS.items()]),
+        params=ParamSchema([ParamSpec(row.name, PARAM_TYPES[row.type], row.default) for row in options.options()]),
     )
 
 
