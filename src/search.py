@@ -48,7 +48,7 @@ def main():
     folder.mkdir(exist_ok=True)
     # Two searches at once would propose one trial twice, and train at half the speed.
     with locks.exclusive(folder / "lock", "a search ({holder}) is already running in this checkout: wait for it to end, or stop it"):
-        inputs = {path: digest for stage in CODE for path, digest in hashing.of_deps(stage).items()}
+        inputs = {path: digest for stage in CODE for path, digest in hashing.digest_dependencies(stage).items()}
         study = search.open_study(folder, search.key_of(space, values, inputs), space)
         Search(space, values, settings, client, study, folder).run(trials, minutes)
 

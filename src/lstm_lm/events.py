@@ -1,5 +1,6 @@
-"""What a training reports while it runs: rows of the history, samples, and the interface of whoever listens."""
+"""What a training reports while it runs: rows of the history, samples, and the interface of an observer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 
@@ -8,10 +9,15 @@ class Row:
     """One line of the history. Means are over the steps since the row before.
 
     Attributes:
-        step: optimiser steps so far. words_seen: training words so far. epoch: 1 for the first.
-        loss: mean, nats per word. learning_rate: of this step. gradient_norm: mean, before clipping.
-        words_per_second: of training alone, without validation and samples.
-        validation_loss: nats per word, at a validation (the end of an epoch is one), else None. validation_perplexity: its exponential.
+        step: optimizer steps so far.
+        words_seen: training words so far.
+        epoch: 1 for the first.
+        loss: mean, nats per word.
+        learning_rate: at this step.
+        gradient_norm: mean, before clipping.
+        words_per_second: speed of the training steps alone, without validation and samples.
+        validation_loss: nats per word at a validation (the end of an epoch is one), else None.
+        validation_perplexity: exponential of `validation_loss`, or None.
     """
 
     step: int
@@ -27,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Sample:
-    """What the model wrote at a step. temperature 0 is greedy."""
+    """A text that the model generated at a step. Temperature 0 is greedy."""
 
     step: int
     prompt: str
@@ -36,25 +42,35 @@ class Sample:
 
 
 class Observer:
-    """Told what happens in a training; every method may be left out."""
+    """Gets the events of a training. A subclass overrides the methods that it needs."""
 
-    def started(self, total_steps, epochs):
-        """Before the first step."""
+    def started(self, total_steps: int, epochs: int) -> None:
+        """Called before the first step."""
 
-    def resumed(self, step, rows, samples):
-        """After `started`, if the training goes on from a checkpoint: its step, and all that was told up to it."""
+    def resumed(self, step: int, rows: Sequence[Row], samples: Sequence[Sample]) -> None:
+        """Called after `started` if the training resumes from a checkpoint.
 
-    def warm(self, seconds, step):
-        """After the first call into TensorFlow of this process: what it took, tracing included, and the step it came to."""
+        Args:
+            step: of the checkpoint.
+            rows, samples: all that were reported up to that step.
+        """
 
-    def stepped(self, step):
-        """After every call, of one step or several."""
+    def warm(self, seconds: float, step: int) -> None:
+        """Called after the first call into TensorFlow.
 
-    def row(self, row):
-        """A Row: every `status_every` steps and at each epoch's end."""
+        Args:
+            seconds: time of that call, tracing included.
+            step: the step that it reached.
+        """
 
-    def samples(self, samples):
-        """A list of Sample: every `sample_every` steps and at the end."""
+    def stepped(self, step: int) -> None:
+        """Called after every call into TensorFlow, which takes one step or several."""
 
-    def close(self):
-        """After the last step, and also when the training was cut short."""
+    def row(self, row: Row) -> None:
+        """Called with a new row: every `status_every` steps and at the end of each epoch."""
+
+    def samples(self, samples: Sequence[Sample]) -> None:
+        """Called with new samples: every `sample_every` steps and at the end."""
+
+    def close(self) -> None:
+        """Called after the last step, also if the training was stopped."""

@@ -6,6 +6,6 @@ from pathlib import Path
 OWN_TEXT = Path("data/own")  # the folder that the download stage depends on, see dvc.yaml
 
 
-def project_root():
-    """The project's own folder, also inside `dvc exp run --temp`, where stages run elsewhere."""
+def project_root() -> Path:
+    """Return the project's own folder, also inside `dvc exp run --temp`, where stages run elsewhere."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()

@@ -12,7 +12,7 @@ VALUES = np.arange(1000, dtype=np.int32)
 
 @pytest.mark.parametrize("sizes", [[1000], [1, 0, 998, 1], [300, 300, 400]])
 @pytest.mark.parametrize("shape", [(1000,), (10, 100), (2, 5, 100)])
-def test_blocks_are_saved_as_numpy_saves_the_whole(tmp_path, sizes, shape):
+def test_blocks_are_saved_as_numpy_saves_the_whole_array(tmp_path, sizes, shape):
     np.save(tmp_path / "whole.npy", VALUES.reshape(shape))
     arrays.save(tmp_path / "blocks.npy", Blocks(shape, iter(np.split(VALUES, np.cumsum(sizes)[:-1]))))
     assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
@@ -20,7 +20,7 @@ def test_blocks_are_saved_as_numpy_saves_the_whole(tmp_path, sizes, shape):
     assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-def test_a_length_that_is_not_known_before_is_written_at_the_end(tmp_path):
+def test_a_length_unknown_in_advance_is_written_at_the_end(tmp_path):
     with Writer(tmp_path / "a.npy") as writer:
         for block in np.split(VALUES, 4):
             writer.append(block)
@@ -44,7 +44,7 @@ def test_values_are_replaced_in_place(tmp_path):
     assert np.load(tmp_path / "a.npy").tolist() == table[VALUES % 7].tolist() == before.tolist()
 
 
-def test_a_part_is_read_in_blocks(tmp_path):
+def test_a_slice_is_read_in_blocks(tmp_path):
     np.save(tmp_path / "a.npy", VALUES)
     mapped = arrays.load(tmp_path / "a.npy")
     assert [block.tolist() for block in arrays.blocks(mapped, 5, 15, 4)] == [[5, 6, 7, 8], [9, 10, 11, 12], [13, 14]]
@@ -56,14 +56,14 @@ def resident():
     return 1024 * int(re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by Linux")
-def test_what_is_released_is_out_of_memory_and_still_readable(tmp_path):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's /proc")
+def test_a_released_array_leaves_memory_and_is_still_readable(tmp_path):
     np.save(tmp_path / "a.npy", np.ones([4, 2**21], np.int32))
     mapped = arrays.load(tmp_path / "a.npy")
     before = resident()
     assert mapped.sum() == mapped.size
     assert resident() - before > 30e6
-    arrays.release(mapped[:, 5:9])  # any part of it stands for the whole
+    arrays.release(mapped[:, 5:9])  # any slice releases the whole array
     assert resident() - before < 3e6
     assert mapped[:, 5:9].sum() == 16
     arrays.release(VALUES)

@@ -24,7 +24,7 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path):
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_an_error_leaves_the_old_one(tmp_path, error):
+def test_an_error_leaves_the_old_folder(tmp_path, error):
     write(tmp_path / "raw", "old")
     with pytest.raises(error), folders.replaced(tmp_path / "raw") as new:
         (new / "a.txt").write_text("half")
@@ -33,16 +33,16 @@ def test_an_error_leaves_the_old_one(tmp_path, error):
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
-def test_what_a_killed_process_left_goes_and_what_another_is_making_stays(tmp_path):
+def test_the_leftover_of_a_killed_process_is_removed_and_a_folder_in_use_is_kept(tmp_path):
     code = (
         "import os, signal, sys; from lstm_lm.io import folders\n"
         "with folders.replaced(sys.argv[1]):\n"
-        "    print('there', flush=True)\n"
+        "    print('started', flush=True)\n"
         "    signal.pause()"
     )
     command = [sys.executable, "-c", code, tmp_path / "raw"]
     with subprocess.Popen(command, cwd="src", stdout=subprocess.PIPE, text=True) as other:
-        assert other.stdout.readline() == "there\n"
+        assert other.stdout.readline() == "started\n"
         write(tmp_path / "raw", "new")
         assert len(list(tmp_path.glob(".raw-*"))) == 1  # in use
         os.kill(other.pid, signal.SIGKILL)

@@ -15,10 +15,10 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of glibc")
-def test_a_large_block_that_was_freed_is_not_faulted_in_again():
-    def faults(way):
-        done = subprocess.run([sys.executable, "-c", FAULTS, way], cwd="src", capture_output=True, text=True, check=True)
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+def test_a_freed_large_block_is_reused_without_new_page_faults():
+    def faults(mode):
+        done = subprocess.run([sys.executable, "-c", FAULTS, mode], cwd="src", capture_output=True, text=True, check=True)
         return int(done.stdout)
 
     assert faults("keep") < faults("leave") / 10

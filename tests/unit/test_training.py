@@ -280,7 +280,7 @@ class Kept:
 
     saved = None
 
-    def due(self):
+    def is_due(self):
         return False
 
     def save(self, arrays, facts):

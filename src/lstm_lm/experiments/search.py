@@ -18,7 +18,7 @@ from lstm_lm.config.schema import Params
 from lstm_lm.data import windows
 from lstm_lm.errors import UserError
 from lstm_lm.events import Observer
-from lstm_lm.io import arrays, scratch
+from lstm_lm.io import arrays, hashing
 from lstm_lm.io.arrays import Blocks
 from lstm_lm.text import encoded, splits
 
@@ -222,7 +222,7 @@ def key_of(space, values, digests):
     searched = {parameter.name for parameter in space.parameters} | set(space.same_as) | set(space.common)
     fixed = {name: value for name, value in _flat(values).items() if name.startswith(SECTIONS) and name not in searched}
     described = [repr(parameter) for parameter in space.parameters]
-    return scratch.key_of(fixed, space.common, described, space.same_as, space.seed, space.reports, space.startup_trials, digests)
+    return hashing.digest_json(fixed, space.common, described, space.same_as, space.seed, space.reports, space.startup_trials, digests)
 
 
 def open_study(folder, key, space):

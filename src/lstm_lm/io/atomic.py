@@ -1,10 +1,19 @@
 """Files that are written completely or not at all."""
 
+import json
 import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO, Any
 
 
-def replace_file(path, write):
-    """Write a file so that there is the old or the new one at any moment, also after a power cut."""
+def replace_file(path: Path, write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that at any moment there is the old or the new one, also after a power cut.
+
+    Args:
+        path: of the file.
+        write: gets the open binary file and writes the whole content.
+    """
     partial = path.with_name(path.name + ".partial")
     with partial.open("wb") as file:
         write(file)
@@ -17,3 +26,13 @@ def replace_file(path, write):
             os.fsync(folder)
         finally:
             os.close(folder)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 text file, as `replace_file` does."""
+    replace_file(Path(path), lambda file: file.write(text.encode()))
+
+
+def write_json(path: str | Path, value: Any, sort_keys: bool = False) -> None:
+    """Write a JSON file that people can read, as `replace_file` does."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, sort_keys=sort_keys) + "\n")

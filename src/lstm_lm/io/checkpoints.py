@@ -1,72 +1,81 @@
-"""Where an unfinished training stands: a scratch folder of its own, so that the next run goes on from there.
-
-`.training/KEY/` in the project's folder; KEY is a digest of everything that shapes the training, so that other parameters,
-other data or other code never pick it up. It goes when the training has ended well and DVC has recorded that: if DVC is killed
-in between, the next run goes on from the last checkpoint all the same.
-"""
+"""The latest checkpoint of an unfinished training, written in the background."""
 
 import json
 import time
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import IO, Any
 
 import numpy as np
 
 from lstm_lm.io import atomic
 
-MOST_SHARE = 0.01  # of the time: a checkpoint that takes long is taken less often
+MAX_TIME_FRACTION = 0.01  # of the training: a checkpoint that takes long to write is saved less often
+
+
+def print_line(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
 
 
 class Checkpoints:
-    """The latest checkpoint of a training. It is written beside and renamed: there is always a whole one.
+    """The latest checkpoint of a training. The file is replaced as a whole: there is always a complete one.
 
     Args:
         folder: of the Scratch.
-        seconds: least time between two; a checkpoint that costs more than 1% of that is taken less often.
+        seconds: minimum time between two checkpoints.
+        report: called with one line if a checkpoint cannot be written or read.
     """
 
-    def __init__(self, folder, seconds):
+    def __init__(self, folder: str | Path, seconds: float, report: Callable[[str], None] = print_line) -> None:
         self.path = Path(folder) / "checkpoint.npz"
         self.seconds = seconds
-        self.cost = 0.0  # seconds that the last one took
-        self._last = time.monotonic()
+        self.write_seconds = 0.0  # that the last one took
+        self._report = report
+        self._saved_at = time.monotonic()
         self._writer = ThreadPoolExecutor(1)
-        self._writing = None
+        self._writing: Future[None] | None = None
 
-    def due(self):
-        """Whether it is time for the next one."""
-        waited = time.monotonic() - self._last
-        return waited >= self.seconds and waited >= self.cost / MOST_SHARE and (self._writing is None or self._writing.done())
+    def is_due(self) -> bool:
+        """Return whether it is time for the next checkpoint."""
+        waited = time.monotonic() - self._saved_at
+        idle = self._writing is None or self._writing.done()
+        return waited >= self.seconds and waited >= self.write_seconds / MAX_TIME_FRACTION and idle
 
-    def save(self, arrays, facts):
-        """Keep a state, in the background.
+    def save(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        """Start to write a checkpoint in the background.
 
         Args:
-            arrays: {name: array}; they are not to be changed in place.
-            facts: anything that JSON can hold.
+            arrays: by name. The caller must not change them in place afterwards.
+            facts: a JSON object.
         """
         self.wait()
-        self._last = time.monotonic()
+        self._saved_at = time.monotonic()
         self._writing = self._writer.submit(self._write, arrays, facts)
 
-    def _write(self, arrays, facts):
-        began = time.monotonic()
-        text = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-        atomic.replace_file(self.path, lambda file: np.savez(file, **arrays, facts=text))
-        self.cost = time.monotonic() - began
+    def _write(self, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+        start = time.monotonic()
+        encoded = np.frombuffer(json.dumps(facts).encode(), np.uint8)
 
-    def wait(self):
-        """Until the last one is on the disk. One that cannot be written is said; it does not end a training."""
+        def write(file: IO[bytes]) -> None:
+            np.savez(file, **arrays, facts=encoded)  # type: ignore[arg-type]  # NumPy's stub takes **arrays for allow_pickle too
+
+        atomic.replace_file(self.path, write)
+        self.write_seconds = time.monotonic() - start
+
+    def wait(self) -> None:
+        """Wait until the last checkpoint is on the disk. A failure to write it is reported and does not end the training."""
         if self._writing is not None:
             writing, self._writing = self._writing, None
             try:
                 writing.result()
             except OSError as error:
-                print(f"warning: no checkpoint could be written to {self.path.parent}: {error.strerror}", flush=True)
+                self._report(f"warning: no checkpoint could be written to {self.path.parent}: {error.strerror}")
 
-    def load(self):
-        """(arrays, facts) of the latest checkpoint, or None if there is none that can be read."""
+    def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+        """Return the (arrays, facts) of the latest checkpoint, or None if there is none that can be read."""
         try:
             with np.load(self.path) as saved:
                 arrays = dict(saved)
@@ -74,10 +83,10 @@ class Checkpoints:
         except FileNotFoundError:
             return None
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-            print(f"the checkpoint {self.path.name} cannot be read: the training starts from its beginning")
+            self._report(f"the checkpoint {self.path.name} cannot be read: restarting from scratch")
             return None
 
-    def close(self):
-        """Wait for the last one."""
+    def close(self) -> None:
+        """Wait for the last checkpoint and end the writer."""
         self.wait()
         self._writer.shutdown()

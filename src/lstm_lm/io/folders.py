@@ -4,25 +4,25 @@ import fcntl
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
 @contextmanager
-def replaced(folder):
-    """Yield a new, empty folder beside `folder`, which takes its place when the block has ended well.
+def replaced(folder: str | Path) -> Iterator[Path]:
+    """Yield a new, empty folder, which replaces `folder` when the block has ended without an error.
 
-    After an error or Ctrl-C the new one is removed and `folder` is as it was. What a killed process left is removed by the
-    next one.
+    After an error or Ctrl-C the new folder is removed and `folder` is as it was. What a killed process leaves behind is
+    removed by the next call.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}-"
-    for left in folder.parent.glob(f"{prefix}*"):
-        _remove_if_left(left)
+    for leftover in folder.parent.glob(f"{prefix}*"):
+        _remove_if_unused(leftover)
     partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    # Held until the end: it tells other processes that this folder is in use.
-    lock = _lock(partial)
+    lock = _lock(partial)  # held until the end: other processes see that this folder is in use
     try:
         partial.chmod(0o755)
         yield partial
@@ -35,15 +35,18 @@ def replaced(folder):
             os.close(lock)
 
 
-def _remove_if_left(partial):
+def _remove_if_unused(partial: Path) -> None:
     lock = _lock(partial)
     if lock is not None:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(lock)
 
 
-def _lock(folder):
-    """A descriptor that holds the folder's lock, or None: another process has it, or this file system knows none."""
+def _lock(folder: Path) -> int | None:
+    """Return a descriptor that holds a lock on the folder itself, or None if another process holds it or there is no locking.
+
+    A lock file would have to lie beside the folder, where a killed process would leave it too.
+    """
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

@@ -1,22 +1,25 @@
 """File name patterns as in .gitignore: `*.md`, `plays/**/*.txt`."""
 
-from lstm_lm.errors import UserError
+from typing import TYPE_CHECKING
+
+from lstm_lm.errors import SettingError
+
+if TYPE_CHECKING:
+    from pathspec import PathSpec
 
 
-def glob(pattern, key):
+def compile_pattern(pattern: str, key: str) -> "PathSpec":
     """Compile a pattern.
 
     Args:
-        pattern: str.
-        key: where in params.yaml it stands.
-    Returns:
-        pathspec.PathSpec
+        pattern: as in .gitignore.
+        key: of params.yaml, for the error message.
     Raises:
-        UserError: it is not a pattern.
+        SettingError: it is not a pattern.
     """
-    import pathspec  # here, since most stages need no pattern
+    import pathspec  # imported here because most stages need no pattern
 
     try:
         return pathspec.PathSpec.from_lines("gitignore", [pattern])
     except ValueError:
-        raise UserError(f"params.yaml: {key}: {pattern!r} is not a file name pattern, such as *.txt or plays/**/*.md") from None
+        raise SettingError(key, f"{pattern!r} is not a file name pattern, such as *.txt or plays/**/*.md") from None

@@ -1,72 +1,81 @@
-"""Being asked to stop: by Ctrl-C, by SIGTERM, or because the `dvc` that runs this stage is gone."""
+"""Requests to stop: Ctrl-C, SIGTERM, or the end of the `dvc` that runs this stage."""
 
 import os
 import signal
 import threading
 from pathlib import Path
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psutil import Process
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-LOOK_SECONDS = 0.5  # between two looks at whether dvc is still there
+POLL_SECONDS = 0.5  # between two checks of whether dvc still runs
 
 
 class Interruption:
-    """While it is entered, a signal is only noted, for a loop to end at its next safe point; a second one ends it at once.
+    """A context manager that records a request to stop, for a loop to end at its next safe point. A second signal ends it at once.
 
     DVC killed with SIGKILL leaves its stage running, which would then write into folders that the next `dvc repro` owns.
+
+    Attributes:
+        reason: why to stop, in words, or None.
+        code: the exit code that goes with the reason, or None.
     """
 
-    def __init__(self):
-        self.reason = None  # why to stop, in words, or None
-        self.code = None  # the exit code that goes with it
-        self._above = []
+    def __init__(self) -> None:
+        self.reason: str | None = None
+        self.code: int | None = None
+        self._ancestors: list[Process] = []
         if "DVC_STAGE" in os.environ:
-            self._above = _dvc_above()
-            if not self._above and os.getppid() == 1:  # it went while Python was starting
+            self._ancestors = _ancestors_up_to_dvc()
+            if not self._ancestors and os.getppid() == 1:  # dvc ended while Python was starting
                 self.reason, self.code = "dvc is gone", 1
 
-    def __enter__(self):
-        # A process that was told to ignore a signal (by nohup, or a shell's background) goes on ignoring it.
-        self._before = {number: signal.getsignal(number) for number in SIGNALS}
-        for number, handler in self._before.items():
+    def __enter__(self) -> "Interruption":
+        # A process that ignores a signal (because of nohup, or a shell's background) continues to ignore it.
+        self._old_handlers = {number: signal.getsignal(number) for number in SIGNALS}
+        for number, handler in self._old_handlers.items():
             if handler != signal.SIG_IGN:
-                signal.signal(number, self._signalled)
-        self._left = threading.Event()
-        if self._above:
+                signal.signal(number, self._handle_signal)
+        self._exited = threading.Event()
+        if self._ancestors:
             threading.Thread(target=self._watch, daemon=True).start()
         return self
 
-    def __exit__(self, *error):
-        self._left.set()
-        for number, handler in self._before.items():
+    def __exit__(self, error: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None) -> None:
+        self._exited.set()
+        for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
 
-    def _signalled(self, number, frame):
+    def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         if self.reason is not None:
             raise KeyboardInterrupt
         self.reason, self.code = "stopped", 128 + number
 
-    def _watch(self):
-        while not self._left.wait(LOOK_SECONDS):
-            if not all(map(_runs, self._above)) and self.reason is None:
+    def _watch(self) -> None:
+        while not self._exited.wait(POLL_SECONDS):
+            if not all(map(_is_running, self._ancestors)) and self.reason is None:
                 self.reason, self.code = "dvc is gone", 1
 
 
-def _dvc_above():
-    """The processes between this one and the dvc that started it, dvc included."""
+def _ancestors_up_to_dvc() -> "list[Process]":
+    """Return the processes between this one and the dvc that started it, dvc included; none if no ancestor is dvc."""
     import psutil
 
-    above = []
+    ancestors = []
     for process in psutil.Process().parents():
-        above.append(process)
+        ancestors.append(process)
         try:
             if any("dvc" in Path(part).name for part in process.cmdline()[:4]):
-                return above
+                return ancestors
         except psutil.Error:
             break
     return []
 
 
-def _runs(process):
+def _is_running(process: "Process") -> bool:
     import psutil
 
     try:

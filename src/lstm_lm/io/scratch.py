@@ -1,23 +1,21 @@
-"""The scratch folder of an unfinished training: its name, its lock and its notes."""
+"""The scratch folder of an unfinished training, from which the next run resumes.
+
+`.training/KEY/` in the project's folder; KEY is a digest of everything that shapes the training, so that other parameters,
+other data or other code never resume from it. The folder is removed when the training has ended well and DVC has recorded
+that: if DVC is killed in between, the next run still resumes from the last checkpoint.
+"""
 
 import contextlib
-import hashlib
 import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from lstm_lm.io import atomic, locks
 
 FOLDER = ".training"
-
-
 LOCK_SECONDS = 5  # a training whose dvc was killed needs a moment to end
-
-
-def key_of(*parts):
-    """A name for what these JSON values describe, 16 hexadecimal digits."""
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 class Scratch:
@@ -25,10 +23,10 @@ class Scratch:
 
     Args:
         root: folder of the project.
-        key: of `key_of`.
+        key: digest of everything that shapes the training.
     """
 
-    def __init__(self, root, key):
+    def __init__(self, root: str | Path, key: str) -> None:
         self.folder = Path(root) / FOLDER / key
         self.name = f"{FOLDER}/{key}"
         self._lock_file = self.folder.with_suffix(".lock")
@@ -50,21 +48,22 @@ class Scratch:
                 with contextlib.suppress(OSError):
                     self.folder.rmdir()  # if it is empty
 
-    def note(self, name, facts=None):
-        """Keep a few facts under a name, or read them: a dict, or None if there are none."""
-        path = self.folder / f"{name}.json"
-        if facts is not None:
-            atomic.replace_file(path, lambda file: file.write(json.dumps(facts, indent=1).encode()))
-            return facts
+    def write(self, name: str, facts: dict[str, Any]) -> None:
+        """Keep a few facts under a name."""
+        atomic.write_json(self.folder / f"{name}.json", facts)
+
+    def read(self, name: str) -> dict[str, Any] | None:
+        """Return the facts kept under a name, or None if there are none."""
         try:
-            return json.loads(path.read_text(encoding="utf-8"))
+            facts: dict[str, Any] = json.loads((self.folder / f"{name}.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
             return None
+        return facts
 
 
-def remove_ended(root, run_id):
+def remove_ended(root: str | Path, run_id: str) -> None:
     """Remove the scratch folder of the training that ended well as this MLflow run."""
     for folder in (Path(root) / FOLDER).glob("*/"):
         scratch = Scratch(root, folder.name)
-        if (scratch.note("run") or {}).get("run_id") == run_id and scratch.note("ended"):
+        if (scratch.read("run") or {}).get("run_id") == run_id and scratch.read("ended"):
             shutil.rmtree(folder, ignore_errors=True)

@@ -15,7 +15,7 @@ from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.io import hashing, memory
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
-from lstm_lm.io.scratch import Scratch, key_of
+from lstm_lm.io.scratch import Scratch
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking import store
@@ -31,15 +31,21 @@ def run(settings):
     interrupted = Interruption()
     batches = dataset.load("data/batches")
     # Everything that shapes the weights: another value of any of it is another training.
-    shaping = [settings.model.model_dump(), settings.train.model_dump(), hashing.of_deps("train"), version("tensorflow"), version("numpy")]
-    scratch = Scratch(paths.project_root(), key_of(*shaping))
+    shaping = [
+        settings.model.model_dump(),
+        settings.train.model_dump(),
+        hashing.digest_dependencies("train"),
+        version("tensorflow"),
+        version("numpy"),
+    ]
+    scratch = Scratch(paths.project_root(), hashing.digest_json(*shaping))
     with scratch.lock():
         refuse_what_diverged(scratch)
         train(settings, batches, scratch, interrupted)
 
 
 def refuse_what_diverged(scratch):
-    diverged = scratch.note("diverged")
+    diverged = scratch.read("diverged")
     if diverged:
         raise UserError(f"{diverged['message']} (so it was before: {scratch.name} remembers it until something changes)")
 
@@ -58,14 +64,14 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         from lstm_lm.training.trainer import Diverged, Stopped
 
     checkpoints = Checkpoints(scratch.folder, settings.train.checkpoint_seconds)
-    begun = scratch.note("run") or {}
+    begun = scratch.read("run") or {}
     chosen, ratio = precision.resolve(begun.get("precision", settings.train.precision))
     print(f"matrix products in {chosen}" + (f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""))
     language_model = build(settings, counts)
     print(f"{language_model.parameter_count:,} weights, vocabulary {len(words):,}, {batches.train.size:,} training words")
 
     run = TrainingRun.start(client, settings, scratch_folder=scratch.folder, resume=begun.get("run_id"))
-    scratch.note("run", {"run_id": run.id, "precision": chosen})
+    scratch.write("run", {"run_id": run.id, "precision": chosen})
     # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
     observers = [Terminal(startup=startup), Files(scratch.folder), run]
     with run.recorded(), contextlib.ExitStack() as closing:
@@ -98,7 +104,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         except Diverged as diverged:
             saved_model.save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.kept_step})
             message = what_diverged(diverged, settings.train, scratch.name)
-            scratch.note("diverged", {"message": message})
+            scratch.write("diverged", {"message": message})
             run.tag("diverged", message)
             raise UserError(message) from None
         text_model.save("models/saved_model")
@@ -109,7 +115,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         draw(trainer.train_step, text_model.step, language_model)
         Path("models/run.json").write_text(json.dumps({"run_id": run.id}) + "\n", encoding="utf-8")
         run.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
-    scratch.note("ended", {"steps": result.steps})  # evaluate-sample removes it, once DVC has recorded what was made here
+    scratch.write("ended", {"steps": result.steps})  # evaluate-sample removes it, once DVC has recorded what was made here
     say_how_it_ended(result, settings.train.patience)
 
 

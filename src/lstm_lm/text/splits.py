@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lstm_lm.errors import UserError
-from lstm_lm.io.globs import glob
+from lstm_lm.io.globs import compile_pattern
 
 SPLITS = ("train", "validation", "test")
 
@@ -59,7 +59,7 @@ def _by_name(documents, validation, test):
     held_out = {}
     for split_name, patterns in (("validation", validation), ("test", test)):
         for pattern in patterns:
-            found = list(glob(pattern, f"vocab.{split_name}").match_files(documents))
+            found = list(compile_pattern(pattern, f"vocab.{split_name}").match_files(documents))
             if not found:
                 raise UserError(
                     f"params.yaml: vocab.{split_name}: {pattern!r} matches no document with words in it; there are {_some(documents)}"

