@@ -24,27 +24,27 @@ setup:  ## the environment alone: .venv with everything of requirements.lock
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 
 repro: setup  ## run the pipeline and show what it made
-	@python src/check_params.py
+	@python src/cli.py check
 	@dvc repro
-	@python src/summary.py
+	@python src/cli.py summary
 
 cookbook: PRESET := cookbook
 cookbook: experiment  ## the book's recipe, as an experiment beside this checkout
 
 experiment: setup  ## any of presets/, beside this checkout: make experiment PRESET=best
-	@python src/experiment.py "$$PRESET"
+	@python src/cli.py experiment "$$PRESET"
 
 search: setup  ## look for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); stopped, it goes on
 	@python src/search.py $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
 
 ablation: setup  ## the table of docs/ablation.md, one change at a time, as ablation.yaml says (ONLY="untied no-warmup", SEEDS="1 2 3")
-	@python src/ablation.py $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
+	@python src/cli.py ablation $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
 presets: setup  ## the table of presets in docs/results.md (ONLY="cookbook", SEEDS="1 2 3")
-	@python src/ablation.py --presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
+	@python src/cli.py presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
 compare: setup  ## the experiments of the last commit in a table
-	@dvc exp show --md --drop '.*' --keep '^(Experiment|Created|State|(validation|test)[.]perplexity|test[.](adjusted_perplexity|bits_per_character)|(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning_rate)))$$'
+	@python src/cli.py compare
 
 test: setup  ## all tests
 	@$(pytest)
@@ -68,13 +68,13 @@ lint: setup  ## style, complexity, types and layers
 	@mypy
 
 ui: setup  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
-	@python src/ui.py $(if $(PORT),--port $(PORT))
+	@python src/cli.py ui $(if $(PORT),--port $(PORT))
 
 serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
-	@python src/serve.py $(if $(PORT),--port $(PORT))
+	@python src/cli.py serve $(if $(PORT),--port $(PORT))
 
 sample: setup  ## a text from the model: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
-	@python src/sample.py $(OPTIONS) $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
+	@python src/cli.py sample $(OPTIONS) $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
 
 clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json

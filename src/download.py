@@ -2,7 +2,7 @@
 
 from lstm_lm.config import loading
 from lstm_lm.jobs import download
-from lstm_lm.ui import console
+from lstm_lm.ui import program
 
 
 def main() -> None:
@@ -10,4 +10,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    program.run(main)

@@ -13,13 +13,13 @@ from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.experiments import runner, search
 from lstm_lm.experiments.search import Pruned, Pruning
-from lstm_lm.io import hashing, locks, memory
+from lstm_lm.io import hashing, locks, memory, quiet
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.jobs import train
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
 from lstm_lm.tracking.training_run import TrainingRun
-from lstm_lm.ui import console
+from lstm_lm.ui import program
 
 FILE = "search.yaml"
 PRESET = "searched"
@@ -91,7 +91,7 @@ class Search:
         facts = {parameter.name: repr(parameter.choices or (parameter.low, parameter.high)) for parameter in self.space.parameters}
         above.log_params({**{f"search.{name}": text for name, text in facts.items()}, **self.space.common})
         print("starting TensorFlow ...")
-        with console.quiet_tensorflow():
+        with quiet.tensorflow_import():
             from lstm_lm.training.trainer import Diverged, Stopped  # noqa: F401
         interrupted = Interruption()
         until = time.monotonic() + (minutes * 60 if minutes else math.inf)
@@ -235,4 +235,4 @@ class Search:
 
 
 if __name__ == "__main__":
-    console.run(main)
+    program.run(main)

@@ -22,7 +22,7 @@ from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
 from lstm_lm.training.history import Files
 from lstm_lm.training.trainer import Trainer
-from lstm_lm.ui.progress import Terminal
+from lstm_lm.ui.progress import TrainingProgress
 
 
 class Done(Exception):
@@ -111,7 +111,7 @@ def main():
             train,
             regularization=Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
             precision=chosen["precision"],
-            observers=[Terminal(nowhere), Files(folder), Paused(chosen)],
+            observers=[TrainingProgress(nowhere), Files(folder), Paused(chosen)],
             interruption=SimpleNamespace(reason=None),
         )
         try:

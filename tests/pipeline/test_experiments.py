@@ -61,11 +61,11 @@ def checkout(project):
 @pytest.fixture(scope="module")
 def slow(project, checkout):
     """What `make experiment PRESET=slow` printed."""
-    return run(["python", "src/experiment.py", "slow"], project).stdout
+    return run(["python", "src/cli.py", "experiment", "slow"], project).stdout
 
 
 @pytest.mark.slow
-def test_a_preset_runs_beside_the_checkout(project, checkout, slow):
+def test_a_preset_runs_in_an_isolated_copy(project, checkout, slow):
     assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
     assert run(["git", "status", "--porcelain"], project).stdout == ""
     for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
@@ -80,9 +80,9 @@ def test_a_preset_runs_beside_the_checkout(project, checkout, slow):
 
 
 @pytest.mark.slow
-def test_the_same_again_is_said_and_not_run(project, slow):
-    printed = run(["python", "src/experiment.py", "slow"], project).stdout
-    assert "the experiment slow is there already, with these parameters, this code and this text" in printed
+def test_an_experiment_that_exists_is_reported_and_not_run_again(project, slow):
+    printed = run(["python", "src/cli.py", "experiment", "slow"], project).stdout
+    assert "the experiment slow already exists, with these parameters, this code and this text" in printed
     assert "Running stage" not in printed
 
 
@@ -127,7 +127,7 @@ def test_a_preset_that_cannot_work_is_one_line(project):
             ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; there are: {there}\n"),
             ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
         ):
-            done = run(["python", "src/experiment.py", name], project, check=False)
+            done = run(["python", "src/cli.py", "experiment", name], project, check=False)
             assert done.returncode == 1
             assert done.stdout.startswith(f"error: {line}")
             assert done.stdout.count("\n") == 1
@@ -162,9 +162,9 @@ def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(proje
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did_it(project):
+def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project):
     printed, made = mlflow_run(project)
-    assert f"this run mirrors run {run_id(project)}, in which the training was done, and shows its figures" in printed
+    assert f"this run mirrors run {run_id(project)}, in which the model was trained, and shows its metrics" in printed
     assert made.info.status == "FINISHED"
     assert made.data.tags["lstm_lm.mirrors"] == run_id(project)
     store, trained = client(project), client(project).get_run(run_id(project))
@@ -185,6 +185,6 @@ def test_mlflow_run_up_to_a_stage_and_its_mistakes(project):
     assert made.info.status == "FAILED"
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
-    done = run(["python", "src/mlflow_run.py", "--stage", "nonsense"], project, check=False)  # what it runs for -P stage=nonsense
+    done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # what it runs for -P stage=nonsense
     line = "error: -P stage=nonsense: there is no such stage; there are: download, vocab, batching, train, evaluate-sample\n"
     assert (done.returncode, done.stdout) == (1, line)

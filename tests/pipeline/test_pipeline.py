@@ -178,13 +178,13 @@ def test_the_second_time_nothing_runs(project):
     assert "up to date" in printed
 
 
-def test_the_summary_shows_figures_samples_and_what_next(project):
+def test_the_summary_shows_results_samples_and_next_steps(project):
     folder, _ = project
-    printed = run(["python", "src/summary.py"], folder).stdout
+    printed = run(["python", "src/cli.py", "summary"], folder).stdout
     assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+-[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
     assert re.search(r"^  Kneser-Ney n-grams +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
-    assert re.search(r"^training text costs [\d.]+ nats a word, validation text -?[\d.]+ more$", printed, re.MULTILINE)
-    assert re.search(r"^written, [\d,]+ words( +[\d.]+%?){5}$", printed, re.MULTILINE)
+    assert re.search(r"^training text: [\d.]+ nats per word; validation text: [\d.]+ (more|less)$", printed, re.MULTILINE)
+    assert re.search(r"^generated, [\d,]+ words( +[\d.]+%?){5}$", printed, re.MULTILINE)
     assert len(re.findall(r"^  (thou art more|to be or not to|wherefore art thou) ", printed, re.MULTILINE)) == 3
     assert run_id(folder) in printed
     assert "make serve" in printed
@@ -192,12 +192,12 @@ def test_the_summary_shows_figures_samples_and_what_next(project):
 
 def test_sampling_from_the_checkout(project):
     folder, _ = project
-    assert run(["python", "src/sample.py"], folder).stdout.startswith("thou art more ")  # the first of the prime texts
-    printed = run(["python", "src/sample.py", "--max-words", "5", "Thou ART"], folder).stdout
+    assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first of the prime texts
+    printed = run(["python", "src/cli.py", "sample", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
     options = ["--samples", "3", "--no-repeat-ngram", "1", "--repetition-penalty", "1.2", "--min-p", "0.01", "--stop-at-sentence-end"]
-    note, *texts = run(["python", "src/sample.py", "--max-words", "8", *options, "to be"], folder).stdout.splitlines()
+    note, *texts = run(["python", "src/cli.py", "sample", "--max-words", "8", *options, "to be"], folder).stdout.splitlines()
     assert note == "note: --stop-at-sentence-end has no effect: none of . ! ? <eos> is a word of the model"
     assert len(set(texts)) == len(texts) == 3
     assert all(text.startswith("to be ") and len(set(text.split())) == 10 for text in texts)
@@ -206,10 +206,13 @@ def test_sampling_from_the_checkout(project):
         (["--beam-width", "2", "--samples", "3", "x"], "--samples = 3: must be at most --beam-width, which is 2"),
         ([" "], "has no word in it"),
         ([""], "has no word in it"),
-        (["xyzzy plugh"], "none of the words of the prompt 'xyzzy plugh' is among the 38 that the model knows"),
+        (
+            ["xyzzy plugh"],
+            "the model knows no word of the prompt 'xyzzy plugh': give it at least one of the 38 words of data/vocab/vocab.csv",
+        ),
         (["to be " * 2000], "the prompt has 12,000 characters: must be at most 10,000"),
     ):
-        done = run(["python", "src/sample.py", *arguments], folder, check=False)
+        done = run(["python", "src/cli.py", "sample", *arguments], folder, check=False)
         assert done.returncode == 1
         assert message in done.stdout
         assert done.stdout.count("\n") == 1
@@ -218,7 +221,7 @@ def test_sampling_from_the_checkout(project):
 def test_a_model_folder_that_is_incomplete_is_said_and_dvc_brings_it_back(project):
     folder, _ = project
     before = digests(folder / "models")
-    sample, evaluate = ["python", "src/sample.py", "to be"], ["python", "src/evaluate_sample.py"]
+    sample, evaluate = ["python", "src/cli.py", "sample", "to be"], ["python", "src/evaluate_sample.py"]
     missing = "is incomplete: variables/variables.index is missing: restore it with dvc checkout"
     for name, spoil, message, commands in (
         ("variables/variables.index", None, missing, [sample, evaluate]),
@@ -254,16 +257,16 @@ def test_a_tracking_server_that_is_not_there_is_said_before_any_training(project
 
 def test_serving_says_what_is_missing(project, empty, empty_store, tmp_path):
     folder, _ = project
-    done = run(["python", "src/serve.py"], empty, check=False)
+    done = run(["python", "src/cli.py", "serve"], empty, check=False)
     assert (done.returncode, done.stdout) == (1, "error: there is no model in models/saved_model: train one first, with: make repro\n")
     shutil.copy(empty_store, tmp_path / "other.db")
     elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'other.db'}"}
-    done = run(["python", "src/serve.py"], folder, check=False, **elsewhere)
+    done = run(["python", "src/cli.py", "serve"], folder, check=False, **elsewhere)
     assert done.returncode == 1
     assert "is not in the registry as lstm_lm: register it with: dvc repro --force --single-item evaluate-sample\n" in done.stdout
-    done = run(["python", "src/serve.py", "--port", "99999"], folder, check=False)
+    done = run(["python", "src/cli.py", "serve", "--port", "99999"], folder, check=False)
     assert (done.returncode, done.stdout) == (1, "error: port 99999: must be from 1 to 65535: make serve PORT=...\n")
-    done = run(["python", "src/ui.py"], folder, check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:1")
+    done = run(["python", "src/cli.py", "ui"], folder, check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:1")
     assert done.stdout == "error: the tracking store is a server with pages of its own: open http://127.0.0.1:1\n"
 
 

@@ -139,7 +139,7 @@ def test_an_ablation_is_run_once_and_written(tmp_path):
     shutil.rmtree(folder / "data/raw", ignore_errors=True)
     run(["git", "add", "--all"], folder)
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message", "mine"], folder)
-    printed = run(["python", "src/ablation.py"], folder).stdout
+    printed = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "2 of 2: untied, seed 1" in printed
     page = (folder / "docs/ablation.md").read_text()
     found = rows(page)
@@ -149,8 +149,8 @@ def test_an_ablation_is_run_once_and_written(tmp_path):
         metrics = kept[row[0]]["1"]["metrics"]
         assert row[2].startswith(f"{metrics['validation']['perplexity']:.1f}")
         assert row[4].startswith(f"{metrics['test']['perplexity']:.1f}")
-    again = run(["python", "src/ablation.py"], folder).stdout
+    again = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "0 run; the table is in docs/ablation.md" in again and "Running stage" not in again
-    refused = run(["python", "src/ablation.py", "--only", "tied"], folder, check=False)
+    refused = run(["python", "src/cli.py", "ablation", "--only", "tied"], folder, check=False)
     assert refused.returncode == 1
     assert refused.stdout == "error: ONLY=tied: ablation.yaml has no such name; there are: default, untied\n"

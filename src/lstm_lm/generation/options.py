@@ -1,6 +1,6 @@
 """The table of generation options: name, type, default, bounds, help and source of each one.
 
-Everything else is made from this table: the schema of params.yaml, the flags of the command line, the signatures of the SavedModel, and
+Everything else is made from this table: the schema of the parameters, the flags of the command line, the signatures of the SavedModel, and
 the signature, defaults and checks of the served model. Only the standard library is imported here, so that every package can import it.
 """
 

@@ -10,12 +10,12 @@ from lstm_lm import paths
 from lstm_lm.data import dataset
 from lstm_lm.evaluation import bootstrap, scoring, text_statistics
 from lstm_lm.evaluation.ngrams import KneserNey, Unigram
-from lstm_lm.io import scratch
+from lstm_lm.export.files import find_saved_model
+from lstm_lm.io import quiet, scratch
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import mirroring, registry, store
 from lstm_lm.tracking.evaluation import log_evaluation
-from lstm_lm.ui import console
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving/pyfunc.py")
@@ -32,8 +32,8 @@ def run(settings):
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
     client = store.connect(settings.tracking)
     scratch.remove_ended(paths.project_root(), run_id)
-    folder = console.trained_model()
-    with console.quiet_tensorflow():
+    folder = find_saved_model()
+    with quiet.tensorflow_import():
         from lstm_lm.export import saved_model
         from lstm_lm.export.saved_model import Generator
     text_model = saved_model.load_text_model(folder)

@@ -12,7 +12,7 @@ from lstm_lm import paths
 from lstm_lm.config import keys
 from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
-from lstm_lm.io import hashing, memory
+from lstm_lm.io import hashing, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
@@ -22,8 +22,8 @@ from lstm_lm.tracking import store
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.training import history
 from lstm_lm.training.history import Files
-from lstm_lm.ui import console
-from lstm_lm.ui.progress import Terminal
+from lstm_lm.ui import terminal
+from lstm_lm.ui.progress import TrainingProgress, timed
 
 
 def run(settings):
@@ -54,10 +54,10 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
     words, counts = vocabulary.load_counts("data/vocab/vocab.csv")
     tokenizer = Tokenizer.load("data/vocab/tokenizer.json")
     startup = {}
-    with console.timed(startup, "MLflow"):
+    with timed(startup, "MLflow"):
         client = store.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
     print("starting TensorFlow ...")
-    with console.timed(startup, "TensorFlow"), console.quiet_tensorflow():
+    with timed(startup, "TensorFlow"), quiet.tensorflow_import():
         from lstm_lm.export import saved_model
         from lstm_lm.export.saved_model import Generator, TextModel
         from lstm_lm.model import precision
@@ -73,7 +73,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
     run = TrainingRun.start(client, settings, scratch_folder=scratch.folder, resume=begun.get("run_id"))
     scratch.write("run", {"run_id": run.id, "precision": chosen})
     # In scratch, until it is whole: an unfinished one in models/ would keep `dvc checkout` from restoring the one before.
-    observers = [Terminal(startup=startup), Files(scratch.folder), run]
+    observers = [TrainingProgress(startup=startup), Files(scratch.folder), run]
     with run.recorded(), contextlib.ExitStack() as closing:
         for each in (checkpoints, *observers):
             closing.callback(each.close)
@@ -193,7 +193,7 @@ def say_what_goes_on(step, run_id, begun):
 def say_how_it_ended(result, patience):
     early = f", stopped early: no better validation loss in {patience} epochs" if result.stopped_early else ""
     print(
-        f"{result.steps:,} steps in {console.duration(result.seconds)}{early}; "
+        f"{result.steps:,} steps in {terminal.duration(result.seconds)}{early}; "
         f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
     )
 

@@ -1,81 +1,146 @@
-"""Training progress in the terminal."""
+"""Training progress: a live bar on a terminal, plain lines anywhere else."""
 
+import contextlib
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import IO, TYPE_CHECKING
 
-from lstm_lm.events import Observer
-from lstm_lm.ui.console import duration
+from lstm_lm.events import Observer, Row, Sample
+from lstm_lm.ui import terminal
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+MIN_BAR = 10  # characters of a bar that is still readable
+REFRESHES_PER_SECOND = 2  # more would take time from training where there are few cores
 
 
-class Terminal(Observer):
-    """A bar with loss, words/s and time left; plain lines when the output is not a terminal.
+@contextlib.contextmanager
+def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Record how long the block takes, in seconds, as `seconds[name]`."""
+    start = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - start
 
-    Args:
-        stream: where to, or None for stdout.
-        startup: {what: seconds} of what came before the training.
-    """
 
-    def __init__(self, stream=None, startup=None):
+class TrainingProgress(Observer):
+    """Shows loss, words/s and time left while a model is trained."""
+
+    def __init__(self, stream: IO[str] | None = None, startup: Mapping[str, float] | None = None) -> None:
+        """Store where to print.
+
+        Args:
+            stream: where to, or None for stdout.
+            startup: {phase: seconds} of what came before the training.
+        """
         self.stream = stream or sys.stdout
-        self.startup = startup or {}
-        self.bar = None
+        self.startup = dict(startup or {})
+        self.bar: Bar | None = None
+        self.total = self.epochs = 0
+        self.timed_from, self.timed_from_step = time.monotonic(), 0
 
-    def started(self, total_steps, epochs):
-        self.total, self.epochs, self.began, self.first = total_steps, epochs, time.monotonic(), 0
-        if self.stream.isatty():
-            from tqdm import tqdm
+    def started(self, total_steps: int, epochs: int) -> None:
+        self.total, self.epochs = total_steps, epochs
+        self.timed_from, self.timed_from_step = time.monotonic(), 0
+        screen = terminal.console(self.stream)
+        if screen.is_terminal and not screen.is_dumb_terminal:
+            self.bar = Bar(self.stream, total_steps)
 
-            shape = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} steps, {remaining} left{postfix}"
-            self.bar = tqdm(total=total_steps, file=self.stream, bar_format=shape, dynamic_ncols=True, mininterval=0.5)
-
-    def resumed(self, step, rows, samples):
-        self.first = step
+    def resumed(self, step: int, rows: Sequence[Row], samples: Sequence[Sample]) -> None:
+        self.timed_from_step = step
         if self.bar:
-            # Done elsewhere: it counts as progress, not as speed.
-            self.bar.initial = self.bar.n = step
-            self.bar.refresh()
+            self.bar.update(step)
 
-    def warm(self, seconds, step):
-        # Tracing is done once: it says nothing about the time that is left.
-        self.began, self.first = time.monotonic(), step
-        if self.bar:
-            self.bar.initial, self.bar.start_t = step, self.bar._time()
-        spent = {**self.startup, "tracing and first step": seconds}
-        parts = ", ".join(f"{what} {taken:.1f} s" for what, taken in spent.items())
-        self._say(f"under way after {sum(spent.values()):.1f} s: {parts}")
+    def warm(self, seconds: float, step: int) -> None:
+        # Tracing happens once: it tells nothing about the time that is left.
+        self.timed_from, self.timed_from_step = time.monotonic(), step
+        phases = {**self.startup, "tracing and first step": seconds}
+        listed = ", ".join(f"{phase} {taken:.1f} s" for phase, taken in phases.items())
+        self._line(f"started in {sum(phases.values()):.1f} s ({listed})")
 
-    def stepped(self, step):
+    def stepped(self, step: int) -> None:
         if self.bar:
-            self.bar.update(step - self.bar.n)
+            left = self._seconds_left(step) if step > self.timed_from_step else None
+            self.bar.update(step, left)
 
-    def row(self, row):
+    def row(self, row: Row) -> None:
         if self.bar:
-            self.bar.set_postfix_str(
-                f"epoch {row.epoch}/{self.epochs}, loss {row.loss:.3f}, {row.words_per_second:,.0f} words/s", refresh=False
-            )
+            self.bar.results = [f"epoch {row.epoch}/{self.epochs}", f"loss {row.loss:.3f}", f"{row.words_per_second:,.0f} words/s"]
         else:
-            left = (time.monotonic() - self.began) / max(1, row.step - self.first) * (self.total - row.step)
-            self._say(
+            self._line(
                 f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  "
-                f"{row.words_per_second:>7,.0f} words/s  {duration(left)} left"
+                f"{row.words_per_second:>7,.0f} words/s  {terminal.duration(self._seconds_left(row.step))} left"
             )
         if row.validation_loss is not None:
-            self._say(
+            self._line(
                 f"epoch {row.epoch}/{self.epochs}: validation loss {row.validation_loss:.3f}, perplexity {row.validation_perplexity:.1f}"
             )
 
-    def samples(self, samples):
+    def samples(self, samples: Sequence[Sample]) -> None:
         for sample in samples:
-            how = "greedy " if sample.temperature == 0 else f"T={sample.temperature:<5g}"
-            text = sample.text.replace("\n", " / ")  # as verse is quoted in a line
-            self._say(f"  {how}  {text}")
+            label = "greedy " if sample.temperature == 0 else f"T={sample.temperature:<5g}"
+            text = sample.text.replace("\n", " / ")  # as verse is quoted within a line
+            self._line(f"  {label}  {text}")
 
-    def _say(self, line):
-        if self.bar:
-            self.bar.write(line, file=self.stream)
-        else:
-            print(line, file=self.stream, flush=True)
-
-    def close(self):
+    def close(self) -> None:
         if self.bar:
             self.bar.close()
+            self.bar = None
+
+    def _seconds_left(self, step: int) -> float:
+        return (time.monotonic() - self.timed_from) / max(1, step - self.timed_from_step) * (self.total - step)
+
+    def _line(self, text: str) -> None:
+        if self.bar:
+            self.bar.print(text)
+        else:
+            print(text, file=self.stream, flush=True)
+
+
+class Bar:
+    """One line at the bottom of the terminal that is redrawn while the training runs."""
+
+    def __init__(self, stream: IO[str], total_steps: int) -> None:
+        """Show an empty bar of `total_steps` steps."""
+        self.total = total_steps
+        self.results: list[str] = []  # in their order on the line
+        self._screen = terminal.console(stream)
+        self._progress = self._make_progress()
+        self._task = self._progress.add_task("", total=total_steps, text="")
+        self._progress.start()
+
+    def _make_progress(self) -> "Progress":
+        from rich.progress import BarColumn, Progress, TextColumn
+        from rich.table import Column
+
+        whole = Column(no_wrap=True)  # a number is never broken across lines
+        return Progress(
+            TextColumn("{task.percentage:3.0f}%", table_column=whole),
+            BarColumn(bar_width=None, table_column=Column(min_width=MIN_BAR, ratio=1)),
+            TextColumn("{task.fields[text]}", table_column=whole, markup=False),
+            console=self._screen,
+            refresh_per_second=REFRESHES_PER_SECOND,
+            expand=True,
+        )
+
+    def update(self, step: int, seconds_left: float | None = None) -> None:
+        """Show a step; `seconds_left` is unknown before the first steps have been timed."""
+        self._progress.update(self._task, completed=step, text=self._text(step, seconds_left))
+
+    def _text(self, step: int, seconds_left: float | None) -> str:
+        """Return what fits beside the bar. In a narrow window the count of steps is left out first, then words/s, then the epoch."""
+        left = f"{terminal.duration(seconds_left)} left" if seconds_left is not None else ""
+        steps = f"{step:,}/{self.total:,} steps"
+        variants = [[steps, *self.results, left], [*self.results, left], [*self.results[:2], left], [*self.results[1:2], left], [left]]
+        lines = ["  ".join(filter(None, parts)) for parts in variants]
+        space = self._screen.width - MIN_BAR - len("100%") - 2
+        return next((line for line in lines if len(line) <= space), "")
+
+    def print(self, text: str) -> None:
+        """Print a line above the bar."""
+        self._screen.print(text)
+
+    def close(self) -> None:
+        """Draw the bar a last time and leave it on the screen."""
+        self._progress.stop()

@@ -1,0 +1,55 @@
+"""The command line: every command, and how mistakes in a command are reported."""
+
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from lstm_lm.commands import ablation, check, compare, experiment, mlflow_run, sample, score, serve, summary, ui, use_preset
+from lstm_lm.ui import program
+
+PROGRAM = "python src/cli.py"
+USAGE_ERROR = 2  # exit code
+
+# An exception that is no user error is a bug: Python's own trace says more than a decorated one.
+app = typer.Typer(
+    help="Train, try, compare and serve the language model of this checkout. The Makefile calls these commands.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+app.command("sample", rich_help_panel="Use the model")(sample.with_generation_options(sample.sample))
+app.command("score", rich_help_panel="Use the model")(score.score)
+app.command("serve", rich_help_panel="Use the model")(serve.serve)
+app.command("ui", rich_help_panel="Compare")(ui.ui)
+app.command("compare", rich_help_panel="Compare")(compare.compare)
+app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)
+app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
+app.command("presets", rich_help_panel="Experiment")(ablation.presets)
+app.command("use-preset", rich_help_panel="Experiment")(use_preset.use_preset)
+app.command("check", rich_help_panel="Called by other programs")(check.check)
+app.command("summary", rich_help_panel="Called by other programs")(summary.summary)
+app.command(
+    "mlflow-run",
+    rich_help_panel="Called by other programs",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(mlflow_run.mlflow_run)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that `arguments` name; a mistake in them is one line on stderr and exit code 2.
+
+    Args:
+        arguments: of the command line, without the program; None: those of this process.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context(PROGRAM, given) as context:
+            command.invoke(context)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+    except typer.TyperException as error:
+        failed_in = getattr(error, "ctx", None)
+        path = failed_in.command_path if failed_in else PROGRAM
+        program.leave(f"error: {error.format_message().rstrip('.')} (help: {path} --help)", USAGE_ERROR)

@@ -1,0 +1,132 @@
+"""Command `sample`: continue a prompt with this checkout's model."""
+
+import inspect
+import re
+import unicodedata
+from collections.abc import Callable, Collection
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lstm_lm.errors import UserError
+from lstm_lm.generation import options
+from lstm_lm.generation.options import GenerationOptions, Option
+
+MAX_PROMPT_CHARACTERS = 10_000  # as for the served model
+MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
+
+
+def sample(prompt: str | None, generation: GenerationOptions) -> None:
+    """Continue a prompt with the model in models/saved_model."""
+    from lstm_lm.config import loading
+    from lstm_lm.export.files import find_saved_model
+    from lstm_lm.io import memory, quiet
+    from lstm_lm.text.tokenization import vocabulary
+    from lstm_lm.ui import terminal
+
+    if prompt is None:
+        prompt = loading.load().evaluate_sample.prime_texts[0]
+    check_prompt(prompt)
+    folder = find_saved_model()
+    known_words = vocabulary.tokens(folder / "assets/vocabulary.txt")[1:]
+    check_has_known_word(prompt, known_words)
+    memory.keep_freed()
+    with quiet.tensorflow_import():
+        import tensorflow as tf
+
+        from lstm_lm.export import saved_model
+    # Generating one word is too little work to share between threads.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    if generation.stop_at_sentence_end and set(known_words).isdisjoint(saved_model.SENTENCE_ENDS):
+        ends = " ".join(saved_model.SENTENCE_ENDS)
+        terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
+    generate = saved_model.Generator(saved_model.load_text_model(folder))
+    for text in generate([prompt], **asdict(generation)):
+        terminal.verbatim(text)
+
+
+def with_generation_options(command: Callable[[str | None, GenerationOptions], None]) -> Callable[..., None]:
+    """Return a command for typer that has a flag for each row of the table of generation options.
+
+    Args:
+        command: takes the prompt, or None, and the checked options.
+    """
+
+    def flagged(prompt: str | None, **values: Any) -> None:
+        command(prompt, check_options(values))
+
+    text = "text to continue, a few words (default: the first of evaluate_sample.prime_texts)"
+    parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=text, show_default=False)], None)]
+    parameters += [_parameter(row.name, Annotated[row.type, _flag(row)], row.default) for row in options.options()]
+    # typer reads both.
+    flagged.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions do have it: PEP 362
+    flagged.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    flagged.__doc__ = command.__doc__
+    return flagged
+
+
+def _parameter(name: str, annotation: object, default: object) -> inspect.Parameter:
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _flag(row: Option) -> Any:
+    """The flag of an option. Its bounds are checked with the table's own words, by `check_options`."""
+    text = f"{row.help} ({row.source})" if row.source else row.help
+    return typer.Option(flag_name(row.name), help=text)
+
+
+def flag_name(name: str) -> str:
+    """`top_p` -> `--top-p`."""
+    return f"--{name.replace('_', '-')}"
+
+
+def check_options(values: dict[str, Any]) -> GenerationOptions:
+    """Check the values of the flags.
+
+    Raises:
+        UserError: one of them is not allowed; the message names flags, not options.
+    """
+    try:
+        return options.check(values)
+    except ValueError as error:
+        names = "|".join(options.by_name())
+        raise UserError(re.sub(rf"\b({names})\b", lambda match: flag_name(match[1]), str(error))) from None
+
+
+def check_prompt(prompt: str) -> None:
+    """Check what can be checked without a model.
+
+    Raises:
+        UserError: the prompt is not UTF-8, blank or too long.
+    """
+    if any("\ud800" <= character <= "\udfff" for character in prompt):  # how Python represents bytes in another encoding
+        raise UserError("the prompt is not UTF-8: type it in a terminal that uses UTF-8")
+    if not prompt.strip():
+        raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+    if len(prompt) > MAX_PROMPT_CHARACTERS:
+        raise UserError(f"the prompt has {len(prompt):,} characters: must be at most {MAX_PROMPT_CHARACTERS:,}")
+
+
+def check_has_known_word(prompt: str, known_words: Collection[str]) -> None:
+    """Check that the model knows a word of the prompt: otherwise the text would have nothing to do with it.
+
+    Raises:
+        UserError: it knows none.
+    """
+    from lstm_lm.text.tokenization import bpe
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+    file = Path("data/vocab/tokenizer.json")
+    if not file.exists():
+        return
+    tokens = Tokenizer.load(file)(unicodedata.normalize("NFC", prompt))
+    if not tokens:
+        raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+    if ({*tokens} - {" ", bpe.SPACE}).isdisjoint(known_words):
+        raise UserError(
+            f"the model knows no word of the prompt {prompt[:MAX_SHOWN_CHARACTERS]!r}: "
+            f"give it at least one of the {len(known_words):,} words of data/vocab/vocab.csv"
+        )

@@ -1,0 +1,120 @@
+"""Command `score`: how well this checkout's model predicts a text."""
+
+import sys
+import unicodedata
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import numpy as np
+import typer
+
+from lstm_lm.errors import UserError
+
+if TYPE_CHECKING:
+    from lstm_lm.data.dataset import HeldOut
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+TOKENIZER = Path("data/vocab/tokenizer.json")
+STDIN = "-"
+
+
+def score(file: Annotated[str, typer.Argument(help="text file in UTF-8, or - for standard input")]) -> None:
+    """Score a text: loss, perplexity and bits per character of the model in models/saved_model.
+
+    The text is scored like a held-out document: every word but the first, once, in order, from a zero state.
+    """
+    from lstm_lm.export.files import find_saved_model
+    from lstm_lm.io import memory, quiet
+    from lstm_lm.text.tokenization import vocabulary
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+    from lstm_lm.ui import results
+
+    text = read_text(file)
+    folder = find_saved_model()
+    if not TOKENIZER.exists():
+        raise UserError(f"{TOKENIZER} is missing: run the pipeline first, with: make repro")
+    words = vocabulary.tokens(folder / "assets/vocabulary.txt")
+    ids, about = index(text, Tokenizer.load(TOKENIZER), words, file)
+    memory.keep_freed()
+    with quiet.tensorflow_import():
+        from lstm_lm.export import saved_model
+    metrics = evaluate(saved_model.load_text_model(folder), ids, about, len(words))
+    results.show_text_score(metrics, unknown_words=about.unknown)
+
+
+def read_text(file: str) -> str:
+    """Read and normalize a text: UTF-8, Unicode NFC, LF as newline, no byte order mark.
+
+    Raises:
+        UserError: there is no such file, or it is not UTF-8.
+    """
+    try:
+        data = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+    except OSError as error:
+        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{_shown(file)}: byte {error.start} is not UTF-8: convert the text first, for example with iconv") from None
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> tuple[np.ndarray, "HeldOut"]:
+    """Tokenize a text and turn it into ids.
+
+    Args:
+        text: to score.
+        tokenizer: that of the model.
+        words: the model's vocabulary, in the order of its ids.
+        file: name of the text, for messages.
+
+    Returns:
+        (int32 [words] with the id of `<unk>` for unknown words; what the metrics need to know about the text)
+
+    Raises:
+        UserError: there are fewer than two words, so that none is scored.
+    """
+    from lstm_lm.data import dataset
+    from lstm_lm.text import units
+    from lstm_lm.text.encoded import Characters, Part
+    from lstm_lm.text.tokenization.vocabulary import UNKNOWN_ID
+
+    tokens = tokenizer(text)
+    if len(tokens) < 2:
+        raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first one is not scored")
+    # Unknown words are still told apart, as in data/vocab: the metrics depend on how many different ones there are.
+    number_of = {word: number for number, word in enumerate(words)}
+    ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
+    part = Part(ids, [(_shown(file), 0, len(ids))])
+    about = dataset.held_out(part, Characters(*units.written(tokenizer, list(number_of))), len(words))
+    return np.where(ids < len(words), ids, UNKNOWN_ID), about
+
+
+def evaluate(text_model: Any, ids: np.ndarray, about: "HeldOut", vocabulary_size: int) -> dict[str, float]:
+    """Score a document with a loaded SavedModel.
+
+    Args:
+        text_model: with the methods `initial_state` and `score`.
+        ids: int32 [words].
+        about: the document, as of `index`.
+        vocabulary_size: number of ids.
+
+    Returns:
+        The metrics of a held-out split.
+    """
+    from lstm_lm.evaluation import scoring
+
+    def score_window(ids: np.ndarray, targets: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+        scored = text_model.score(ids, targets, state)
+        return scored["nats"].numpy(), scored["state"]
+
+    def initial_state(batch_size: int) -> Any:
+        return text_model.initial_state(batch_size)["state"]
+
+    nats = scoring.score(score_window, initial_state, [ids], vocabulary_size)
+    metrics: dict[str, float] = scoring.figures(nats, about)
+    return metrics
+
+
+def _shown(file: str) -> str:
+    return "standard input" if file == STDIN else file

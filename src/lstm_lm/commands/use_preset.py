@@ -1,0 +1,58 @@
+"""Command `use-preset`: write the values of a preset into params.yaml."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def use_preset(
+    preset: Annotated[str, typer.Argument(help="name of a file in presets/, without .yaml")],
+    file: Annotated[Path, typer.Option(help="file of parameters to change")] = Path("params.yaml"),
+) -> None:
+    """Write the values of a preset into params.yaml; its comments and all other lines stay as they are."""
+    from lstm_lm.config import keys, loading, presets
+    from lstm_lm.ui import terminal
+
+    changes = presets.load(preset)
+    before = loading.read(file)
+    loading.check(keys.with_changes(before, changes), f"{file} with presets/{preset}.yaml")
+    differing = {key: value for key, value in changes.items() if keys.with_changes(before, {key: value}) != before}
+    set_values(file, differing)
+    terminal.print(
+        f"{file}: {len(differing)} values changed to those of presets/{preset}.yaml" if differing else f"{file}: nothing to change"
+    )
+
+
+def set_values(path: Path, changes: dict[str, object]) -> None:
+    """Set dotted keys in a YAML file, atomically. Comments stay.
+
+    Args:
+        path: of the file.
+        changes: {"train.epochs": 10, ...}; their sections exist.
+    """
+    from ruamel.yaml import YAML
+
+    from lstm_lm.io import atomic
+
+    yaml = YAML()
+    yaml.width = 4096  # no line is broken
+    yaml.preserve_quotes = True
+    # Otherwise null would become an empty value.
+    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    document = yaml.load(path.read_text(encoding="utf-8"))
+    for name, value in changes.items():
+        section, _, key = name.partition(".")
+        document[section][key] = _in_one_line(value)
+    atomic.replace_file(path, lambda stream: yaml.dump(document, stream))
+
+
+def _in_one_line(value: object) -> object:
+    """Return a value for a YAML file in which lists and mappings are written in one line, as `[a, b]`."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+
+    if not isinstance(value, (list, dict)):
+        return value
+    flow = CommentedSeq(value) if isinstance(value, list) else CommentedMap(value)
+    flow.fa.set_flow_style()
+    return flow

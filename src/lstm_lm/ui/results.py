@@ -1,0 +1,125 @@
+"""Tables of held-out results and of generated text, as rows of `reports/metrics.json`."""
+
+from collections.abc import Collection, Mapping
+
+from lstm_lm.ui import terminal
+from lstm_lm.ui.terminal import Column
+
+METRICS_FILE = "reports/metrics.json"
+Metrics = Mapping[str, float]
+
+HELD_OUT_COLUMNS = (
+    Column("held-out results", align="left"),
+    Column("words", drop_order=2),
+    Column("loss", drop_order=4),
+    Column("perplexity"),
+    Column("95% interval", drop_order=3),
+    Column("unknown", drop_order=1),
+    Column("adjusted ppl"),
+    Column("bits/char"),
+)
+
+# Other ways to predict the same words: their metrics are in the rows of the splits, with these prefixes.
+OTHER_MODELS = {
+    "kneser_ney": "Kneser-Ney n-grams",
+    "unigram": "unigrams",
+    "dynamic_evaluation": "dynamic evaluation",
+    "neural_cache": "neural cache",
+}
+
+TEXT_METRICS = {
+    "repetition_4": "repeated",
+    "distinct_1": "distinct-1",
+    "distinct_2": "distinct-2",
+    "copied_4": "copied 4-grams",
+    "copied_8": "copied 8-grams",
+}
+
+
+def held_out_rows(results: Mapping[str, Metrics], compare_in: Collection[str] = ()) -> list[list[str]]:
+    """Return the rows of a table with `HELD_OUT_COLUMNS`.
+
+    Args:
+        results: {label: metrics of one split, as in reports/metrics.json}; entries that are no held-out split are left out.
+        compare_in: labels below which the results of baselines and other models of the same words are shown.
+    """
+    rows = []
+    for label, metrics in results.items():
+        if "perplexity" not in metrics:
+            continue
+        rows.append(_held_out_row(label, metrics))
+        for name, title in OTHER_MODELS.items() if label in compare_in else ():
+            if f"{name}_perplexity" in metrics:
+                other = {key.removeprefix(f"{name}_"): value for key, value in metrics.items() if key.startswith(f"{name}_")}
+                rows.append(_held_out_row(f"  {title}", other))
+    return rows
+
+
+def _held_out_row(label: str, metrics: Metrics) -> list[str]:
+    interval = f"{metrics['perplexity_low']:.2f}-{metrics['perplexity_high']:.2f}" if "perplexity_low" in metrics else ""
+    return [
+        label,
+        f"{metrics['words']:,}" if "words" in metrics else "",
+        f"{metrics['loss']:.3f}",
+        f"{metrics['perplexity']:.2f}",
+        interval,
+        f"{metrics['oov_rate']:.2%}" if "oov_rate" in metrics else "",
+        f"{metrics['adjusted_perplexity']:.1f}",
+        f"{metrics['bits_per_character']:.3f}",
+    ]
+
+
+def show_held_out(results: Mapping[str, Metrics], compare_in: Collection[str] = ()) -> None:
+    """Print the table of held-out results; arguments as of `held_out_rows`."""
+    terminal.table(HELD_OUT_COLUMNS, held_out_rows(results, compare_in), where=METRICS_FILE)
+
+
+def generalization_line(results: Mapping[str, Metrics]) -> str | None:
+    """Return a sentence on how much better the model predicts training text than validation text, if that was measured."""
+    validation = results.get("validation", {})
+    if "generalization_gap" not in validation:
+        return None
+    loss, gap = validation["training_text_loss"], validation["generalization_gap"]
+    return f"training text: {loss:.3f} nats per word; validation text: {abs(gap):.3f} {'more' if gap >= 0 else 'less'}"
+
+
+def generated_text_rows(results: Mapping[str, Metrics]) -> list[list[str]]:
+    """Return the rows of the table of generated text beside test text, none if nothing was generated."""
+    metrics = results.get("samples")
+    if not metrics:
+        return []
+    kinds = {f"generated, {metrics['words']:,} words": "", "as much test text": "test_text_"}
+    return [[label, *(_text_cell(name, metrics.get(f"{prefix}{name}")) for name in TEXT_METRICS)] for label, prefix in kinds.items()]
+
+
+def _text_cell(name: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.3f}" if name.startswith("distinct") else f"{value:.2%}"
+
+
+def show_generated_text(results: Mapping[str, Metrics]) -> None:
+    """Print the table of generated text beside test text, if there is any."""
+    rows = generated_text_rows(results)
+    if rows:
+        drop_orders = {"distinct_2": 1, "copied_4": 2}
+        columns = [Column(title, drop_order=drop_orders.get(name, 0)) for name, title in TEXT_METRICS.items()]
+        terminal.table([Column("text", align="left"), *columns], rows, where=METRICS_FILE)
+
+
+def show_text_score(metrics: Metrics, unknown_words: int) -> None:
+    """Print how well a text is predicted, one metric a line.
+
+    Args:
+        metrics: of a held-out split.
+        unknown_words: number of scored words that the model does not know.
+    """
+    rows = [
+        ["words", f"{metrics['words']:,}", "scored: all but the first"],
+        ["unknown words", f"{unknown_words:,}", f"{metrics['oov_rate']:.2%}, scored as <unk>"],
+        ["loss", f"{metrics['loss']:.3f}", "nats per word"],
+        ["perplexity", f"{metrics['perplexity']:.2f}", "depends on the vocabulary"],
+        ["adjusted perplexity", f"{metrics['adjusted_perplexity']:.1f}", "with the cost of naming each unknown word"],
+        ["bits per character", f"{metrics['bits_per_character']:.3f}", "compares models of any vocabulary"],
+    ]
+    terminal.table([Column("metric", align="left"), Column("value"), Column("", align="left", drop_order=1)], rows)

@@ -1,0 +1,150 @@
+"""Text for people: notes, warnings and tables. Right on a terminal, through a pipe, with NO_COLOR and in a narrow window."""
+
+import builtins
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNLIMITED = 10_000  # columns, where the output is not a terminal: whoever reads it decides where lines end
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table.
+
+    Attributes:
+        title: of the column.
+        align: left for text, right for numbers.
+        drop_order: where the window is too narrow, columns with 1 are left out first, then those with 2, ...; 0 always stays.
+    """
+
+    title: str
+    align: Literal["left", "right"] = "right"
+    drop_order: int = 0
+
+
+def console(stream: IO[str] | None = None) -> "Console":
+    """Return a rich console that prints text as it is: no markup, no emoji codes, no highlighting of numbers.
+
+    Args:
+        stream: where to print, or None for stdout. FORCE_COLOR does not turn a pipe into a terminal.
+    """
+    from rich.console import Console
+
+    file = stream or sys.stdout
+    is_terminal = file.isatty()
+    return Console(
+        file=file, force_terminal=is_terminal, width=None if is_terminal else UNLIMITED, markup=False, emoji=False, highlight=False
+    )
+
+
+def print(text: str = "") -> None:
+    """Print text. On a terminal, lines break between words; through a pipe, they stay whole."""
+    if not sys.stdout.isatty():
+        builtins.print(text, flush=True)
+    else:
+        console().print(text)
+
+
+def verbatim(text: str) -> None:
+    """Print text that is copied or read by programs, such as a command: nothing is added, no line is broken."""
+    builtins.print(text, flush=True)
+
+
+def heading(text: str) -> None:
+    """Print an empty line and a heading."""
+    builtins.print()
+    if sys.stdout.isatty():
+        console().print(text, style="bold")
+    else:
+        builtins.print(text, flush=True)
+
+
+def note(text: str) -> None:
+    """Print what the user may want to know, but need not act on."""
+    _marked("note", text, "cyan")
+
+
+def warning(text: str) -> None:
+    """Print what the user should probably act on."""
+    _marked("warning", text, "yellow")
+
+
+def _marked(kind: str, text: str, style: str) -> None:
+    """Print a line that starts with its kind, to stderr, so that the output of a command can be piped."""
+    if not sys.stderr.isatty():
+        builtins.print(f"{kind}: {text}", file=sys.stderr, flush=True)
+        return
+    from rich.text import Text
+
+    console(sys.stderr).print(Text.assemble((f"{kind}:", style), " ", text))
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, where: str = "") -> None:
+    """Print a table to stdout.
+
+    In a window that is too narrow, columns are left out by their `drop_order`, and a last line names them.
+
+    Args:
+        columns: of the table.
+        rows: their cells, one for each column.
+        where: what to read for the columns that are left out, such as a file's name.
+    """
+    screen = console()
+    cells = [list(row) for row in rows]
+    kept = _fitting(columns, cells, screen.width)
+    print_table([columns[i] for i in kept], [[row[i] for i in kept] for row in cells], screen)
+    dropped = [column.title for i, column in enumerate(columns) if i not in kept and column.title]
+    if dropped:
+        source = f": see {where}" if where else ""
+        screen.print(f"(this window is too narrow for {', '.join(dropped)}{source})", style="dim")
+
+
+def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: "Console") -> None:
+    """Print all columns of a table on a rich console."""
+    from rich.table import Table
+
+    # Two spaces between columns, no lines: it can be read in a log, and parsed.
+    shown = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column.title, justify=column.align, no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
+    screen.print(shown)
+
+
+def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[int]:
+    """Return the places of the columns that fit into `width` characters."""
+    from rich.cells import cell_len
+
+    sizes = [max(cell_len(text) for text in (column.title, *(row[i] for row in rows))) for i, column in enumerate(columns)]
+    kept = list(range(len(columns)))
+    for place in sorted((i for i in kept if columns[i].drop_order), key=lambda i: columns[i].drop_order):
+        if sum(sizes[i] + 2 for i in kept) - 2 <= width:
+            break
+        kept.remove(place)
+    return kept
+
+
+def commands(lines: Sequence[tuple[str, str]]) -> None:
+    """Print commands, each with what it does: beside it, or in a narrow window below it.
+
+    Args:
+        lines: (command, what it does).
+    """
+    screen = console()
+    longest = max(len(command) for command, _ in lines)
+    beside = 2 + longest + 2 + max(len(text) for _, text in lines) <= screen.width
+    for command, text in lines:
+        # Not through rich: a command that is wider than the window must stay in one piece to be copied.
+        builtins.print(f"  {command:<{longest}}  {text}" if beside else f"  {command}\n      {text}")
+
+
+def duration(seconds: float) -> str:
+    """`83` -> `1 min 23 s`."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,84 @@
+import io
+
+import pytest
+
+from lstm_lm.events import Row, Sample
+from lstm_lm.ui.progress import TrainingProgress, timed
+
+ROW = Row(step=50, words_seen=5600, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
+LAST_ROW = Row(
+    step=100,
+    words_seen=11200,
+    epoch=1,
+    loss=6.0,
+    learning_rate=0.003,
+    gradient_norm=0.4,
+    words_per_second=8000.0,
+    validation_loss=5.5,
+    validation_perplexity=244.7,
+)
+SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8, 'to be, "so"\nto say')]
+
+
+class Tty(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def show_training(stream: io.StringIO, startup: dict[str, float] | None = None) -> str:
+    """Report a short training: what was printed."""
+    progress = TrainingProgress(stream, startup)
+    progress.started(200, 2)
+    progress.warm(1.5, 10)
+    progress.stepped(50)
+    progress.row(ROW)
+    progress.row(LAST_ROW)
+    progress.stepped(100)
+    progress.samples(SAMPLES)
+    progress.close()
+    return stream.getvalue()
+
+
+def test_plain_lines_where_there_is_no_terminal() -> None:
+    printed = show_training(io.StringIO(), {"TensorFlow": 3.0})
+    assert "\r" not in printed and "\x1b" not in printed
+    started, first, second, validation, *samples = printed.splitlines()
+    assert started == "started in 4.5 s (TensorFlow 3.0 s, tracing and first step 1.5 s)"
+    assert first.startswith("step     50/200  epoch 1/2  loss  6.500    8,123 words/s  ")
+    assert first.endswith(" left") and second.endswith(" left")
+    assert validation == "epoch 1/2: validation loss 5.500, perplexity 244.7"
+    assert samples == ["  greedy   to be the king", '  T=0.8    to be, "so" / to say']
+
+
+@pytest.mark.parametrize(
+    ("width", "results"),
+    [
+        (100, "100/200 steps  epoch 1/2  loss 6.000  8,000 words/s  "),
+        (60, "epoch 1/2  loss 6.000  "),
+        (40, "loss 6.000  "),
+    ],
+)
+def test_a_terminal_shows_a_bar_that_fits_into_one_line(width: int, results: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    printed = show_training(Tty())
+    last = printed.split("\x1b[2K")[-1].splitlines()[0]  # what is left on the screen
+    assert f" {results}" in last and "50% " in last
+    assert last.rstrip().endswith(" left")
+    assert len(last.rstrip()) <= width
+    assert "epoch 1/2: validation loss 5.500, perplexity 244.7" in " ".join(printed.split())
+
+
+def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    assert "\x1b" not in show_training(Tty())
+
+
+def test_the_time_of_a_phase_is_recorded() -> None:
+    seconds: dict[str, float] = {}
+    with timed(seconds, "MLflow"):
+        pass
+    assert 0 <= seconds["MLflow"] < 1

@@ -1,0 +1,70 @@
+import re
+import sys
+
+import pytest
+
+from lstm_lm.ui import results
+
+METRICS = {
+    "loss": 5.109,
+    "perplexity": 165.5,
+    "perplexity_low": 160.12,
+    "perplexity_high": 171.33,
+    "oov_rate": 0.0848,
+    "adjusted_perplexity": 313.4,
+    "bits_per_character": 1.586,
+    "words": 43628,
+    "kneser_ney_loss": 5.524,
+    "kneser_ney_perplexity": 250.66,
+    "kneser_ney_adjusted_perplexity": 474.66,
+    "kneser_ney_bits_per_character": 1.7,
+}
+
+
+def test_held_out_rows_have_intervals_and_baselines_if_there_are_any() -> None:
+    without = {name: value for name, value in METRICS.items() if not name.endswith(("_low", "_high")) and "kneser" not in name}
+    rows = results.held_out_rows({"validation": without, "test": METRICS, "samples": {"words": 3}}, compare_in=["test"])
+    assert rows == [
+        ["validation", "43,628", "5.109", "165.50", "", "8.48%", "313.4", "1.586"],
+        ["test", "43,628", "5.109", "165.50", "160.12-171.33", "8.48%", "313.4", "1.586"],
+        ["  Kneser-Ney n-grams", "", "5.524", "250.66", "", "", "474.7", "1.700"],
+    ]
+    assert len(results.held_out_rows({"other, test": METRICS})) == 1
+
+
+def test_the_table_of_held_out_results_is_aligned(capsys: pytest.CaptureFixture[str]) -> None:
+    results.show_held_out({"validation": METRICS, "test": METRICS}, compare_in=["test"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[:2] == ["held-out", "results"]
+    assert len(lines) == 4
+    assert len(set(map(len, lines))) == 1
+
+
+@pytest.mark.parametrize("width", [80, 60])
+def test_the_tables_fit_into_a_narrow_window(width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    results.show_held_out({"this checkout, validation": METRICS, "test": METRICS}, compare_in=["test"])
+    samples = {"words": 6400, "repetition_4": 0.001, "distinct_1": 0.2, "distinct_2": 0.2, "copied_4": 0.12, "copied_8": 0.1}
+    results.show_generated_text({"samples": samples})
+    results.show_text_score(METRICS, unknown_words=12)
+    printed = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)  # bold and dim
+    assert max(map(len, printed.splitlines())) <= width
+    assert "perplexity" in printed and "165.50" in printed
+
+
+def test_generated_text_is_compared_with_test_text() -> None:
+    samples = {"words": 6400, "repetition_4": 0.001, "distinct_1": 0.2, "copied_4": 0.12, "test_text_copied_4": 0.09}
+    assert results.generated_text_rows({"samples": samples}) == [
+        ["generated, 6,400 words", "0.10%", "0.200", "-", "12.00%", "-"],
+        ["as much test text", "-", "-", "-", "9.00%", "-"],
+    ]
+    assert results.generated_text_rows({"test": METRICS}) == []
+
+
+def test_the_generalization_gap_is_a_sentence() -> None:
+    gap = {"validation": {"training_text_loss": 4.3, "generalization_gap": 0.75}}
+    assert results.generalization_line(gap) == "training text: 4.300 nats per word; validation text: 0.750 more"
+    assert results.generalization_line({"test": METRICS}) is None

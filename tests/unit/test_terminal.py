@@ -1,0 +1,93 @@
+import io
+import re
+import sys
+
+import pytest
+
+from lstm_lm.ui import terminal
+from lstm_lm.ui.terminal import Column
+
+
+class Tty(io.StringIO):
+    """A stream that says that it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def replace_stdout(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> io.StringIO:
+    """Put a stream in the place of stdout, for a terminal of 60 columns without colours. Only within a test: pytest replaces stdout too."""
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    return stream
+
+
+COLUMNS = [Column("name", align="left"), Column("loss", drop_order=2), Column("perplexity"), Column("words", drop_order=1)]
+ROWS = [["test", "5.109", "165.50", "43,628"], ["  another model of the same text, too", "", "250.66", ""]]
+
+
+def test_a_table_has_every_column_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.table(COLUMNS, ROWS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:2]] == [["name", "loss", "perplexity", "words"], ["test", "5.109", "165.50", "43,628"]]
+    assert lines[2].split()[-1] == "250.66"
+    assert lines[1].index("165.50") + len("165.50") == lines[0].index("perplexity") + len("perplexity")  # numbers are aligned right
+
+
+def test_a_narrow_window_shows_fewer_columns_and_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.table(COLUMNS, ROWS, where="reports/metrics.json")
+    lines = re.sub(r"\x1b\[\d*m", "", tty.getvalue()).splitlines()  # bold and dim
+    assert lines[0].split() == ["name", "loss", "perplexity"]
+    assert " ".join(" ".join(lines[3:]).split()) == "(this window is too narrow for words: see reports/metrics.json)"
+    assert all(len(line) <= 60 for line in lines)
+
+
+def test_text_breaks_between_words_on_a_terminal_and_stays_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    text = "word " * 30
+    terminal.print(text)
+    assert all(set(line.split()) == {"word"} and len(line) <= 60 for line in tty.getvalue().splitlines())
+    pipe = replace_stdout(monkeypatch, io.StringIO())
+    terminal.print(text)
+    assert pipe.getvalue() == f"{text}\n"
+
+
+def test_text_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.print("[red] :smile: 1.5 [/]")
+    assert tty.getvalue() == "[red] :smile: 1.5 [/]\n"
+
+
+def test_colour_is_a_matter_of_the_terminal_and_not_of_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
+    pipe = replace_stdout(monkeypatch, io.StringIO())
+    monkeypatch.delenv("NO_COLOR")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    terminal.heading("next steps")
+    terminal.table(COLUMNS, ROWS)
+    assert "\x1b" not in pipe.getvalue()
+
+
+def test_notes_and_warnings_go_to_stderr_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.note("x " * 100)
+    terminal.warning("y")
+    out, err = capsys.readouterr()
+    assert (out, err) == ("", f"note: {'x ' * 100}\nwarning: y\n")
+
+
+def test_commands_stay_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.commands([("make ui", "the pages"), ("make sample PROMPT=x", "a text")])
+    terminal.commands([("make " + "x" * 70, "a long one")])
+    assert tty.getvalue().splitlines() == [
+        "  make ui               the pages",
+        "  make sample PROMPT=x  a text",
+        f"  make {'x' * 70}",
+        "      a long one",
+    ]
+
+
+def test_durations_are_minutes_and_seconds() -> None:
+    assert [terminal.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]
