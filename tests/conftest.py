@@ -235,13 +235,14 @@ TINY = {
     "model.hidden_size": 24,
     "model.projection_size": 16,
     "train.epochs": 2,
-    "train.sample_every": 100,
+    "reporting.sample_every": 100,
     "evaluate_sample.max_words": 6,
 }
 # presets/slow.yaml of `finished`.
 PRESET = """\
 train:
   learning_rate: 0.002
+evaluate_sample:
   prime_texts: ["thou, it's", 'a "quoted" one']
 """
 COMMIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message"]

@@ -28,9 +28,9 @@ SMALL = {
     "model.embedding_size": 32,
     "model.hidden_size": 64,
     "model.projection_size": 32,
-    "train.sample_every": 200,
+    "reporting.sample_every": 200,
     "train.patience": None,
-    "train.checkpoint_seconds": 0.2,
+    "reporting.checkpoint_seconds": 0.2,
     "train.precision": "float32",  # timed anew, auto might choose another one for the reference
 }
 

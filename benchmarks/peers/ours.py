@@ -100,7 +100,6 @@ def main():
             "schedule": "constant",
             "warmup_steps": 0,
             "state_reset": chosen["state_reset"],
-            "status_every": chosen["status_every"],
             "sampled_words": chosen.get("sampled_words"),
         }
     )
@@ -109,6 +108,7 @@ def main():
             build(chosen),
             batches(chosen),
             train,
+            settings.reporting.model_copy(update={"status_every": chosen["status_every"]}),
             regularization=Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
             precision=chosen["precision"],
             observers=[TrainingProgress(nowhere), Files(folder), Paused(chosen)],

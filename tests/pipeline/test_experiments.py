@@ -74,7 +74,7 @@ def test_a_preset_runs_in_an_isolated_copy(project, checkout, slow):
     stored = client(project).get_run(found)
     assert stored.info.run_name == "slow"
     assert stored.info.status == "FINISHED"
-    assert stored.data.params["train.prime_texts"] == json.dumps(["thou, it's", 'a "quoted" one'])
+    assert stored.data.tags["evaluate_sample.prime_texts"] == json.dumps(["thou, it's", 'a "quoted" one'])
     assert stored.data.tags["dvc.experiment"] == "slow"
     assert client(project).get_run(run_id(project)).info.run_name == "default"
 
@@ -147,9 +147,10 @@ def mlflow_run(project, *arguments, check=True):
 
 @pytest.mark.slow
 def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project, checkout):
-    _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "train.prime_texts=[to be, or not]")
+    _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
     assert made.info.status == "FINISHED"
-    assert made.info.run_name == 'default learning_rate=0.003 prime_texts=["to be", "or not"]'
+    assert made.info.run_name == "default learning_rate=0.003"
+    assert made.data.tags["evaluate_sample.prime_texts"] == '["to be", "or not"]'
     assert made.data.params["train.learning_rate"] == "0.003"
     assert made.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
     assert made.data.metrics["test/perplexity"] > 1

@@ -105,8 +105,9 @@ def ours(model, ids, epochs):
         "cookbook", BATCH, TIME, VOCABULARY, {}, "", train, {"validation": about, "test": about}, {"validation": held, "test": held}
     )
     losses = Losses()
-    chosen = SETTINGS.train.model_copy(update={"epochs": epochs, "status_every": 1})
-    trainer = Trainer(model, data, chosen, NOTHING, SETTINGS.train.precision, observers=[losses])
+    chosen = SETTINGS.train.model_copy(update={"epochs": epochs})
+    reporting = SETTINGS.reporting.model_copy(update={"status_every": 1})
+    trainer = Trainer(model, data, chosen, reporting, NOTHING, SETTINGS.train.precision, observers=[losses])
     trainer.run()
     return losses.rows
 

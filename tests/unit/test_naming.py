@@ -16,7 +16,7 @@ COOKBOOK = presets.load("cookbook", PROJECT / "presets")
         ({}, "default"),
         ({"train.learning_rate": 0.002}, "default learning_rate=0.002"),
         ({"model.layers": 2, "train.epochs": 1}, "default layers=2 epochs=1"),
-        ({"evaluate_sample.max_words": 7, "tracking.experiment": "other"}, "default"),
+        ({"evaluate_sample.max_words": 7, "reporting.status_every": 7, "tracking.experiment": "other"}, "default"),
         (COOKBOOK, "cookbook"),
         ({**COOKBOOK, "model.hidden_size": 64}, "cookbook hidden_size=64"),
         (

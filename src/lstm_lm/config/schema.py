@@ -161,14 +161,8 @@ class Train(Section):
     validate_every: Count | None
     patience: Count | None
     max_loss: Annotated[float, Field(gt=0, le=1e6)]
-    checkpoint_seconds: Annotated[float, Field(gt=0)]
     precision: Literal["auto", "float32", "bfloat16"]
     sampled_words: Count | None
-    status_every: Count
-    sample_every: Count
-    sample_words: WordCount
-    sample_temperature: Annotated[float, Field(gt=0)]
-    prime_texts: Texts
 
     @model_validator(mode="after")
     def _decay_has_an_optimizer(self) -> Self:
@@ -239,6 +233,17 @@ class EvaluateSample(GenerationSection):
         return GenerationOptions(temperature=temperature, **values)
 
 
+class Reporting(Section):
+    """What a training reports, and how often. No stage depends on it."""
+
+    status_every: Count
+    sample_every: Count
+    sample_words: WordCount
+    sample_temperature: Annotated[float, Field(gt=0)]
+    prime_texts: Texts
+    checkpoint_seconds: Annotated[float, Field(gt=0)]
+
+
 class Tracking(Section):
     uri: Annotated[str, Field(min_length=1)] | None
     experiment: Annotated[str, Field(pattern=NAME)]
@@ -252,6 +257,7 @@ class Params(Section):
     model: Model
     train: Train
     evaluate_sample: EvaluateSample
+    reporting: Reporting
     tracking: Tracking
 
     @model_validator(mode="after")

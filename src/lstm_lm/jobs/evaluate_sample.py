@@ -61,7 +61,8 @@ def run(settings):
     for prompt, known_words in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
         if not known_words:
             print(
-                f"  note: the model knows no word of {prompt!r}: give params.yaml: evaluate_sample.prime_texts and train.prime_texts others"
+                f"  note: the model knows no word of {prompt!r}: "
+                "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
             )
     if chosen.stop_at_sentence_end and not saved_model.sentence_ends(vocabulary.tokens(SAVED_MODEL / "assets/vocabulary.txt")):
         ends = " ".join(saved_model.SENTENCE_ENDS)

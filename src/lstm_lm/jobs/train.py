@@ -63,7 +63,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         from lstm_lm.model import precision
         from lstm_lm.training.trainer import Diverged, Stopped
 
-    checkpoints = Checkpoints(scratch.folder, settings.train.checkpoint_seconds)
+    checkpoints = Checkpoints(scratch.folder, settings.reporting.checkpoint_seconds)
     begun = scratch.read("run") or {}
     chosen, ratio = precision.resolve(begun.get("precision", settings.train.precision))
     print(f"matrix products in {chosen}" + (f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""))
@@ -153,7 +153,7 @@ def trainer_of(settings, batches, language_model, **more):
     """The training.Trainer that the parameters describe; `more` are its other arguments."""
     from lstm_lm.training.trainer import Trainer
 
-    return Trainer(language_model, batches, settings.train, regularization=regularization(settings), **more)
+    return Trainer(language_model, batches, settings.train, settings.reporting, regularization=regularization(settings), **more)
 
 
 def regularization(settings):

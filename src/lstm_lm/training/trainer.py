@@ -89,6 +89,7 @@ class Trainer:
         model: LanguageModel; its weights are changed.
         batches: dataset.Batches.
         settings: schema.Train.
+        reporting: schema.Reporting.
         regularization: model.Regularization.
         precision: "float32" or "bfloat16", of matrix products.
         write: export.Generator, or None for no samples.
@@ -104,6 +105,7 @@ class Trainer:
         model,
         batches,
         settings,
+        reporting,
         regularization,
         precision,
         write=None,
@@ -115,6 +117,7 @@ class Trainer:
         self.model = model
         self.batches = batches
         self.settings = settings
+        self.reporting = reporting
         self.regularization = regularization
         self.precision = precision
         self.dtype = tf.as_dtype(precision)
@@ -249,9 +252,9 @@ class Trainer:
                 if progress.position < epoch_steps[progress.epoch - 1]:
                     if settings.validate_every and progress.step % settings.validate_every == 0:
                         self._validate(rate_at(progress.step))
-                    elif progress.step % settings.status_every == 0:
+                    elif progress.step % self.reporting.status_every == 0:
                         self._report(rate_at(progress.step))
-                if progress.step % settings.sample_every == 0:
+                if progress.step % self.reporting.sample_every == 0:
                     self._sample(progress.step)
                 self._pause()
             stopped_early = self._end_epoch(rate_at(progress.step))
@@ -268,7 +271,7 @@ class Trainer:
         settings, batches = self.settings, self.batches
         parts = windows.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
         parts, read = islice(parts, position, None), 0
-        told = [every for every in (settings.status_every, settings.sample_every, settings.validate_every) if every]
+        told = [every for every in (self.reporting.status_every, self.reporting.sample_every, settings.validate_every) if every]
         for _, alike in groupby(parts, lambda window: window[0].shape[1]):  # short windows have a graph of their own
             while taken := list(islice(alike, min(self._call_size, *(every - step % every for every in told)))):
                 step += len(taken)
@@ -421,11 +424,10 @@ class Trainer:
         if self.write is None or step in self.progress.sampled:
             return
         self.progress.sampled.append(step)
-        settings = self.settings
-        found = []
-        for temperature in (0.0, settings.sample_temperature):
-            texts = self.write(settings.prime_texts, settings.sample_words, temperature=temperature, seed=settings.seed)
-            found += [Sample(step, prompt, temperature, text) for prompt, text in zip(settings.prime_texts, texts, strict=True)]
+        reporting, found = self.reporting, []
+        for temperature in (0.0, reporting.sample_temperature):
+            texts = self.write(reporting.prime_texts, reporting.sample_words, temperature=temperature, seed=self.settings.seed)
+            found += [Sample(step, prompt, temperature, text) for prompt, text in zip(reporting.prime_texts, texts, strict=True)]
         self.progress.samples += [asdict(sample) for sample in found]
         for observer in self.observers:
             observer.samples(found)

@@ -79,7 +79,7 @@ def key_of(values: dict[str, Any]) -> str:
     Args:
         values: of params.yaml, with the experiment's changes.
     """
-    sections = {section: entries for section, entries in values.items() if section != "tracking"}
+    sections = {section: entries for section, entries in values.items() if section not in ("reporting", "tracking")}
     stages = loading.read("dvc.yaml")["stages"]
     code = {path: hashing.digest(path) for stage in stages.values() for path in stage["deps"] if path.startswith("src/")}
     own_text = hashing.digest("data/own") if "path" in values["download"]["source"] else None
