@@ -120,11 +120,5 @@ def test_every_data_path_a_stage_names_is_a_dep_or_an_out_of_it(stage):
 
 def test_every_stage_reads_the_parameters_it_lists():
     sections = {key for stage in STAGES.values() for key in stage["params"]}
-    assert sections == {
-        "download",
-        "vocab",
-        "batching",
-        "model",
-        "train",
-        "evaluate_sample",
-    }  # all but reporting and tracking, which shape no output
+    # All but reporting and tracking, which shape no output.
+    assert sections == {"download", "vocab", "batching", "model", "train", "evaluate_sample"}
