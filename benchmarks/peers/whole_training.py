@@ -11,7 +11,7 @@ from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset
 from lstm_lm.evaluation import scoring
 from lstm_lm.events import Observer
-from lstm_lm.experiments import search
+from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization import vocabulary
 
@@ -40,7 +40,7 @@ def main():
     changes = {**(presets.load(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
     settings = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))
     data = Path(chosen["data"])
-    batches = search.cut(dataset.load(data / "batches"), settings.batching, chosen["work"], data / "vocab")
+    batches = rebatch(dataset.load(data / "batches"), settings.batching, chosen["work"], data / "vocab")
     counts = vocabulary.load_counts(data / "vocab/vocab.csv")[1]
     curve = Curve()
 

@@ -1,4 +1,4 @@
-"""The search file, pruning and the study; and a real search on a small project."""
+"""search.yaml, pruning, the study, and a real search of a small project."""
 
 import re
 import signal
@@ -15,47 +15,59 @@ from lstm_lm.data import dataset, windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
 from lstm_lm.events import Row
-from lstm_lm.experiments import search
-from lstm_lm.experiments.search import Pruned, Pruning
+from lstm_lm.experiments.search import loop, report
+from lstm_lm.experiments.search import space as spaces
+from lstm_lm.experiments.search import study as studies
+from lstm_lm.experiments.search.pruning import Pruned, Pruning, validation_interval
+from lstm_lm.experiments.search.rebatching import rebatch
 
-HEAD = "seed: 1\ntrials: 4\nreports: 4\nstartup_trials: 1\ncommon: {train.epochs: 2}\nspace:\n"
+HEAD = "seed: 1\ntrials: 4\nvalidations_per_trial: 4\nstartup_trials: 1\nfixed: {train.epochs: 2}\nspace:\n"
 VALUES = loading.read(PROJECT / "params.yaml")
 
 
 def space(tmp_path, entries, head=HEAD):
     path = tmp_path / "search.yaml"
     path.write_text(head + "".join(f"  {entry}\n" for entry in entries))
-    return search.load(path, VALUES)
+    return spaces.load(path, VALUES)
 
 
 LOW_HIGH = "train.learning_rate: {low: 0.001, high: 0.02, log: true}"
 
 
-def test_the_search_file_that_comes_with_the_project_is_sound():
-    found = search.load(PROJECT / "search.yaml", VALUES)
+def test_the_search_file_of_the_project_is_valid():
+    found = spaces.load(PROJECT / "search.yaml", VALUES)
     assert found.parameters and found.trials >= 10
-    assert found.as_they_stand(VALUES)  # params.yaml itself is the first trial
+    assert found.current(VALUES)  # params.yaml itself is the first trial
 
 
 @pytest.mark.parametrize(
     "entry, line",
     [
         ("train.learningrate: {low: 1, high: 2}", "train.learningrate: unknown parameter; did you mean train.learning_rate?"),
-        ("vocab.min_count: {low: 1, high: 9}", "vocab.min_count: cannot be searched: another text or vocabulary makes another perplexity"),
-        ("tracking.uri: {choices: [a]}", "tracking.uri: cannot be searched: it does not change what is trained"),
-        ("train.seed: {low: 1, high: 9}", "train.seed: cannot be searched: a lucky seed is no better recipe"),
-        ("train.epochs: {low: 1, high: 9}", "train.epochs: stands in both common and space"),
+        (
+            "vocab.min_count: {low: 1, high: 9}",
+            "vocab.min_count: cannot be searched: perplexities of different texts or vocabularies do",
+        ),
+        ("tracking.uri: {choices: [a]}", "tracking.uri: cannot be searched: it does not change the training"),
+        ("train.seed: {low: 1, high: 9}", "train.seed: cannot be searched: a lucky seed is not a better recipe"),
+        ("train.epochs: {low: 1, high: 9}", "train.epochs: is in both fixed and space"),
         ("train.learning_rate: 0.1", "train.learning_rate = 0.1: must be {choices"),
-        ("train.learning_rate: {low: 0.1}", r'train.learning_rate = {"low": 0.1}: must be {choices'),
+        ("train.learning_rate: {low: 0.1}", "space.train.learning_rate.high: missing"),
+        ("train.learning_rate: {low: 0.1, hihg: 0.2}", "learning_rate.hihg: unknown key; did you mean high? (known: low, high, log, step)"),
+        ("train.learning_rate: {low: 0.1, high: 0.2, log: 1}", "space.train.learning_rate.log = 1: must be a valid boolean"),
         ("train.learning_rate: {low: 0.1, high: 0.01}", "low = 0.1: must be below high = 0.01"),
-        ("train.learning_rate: {low: null, high: 0.01}", "low, high and step must be numbers"),
+        ("train.learning_rate: {low: null, high: 0.01}", "space.train.learning_rate.low = null: must be a number"),
         ("train.learning_rate: {low: 0, high: 0.01, log: true}", "log: true needs a low above 0"),
         ("train.learning_rate: {low: 0.1, high: 0.2, step: 1}", "step = 1: must be above 0 and at most"),
         ("model.hidden_size: {low: 1.5, high: 9}", "low, high and step must be whole numbers"),
-        ("train.optimizer: {low: 1, high: 9}", "train.optimizer: is no number: give it choices"),
-        ("model.hidden_size: {choices: []}", "must be a list of numbers, words"),
+        ("train.optimizer: {low: 1, high: 9}", "train.optimizer: is not a number: give it choices"),
+        ("model.hidden_size: {choices: []}", "space.model.hidden_size.choices = []: must have at least 1 item"),
+        ("model.hidden_size: {choices: [[1]]}", "space.model.hidden_size.choices.0 = [1]: must be a number, a word, true, false or null"),
         ("model.hidden_size: {choices: [16, -1]}", "hidden_size = -1: must be greater than or equal to 1"),
-        ("model.projection_size: {same_as: model.layers}", "model.layers: must be another parameter of the space"),
+        (
+            "model.projection_size: {tied_to: model.layers}",
+            "projection_size.tied_to = model.layers: must be another parameter",
+        ),
         ("model.embedding_size: {choices: [16]}", "tie_weights needs an output as wide as the embedding"),
     ],
 )
@@ -67,8 +79,10 @@ def test_a_mistake_is_one_line(tmp_path, entry, line):
 
 def test_a_mistake_in_the_head_is_one_line(tmp_path):
     for head, line in (
-        (HEAD.replace("seed", "sede"), "sede: unknown key"),
-        (HEAD.replace("4", "0", 1), "trials: must be a whole number from 1"),
+        (HEAD.replace("seed", "sede"), "sede: unknown key; did you mean seed?"),
+        (HEAD.replace("4", "0", 1), "trials = 0: must be greater than or equal to 1"),
+        (HEAD.replace("startup_trials: 1", "startup_trials: -1"), "startup_trials = -1: must be greater than or equal to 0"),
+        (HEAD.replace("{train.epochs: 2}", "3"), "fixed = 3: must be a valid dictionary"),
     ):
         with pytest.raises(UserError, match=line):
             space(tmp_path, [LOW_HIGH], head)
@@ -76,15 +90,15 @@ def test_a_mistake_in_the_head_is_one_line(tmp_path):
 
 def test_proposals_lie_in_the_space_and_do_not_depend_on_the_process(tmp_path):
     entries = [LOW_HIGH, "model.layers: {low: 1, high: 3}", "model.embedding_size: {choices: [16, 32]}"]
-    found = space(tmp_path, [*entries, "model.projection_size: {same_as: model.embedding_size}"])
+    found = space(tmp_path, [*entries, "model.projection_size: {tied_to: model.embedding_size}"])
 
     def proposals(folder, sessions):
         seen = []
         for count in sessions:
-            study = search.open_study(folder, "key", found)  # as another process does
+            study = studies.open_study(folder, "key", found)  # as another process does
             for _ in range(count):
-                trial = search.ask(study, found)
-                values = found.values(trial)
+                trial = studies.ask(study, found)
+                values = found.propose(trial)
                 seen.append(values)
                 study.tell(trial, values["train.learning_rate"])
         return seen
@@ -103,8 +117,8 @@ def row(step, loss):
 
 
 def train_through(study, found, losses, total=100):
-    """One trial that reports these losses at equal shares of a training: how it ended."""
-    trial = search.ask(study, found)
+    """One trial that reports these losses at equal fractions of a training; return how it ended."""
+    trial = studies.ask(study, found)
     pruning = Pruning(trial, 4)
     pruning.started(total, 2)
     try:
@@ -118,42 +132,42 @@ def train_through(study, found, losses, total=100):
     return "complete"
 
 
-def test_what_is_worse_than_the_median_at_the_same_share_is_pruned(tmp_path):
+def test_a_trial_worse_than_the_median_at_the_same_fraction_is_pruned(tmp_path):
     found = space(tmp_path, [LOW_HIGH])
-    study = search.open_study(tmp_path / "s", "key", found)
+    study = studies.open_study(tmp_path / "s", "key", found)
     assert train_through(study, found, [9, 9, 9, 9]) == "complete"  # the first: nothing to hold it against
     assert train_through(study, found, [5, 4, 3, 2], total=8) == "complete"
     assert train_through(study, found, [6, 3, 2, 1]) == "complete"  # medians are 7, 6.5, ... until here
     assert train_through(study, found, [6.5, 3, 2, 1]) == "pruned"  # 6 is the median of 9, 5, 6
-    assert [trial.number for trial in search.complete(study)] == [2, 1, 0]
+    assert [trial.number for trial in studies.complete(study)] == [2, 1, 0]
 
 
-def test_a_trial_that_was_cut_short_does_not_count_and_is_tried_again_first(tmp_path):
+def test_an_interrupted_trial_does_not_count_and_is_tried_again_first(tmp_path):
     found = space(tmp_path, [LOW_HIGH])
-    study = search.open_study(tmp_path / "s", "key", found)
-    values = found.values(search.ask(study, found))  # and the process is killed
-    study = search.open_study(tmp_path / "s", "key", found)
-    assert search.ended(study) == []
-    assert found.values(search.ask(study, found)) == values
+    study = studies.open_study(tmp_path / "s", "key", found)
+    values = found.propose(studies.ask(study, found))  # and the process is killed
+    study = studies.open_study(tmp_path / "s", "key", found)
+    assert studies.ended(study) == []
+    assert found.propose(studies.ask(study, found)) == values
 
 
 def test_the_study_is_another_one_if_anything_else_is(tmp_path):
     found = space(tmp_path, [LOW_HIGH])
-    key = search.key_of(found, VALUES, {"a": "1"})
-    assert key == search.key_of(found, keys.with_changes(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
+    key = studies.key_of(found, VALUES, {"a": "1"})
+    assert key == studies.key_of(found, keys.with_changes(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
     others = [
-        search.key_of(found, VALUES, {"a": "2"}),
-        search.key_of(found, keys.with_changes(VALUES, {"model.layers": 2}), {"a": "1"}),
-        search.key_of(space(tmp_path, ["train.learning_rate: {low: 0.001, high: 0.03, log: true}"]), VALUES, {"a": "1"}),
+        studies.key_of(found, VALUES, {"a": "2"}),
+        studies.key_of(found, keys.with_changes(VALUES, {"model.layers": 2}), {"a": "1"}),
+        studies.key_of(space(tmp_path, ["train.learning_rate: {low: 0.001, high: 0.03, log: true}"]), VALUES, {"a": "1"}),
     ]
     assert len({key, *others}) == 4
 
 
-def test_params_as_they_stand_are_the_first_trial_if_they_are_inside(tmp_path):
+def test_current_parameters_are_the_first_trial_if_they_are_inside_the_space(tmp_path):
     inside = space(tmp_path, [LOW_HIGH, "model.projection_size: {choices: [160]}", "train.clip_norm: {low: 0.5, high: 2, step: 0.25}"])
-    assert inside.as_they_stand(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 160, "train.clip_norm": 1.0}
-    assert space(tmp_path, ["train.clip_norm: {low: 0.5, high: 2, step: 0.3}"]).as_they_stand(VALUES) is None
-    assert space(tmp_path, ["train.learning_rate: {low: 0.01, high: 0.02}"]).as_they_stand(VALUES) is None
+    assert inside.current(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 160, "train.clip_norm": 1.0}
+    assert space(tmp_path, ["train.clip_norm: {low: 0.5, high: 2, step: 0.3}"]).current(VALUES) is None
+    assert space(tmp_path, ["train.learning_rate: {low: 0.01, high: 0.02}"]).current(VALUES) is None
 
 
 def test_a_preset_has_what_differs_and_can_be_run(tmp_path):
@@ -163,19 +177,39 @@ def test_a_preset_has_what_differs_and_can_be_run(tmp_path):
         "model.projection_size": None,
         "model.tie_weights": False,
     }
-    written = search.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
+    written = report.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
     assert presets.load("searched", tmp_path) == written == {key: changes[key] for key in changes if key != "train.epochs"}
     assert (tmp_path / "searched.yaml").read_text().startswith("# found\n# so\n")
     loading.check(keys.with_changes(VALUES, written))
-    assert search.write_preset(tmp_path / "none.yaml", {"train.learning_rate": 0.008}, VALUES, []) == {}
+    assert report.write_preset(tmp_path / "none.yaml", {"train.learning_rate": 0.008}, VALUES, []) == {}
     assert not (tmp_path / "none.yaml").exists()
+
+
+@pytest.mark.parametrize(("limits", "line"), [({"trials": 0}, "TRIALS=0: must be above 0"), ({"minutes": -1.5}, "MINUTES=-1.5: must be")])
+def test_a_limit_that_allows_no_trial_is_refused(limits, line):
+    with pytest.raises(UserError, match=line):
+        loop.run(**limits)
+
+
+def test_the_table_of_trials_starts_with_the_best(tmp_path):
+    found = space(tmp_path, [LOW_HIGH])
+    study = studies.open_study(tmp_path / "s", "key", found)
+    for state, loss in (("failed", None), ("complete", 2.0), ("diverged", None), ("complete", 1.0)):
+        trial = studies.ask(study, found)
+        trial.set_user_attr("values", found.propose(trial))
+        studies.tell(study, trial.number, state, loss)
+    columns, rows = report.trial_table(study, found)
+    assert columns == ["trial", "state", "perplexity", "seconds", "train.learning_rate", "validations"]
+    assert [row[:2] for row in rows] == [[3, "complete"], [1, "complete"], [0, "failed"], [2, "diverged"]]
+    assert [row[2] for row in rows] == [pytest.approx(np.exp(1)), pytest.approx(np.exp(2)), None, None]
+    assert report.count_states(study) == "2 complete, 1 diverged, 1 failed"
 
 
 def test_validations_are_spread_over_a_training():
     train = loading.load(PROJECT / "params.yaml").train.model_copy(update={"epochs": 2, "short_windows": 0.0})
     batches = Batches("stream", 2, 5, 9, {}, "", np.zeros([2, 101], np.int32), {}, {})
-    assert search.validate_every(train, batches, 8) == 5  # of 2 x 20 steps
-    assert search.validate_every(train, batches, 2) is None
+    assert validation_interval(train, batches, 8) == 5  # of 2 x 20 steps
+    assert validation_interval(train, batches, 2) is None
 
 
 @pytest.fixture(scope="module")
@@ -184,7 +218,7 @@ def project(tmp_path_factory):
     write_corpus(folder / "data/own")
     change_params(folder, {**SMALL, "model.hidden_size": 32, "train.epochs": 1})
     (folder / "search.yaml").write_text(
-        "seed: 1\ntrials: 3\nreports: 2\nstartup_trials: 1\ncommon: {train.epochs: 1, train.schedule: constant}\nspace:\n"
+        "seed: 1\ntrials: 3\nvalidations_per_trial: 2\nstartup_trials: 1\nfixed: {train.epochs: 1, train.schedule: constant}\nspace:\n"
         "  train.learning_rate: {choices: [0.008, 1.0e-7, 900.0]}\n  batching.batch_size: {choices: [4, 8]}\n"
     )
     return folder
@@ -194,14 +228,14 @@ COMMAND = ["python", "src/search.py"]
 
 
 @pytest.mark.slow
-def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
+def test_an_interrupted_search_resumes_and_writes_a_preset(project):
     with start([sys.executable, *COMMAND[1:]], project) as process:
         for line in process.stdout:
             if line.startswith("trial 1"):
                 process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     printed = run(COMMAND, project).stdout
-    assert "going on with this search: 1 of 3 trials are there" in printed
+    assert "resuming this search: 1 of 3 trials are done" in printed
     assert re.search(r"^3 trials: ", printed, re.MULTILINE)
 
     store = client(project)
@@ -229,14 +263,14 @@ def test_a_search_is_stopped_goes_on_and_writes_a_preset(project):
 
 
 @pytest.mark.slow
-def test_another_cut_is_that_of_the_stage(project, tmp_path):
+def test_rebatching_makes_what_the_stage_makes(project, tmp_path):
     run(["python", "-m", "dvc", "repro", "batching"], project)
     batches = dataset.load(project / "data/batches")
     settings = loading.load(project / "params.yaml").batching
-    assert search.cut(batches, settings, tmp_path).train is batches.train
+    assert rebatch(batches, settings, tmp_path).train is batches.train
     for changes in ({"batch_size": 8}, {"recipe": "cookbook", "sequence_length": 5}):
         wanted = settings.model_copy(update=changes)
-        found = search.cut(batches, wanted, tmp_path, project / "data/vocab")
+        found = rebatch(batches, wanted, tmp_path, project / "data/vocab")
         change_params(project, {f"batching.{key}": value for key, value in wanted.model_dump().items()})
         run(["python", "src/batching.py"], project)
         made = dataset.load(project / "data/batches")

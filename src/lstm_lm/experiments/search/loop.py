@@ -1,0 +1,261 @@
+"""The loop over trials: propose, train, record."""
+
+import gc
+import json
+import math
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstm_lm import paths
+from lstm_lm.config import keys, loading
+from lstm_lm.config.schema import Params
+from lstm_lm.data import dataset
+from lstm_lm.errors import Interrupted, UserError
+from lstm_lm.experiments import runner
+from lstm_lm.experiments.search import report
+from lstm_lm.experiments.search import space as spaces
+from lstm_lm.experiments.search import study as studies
+from lstm_lm.experiments.search.pruning import Pruned, Pruning, validation_interval
+from lstm_lm.experiments.search.rebatching import rebatch
+from lstm_lm.experiments.search.space import Space
+from lstm_lm.io import hashing, locks, memory, quiet
+from lstm_lm.io.interruption import Interruption
+from lstm_lm.jobs import train
+from lstm_lm.text.tokenization import vocabulary
+from lstm_lm.tracking import store
+from lstm_lm.tracking.training_run import TrainingRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from optuna import Study, Trial
+
+FILE = "search.yaml"
+PRESET = "searched"
+STATE_TAG = "lstm_lm.trial"  # of a trial's run: one of study.STATES, or stopped
+CODE_STAGES = ("train", "batching")  # stages whose code a trial runs
+BUSY = "a search ({holder}) is already running in this checkout: wait for it to end, or stop it"
+
+
+def run(trials: int | None = None, minutes: float | None = None) -> None:
+    """Search as search.yaml says, resuming an interrupted search, and write the best parameters as a preset.
+
+    Args:
+        trials: how many in all; None: as search.yaml says.
+        minutes: no trial starts after this many; None: no limit.
+    Raises:
+        UserError: a mistake in a file or an argument, or no trial was completed.
+        Interrupted: asked to stop.
+    """
+    for name, limit in (("TRIALS", trials), ("MINUTES", minutes)):
+        if limit is not None and not 0 < limit < math.inf:
+            raise UserError(f"{name}={limit:g}: must be above 0")
+    memory.keep_freed()
+    values = loading.read("params.yaml")
+    settings = loading.check(values)
+    space = spaces.load(FILE, values)
+    tracking = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
+    settings = settings.model_copy(update={"tracking": tracking})
+    client = store.connect(settings.tracking)
+    if runner.run_dvc(["repro", "batching"]):
+        raise UserError("the data could not be prepared: see above")
+
+    folder = paths.project_root() / studies.FOLDER
+    folder.mkdir(exist_ok=True)
+    # Two searches at once would propose the same trial twice, and train at half the speed.
+    with locks.exclusive(folder / "lock", BUSY):
+        digests = {path: digest for stage in CODE_STAGES for path, digest in hashing.digest_dependencies(stage).items()}
+        study = studies.open_study(folder, studies.key_of(space, values, digests), space)
+        deadline = time.monotonic() + minutes * 60 if minutes else math.inf
+        Search(space, values, settings, client, study, folder).run(trials or space.trials, deadline)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial ended: a state of study.STATES, the validation loss of a complete one, and what to print."""
+
+    state: str
+    loss: float | None = None
+    message: str = ""
+
+
+class Search:
+    """The loop over trials.
+
+    Args:
+        space: of search.yaml.
+        values: of params.yaml, as it stands.
+        settings: the same, validated, with the search's own MLflow experiment.
+        client: of `store.connect`.
+        study: of `study.open_study`.
+        folder: for batches of other sizes.
+    """
+
+    def __init__(
+        self, space: Space, values: dict[str, Any], settings: Params, client: "MlflowClient", study: "Study", folder: Path
+    ) -> None:
+        self.space = space
+        self.values = values
+        self.settings = settings
+        self.client = client
+        self.study = study
+        self.folder = folder
+        self.batches = dataset.load("data/batches")
+        _, self.counts = vocabulary.load_counts("data/vocab/vocab.csv")
+
+    def run(self, trials: int, deadline: float) -> None:
+        """Run trials until there are enough, or until a time of the monotonic clock."""
+        if done := studies.ended(self.study):
+            print(f"resuming this search: {len(done)} of {trials} trials are done")
+        elif not self.study.trials:
+            self._enqueue_current_parameters()
+        search_run = self._start_run()
+        print("starting TensorFlow ...")
+        with quiet.tensorflow_import():
+            from lstm_lm.training import trainer  # noqa: F401
+        interruption = Interruption()
+        with search_run.recorded():
+            with interruption:
+                while len(studies.ended(self.study)) < trials and time.monotonic() < deadline:
+                    self._run_trial(search_run, interruption)
+                    self._log_trials(search_run)
+            self._log_trials(search_run)
+            self._write_best(search_run)
+
+    def _enqueue_current_parameters(self) -> None:
+        """Make params.yaml as it stands the first trial, which the others can be compared with."""
+        current = self.space.current(self.values)
+        if current is None:
+            print("params.yaml as it stands is outside the space of search.yaml: it is not among the trials")
+        else:
+            self.study.enqueue_trial(current)
+
+    def _start_run(self) -> TrainingRun:
+        names = ", ".join(keys.split(parameter.name)[1] for parameter in self.space.parameters)
+        resume = self.study.user_attrs.get("run_id")
+        search_run = TrainingRun.start_search(self.client, self.settings, f"search: {names}", resume=resume)
+        self.study.set_user_attr("run_id", search_run.id)
+        limits = {f"search.{parameter.name}": repr(parameter.ends) for parameter in self.space.parameters}
+        search_run.log_params({**limits, **self.space.fixed})
+        return search_run
+
+    def _run_trial(self, search_run: TrainingRun, interruption: Interruption) -> None:
+        """Run one trial, from its proposal to its end.
+
+        Raises:
+            Interrupted: asked to stop; the trial will be tried again.
+        """
+        from lstm_lm.training.trainer import Stopped
+
+        trial = studies.ask(self.study, self.space)
+        values = self.space.propose(trial)
+        print(f"trial {trial.number}: " + ", ".join(f"{keys.split(name)[1]} {value}" for name, value in values.items()))
+        trial_run = TrainingRun.start_search(self.client, self.settings, f"trial {trial.number}", parent=search_run.id)
+        trial.set_user_attr("run_id", trial_run.id)
+        trial.set_user_attr("values", values)
+        try:
+            outcome = self._try(trial, values, trial_run, interruption)
+        except (Stopped, KeyboardInterrupt):
+            studies.abandon(self.study, trial.number)
+            trial_run.tag(STATE_TAG, "stopped")
+            trial_run.finish("KILLED")
+            message = f"stopped in trial {trial.number}: the next make search resumes, with this trial from its start"
+            raise Interrupted(message, interruption.code or 130) from None
+        studies.tell(self.study, trial.number, outcome.state, outcome.loss)
+        print(f"  {outcome.message or outcome.state}")
+        if outcome.state == "complete":
+            print(f"  {self._best_line()}")
+        elif outcome.state == "failed":
+            trial_run.tag("failed", outcome.message)
+        trial_run.tag(STATE_TAG, outcome.state)
+        trial_run.finish("FAILED" if outcome.state == "failed" else "FINISHED")
+        gc.collect()  # frees the graphs of this trial before those of the next are built
+
+    def _try(self, trial: "Trial", values: dict[str, Any], trial_run: TrainingRun, interruption: Interruption) -> Outcome:
+        """Train one trial, and turn the ways in which it can fail into an outcome."""
+        import tensorflow as tf
+
+        from lstm_lm.training.trainer import Diverged
+
+        try:
+            loss = self._train(trial, values, trial_run, interruption)
+        except Pruned:
+            return Outcome("pruned")
+        except Diverged as diverged:
+            where = f"diverged at step {diverged.step:,}"
+            return Outcome("diverged", message=f"{where}: loss {diverged.loss:g}, gradient norm {diverged.norm:g}")
+        except (UserError, tf.errors.ResourceExhaustedError) as error:
+            return Outcome("failed", message=f"failed: {(str(error).splitlines() or [''])[0]}")
+        return Outcome("complete", loss, f"perplexity {math.exp(loss):.2f}")
+
+    def _train(self, trial: "Trial", values: dict[str, Any], trial_run: TrainingRun, interruption: Interruption) -> float:
+        """Train with the values of a trial and return the best validation loss."""
+        changed = keys.with_changes(self.values, {**self.space.fixed, **values})
+        settings = loading.check(changed, "params.yaml with the trial's values")
+        batches = rebatch(self.batches, settings.batching, self.folder)
+        if settings.train.validate_every is None:
+            interval = validation_interval(settings.train, batches, self.space.validations_per_trial)
+            settings = settings.model_copy(update={"train": settings.train.model_copy(update={"validate_every": interval})})
+        precision = self._precision(settings)
+        model = train.build(settings, self.counts)
+        facts = {"resolved_precision": precision, "parameter_count": model.parameter_count}
+        trial_run.log_params({**keys.flatten(settings), **facts})
+        observers = [trial_run, Pruning(trial, self.space.validations_per_trial)]
+        trainer = train.trainer_of(settings, batches, model, precision=precision, observers=observers, interruption=interruption)
+        result = trainer.run()
+        trial_run.log_metrics({"validation/best_perplexity": math.exp(result.best_validation_loss)}, result.steps)
+        return float(result.best_validation_loss)
+
+    def _precision(self, settings: Params) -> str:
+        """Resolve the precision once for all trials: measured again, the result might differ."""
+        from lstm_lm.model import precision
+
+        wanted = settings.train.precision
+        resolved, _ = precision.resolve(self.study.user_attrs.get("precision", wanted) if wanted == "auto" else wanted)
+        if wanted == "auto":
+            self.study.set_user_attr("precision", resolved)
+        return str(resolved)
+
+    def _best_line(self) -> str:
+        best = studies.complete(self.study)[0]
+        return f"best so far: trial {best.number}, perplexity {math.exp(best.value or 0.0):.2f}"
+
+    def _log_trials(self, search_run: TrainingRun) -> None:
+        """Log the table of all trials and the best trial's parameters to the search's run."""
+        columns, rows = report.trial_table(self.study, self.space)
+        if rows:
+            search_run.log_table(columns, rows, "trials.json")
+        for best in studies.complete(self.study)[:1]:
+            search_run.log_metrics({"validation/best_perplexity": math.exp(best.value or 0.0)}, len(rows))
+            search_run.tag("best.trial", str(best.number))
+            search_run.tag("best.run", best.user_attrs["run_id"])
+            for name, value in best.user_attrs["values"].items():
+                search_run.tag(f"best.{name}", json.dumps(value))
+        search_run.flush()
+
+    def _write_best(self, search_run: TrainingRun) -> None:
+        """Write the best trial's parameters as a preset, and print what to do with it."""
+        total = len(studies.ended(self.study))
+        print(f"\n{total} trials: {report.count_states(self.study)}")
+        if not (complete := studies.complete(self.study)):
+            raise UserError("no trial was completed, so there is no best one: make search resumes, with TRIALS=... for more trials")
+        best = complete[0]
+        perplexity = f"validation perplexity {math.exp(best.value or 0.0):.2f}"
+        fixed = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.space.fixed.items())
+        comment = [
+            f"Found by make search: trial {best.number} of {total}, {perplexity}{f' with {fixed}' if fixed else ''}.",
+            "Only what differs from params.yaml.",
+        ]
+        path = Path("presets") / f"{PRESET}.yaml"
+        written = report.write_preset(path, best.user_attrs["values"], self.values, comment)
+        print(f"the best is trial {best.number}, {perplexity} (test text was not used)")
+        print(f"MLflow run {search_run.id}, with its trials, in the experiment {self.settings.tracking.experiment!r}")
+        if not written:
+            path.unlink(missing_ok=True)  # an earlier search may have left one
+            print("these are the parameters of params.yaml as it stands: no preset is written")
+            return
+        search_run.log_files([path])
+        print("\n".join([f"\n{path}", *(f"  {name}: {json.dumps(value)}" for name, value in written.items())]))
+        print(f"\nnext steps\n  make experiment PRESET={PRESET}          a full training with these parameters, in an isolated copy")
+        print(f"  dvc exp apply {PRESET}                   then: its parameters and its model into this checkout")
