@@ -1,5 +1,7 @@
-"""Make .dvc/plots.html, the page that `dvc plots` fills, with its JavaScript inside: DVC's own page loads that from the web, and
-shows nothing without. This checkout's DVC is told to use it in .dvc/config.local, so that a checkout without the page has DVC's own.
+"""Write .dvc/plots.html, the page that `dvc plots` fills, with its JavaScript inside.
+
+DVC's own page loads the JavaScript from the web, and stays empty without a network. .dvc/config.local makes the DVC of this checkout
+use ours, so that a checkout without the page still has DVC's own.
 """
 
 import subprocess
@@ -8,8 +10,8 @@ from pathlib import Path
 
 import vl_convert
 
-# DVC puts the plots in place of {plot_divs}. The {scripts} of its own page are those from the web.
-# The bundle was written as a module: as a plain script it is run before the plots are, and in a function its names stay its own.
+# DVC puts the plots in place of {plot_divs}. The {scripts} of its own page would come from the web.
+# The bundle is an ES module. As a plain script it runs before the plots do, and within a function its names stay local.
 PAGE = """<!DOCTYPE html>
 <html>
 <head>
@@ -27,17 +29,17 @@ PAGE = """<!DOCTYPE html>
 """
 
 
-def write(path):
+def write(path: Path) -> None:
+    """Write the page, completely or not at all: a page that exists is not written again."""
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # In JavaScript's strings and patterns <\/ is </, but HTML does not end the script there.
+    # In strings and patterns of JavaScript <\/ means </, but HTML does not end the script there.
     page = PAGE % script.replace("</script", r"<\/script")
-    # Whole or not at all: a page that is there is not made again.
-    part = path.with_name(f"{path.name}.part")
-    part.write_text(page, encoding="utf-8")
-    part.replace(path)
+    partial = path.with_name(f"{path.name}.part")
+    partial.write_text(page, encoding="utf-8")
+    partial.replace(path)
 
 
 if __name__ == "__main__":
     write(Path(".dvc/plots.html"))
-    # Relative to .dvc.
+    # The path is relative to .dvc.
     subprocess.run([sys.executable, "-m", "dvc", "config", "--quiet", "--local", "plots.html_template", "plots.html"], check=True)

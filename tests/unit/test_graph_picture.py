@@ -1,19 +1,27 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
 import pytest
 import tensorflow as tf
 
 from lstm_lm.ui import graph_picture
 
+Functions = tuple[Any, Any, Any]
+
 
 @pytest.fixture
-def functions(tiny_text_model):
-    made = tiny_text_model(layers=2)
+def functions(tiny_text_model: Callable[..., Any]) -> Functions:
+    """A model of two layers, and concrete functions of its training and inference."""
+    text_model = tiny_text_model(layers=2)
+    model = text_model.model
     window = tf.TensorSpec([3, 4], tf.int32)
-    training = tf.function(lambda ids, targets: made.model.training_loss(ids, targets, made.model.initial_state(3))[0])
-    return made, training.get_concrete_function(window, window), made.step.get_concrete_function()
+    training = tf.function(lambda ids, targets: model.training_loss(ids, targets, model.initial_state(3))[0])
+    return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
 
 
-def test_both_graphs_read_the_same_variables_at_the_same_places(functions):
-    made, training, inference = functions
+def test_both_graphs_read_the_same_variables_at_the_same_places(functions: Functions) -> None:
+    model, training, inference = functions
     expected = {
         "embedding": {"embedding"},
         "lstm_0": {"lstm_0_kernel", "lstm_0_recurrent", "lstm_0_bias"},
@@ -24,11 +32,11 @@ def test_both_graphs_read_the_same_variables_at_the_same_places(functions):
     for function in (training, inference):
         assert {block.name: set(block.variables) for block in graph_picture.blocks(function)} == expected
     assert graph_picture.blocks(training)[0].output == (3, 4, 5)
-    assert graph_picture.blocks(inference)[0].output == (1, 5)  # one word a row: [batch, embedding]
-    assert set(made.model.weights) == set().union(*expected.values())
+    assert graph_picture.blocks(inference)[0].output == (1, 5)  # a single word: [batch, embedding]
+    assert set(model.weights) == set().union(*expected.values())
 
 
-def test_the_picture_is_a_png(functions, tmp_path):
-    made, training, inference = functions
-    graph_picture.draw(training, inference, made.model.weights, tmp_path / "graph.png")
+def test_the_picture_is_a_png(functions: Functions, tmp_path: Path) -> None:
+    model, training, inference = functions
+    graph_picture.draw(training, inference, model.weights, tmp_path / "graph.png")
     assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")

@@ -5,12 +5,13 @@ import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 from lstm_lm.errors import UserError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lstm_lm.data.dataset import HeldOut
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -59,7 +60,7 @@ def read_text(file: str) -> str:
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
-def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> tuple[np.ndarray, "HeldOut"]:
+def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tuple[np.ndarray, HeldOut]":
     """Tokenize a text and turn it into ids.
 
     Args:
@@ -74,6 +75,8 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> tup
     Raises:
         UserError: there are fewer than two words, so that none is scored.
     """
+    import numpy as np
+
     from lstm_lm.data import dataset
     from lstm_lm.text import units
     from lstm_lm.text.encoded import Characters, Part
@@ -90,7 +93,7 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> tup
     return np.where(ids < len(words), ids, UNKNOWN_ID), about
 
 
-def evaluate(text_model: Any, ids: np.ndarray, about: "HeldOut", vocabulary_size: int) -> dict[str, float]:
+def evaluate(text_model: Any, ids: "np.ndarray", about: "HeldOut", vocabulary_size: int) -> dict[str, float]:
     """Score a document with a loaded SavedModel.
 
     Args:
@@ -104,7 +107,7 @@ def evaluate(text_model: Any, ids: np.ndarray, about: "HeldOut", vocabulary_size
     """
     from lstm_lm.evaluation import scoring
 
-    def score_window(ids: np.ndarray, targets: np.ndarray, state: Any) -> tuple[np.ndarray, Any]:
+    def score_window(ids: "np.ndarray", targets: "np.ndarray", state: Any) -> "tuple[np.ndarray, Any]":
         scored = text_model.score(ids, targets, state)
         return scored["nats"].numpy(), scored["state"]
 

@@ -27,7 +27,7 @@ def summary() -> None:
         terminal.print()
         results.show_generated_text(metrics)
     terminal.heading("samples (all of them: reports/samples.md)")
-    for text in first_samples(samples, settings.temperatures, settings.samples, len(settings.prime_texts)):
+    for text in first_samples(samples, settings.temperatures, settings.generation_options(0.0).samples, len(settings.prime_texts)):
         terminal.print(f"  {text}")
     terminal.print()
     terminal.verbatim(f"MLflow run {run_id}")

@@ -1,9 +1,19 @@
-"""A picture of the training graph and the batch-1 inference graph around one set of variables, read off the real functions."""
+"""A picture of the training graph and the batch-1 inference graph around their shared variables, read off the real functions."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-BLOCKS = ("embedding", "lstm_", "projection", "softmax")
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.text import Text
+
+BLOCK_NAMES = ("embedding", "lstm_", "projection", "softmax")  # starts of name scopes
+TRAINING_X, VARIABLES_X, INFERENCE_X = 0.16, 0.5, 0.84
+TITLE_Y = 0.96
+TRAINING_COLOR, VARIABLES_COLOR, INFERENCE_COLOR = "#2a6f97", "#444444", "#b5651d"
 
 
 @dataclass(frozen=True)
@@ -11,108 +21,113 @@ class Block:
     """A named part of a graph.
 
     Attributes:
-        name: its name scope.
-        operations: number of operations in it.
-        variables: names of the variables its operations read.
-        output: shape of what the following block takes from it, or None for the last.
+        name: of its name scope.
+        operations: number of its operations.
+        variables: names of the variables that its operations read.
+        output: shape of what the next block takes from it, or None for the last block.
     """
 
     name: str
     operations: int
-    variables: tuple
-    output: tuple | None
+    variables: tuple[str, ...]
+    output: tuple[int | None, ...] | None
 
 
-def blocks(function):
-    """The forward blocks of a graph, in order.
+def blocks(function: Any) -> list[Block]:
+    """Return the forward blocks of a graph, in order.
 
     Args:
         function: a concrete tf.function that calls a LanguageModel.
-    Returns:
-        list of Block
     """
-    captured = dict(zip((id(tensor) for tensor in function.graph.internal_captures), function.graph.external_captures, strict=True))
-    variables = {id(variable.handle): variable.name.split(":")[0] for variable in function.graph.variables}
-    counts, reads, outputs = {}, {}, {}
+    captures = dict(zip((id(tensor) for tensor in function.graph.internal_captures), function.graph.external_captures, strict=True))
+    variable_names = {id(variable.handle): variable.name.split(":")[0] for variable in function.graph.variables}
+    counts: dict[str, int] = {}
+    reads: dict[str, dict[str, None]] = {}  # used as an ordered set
+    outputs: dict[str, tuple[int | None, ...]] = {}
     for operation in function.graph.get_operations():
-        name = _block(operation)
+        name = _block_name(operation)
         if name is None:
             continue
         counts[name] = counts.get(name, 0) + 1
         for tensor in operation.inputs:
-            source = captured.get(id(tensor))
-            if source is not None and id(source) in variables:
-                reads.setdefault(name, {})[variables[id(source)]] = None
-            before = _block(tensor.op)
-            if before not in (None, name) and before not in outputs and tensor.shape.rank and tensor.dtype.is_floating:
-                outputs[before] = tuple(tensor.shape)
-    return [Block(name, counts[name], tuple(reads.get(name, ())), outputs.get(name)) for name in counts]
+            source = id(captures.get(id(tensor)))
+            if source in variable_names:
+                reads.setdefault(name, {})[variable_names[source]] = None
+            previous = _block_name(tensor.op)
+            if previous not in (None, name) and tensor.shape.rank and tensor.dtype.is_floating:
+                outputs.setdefault(str(previous), tuple(tensor.shape))
+    return [Block(name, count, tuple(reads.get(name, ())), outputs.get(name)) for name, count in counts.items()]
 
 
-def _block(operation):
-    scope = operation.name.split("/")[0]
-    return scope if "/" in operation.name and scope.startswith(BLOCKS) else None
+def _block_name(operation: Any) -> str | None:
+    scope, slash, _ = operation.name.partition("/")
+    return scope if slash and scope.startswith(BLOCK_NAMES) else None
 
 
-def draw(training, inference, variables, path):
+def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str | Path) -> None:
     """Draw two graphs and the variables between them.
 
     Args:
-        training, inference: concrete functions.
+        training: concrete function of the training step.
+        inference: concrete function of the inference step, with an output `probabilities`.
         variables: {name: tf.Variable} of the model.
-        path: where the PNG goes.
+        path: of the PNG file.
     """
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    columns = [("training graph", training, 0.16, "#2a6f97"), ("batch-1 inference graph", inference, 0.84, "#b5651d")]
-    rows = {name: 0.84 - 0.76 * i / max(1, len(variables) - 1) for i, name in enumerate(variables)}
     figure, axes = plt.subplots(figsize=(11, 6.5), dpi=90)
     axes.set(xlim=(0, 1), ylim=(0, 1))
     axes.axis("off")
-
-    def box(x, y, text, color, filled=False):
-        style = {"boxstyle": "round,pad=0.45", "edgecolor": color, "facecolor": color if filled else "white", "linewidth": 1.4}
-        return axes.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if filled else "black", bbox=style, zorder=3)
-
-    def arrow(start, end, color, **style):
-        # From centre to centre, cut where it meets the boxes.
-        patches = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 2}
-        axes.annotate(
-            "",
-            xy=end.get_position(),
-            xytext=start.get_position(),
-            zorder=1,
-            arrowprops={"arrowstyle": "-|>", "color": color, **patches, **style},
-        )
-
-    axes.text(0.5, 0.96, "one set of variables", ha="center", fontsize=11, weight="bold")
-    shared = {name: box(0.5, y, f"{name}  {_shape(variables[name].shape)}", "#444444", filled=True) for name, y in rows.items()}
-    for title, function, x, color in columns:
-        parts = blocks(function)
+    variable_boxes = _draw_variables(axes, variables)
+    probabilities = f"probabilities  {_format_shape(inference.structured_outputs['probabilities'].shape)}"
+    for title, function, x, color, last in (
+        ("training graph", training, TRAINING_X, TRAINING_COLOR, "loss, clipped gradient,\nupdate of the variables"),
+        ("batch-1 inference graph", inference, INFERENCE_X, INFERENCE_COLOR, probabilities),
+    ):
+        axes.text(x, TITLE_Y, title, ha="center", fontsize=11, weight="bold", color=color)
         window = next(tensor for tensor in function.inputs if tensor.dtype.is_integer and tensor.shape.rank == 2)
-        axes.text(x, 0.96, title, ha="center", fontsize=11, weight="bold", color=color)
-        labels = [f"word ids  {_shape(window.shape)}"]
-        for part in parts:
-            gives = f" -> {_shape(part.output)}" if part.output else ""
-            labels.append(f"{part.name}{gives}\n{part.operations} operations")
-        labels.append(
-            "loss, clipped gradient,\nupdate of the variables"
-            if x < 0.5
-            else f"probabilities  {_shape(function.structured_outputs['probabilities'].shape)}"
-        )
-        boxes = [box(x, 0.86 - 0.78 * i / (len(labels) - 1), label, color) for i, label in enumerate(labels)]
-        figure.canvas.draw()  # boxes have their size only now
+        parts = blocks(function)
+        labels = [f"word ids  {_format_shape(window.shape)}", *map(_label, parts), last]
+        boxes = [_draw_box(axes, x, 0.86 - 0.78 * i / (len(labels) - 1), label, color) for i, label in enumerate(labels)]
+        figure.canvas.draw()  # boxes have no size before
         for start, end in pairwise(boxes):
-            arrow(start, end, color)
+            _draw_arrow(axes, start, end, color)
         for part, end in zip(parts, boxes[1:-1], strict=True):
             for name in part.variables:
-                arrow(shared[name], end, color, linewidth=0.9, alpha=0.75)
+                _draw_arrow(axes, variable_boxes[name], end, color, linewidth=0.9, alpha=0.75)
     figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
     plt.close(figure)
 
 
-def _shape(shape):
+def _draw_variables(axes: "Axes", variables: Mapping[str, Any]) -> dict[str, "Text"]:
+    """Draw the column of variables: {name: its box}."""
+    axes.text(VARIABLES_X, TITLE_Y, "shared variables", ha="center", fontsize=11, weight="bold")
+    gap = 0.76 / max(1, len(variables) - 1)
+    return {
+        name: _draw_box(axes, VARIABLES_X, 0.84 - gap * i, f"{name}  {_format_shape(variable.shape)}", VARIABLES_COLOR, filled=True)
+        for i, (name, variable) in enumerate(variables.items())
+    }
+
+
+def _draw_box(axes: "Axes", x: float, y: float, text: str, color: str, filled: bool = False) -> "Text":
+    style = {"boxstyle": "round,pad=0.45", "edgecolor": color, "facecolor": color if filled else "white", "linewidth": 1.4}
+    return axes.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if filled else "black", bbox=style, zorder=3)
+
+
+def _draw_arrow(axes: "Axes", start: "Text", end: "Text", color: str, **style: float) -> None:
+    # From centre to centre, clipped where it meets the boxes.
+    clipping = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 2}
+    arrow = {"arrowstyle": "-|>", "color": color, **clipping, **style}
+    axes.annotate("", xy=end.get_position(), xytext=start.get_position(), zorder=1, arrowprops=arrow)
+
+
+def _label(block: Block) -> str:
+    output = f" -> {_format_shape(block.output)}" if block.output else ""
+    return f"{block.name}{output}\n{block.operations} operations"
+
+
+def _format_shape(shape: Iterable[int | None]) -> str:
     return "[" + ", ".join("?" if size is None else str(size) for size in shape) + "]"

@@ -1,0 +1,62 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from lstm_lm.commands import sample
+from lstm_lm.errors import UserError
+from lstm_lm.generation import options
+from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+
+def test_there_is_a_flag_for_each_row_of_the_table_of_generation_options() -> None:
+    received = []
+    command = sample.with_generation_options(lambda prompt, generation: received.append((prompt, generation)))
+    defaults = {row.name: row.default for row in options.options()}
+    assert list(command.__annotations__) == ["prompt", *defaults]
+    command(prompt="to be", **defaults | {"top_k": 3})
+    assert received == [("to be", GenerationOptions(top_k=3))]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"top_p": 0.0}, "--top-p = 0.0: must be above 0 and at most 1"),
+        ({"temperature": float("nan")}, "--temperature = nan: must be from 0 to 100"),
+        ({"seed": -1}, "--seed = -1: must be from 0 to 2147483647"),
+        ({"no_repeat_ngram": 101}, "--no-repeat-ngram = 101: must be from 0 to 100"),
+        ({"beam_width": 2, "samples": 3}, "--samples = 3: must be at most --beam-width, which is 2"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_reported_by_its_flag(values: dict[str, float], message: str) -> None:
+    with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
+        sample.check_options(values)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("", "has no word in it"),
+        (" \n", "has no word in it"),
+        ("x" * 10_001, "the prompt has 10,001 characters: must be at most 10,000"),
+        ("caf\udce9", "the prompt is not UTF-8"),
+    ],
+)
+def test_a_prompt_that_cannot_be_continued_is_refused(prompt: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        sample.check_prompt(prompt)
+
+
+def test_a_prompt_needs_a_word_that_the_model_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/vocab").mkdir(parents=True)
+    sample.check_has_known_word("xyzzy", ["king"])  # without the tokenizer's file, nobody can tell
+    Tokenizer(True, "-'").save(tmp_path / "data/vocab/tokenizer.json")
+    sample.check_has_known_word("the King", ["king"])
+    with pytest.raises(
+        UserError, match=r"the model knows no word of the prompt 'xyzzy': give it at least one of the 1 words of data/vocab"
+    ):
+        sample.check_has_known_word("xyzzy", ["king"])
+    with pytest.raises(UserError, match="has no word in it"):
+        sample.check_has_known_word("?!", ["king"])

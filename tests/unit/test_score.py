@@ -1,0 +1,95 @@
+import io
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from conftest import TINY_VOCABULARY
+from lstm_lm.commands import score
+from lstm_lm.errors import UserError
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+TEXT = "The king and thou, not a don't ghost nor a ghost\n"
+WORDS = ["the", "king", "and", "thou", "not", "a", "don't", "ghost", "nor", "a", "ghost"]
+UNKNOWN = ["a", "ghost", "nor", "a", "ghost"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) -> Path:
+    """A folder with a tiny exported model, its tokenizer and a text."""
+    folder = tmp_path_factory.mktemp("project")
+    shared_text_model.save(folder / "models/saved_model")
+    (folder / "data/vocab").mkdir(parents=True)
+    Tokenizer(True, "-'").save(folder / "data/vocab/tokenizer.json")
+    (folder / "text.txt").write_text(TEXT)
+    return folder
+
+
+def printed_metrics(file: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
+    """Score a text: {metric: value} as printed."""
+    score.score(file)
+    rows = [line.rsplit("  ", 1)[0] if line.count("  ") else line for line in capsys.readouterr().out.splitlines()[1:]]
+    values = {}
+    for row in rows:
+        name, value = row.split("  ", 1)
+        values[name] = value.split()[0]
+    return values
+
+
+def test_a_text_is_scored_like_a_held_out_document(
+    project: Path, shared_text_model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(project)
+    metrics = printed_metrics("text.txt", capsys)
+    ids = np.array([[TINY_VOCABULARY.index(word) if word in TINY_VOCABULARY else 0 for word in WORDS]], np.int32)
+    state = shared_text_model.initial_state(1)["state"]
+    nats = shared_text_model.score(ids[:, :-1], ids[:, 1:], state)["nats"].numpy().astype(np.float64)
+    # Three different unknown words: "a", "ghost" and "nor".
+    charged = nats.sum() + len(UNKNOWN) * math.log(3)
+    assert metrics == {
+        "words": "10",
+        "unknown words": "5",
+        "loss": f"{nats.mean():.3f}",
+        "perplexity": f"{math.exp(nats.mean()):.2f}",
+        "adjusted perplexity": f"{math.exp(charged / 10):.1f}",
+        "bits per character": f"{charged / math.log(2) / len(' '.join(['', *WORDS[1:]])):.3f}",
+    }
+
+
+def test_standard_input_is_scored_like_a_file(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(project)
+    from_file = printed_metrics("text.txt", capsys)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())))
+    assert printed_metrics("-", capsys) == from_file
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (None, "text.txt: cannot be read: No such file or directory"),
+        (b"caf\xe9", r"text.txt: byte 3 is not UTF-8: convert the text first"),
+        (b"", r"text.txt: has 0 word\(s\): at least 2 are needed"),
+        (b"king", r"text.txt: has 1 word\(s\): at least 2 are needed"),
+    ],
+)
+def test_a_text_that_cannot_be_scored_is_one_line(
+    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes | None, message: str
+) -> None:
+    for folder in ("models", "data"):
+        (tmp_path / folder).symlink_to(project / folder)
+    monkeypatch.chdir(tmp_path)
+    if data is not None:
+        Path("text.txt").write_bytes(data)
+    with pytest.raises(UserError, match=message) as error:
+        score.score("text.txt")
+    assert "\n" not in str(error.value)
+
+
+def test_without_a_model_the_error_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("text.txt").write_text(TEXT)
+    with pytest.raises(UserError, match="there is no model in models/saved_model: train one first, with: make repro"):
+        score.score("text.txt")

@@ -1,0 +1,51 @@
+import shutil
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.commands.use_preset import set_values, use_preset
+from lstm_lm.config import keys, loading, presets
+from lstm_lm.errors import UserError
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the parameters and presets of the project."""
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    shutil.copytree(PROJECT / "presets", tmp_path / "presets")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", presets.names(PROJECT / "presets"))
+def test_the_values_of_a_preset_are_written_and_all_else_stays(name: str, project: Path) -> None:
+    before, text = loading.read("params.yaml"), (project / "params.yaml").read_text()
+    changes = presets.load(name)
+    use_preset(name)
+    assert loading.read("params.yaml") == keys.with_changes(before, changes)
+    changed = [
+        (old, new) for old, new in zip(text.splitlines(), (project / "params.yaml").read_text().splitlines(), strict=True) if old != new
+    ]
+    assert len(changed) <= len(changes)
+    assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)  # comments
+
+
+def test_values_of_every_type_are_written(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    path.write_text("a:\n  b: 1  # kept\n  c: x\n")
+    values = {"a.b": None, "a.c": ["to be", 1.5, True], "a.d": {"path": "data/own"}}
+    set_values(path, values)
+    assert loading.read(path) == {"a": {"b": None, "c": ["to be", 1.5, True], "d": {"path": "data/own"}}}
+    assert path.read_text().startswith("a:\n  b: null")
+    assert "# kept\n" in path.read_text()
+
+
+def test_a_preset_that_does_not_exist_changes_nothing(project: Path) -> None:
+    before = (project / "params.yaml").read_bytes()
+    with pytest.raises(UserError, match=r"there is no presets/nonsense\.yaml"):
+        use_preset("nonsense")
+    (project / "presets/typo.yaml").write_text("train:\n  epochs: 0\n")
+    with pytest.raises(UserError, match=r"params.yaml with presets/typo.yaml: train.epochs = 0: must be"):
+        use_preset("typo")
+    assert (project / "params.yaml").read_bytes() == before
