@@ -4,6 +4,7 @@ PYTHON ?=
 VENV ?= .venv
 PORT ?=
 PRESET ?= cookbook
+FILE ?= -
 
 # Stages say `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
 export PATH := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
@@ -15,35 +16,35 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score clean lock
 
-help:  ## this list
+help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup:  ## the environment alone: .venv with everything of requirements.lock
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 
-repro: setup  ## run the pipeline and show what it made
+repro: setup  ## run the pipeline and show its results
 	@python src/cli.py check
 	@dvc repro
 	@python src/cli.py summary
 
 cookbook: PRESET := cookbook
-cookbook: experiment  ## the book's recipe, as an experiment beside this checkout
+cookbook: experiment  ## the book's recipe, as an experiment in an isolated copy
 
-experiment: setup  ## any of presets/, beside this checkout: make experiment PRESET=best
+experiment: setup  ## any of presets/, in an isolated copy: make experiment PRESET=best
 	@python src/cli.py experiment "$$PRESET"
 
-search: setup  ## look for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); stopped, it goes on
-	@python src/search.py $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
+search: setup  ## search for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); resumes when interrupted
+	@python src/cli.py search $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
 
-ablation: setup  ## the table of docs/ablation.md, one change at a time, as ablation.yaml says (ONLY="untied no-warmup", SEEDS="1 2 3")
+ablation: setup  ## measure one change at a time, as ablation.yaml says, for docs/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
 	@python src/cli.py ablation $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
-presets: setup  ## the table of presets in docs/results.md (ONLY="cookbook", SEEDS="1 2 3")
+presets: setup  ## measure the presets, for docs/results.md (ONLY="cookbook", SEEDS="1 2 3")
 	@python src/cli.py presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
-compare: setup  ## the experiments of the last commit in a table
+compare: setup  ## show the experiments of the last commit in a table
 	@python src/cli.py compare
 
 test: setup  ## all tests
@@ -67,23 +68,26 @@ lint: setup  ## style, complexity, types and layers
 	@PYTHONPATH=src lint-imports --no-logo
 	@mypy
 
-ui: setup  ## MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
+ui: setup  ## open MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
 	@python src/cli.py ui $(if $(PORT),--port $(PORT))
 
-serve: setup  ## this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
+serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
 	@python src/cli.py serve $(if $(PORT),--port $(PORT))
 
-sample: setup  ## a text from the model: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
+sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
 	@python src/cli.py sample $(OPTIONS) $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")
 
-clean:  ## remove what the pipeline made; your text in data/own and MLflow's runs stay
+score: setup  ## score a text file with the model: make score FILE=my.txt
+	@python src/cli.py score "$$FILE"
+
+clean:  ## remove the outputs of the pipeline; your text in data/own and MLflow's runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 lock: setup  ## update requirements.lock from pyproject.toml; existing pins stay (UPGRADE=1: newest versions)
 	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)
 
-export PRESET TRIALS MINUTES ONLY SEEDS
+export PRESET TRIALS MINUTES ONLY SEEDS FILE
 ifneq ($(origin PROMPT),undefined)
 export PROMPT
 endif

@@ -224,7 +224,7 @@ def project(tmp_path_factory):
     return folder
 
 
-COMMAND = ["python", "src/search.py"]
+COMMAND = ["python", "src/cli.py", "search"]
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lstm_lm.commands import ablation, check, compare, experiment, mlflow_run, sample, score, serve, summary, ui, use_preset
+from lstm_lm.commands import ablation, check, compare, experiment, mlflow_run, sample, score, search, serve, summary, ui, use_preset
 from lstm_lm.ui import program
 
 PROGRAM = "python src/cli.py"
@@ -24,6 +24,7 @@ app.command("serve", rich_help_panel="Use the model")(serve.serve)
 app.command("ui", rich_help_panel="Compare")(ui.ui)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
 app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)
+app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
 app.command("presets", rich_help_panel="Experiment")(ablation.presets)
 app.command("use-preset", rich_help_panel="Experiment")(use_preset.use_preset)
