@@ -49,7 +49,7 @@ def test_the_file_of_the_project_is_valid(monkeypatch):
         ("seeds: [1]", "seeds: [1.5]", r"seeds.0 = 1.5: must be a valid integer"),
         ("seeds: [1]", "seeds: [-1]", r"seeds.0 = -1: must be greater than or equal to 0"),
         ("seeds: [1]", "sedes: [1]", r"sedes: unknown key; did you mean seeds\? \(known: seeds, fixed, presets, changes\)"),
-        ("fixed: {train.epochs: 1}", "fixed: 3", "fixed = 3: must be a valid dictionary"),
+        ("fixed: {train.epochs: 1}", "fixed: 3", "fixed = 3: must hold keys and values"),
         ("untied:", "Un tied:", "Un tied: a name consists of lower case letters"),
         ("untied:", "default:", "default: a name consists of lower case letters, digits and '-', and is not default"),
         ("    source: P & W\n", "", "changes.untied.source: missing"),

@@ -131,6 +131,10 @@ def _explain_too_short(problem: _Problem) -> str:
     return f"{problem.key} = {as_json(problem.value)}: must have at least {minimum} item{'s' if minimum > 1 else ''}"
 
 
+def _explain_not_a_mapping(problem: _Problem) -> str:
+    return f"{problem.key} = {as_json(problem.value)}: must hold keys and values, such as {{key: value}}"
+
+
 def _explain_wrong_value(problem: _Problem) -> str:
     return f"{problem.key} = {as_json(problem.value)}: {problem.details['msg'].replace('Input should be', 'must be')}"
 
@@ -140,5 +144,7 @@ _EXPLANATIONS: dict[str, Callable[[_Problem], str]] = {
     "extra_forbidden": _explain_unknown_key,
     "value_error": _explain_failed_check,
     "too_short": _explain_too_short,
+    "dict_type": _explain_not_a_mapping,
+    "model_type": _explain_not_a_mapping,
     "string_pattern_mismatch": _explain_pattern,
 }

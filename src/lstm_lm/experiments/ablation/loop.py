@@ -10,7 +10,7 @@ from lstm_lm.experiments import runner
 from lstm_lm.experiments.ablation import plan, results, tables
 from lstm_lm.experiments.ablation.plan import Entry, Plan
 from lstm_lm.experiments.ablation.results import Result, Results
-from lstm_lm.ui import markdown
+from lstm_lm.ui import markdown, terminal
 
 FILE = "ablation.yaml"
 RESULTS_FILE = "reports/ablation.json"
@@ -63,12 +63,12 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
 
     name = "presets" if presets else "ablation"
     for number, job in enumerate(pending, 1):
-        print(f"\n{number} of {len(pending)}: {job.entry.name}, seed {job.seed}", flush=True)
+        terminal.heading(f"{number} of {len(pending)}: {job.entry.name}, seed {job.seed}")
         experiment, _ = runner.run(job.changes, job.experiment_name)
         known.put(job.entry.name, job.seed, Result.of_experiment(experiment, job.key))
         _write(name, planned, chosen_seeds, known, table_keys)  # after each, so that an interruption leaves a table
     _write(name, planned, chosen_seeds, known, table_keys)
-    print(f"\n{len(pending)} run; the table is in {PAGES[name]}, its data in {RESULTS_FILE}")
+    terminal.print(f"\n{len(pending)} run; the table is in {PAGES[name]}, its data in {RESULTS_FILE}")
 
 
 def _wanted(entries: list[Entry], only: list[str] | None) -> list[Entry]:

@@ -1,9 +1,11 @@
 """The loop over trials: propose, train, record."""
 
+import functools
 import gc
 import json
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,9 +28,9 @@ from lstm_lm.jobs import train
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
 from lstm_lm.tracking.training_run import TrainingRun
+from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
-    from mlflow import MlflowClient
     from optuna import Study, Trial
 
 FILE = "search.yaml"
@@ -57,7 +59,7 @@ def run(trials: int | None = None, minutes: float | None = None) -> None:
     space = spaces.load(FILE, values)
     tracking = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
     settings = settings.model_copy(update={"tracking": tracking})
-    client = store.connect(settings.tracking)
+    start_run = functools.partial(TrainingRun.start_search, store.connect(settings.tracking), settings)
     if runner.run_dvc(["repro", "batching"]):
         raise UserError("the data could not be prepared: see above")
 
@@ -68,7 +70,7 @@ def run(trials: int | None = None, minutes: float | None = None) -> None:
         digests = {path: digest for stage in CODE_STAGES for path, digest in hashing.digest_dependencies(stage).items()}
         study = studies.open_study(folder, studies.key_of(space, values, digests), space)
         deadline = time.monotonic() + minutes * 60 if minutes else math.inf
-        Search(space, values, settings, client, study, folder).run(trials or space.trials, deadline)
+        Search(space, values, start_run, study, folder).run(trials or space.trials, deadline)
 
 
 @dataclass(frozen=True)
@@ -86,19 +88,15 @@ class Search:
     Args:
         space: of search.yaml.
         values: of params.yaml, as it stands.
-        settings: the same, validated, with the search's own MLflow experiment.
-        client: of `store.connect`.
+        start_run: creates or resumes an MLflow run in the search's own experiment: `TrainingRun.start_search` without its first arguments.
         study: of `study.open_study`.
         folder: for batches of other sizes.
     """
 
-    def __init__(
-        self, space: Space, values: dict[str, Any], settings: Params, client: "MlflowClient", study: "Study", folder: Path
-    ) -> None:
+    def __init__(self, space: Space, values: dict[str, Any], start_run: Callable[..., TrainingRun], study: "Study", folder: Path) -> None:
         self.space = space
         self.values = values
-        self.settings = settings
-        self.client = client
+        self.start_run = start_run
         self.study = study
         self.folder = folder
         self.batches = dataset.load("data/batches")
@@ -107,11 +105,11 @@ class Search:
     def run(self, trials: int, deadline: float) -> None:
         """Run trials until there are enough, or until a time of the monotonic clock."""
         if done := studies.ended(self.study):
-            print(f"resuming this search: {len(done)} of {trials} trials are done")
+            terminal.print(f"resuming this search: {len(done)} of {trials} trials are done")
         elif not self.study.trials:
             self._enqueue_current_parameters()
         search_run = self._start_run()
-        print("starting TensorFlow ...")
+        terminal.print("starting TensorFlow ...")
         with quiet.tensorflow_import():
             from lstm_lm.training import trainer  # noqa: F401
         interruption = Interruption()
@@ -127,14 +125,14 @@ class Search:
         """Make params.yaml as it stands the first trial, which the others can be compared with."""
         current = self.space.current(self.values)
         if current is None:
-            print("params.yaml as it stands is outside the space of search.yaml: it is not among the trials")
+            terminal.print("params.yaml as it stands is outside the space of search.yaml: it is not among the trials")
         else:
             self.study.enqueue_trial(current)
 
     def _start_run(self) -> TrainingRun:
         names = ", ".join(keys.split(parameter.name)[1] for parameter in self.space.parameters)
         resume = self.study.user_attrs.get("run_id")
-        search_run = TrainingRun.start_search(self.client, self.settings, f"search: {names}", resume=resume)
+        search_run = self.start_run(f"search: {names}", resume=resume)
         self.study.set_user_attr("run_id", search_run.id)
         limits = {f"search.{parameter.name}": repr(parameter.ends) for parameter in self.space.parameters}
         search_run.log_params({**limits, **self.space.fixed})
@@ -150,8 +148,8 @@ class Search:
 
         trial = studies.ask(self.study, self.space)
         values = self.space.propose(trial)
-        print(f"trial {trial.number}: " + ", ".join(f"{keys.split(name)[1]} {value}" for name, value in values.items()))
-        trial_run = TrainingRun.start_search(self.client, self.settings, f"trial {trial.number}", parent=search_run.id)
+        terminal.print(f"trial {trial.number}: " + ", ".join(f"{keys.split(name)[1]} {value}" for name, value in values.items()))
+        trial_run = self.start_run(f"trial {trial.number}", parent=search_run.id)
         trial.set_user_attr("run_id", trial_run.id)
         trial.set_user_attr("values", values)
         try:
@@ -163,9 +161,9 @@ class Search:
             message = f"stopped in trial {trial.number}: the next make search resumes, with this trial from its start"
             raise Interrupted(message, interruption.code or 130) from None
         studies.tell(self.study, trial.number, outcome.state, outcome.loss)
-        print(f"  {outcome.message or outcome.state}")
+        terminal.print(f"  {outcome.message or outcome.state}")
         if outcome.state == "complete":
-            print(f"  {self._best_line()}")
+            terminal.print(f"  {self._best_line()}")
         elif outcome.state == "failed":
             trial_run.tag("failed", outcome.message)
         trial_run.tag(STATE_TAG, outcome.state)
@@ -237,7 +235,7 @@ class Search:
     def _write_best(self, search_run: TrainingRun) -> None:
         """Write the best trial's parameters as a preset, and print what to do with it."""
         total = len(studies.ended(self.study))
-        print(f"\n{total} trials: {report.count_states(self.study)}")
+        terminal.print(f"\n{total} trials: {report.count_states(self.study)}")
         if not (complete := studies.complete(self.study)):
             raise UserError("no trial was completed, so there is no best one: make search resumes, with TRIALS=... for more trials")
         best = complete[0]
@@ -249,13 +247,20 @@ class Search:
         ]
         path = Path("presets") / f"{PRESET}.yaml"
         written = report.write_preset(path, best.user_attrs["values"], self.values, comment)
-        print(f"the best is trial {best.number}, {perplexity} (test text was not used)")
-        print(f"MLflow run {search_run.id}, with its trials, in the experiment {self.settings.tracking.experiment!r}")
+        terminal.print(f"the best is trial {best.number}, {perplexity} (test text was not used)")
+        terminal.print(f"MLflow run {search_run.id}, with a run for each trial below it")
         if not written:
             path.unlink(missing_ok=True)  # an earlier search may have left one
-            print("these are the parameters of params.yaml as it stands: no preset is written")
+            terminal.print("these are the parameters of params.yaml as it stands: no preset is written")
             return
         search_run.log_files([path])
-        print("\n".join([f"\n{path}", *(f"  {name}: {json.dumps(value)}" for name, value in written.items())]))
-        print(f"\nnext steps\n  make experiment PRESET={PRESET}          a full training with these parameters, in an isolated copy")
-        print(f"  dvc exp apply {PRESET}                   then: its parameters and its model into this checkout")
+        terminal.heading(str(path))
+        for name, value in written.items():
+            terminal.verbatim(f"  {name}: {json.dumps(value)}")
+        terminal.heading("next steps")
+        terminal.commands(
+            [
+                (f"make experiment PRESET={PRESET}", "a full training with these parameters, in an isolated copy"),
+                (f"dvc exp apply {PRESET}", "then: its parameters and its model into this checkout"),
+            ]
+        )

@@ -6,6 +6,7 @@ from lstm_lm.config.schema import Train
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer, Row
+from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
     from optuna import Trial
@@ -42,7 +43,7 @@ class Pruning(Observer):
         if row.validation_loss is None:
             return
         fraction = row.step / self.total_steps
-        print(f"  {fraction:4.0%} of the training: validation perplexity {row.validation_perplexity:.1f}", flush=True)
+        terminal.print(f"  {fraction:4.0%} of the training: validation perplexity {row.validation_perplexity:.1f}")
         report = round(fraction * self.validations)
         if report <= self.last_report:
             return
