@@ -1,6 +1,6 @@
-"""Mistakes as users make them: the real stage programs, each in a folder with a text and a params.yaml of its own.
+"""Mistakes that users make. The real stage programs run, each in a folder with its own text and params.yaml.
 
-One line that says what, which value and what to do; an exit code; no trace.
+Each mistake ends in one line that says what is wrong, which value it is and what to do, in exit code 1, and in no stack trace.
 """
 
 import hashlib
@@ -8,6 +8,7 @@ import http.server
 import shutil
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,13 +18,14 @@ from lstm_lm.text.sources import corpus
 from lstm_lm.text.sources.corpus import Document
 
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
-MADE = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
-STAGES = list(MADE)
+OUTPUTS = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
+STAGES = list(OUTPUTS)
 SMALL = {"download.source": {"path": "data/own"}, "vocab.min_count": 2, "batching.batch_size": 2, "batching.sequence_length": 4}
 
 
 @pytest.fixture
-def folder(tmp_path):
+def folder(tmp_path: Path) -> Path:
+    """A project without Git, with a short text of its own."""
     shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     (tmp_path / "data/own").mkdir(parents=True)
@@ -32,11 +34,11 @@ def folder(tmp_path):
     return tmp_path
 
 
-def stop_at(folder, stage):
-    """Run the stages up to one, which has to fail: what it printed."""
-    for before in STAGES[: STAGES.index(stage)]:
-        if not (folder / MADE[before]).exists():
-            run(["python", f"src/{before}.py"], folder)
+def error_of(folder: Path, stage: str) -> str:
+    """Run the stages up to one that has to fail, and return the line that it prints."""
+    for earlier in STAGES[: STAGES.index(stage)]:
+        if not (folder / OUTPUTS[earlier]).exists():
+            run(["python", f"src/{earlier}.py"], folder)
     done = run(["python", f"src/{stage}.py"], folder, check=False)
     assert done.returncode == 1, done.stdout
     assert done.stdout.count("\n") == 1, done.stdout
@@ -65,27 +67,29 @@ def stop_at(folder, stage):
         ("batching", {"batching.batch_sise": 3}, None, "batching.batch_sise: unknown key; did you mean batch_size?"),
     ],
 )
-def test_a_source_or_a_text_that_cannot_work(folder, stage, changes, text, message):
+def test_a_source_or_a_text_that_cannot_be_used_is_one_line(
+    folder: Path, stage: str, changes: dict[str, Any], text: bytes | None, message: str
+) -> None:
     (folder / "data/own/empty").mkdir()
     if text is not None:
         (folder / "data/own/text.txt").write_bytes(text)
-    if stage == "batching":  # a mistake that only this stage can see
-        for before in STAGES[:2]:
-            run(["python", f"src/{before}.py"], folder)
+    if stage == "batching":  # only this stage can notice the mistake
+        for earlier in STAGES[:2]:
+            run(["python", f"src/{earlier}.py"], folder)
     change_params(folder, changes)
-    assert message in stop_at(folder, stage)
+    assert message in error_of(folder, stage)
 
 
-def test_a_page_that_is_missing_empty_or_another_one(folder):
+def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             body = TEXT.encode() if self.path == "/text.txt" else b""
             self.send_response(404 if self.path == "/gone.txt" else 200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
 
-        def log_message(self, *args):
+        def log_message(self, *args: object) -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
@@ -101,23 +105,23 @@ def test_a_page_that_is_missing_empty_or_another_one(folder):
             ({"url": f"{there}/text.txt", "sha256": "0" * 64}, f"sha256 is {hashlib.sha256(TEXT.encode()).hexdigest()}, but "),
         ):
             change_params(folder, {"download.source": source})
-            assert message in stop_at(folder, "download")
-            assert (folder / "data/raw/text.txt").read_bytes() == before  # what was there is still whole
-        assert "0" * 64 in stop_at(folder, "download")
+            assert message in error_of(folder, "download")
+            assert (folder / "data/raw/text.txt").read_bytes() == before  # the text before is still complete
+        assert "0" * 64 in error_of(folder, "download")
     finally:
         server.shutdown()
         thread.join()
         server.server_close()
 
 
-def test_texts_of_every_kind_go_through(folder):
-    """Windows line ends, a byte-order mark, one long line, combining accents, scripts with and without spaces, emoji."""
+def test_texts_of_every_kind_are_accepted(folder: Path) -> None:
+    """Windows newlines, a byte-order mark, one long line, combining accents, scripts with and without spaces, emoji."""
     import pandas as pd
 
     own = folder / "data/own"
     lines = {
         "crlf": "\ufeffThou art\r\nmore lovely\r\n",
-        "accents": "cafe\u0301 café\n",  # the same word, written in two ways
+        "accents": "cafe\u0301 café\n",  # the same word, encoded in two ways
         "greek": "ΣΟΦΟΣ ὁ σοφός\n",
         "chinese": "学而时习之\uff0c不亦说乎\n",
         "arabic": "مَرْحَبًا بالعالم\n",
@@ -125,7 +129,7 @@ def test_texts_of_every_kind_go_through(folder):
     }
     for name, line in lines.items():
         (own / f"{name}.txt").write_bytes((line * 30).encode())
-    (own / "long.txt").write_text("to be or not to be " * 250_000)  # 5 MB without a line end
+    (own / "long.txt").write_text("to be or not to be " * 250_000)  # 5 MB without a newline
     change_params(folder, {"vocab.split_by": "spans"})
     for stage in STAGES:
         assert "Traceback" not in run(["python", f"src/{stage}.py"], folder).stdout
@@ -135,8 +139,8 @@ def test_texts_of_every_kind_go_through(folder):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is told by Linux")
-def test_memory_does_not_grow_with_the_text(folder):
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux reports the peak memory there")
+def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     code = (
         "import re, runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__')\n"
         "print(re.search(r'VmHWM:\\s+(\\d+) kB', open('/proc/self/status').read())[1])"
@@ -154,7 +158,7 @@ def test_memory_does_not_grow_with_the_text(folder):
         assert long - short < 25  # MB
 
 
-def test_no_data_stage_imports_what_it_does_not_use(folder):
+def test_no_data_stage_imports_what_it_does_not_use(folder: Path) -> None:
     heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
     code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"
     for stage in STAGES:
@@ -162,7 +166,7 @@ def test_no_data_stage_imports_what_it_does_not_use(folder):
         assert imported == ("pyarrow" if stage == "vocab" else "")
 
 
-def test_so_few_steps_that_nothing_is_learnt_are_noted(folder):
+def test_a_note_warns_of_too_few_steps_to_learn_from(folder: Path) -> None:
     for stage in STAGES[:2]:
         run(["python", f"src/{stage}.py"], folder)
     assert "note:" not in run(["python", "src/batching.py"], folder).stdout

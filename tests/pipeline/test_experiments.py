@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,8 +14,8 @@ from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
 
 
-def applied(changes, folder):
-    """params.yaml with changes, as `dvc exp run --set-param` writes it."""
+def apply(changes: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Change params.yaml as `dvc exp run --set-param` does: its values after and before."""
     from dvc.utils.hydra import apply_overrides
 
     shutil.copy(PROJECT / "params.yaml", folder)
@@ -26,19 +28,19 @@ STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", 
 
 
 @pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
-def test_values_reach_dvc_as_they_are(value, tmp_path):
-    after, before = applied({"train.seed": value}, tmp_path)
+def test_dvc_gets_exactly_the_values_of_the_changes(value: object, tmp_path: Path) -> None:
+    after, before = apply({"train.seed": value}, tmp_path)
     assert after == keys.with_changes(before, {"train.seed": value})
 
 
-def test_another_kind_of_source_replaces_the_one_before(tmp_path):
+def test_another_kind_of_source_replaces_the_earlier_one(tmp_path: Path) -> None:
     source = {"url": "https://x/y?z=1", "sha256": "1"}
-    after, before = applied({"download.source": source}, tmp_path)
+    after, before = apply({"download.source": source}, tmp_path)
     assert after["download"]["source"] == source
     assert after == keys.with_changes(before, {"download.source": source})
 
 
-def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):
+def test_outside_a_git_repository_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -47,31 +49,34 @@ def test_outside_a_git_repository_it_is_one_line(tmp_path, monkeypatch):
     assert "\n" not in str(error.value)
 
 
+Checkout = tuple[dict[str, str], bytes, str]  # digests of models/, params.yaml, id of the MLflow run
+
+
 @pytest.fixture(scope="module")
-def project(finished):
+def project(finished: tuple[Path, str]) -> Path:
     return finished[0]
 
 
 @pytest.fixture(scope="module")
-def checkout(project):
-    """What an experiment must leave alone."""
+def checkout(project: Path) -> Checkout:
+    """What an experiment must not change."""
     return digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project)
 
 
 @pytest.fixture(scope="module")
-def slow(project, checkout):
-    """What `make experiment PRESET=slow` printed."""
+def slow(project: Path, checkout: Checkout) -> str:
+    """The output of `make experiment PRESET=slow`."""
     return run(["python", "src/cli.py", "experiment", "slow"], project).stdout
 
 
 @pytest.mark.slow
-def test_a_preset_runs_in_an_isolated_copy(project, checkout, slow):
+def test_a_preset_runs_in_an_isolated_copy(project: Path, checkout: Checkout, slow: str) -> None:
     assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
     assert run(["git", "status", "--porcelain"], project).stdout == ""
     for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
         assert re.search(rf"^{row} +212 +\d\.\d{{3}} ", slow, re.MULTILINE), row
-    found = re.search(r"^MLflow run (\w+)$", slow, re.MULTILINE)[1]
-    stored = client(project).get_run(found)
+    mlflow_id = re.search(r"^MLflow run (\w+)$", slow, re.MULTILINE)[1]
+    stored = client(project).get_run(mlflow_id)
     assert stored.info.run_name == "slow"
     assert stored.info.status == "FINISHED"
     assert stored.data.tags["evaluate_sample.prime_texts"] == json.dumps(["thou, it's", 'a "quoted" one'])
@@ -80,14 +85,14 @@ def test_a_preset_runs_in_an_isolated_copy(project, checkout, slow):
 
 
 @pytest.mark.slow
-def test_an_experiment_that_exists_is_reported_and_not_run_again(project, slow):
+def test_an_experiment_that_exists_is_reported_and_not_run_again(project: Path, slow: str) -> None:
     printed = run(["python", "src/cli.py", "experiment", "slow"], project).stdout
     assert "the experiment slow already exists, with these parameters, this code and this text" in printed
     assert "Running stage" not in printed
 
 
 @pytest.mark.slow
-def test_dvcs_own_commands_compare_them(project, slow):
+def test_dvc_compares_experiments_with_the_checkout(project: Path, slow: str) -> None:
     diff = json.loads(run(["python", "-m", "dvc", "metrics", "diff", "--json", "HEAD", "slow"], project).stdout)
     assert diff["reports/metrics.json"]["test.perplexity"]["diff"] != 0
     table = run(["make", "--silent", "compare", "setup=", "-o", "setup"], project).stdout
@@ -109,18 +114,18 @@ def test_dvcs_own_commands_compare_them(project, slow):
 
 
 @pytest.mark.slow
-def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project, slow):
+def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project: Path, slow: str) -> None:
     run(["python", "-m", "dvc", "exp", "run", "--queue", "--name", "queued", "--set-param", "train.learning_rate=0.004", "train"], project)
     run(["python", "-m", "dvc", "exp", "run", "--run-all"], project)
-    names = [found.info.run_name for found in runs(project)]
+    names = [each.info.run_name for each in runs(project)]
     assert names[0] == "default learning_rate=0.004"
     assert run(["git", "status", "--porcelain"], project).stdout == ""
 
 
 @pytest.mark.slow
-def test_a_preset_that_cannot_work_is_one_line(project):
+def test_a_mistake_in_a_preset_is_one_line(project: Path) -> None:
     (project / "presets/typo.yaml").write_text("train:\n  epoch: 2\n")
-    there = ", ".join(sorted({found.stem for found in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
+    there = ", ".join(sorted({path.stem for path in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
     assert "cookbook, " in there
     try:
         for name, line in (
@@ -135,18 +140,18 @@ def test_a_preset_that_cannot_work_is_one_line(project):
         (project / "presets/typo.yaml").unlink()
 
 
-def mlflow_run(project, *arguments, check=True):
-    """`mlflow run .` in this environment: what it printed, and the one run it made."""
-    before = {found.info.run_id for found in runs(project)}
+def mlflow_run(project: Path, *arguments: str, check: bool = True) -> tuple[str, Any]:
+    """Call `mlflow run .` in this environment: its output, and the one run that it made."""
+    before = {made.info.run_id for made in runs(project)}
     done = run(
         ["python", "-m", "mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "lstm_lm", *arguments], project, check=check
     )
-    [made] = [found for found in runs(project) if found.info.run_id not in before]
+    [made] = [made for made in runs(project) if made.info.run_id not in before]
     return done.stdout, made
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project, checkout):
+def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project: Path, checkout: Checkout) -> None:
     _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
     assert made.info.status == "FINISHED"
     assert made.info.run_name == "default learning_rate=0.003"
@@ -163,7 +168,7 @@ def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(proje
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project):
+def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project: Path) -> None:
     printed, made = mlflow_run(project)
     assert f"this run mirrors run {run_id(project)}, in which the model was trained, and shows its metrics" in printed
     assert made.info.status == "FINISHED"
@@ -172,13 +177,13 @@ def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project)
     assert made.data.metrics == trained.data.metrics
     assert made.data.params.items() >= trained.data.params.items()
     for metric in ("train/loss", "test/perplexity"):
-        curves = [[(p.step, p.value) for p in store.get_metric_history(found, metric)] for found in (made.info.run_id, run_id(project))]
+        curves = [[(p.step, p.value) for p in store.get_metric_history(each, metric)] for each in (made.info.run_id, run_id(project))]
         assert curves[0] == curves[1]
     assert "samples.json" in {item.path for item in store.list_artifacts(made.info.run_id)}
 
 
 @pytest.mark.slow
-def test_mlflow_run_up_to_a_stage_and_its_mistakes(project):
+def test_mlflow_run_stops_at_a_stage_and_reports_mistakes_in_one_line(project: Path) -> None:
     printed, made = mlflow_run(project, "-P", "stage=vocab")
     assert "ran up to vocab: nothing was trained" in printed
     assert made.info.status == "FINISHED"
@@ -186,6 +191,6 @@ def test_mlflow_run_up_to_a_stage_and_its_mistakes(project):
     assert made.info.status == "FAILED"
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
-    done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # what it runs for -P stage=nonsense
+    done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # as for -P stage=nonsense
     line = "error: -P stage=nonsense: there is no such stage; there are: download, vocab, batching, train, evaluate-sample\n"
     assert (done.returncode, done.stdout) == (1, line)

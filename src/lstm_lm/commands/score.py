@@ -85,7 +85,7 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
     tokens = tokenizer(text)
     if len(tokens) < 2:
         raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first one is not scored")
-    # Unknown words are still told apart, as in data/vocab: the metrics depend on how many different ones there are.
+    # Each unknown word has an id of its own, as in data/vocab: the metrics depend on how many different ones there are.
     number_of = {word: number for number, word in enumerate(words)}
     ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
     part = Part(ids, [(_shown(file), 0, len(ids))])
