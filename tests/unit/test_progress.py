@@ -45,7 +45,7 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
     printed = show_training(io.StringIO(), {"TensorFlow": 3.0})
     assert "\r" not in printed and "\x1b" not in printed
     started, first, second, validation, *samples = printed.splitlines()
-    assert started == "started in 4.5 s (TensorFlow 3.0 s, tracing and first step 1.5 s)"
+    assert started == "started in 4.5 s (TensorFlow 3.0, tracing and first step 1.5)"
     assert first.startswith("step     50/200  epoch 1/2  loss  6.500    8,123 words/s  ")
     assert first.endswith(" left") and second.endswith(" left")
     assert validation == "epoch 1/2: validation loss 5.500, perplexity 244.7"

@@ -34,7 +34,7 @@ def summary() -> None:
     terminal.heading("next steps")
     terminal.commands(
         [
-            ("make ui", "curves, samples and the model in MLflow's pages"),
+            ("make ui", "curves, samples and the model in MLflow"),
             ("make serve", "the model over HTTP"),
             (f'make sample PROMPT="{settings.prime_texts[0]}"', "a text from the model"),
         ]

@@ -56,7 +56,7 @@ class TrainingProgress(Observer):
         # Tracing happens once: it tells nothing about the time that is left.
         self.timed_from, self.timed_from_step = time.monotonic(), step
         phases = {**self.startup, "tracing and first step": seconds}
-        listed = ", ".join(f"{phase} {taken:.1f} s" for phase, taken in phases.items())
+        listed = ", ".join(f"{phase} {taken:.1f}" for phase, taken in phases.items())
         self._line(f"started in {sum(phases.values()):.1f} s ({listed})")
 
     def stepped(self, step: int) -> None:
@@ -66,7 +66,8 @@ class TrainingProgress(Observer):
 
     def row(self, row: Row) -> None:
         if self.bar:
-            self.bar.results = [f"epoch {row.epoch}/{self.epochs}", f"loss {row.loss:.3f}", f"{row.words_per_second:,.0f} words/s"]
+            results = [f"epoch {row.epoch}/{self.epochs}", f"loss {row.loss:.3f}", f"{row.words_per_second:,.0f} words/s"]
+            self.bar.show(results, row.step, self._seconds_left(row.step))
         else:
             self._line(
                 f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  "
@@ -104,7 +105,7 @@ class Bar:
     def __init__(self, stream: IO[str], total_steps: int) -> None:
         """Show an empty bar of `total_steps` steps."""
         self.total = total_steps
-        self.results: list[str] = []  # in their order on the line
+        self._results: list[str] = []  # in their order on the line
         self._screen = terminal.console(stream)
         self._progress = self._make_progress()
         self._task = self._progress.add_task("", total=total_steps, text="")
@@ -124,6 +125,12 @@ class Bar:
             expand=True,
         )
 
+    def show(self, results: list[str], step: int, seconds_left: float) -> None:
+        """Show new results at once: lines that are printed before the next refresh would repeat the old ones."""
+        self._results = results
+        self.update(step, seconds_left)
+        self._progress.refresh()
+
     def update(self, step: int, seconds_left: float | None = None) -> None:
         """Show a step; `seconds_left` is unknown before the first steps have been timed."""
         self._progress.update(self._task, completed=step, text=self._text(step, seconds_left))
@@ -132,7 +139,7 @@ class Bar:
         """Return what fits beside the bar. In a narrow window the count of steps is left out first, then words/s, then the epoch."""
         left = f"{terminal.duration(seconds_left)} left" if seconds_left is not None else ""
         steps = f"{step:,}/{self.total:,} steps"
-        variants = [[steps, *self.results, left], [*self.results, left], [*self.results[:2], left], [*self.results[1:2], left], [left]]
+        variants = [[steps, *self._results, left], [*self._results, left], [*self._results[:2], left], [*self._results[1:2], left], [left]]
         lines = ["  ".join(filter(None, parts)) for parts in variants]
         space = self._screen.width - MIN_BAR - len("100%") - 2
         return next((line for line in lines if len(line) <= space), "")
