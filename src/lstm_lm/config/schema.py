@@ -26,6 +26,8 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Section(BaseModel):
+    """Keys with their types and bounds. params.yaml says what each of them means."""
+
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
@@ -34,16 +36,22 @@ WordCount = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class PypiSource(Section):
+    """Text files in the wheel of a Python package."""
+
     pypi: Annotated[str, Field(pattern=PINNED)]
     members: str
     sha256: Annotated[str, Field(pattern=SHA256)]
 
 
 class PathSource(Section):
+    """A file or folder in data/own."""
+
     path: Annotated[str, Field(min_length=1)]
 
 
 class UrlSource(Section):
+    """One text file over http(s)."""
+
     url: Annotated[str, Field(pattern=HTTP)]
     sha256: Annotated[str, Field(pattern=SHA256)] | None = None  # optional: not every page has a known digest
 
@@ -57,6 +65,8 @@ def _source_type(value: Any) -> str | None:
 
 
 class Download(Section):
+    """Where the text comes from."""
+
     source: Annotated[
         Annotated[PypiSource, Tag("PypiSource")] | Annotated[PathSource, Tag("PathSource")] | Annotated[UrlSource, Tag("UrlSource")],
         Discriminator(_source_type, custom_error_type="source", custom_error_message="must have one of the keys pypi, path, url"),
@@ -66,6 +76,8 @@ class Download(Section):
 
 
 class Vocab(Section):
+    """What a token is, which words are known, and which text is held out."""
+
     unit: Literal["word", "char", "subword"]
     lowercase: bool
     punctuation: Literal["drop", "separate", "as_is"]
@@ -97,12 +109,16 @@ class Vocab(Section):
 
 
 class Batching(Section):
+    """How the training text is batched."""
+
     recipe: Literal["stream", "cookbook"]
     batch_size: Count
     sequence_length: Count
 
 
 class Model(Section):
+    """The model and its dropout."""
+
     embedding_size: Count
     hidden_size: Count
     layers: Count
@@ -145,6 +161,8 @@ class Model(Section):
 
 
 class Train(Section):
+    """The training, as far as it shapes the weights."""
+
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     epochs: Count
     optimizer: Literal["adam", "adamw"]
@@ -172,12 +190,16 @@ class Train(Section):
 
 
 class DynamicEvaluation(Section):
+    """Scoring with weights that adapt to the text."""
+
     learning_rate: Annotated[float, Field(gt=0, le=1000)]
     decay: Annotated[float, Field(ge=0, lt=1)]
     segment: Count
 
 
 class NeuralCache(Section):
+    """Scoring with a cache of the latest words."""
+
     size: Count
     theta: Annotated[float, Field(ge=0, le=1000)]
     weight: Fraction
@@ -245,12 +267,16 @@ class Reporting(Section):
 
 
 class Tracking(Section):
+    """MLflow."""
+
     uri: Annotated[str, Field(min_length=1)] | None
     experiment: Annotated[str, Field(pattern=NAME)]
     registered_model: Annotated[str, Field(pattern=NAME)]
 
 
 class Params(Section):
+    """The whole of params.yaml, one field for each section."""
+
     download: Download
     vocab: Vocab
     batching: Batching

@@ -1,0 +1,36 @@
+"""The presets, and reading them."""
+
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.config import keys, loading, presets
+from lstm_lm.errors import UserError
+
+
+def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
+    values = loading.read(PROJECT / "params.yaml")
+    assert "cookbook" in presets.names(PROJECT / "presets")
+    for name in presets.names(PROJECT / "presets"):
+        changes = presets.load(name, PROJECT / "presets")
+        loading.check(keys.with_changes(values, changes))
+        for key, value in changes.items():
+            section, _, last = key.partition(".")
+            assert values[section][last] != value, key
+
+
+def test_a_preset_may_change_nothing():
+    assert presets.load("quick", PROJECT / "presets") == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [("train: 3", "presets/x.yaml: train: must hold keys and values"), ("- a", "must hold the sections"), ("a: [", "not valid")],
+)
+def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets/x.yaml").write_text(text)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=message):
+        presets.load("x")
+    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
+        presets.load("y")
