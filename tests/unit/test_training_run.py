@@ -42,7 +42,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_p
     assert stored.info.status == "FINISHED"
     assert stored.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
     assert stored.data.params["resolved_precision"] == "float32"
-    assert not any(key.startswith(("evaluate_sample", "tracking")) for key in stored.data.params)
+    assert not any(key.startswith(("evaluate_sample", "reporting", "tracking")) for key in stored.data.params)
     metrics = latest_metrics(run)
     assert metrics["train/loss"] == (20, 6.5)
     assert metrics["validation/perplexity"] == (20, 244.7)

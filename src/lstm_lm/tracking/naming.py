@@ -12,10 +12,8 @@ from lstm_lm.paths import project_root
 
 MAX_CHANGES_IN_NAME = 3
 MAX_VALUE_LENGTH = 30  # characters of a value in a name
-# Changing these leaves the weights as they are, so a training may outlive their values.
-LATER_SECTIONS = ("evaluate_sample.", "tracking.")
-# These only say what a training reports while it runs.
-REPORTING_SECTION = "reporting."
+# The weights do not depend on these, and their values may change while the training, and so its run, stays the same.
+OTHER_SECTIONS = ("evaluate_sample.", "reporting.", "tracking.")
 
 
 def run_name(settings: Params) -> str:
@@ -23,18 +21,19 @@ def run_name(settings: Params) -> str:
 
     The preset `default` is params.yaml as last committed, or as it is on disk outside a Git repository.
     """
-    values = _naming_params(settings)
+    values = training_params(keys.flatten(settings))
     committed = git.run("show", "HEAD:./params.yaml")
     try:
         base = loading.parse(committed, "params.yaml") if committed else loading.read("params.yaml")
-        candidates = {"default": _naming_params(loading.check(base))}
+        candidates = {"default": training_params(keys.flatten(loading.check(base)))}
     except UserError:
         return f"{settings.batching.recipe} lstm {settings.model.hidden_size} {settings.train.optimizer} {settings.train.learning_rate:g}"
     # The original project's presets: the folder of an isolated experiment lacks those that Git does not track yet.
     folder = project_root() / "presets"
     for preset in presets.names(folder):
         with contextlib.suppress(UserError):
-            candidates[preset] = _naming_params(loading.check(keys.with_changes(base, presets.load(preset, folder))))
+            changed = loading.check(keys.with_changes(base, presets.load(preset, folder)))
+            candidates[preset] = training_params(keys.flatten(changed))
     differences = {
         preset: {key: value for key, value in values.items() if of_preset.get(key) != value} for preset, of_preset in candidates.items()
     }
@@ -44,22 +43,18 @@ def run_name(settings: Params) -> str:
     return " ".join([closest, *changes[:MAX_CHANGES_IN_NAME], *rest])
 
 
-def _naming_params(settings: Params) -> dict[str, object]:
-    return {key: value for key, value in training_params(keys.flatten(settings)).items() if not key.startswith(REPORTING_SECTION)}
-
-
 def _shorten(value: object) -> str:
     text = str(value)
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
 def training_params(flat: Mapping[str, object]) -> dict[str, object]:
-    """Keep the parameters that belong to a training, and drop those of later stages and of tracking.
+    """Keep the parameters that the weights depend on.
 
     Args:
         flat: flattened parameters, such as {"train.epochs": 4}.
     """
-    return {key: value for key, value in flat.items() if not key.startswith(LATER_SECTIONS)}
+    return {key: value for key, value in flat.items() if not key.startswith(OTHER_SECTIONS)}
 
 
 def git_tags() -> dict[str, str]:
