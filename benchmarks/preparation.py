@@ -15,7 +15,7 @@ import driver
 import environments
 import recipes
 from lstm_lm.config import keys, loading
-from lstm_lm.text.sources import corpus
+from lstm_lm.text.sources import fetching
 from lstm_lm.ui.markdown import table
 from page import gib, number
 
@@ -51,7 +51,7 @@ def plays():
     kept = environments.FOLDER / "plays.txt"
     if not kept.exists():
         download = loading.load(recipes.PROJECT / "params.yaml").download
-        text = "\n".join(document.text for document in corpus.fetch(download.source, download.encoding, download.clean))
+        text = "\n".join(document.text for document in fetching.fetch(download.source, download.encoding, download.clean))
         kept.parent.mkdir(exist_ok=True)
         kept.write_text(text, encoding="utf-8")
     return [line for line in kept.read_text(encoding="utf-8").split("\n") if line.strip()]

@@ -10,6 +10,14 @@ import numpy as np
 
 from lstm_lm.data.dataset import HeldOut
 
+PROSE = """\
+"Well!" thought Alice to herself, "after such a fall as this, I shall think nothing of tumbling down stairs! How brave they'll all
+think me at home!" (Which was very likely true.)
+
+Down, down, down--would the fall never come to an end? "I must be getting somewhere near the centre of the earth; let me see: that would
+be 4,000 miles down, I think..." -- and so on [1865], at 10:30. 'Tis so: "('Curiouser', she cried.)" It cost $3.50, or 5% & more?!
+"""
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))

@@ -4,6 +4,14 @@ import os
 from pathlib import Path
 
 OWN_TEXT = Path("data/own")  # the folder that the download stage depends on, see dvc.yaml
+RAW = Path("data/raw")
+SOURCE = RAW / "source.json"
+VOCAB = Path("data/vocab")
+VOCABULARY = VOCAB / "vocab.csv"
+TOKENIZER = VOCAB / "tokenizer.json"
+SPLITS = VOCAB / "splits.json"
+BATCHES = Path("data/batches")
+REPORTS = Path("reports")
 
 
 def project_root() -> Path:

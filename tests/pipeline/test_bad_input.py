@@ -13,9 +13,8 @@ from typing import Any
 import pytest
 
 from conftest import PROJECT, change_params, run
-from lstm_lm.config.schema import PathSource
-from lstm_lm.text.sources import corpus
-from lstm_lm.text.sources.corpus import Document
+from lstm_lm.text.sources import documents
+from lstm_lm.text.sources.documents import Document
 
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
 OUTPUTS = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
@@ -53,7 +52,7 @@ def error_of(folder: Path, stage: str) -> str:
         ("download", {"download.source": {"path": "data/own/empty"}}, None, "data/own/empty: no text in this folder: put your .txt"),
         ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http:// or https://"),
         ("download", {}, b"caf\xe9 and more", "text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml"),
-        ("download", {}, b"", 'download.source = {"path": "data/own"}: there is no text in it'),
+        ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: there is no text in it'),
         ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),
         ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learnt"),
         ("vocab", {"vocab.validation": ["*valid*"], "vocab.test": ["*test*"]}, None, "'*valid*' matches no document with words in it"),
@@ -149,7 +148,7 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
     for times in (3, 9):  # about 8 MB each, so that the shorter text too is more than the blocks held at a time
         text = "".join("".join(lines[i::7] + lines) for i in range(times))
-        corpus.write([Document("text.txt", text)], PathSource(path="data/own"), folder / "data/raw")
+        documents.write([Document("text.txt", text)], {"path": "data/own"}, folder / "data/raw")
         for stage in STAGES[1:]:
             printed = run(["python", "-c", code, f"src/{stage}.py"], folder, PYTHONPATH="src").stdout
             peaks.append(int(printed.splitlines()[-1]) / 1024)

@@ -7,7 +7,7 @@ from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
 from lstm_lm.io import arrays
 from lstm_lm.io.arrays import Blocks
-from lstm_lm.text.encoded import LEFT, RIGHT, Characters, Part
+from lstm_lm.text.encoded import NO_SPACE_AFTER, NO_SPACE_BEFORE, Characters, Part
 from plain import held_out
 
 
@@ -34,10 +34,12 @@ def test_a_split_is_described_by_what_is_scored():
 
 def test_characters_are_those_of_the_text_as_it_is_written():
     # "so", "," without a space before it, "(" without one after it, a line end with neither.
-    characters = Characters(np.array([5, 2, 1, 1, 1], np.int32), np.array([0, 0, LEFT, RIGHT, LEFT | RIGHT], np.int32))
+    characters = Characters(
+        np.array([5, 2, 1, 1, 1], np.int32), np.array([0, 0, NO_SPACE_BEFORE, NO_SPACE_AFTER, NO_SPACE_BEFORE | NO_SPACE_AFTER], np.int32)
+    )
     ids = np.array([1, 2, 3, 1, 4, 4, 1, 0], np.int32)
-    assert characters.of(ids, after=1).tolist() == [3, 1, 2, 2, 1, 1, 2, 6]
-    assert characters.of(ids, after=3).sum() == len("so, (so\n\nso <unk>")
+    assert characters.count(ids, previous=1).tolist() == [3, 1, 2, 2, 1, 1, 2, 6]
+    assert characters.count(ids, previous=3).sum() == len("so, (so\n\nso <unk>")
     part = Part(ids, [("one", 0, 3), ("two", 3, 8)])
     assert dataset.held_out(part, characters, 5).characters == len(", (") + len("\n\nso <unk>")
 

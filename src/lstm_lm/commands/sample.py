@@ -30,7 +30,7 @@ def sample(prompt: str | None, generation: GenerationOptions) -> None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
     check_prompt(prompt)
     folder = find_saved_model()
-    known_words = vocabulary.tokens(folder / "assets/vocabulary.txt")[1:]
+    known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
     check_has_known_word(prompt, known_words)
     memory.keep_freed()
     with quiet.tensorflow_import():
@@ -122,7 +122,7 @@ def check_has_known_word(prompt: str, known_words: Collection[str]) -> None:
     file = Path("data/vocab/tokenizer.json")
     if not file.exists():
         return
-    tokens = Tokenizer.load(file)(unicodedata.normalize("NFC", prompt))
+    tokens = Tokenizer.load(file).tokenize(unicodedata.normalize("NFC", prompt))
     if not tokens:
         raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
     if ({*tokens} - {" ", bpe.SPACE}).isdisjoint(known_words):

@@ -34,7 +34,7 @@ def score(file: Annotated[str, typer.Argument(help="text file in UTF-8, or - for
     folder = find_saved_model()
     if not TOKENIZER.exists():
         raise UserError(f"{TOKENIZER} is missing: run the pipeline first, with: make repro")
-    words = vocabulary.tokens(folder / "assets/vocabulary.txt")
+    words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")
     ids, about = index(text, Tokenizer.load(TOKENIZER), words, file)
     memory.keep_freed()
     with quiet.tensorflow_import():
@@ -79,18 +79,17 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
 
     from lstm_lm.data import dataset
     from lstm_lm.text import units
-    from lstm_lm.text.encoded import Characters, Part
-    from lstm_lm.text.tokenization.vocabulary import UNKNOWN_ID
+    from lstm_lm.text.encoded import Part, Range, replace_unknown
 
-    tokens = tokenizer(text)
+    tokens = tokenizer.tokenize(text)
     if len(tokens) < 2:
         raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first one is not scored")
     # Each unknown word has an id of its own, as in data/vocab: the metrics depend on how many different ones there are.
     number_of = {word: number for number, word in enumerate(words)}
     ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
-    part = Part(ids, [(_shown(file), 0, len(ids))])
-    about = dataset.held_out(part, Characters(*units.written(tokenizer, list(number_of))), len(words))
-    return np.where(ids < len(words), ids, UNKNOWN_ID), about
+    part = Part(ids, [Range(_shown(file), 0, len(ids))])
+    about = dataset.held_out(part, units.characters(tokenizer, list(number_of)), len(words))
+    return replace_unknown(ids, len(words)), about
 
 
 def evaluate(text_model: Any, ids: "np.ndarray", about: "HeldOut", vocabulary_size: int) -> dict[str, float]:

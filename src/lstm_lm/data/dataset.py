@@ -83,7 +83,7 @@ def held_out(part, text_characters, vocabulary_size):
             is_there[of_unknown - vocabulary_size] = True
             scored += len(block)
             unknown += len(of_unknown)
-            characters += int(text_characters.of(block, after).sum())
+            characters += int(text_characters.count(block, after).sum())
             after = int(block[-1])
     return HeldOut(documents, scored, unknown, int(np.count_nonzero(is_there)), characters)
 
@@ -97,7 +97,7 @@ def scored_words(part, text_characters, vocabulary_size):
         (list of bool [words - 1], which are `<unk>`; list of int32 [words - 1], characters with their space), one array a document.
     """
     documents = [part.ids[begin:end] for _, begin, end in part.ranges if end > begin]
-    return [ids[1:] >= vocabulary_size for ids in documents], [text_characters.of(ids[1:], ids[0]) for ids in documents]
+    return [ids[1:] >= vocabulary_size for ids in documents], [text_characters.count(ids[1:], ids[0]) for ids in documents]
 
 
 def save(batches, folder):

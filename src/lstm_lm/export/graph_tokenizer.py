@@ -1,4 +1,4 @@
-"""Text <-> token ids in TensorFlow's graph: what vocabulary.Tokenizer does, with no code of its own needed to run it.
+"""Text <-> token ids in TensorFlow's graph: what Tokenizer does, with no code of its own needed to run it.
 
 Ids are those of one vocabulary, which is an asset of the SavedModel; so are the merges of subwords.
 """
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from lstm_lm.text.tokenization import bpe, rules, vocabulary
-from lstm_lm.text.tokenization.rules import EDGE, LINE_END, SPELT, UNKNOWN, WHITE_SPACE
+from lstm_lm.text.tokenization import bpe, surface, vocabulary
+from lstm_lm.text.tokenization.symbols import BOUNDARY, NEWLINE_TOKEN, UNKNOWN, UNKNOWN_MARKER, WHITE_SPACE
 
 NO_MERGE = 2**62
 
@@ -25,21 +25,21 @@ class GraphText(tf.Module):
         path = self.vocabulary_file.asset_path
         self.id_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.string, line, tf.int64, number), default_value=0)
         self.word_of = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(path, tf.int64, number, tf.string, line), default_value="")
-        tokens = vocabulary.tokens(vocabulary_file)
+        tokens = vocabulary.read_tokens(vocabulary_file)
         self._spaces = [i for i, token in enumerate(tokens) if token in (" ", bpe.SPACE)]
         if tokenizer.unit == "subword":
             self._read_merges(tokens, vocabulary_file)
 
     def words(self, texts):
-        """string [n] -> ragged string [n, words], by the rules of vocabulary.Tokenizer."""
+        """string [n] -> ragged string [n, words], by the rules of Tokenizer."""
         # Bytes that are not UTF-8 and control characters become U+FFFD; lower() would end a text at a zero byte.
-        if self.tokenizer.rules_before_lower_case:
+        if self.tokenizer.rules_before_lowercasing:
             texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
-            texts = _replaced(texts, self.tokenizer.rules_before_lower_case)
+            texts = _replaced(texts, self.tokenizer.rules_before_lowercasing)
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
         if self.tokenizer.lowercase:
             texts = tf.strings.lower(texts, encoding="utf-8")
-        return tf.strings.split(_replaced(texts, self.tokenizer.rules))
+        return tf.strings.split(_replaced(texts, self.tokenizer.rules_after_lowercasing))
 
     def ids(self, words):
         """What `words` gave -> ragged int32 [n, tokens]."""
@@ -47,8 +47,8 @@ class GraphText(tf.Module):
             return tf.cast(self.id_of.lookup(words), tf.int32)
         pieces = self._pieces(words)
         if self.tokenizer.unit == "char":
-            return tf.cast(self._ids_of_characters(tf.strings.regex_replace(pieces, EDGE, "")), tf.int32)
-        pieces = tf.strings.split(pieces, EDGE)  # ragged [n, pieces]
+            return tf.cast(self._ids_of_characters(tf.strings.regex_replace(pieces, BOUNDARY, "")), tf.int32)
+        pieces = tf.strings.split(pieces, BOUNDARY)  # ragged [n, pieces]
         return pieces.with_values(self._merged(pieces.values)).merge_dims(1, 2)
 
     def join(self, ids, after):
@@ -65,13 +65,13 @@ class GraphText(tf.Module):
             texts = tf.strings.reduce_join(tf.where(ids >= 0, self._marked(tokens), ""), axis=1)
             if self.tokenizer.plain_words:
                 return texts
-            texts = _replaced(tf.strings.join([EDGE, after, EDGE, texts]), self._joining)
-            return _replaced(texts, [(f"^{EDGE}[^{EDGE}]*{EDGE}", ""), (EDGE, "")])
-        texts = tf.strings.reduce_join(tf.where(tokens == LINE_END, "\n", tokens), axis=1)
+            texts = _replaced(tf.strings.join([BOUNDARY, after, BOUNDARY, texts]), self._joining)
+            return _replaced(texts, [(f"^{BOUNDARY}[^{BOUNDARY}]*{BOUNDARY}", ""), (BOUNDARY, "")])
+        texts = tf.strings.reduce_join(tf.where(tokens == NEWLINE_TOKEN, "\n", tokens), axis=1)
         if self.tokenizer.unit == "char":
             return texts
         texts = _replaced(texts, [(bpe.SPACE, " "), ("\n ", "\n")])
-        return tf.where(after == LINE_END, tf.strings.regex_replace(texts, "^ ", ""), texts)
+        return tf.where(after == NEWLINE_TOKEN, tf.strings.regex_replace(texts, "^ ", ""), texts)
 
     def begun(self, texts):
         """string [n] -> the same without white space around it; a line end that stands at its end is a word, and stays."""
@@ -86,38 +86,38 @@ class GraphText(tf.Module):
 
     @property
     def _joining(self):
-        return rules.joined(self.tokenizer.punctuation, self.tokenizer.newlines, self.tokenizer.unit)
+        return surface.detokenization_rules(self.tokenizer.punctuation, self.tokenizer.newlines, self.tokenizer.unit)
 
     def _marked(self, words):
-        """Words as they are put together: each with a space before it and, where rules will look for them, between EDGEs."""
-        edge = "" if self.tokenizer.plain_words and self.tokenizer.unit == "word" else EDGE
+        """Words as they are put together: each with a space before it and, where rules will look for them, between BOUNDARY characters."""
+        edge = "" if self.tokenizer.plain_words and self.tokenizer.unit == "word" else BOUNDARY
         return tf.strings.join([f" {edge}", words, edge])
 
     def _pieces(self, words):
-        """Ragged string [n, words] -> string [n], Tokenizer.pieces with EDGEs between them."""
+        """Ragged string [n, words] -> string [n], Tokenizer.pretokens with BOUNDARY characters between them."""
         texts = tf.strings.reduce_join(self._marked(words), axis=1)
         if self.tokenizer.newlines:
-            texts = tf.strings.join([f"{EDGE}{LINE_END}{EDGE}", texts])
+            texts = tf.strings.join([f"{BOUNDARY}{NEWLINE_TOKEN}{BOUNDARY}", texts])
         texts = _replaced(texts, self._joining)
         if self.tokenizer.newlines:
-            texts = tf.strings.regex_replace(texts, f"^{EDGE}\n{EDGE}", "")
+            texts = tf.strings.regex_replace(texts, f"^{BOUNDARY}\n{BOUNDARY}", "")
         if self.tokenizer.unit == "char":
             return texts
         return _replaced(
             texts,
             [
-                (f" {EDGE}{UNKNOWN}{EDGE}", f"{EDGE}{SPELT}{EDGE}"),
-                (f" {EDGE}", f"{EDGE}{bpe.SPACE}"),
-                (f"([^{EDGE}]{{{bpe.LONGEST}}})", rf"\1{EDGE}"),
-                (f"{EDGE}+", EDGE),
-                (f"^{EDGE}|{EDGE}$", ""),
+                (f" {BOUNDARY}{UNKNOWN}{BOUNDARY}", f"{BOUNDARY}{UNKNOWN_MARKER}{BOUNDARY}"),
+                (f" {BOUNDARY}", f"{BOUNDARY}{bpe.SPACE}"),
+                (f"([^{BOUNDARY}]{{{bpe.MAX_LENGTH}}})", rf"\1{BOUNDARY}"),
+                (f"{BOUNDARY}+", BOUNDARY),
+                (f"^{BOUNDARY}|{BOUNDARY}$", ""),
             ],
         )
 
     def _ids_of_characters(self, texts):
         """string [n] -> ragged int64 [n, characters]"""
         characters = tf.strings.unicode_split(texts, "UTF-8")
-        return self.id_of.lookup(characters.with_values(tf.where(characters.values == "\n", LINE_END, characters.values)))
+        return self.id_of.lookup(characters.with_values(tf.where(characters.values == "\n", NEWLINE_TOKEN, characters.values)))
 
     def _read_merges(self, tokens, vocabulary_file):
         ids = {token: i for i, token in enumerate(tokens)}
@@ -133,7 +133,7 @@ class GraphText(tf.Module):
         self.merge_of = tf.lookup.StaticHashTable(columns, default_value=NO_MERGE)
 
     def _merged(self, pieces):
-        """string [pieces], at most bpe.LONGEST characters each -> ragged int32 [pieces, subwords], as bpe.cut."""
+        """string [pieces], at most bpe.MAX_LENGTH characters each -> ragged int32 [pieces, subwords], as bpe.split."""
         characters = self._ids_of_characters(pieces)
         lengths = characters.row_lengths()
         ids = tf.pad(characters.to_tensor(default_value=0), [[0, 0], [0, 2]])  # [pieces, characters + 2]: never too narrow for a pair

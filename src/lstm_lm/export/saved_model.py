@@ -35,7 +35,7 @@ class TextModel(tf.Module):
         super().__init__(name="text_model")
         self.model = model
         self.text = GraphText(tokenizer, vocabulary_file)
-        self.ends = sentence_ends(vocabulary.tokens(vocabulary_file))
+        self.ends = sentence_ends(vocabulary.read_tokens(vocabulary_file))
         shape = model.shape
         state = tf.TensorSpec([shape.layers, 2, None, shape.hidden_size], tf.float32, "state")
         many = tf.TensorSpec([None, None], tf.int32, "ids")

@@ -1,9 +1,14 @@
-"""Stage `download`: text from `download.source` -> data/raw."""
+"""Stage `download`: text from `download.source` to data/raw."""
 
-from lstm_lm.text.sources import corpus
+from lstm_lm import paths
+from lstm_lm.config.schema import Params
+from lstm_lm.text.sources import documents, fetching
+from lstm_lm.ui import preparation
 
 
-def run(settings):
-    download = settings.download
-    documents, size = corpus.write(corpus.fetch(download.source, download.encoding, download.clean), download.source, "data/raw")
-    print(f"data/raw: {documents} document(s), {size / 1e6:.1f} MB")
+def run(settings: Params) -> None:
+    """Fetch the text, and write it as one file a document."""
+    config = settings.download
+    fetched = fetching.fetch(config.source, config.encoding, config.clean)
+    written = documents.write(fetched, config.source.model_dump(), paths.RAW)
+    print(preparation.raw_text(written.documents, written.bytes))

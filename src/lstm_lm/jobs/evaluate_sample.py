@@ -64,7 +64,7 @@ def run(settings):
                 f"  note: the model knows no word of {prompt!r}: "
                 "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
             )
-    if chosen.stop_at_sentence_end and not saved_model.sentence_ends(vocabulary.tokens(SAVED_MODEL / "assets/vocabulary.txt")):
+    if chosen.stop_at_sentence_end and not saved_model.sentence_ends(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
         ends = " ".join(saved_model.SENTENCE_ENDS)
         print(f"  note: params.yaml: evaluate_sample.stop_at_sentence_end has no effect: none of {ends} is a word of the model")
     samples = sampled(write, chosen)

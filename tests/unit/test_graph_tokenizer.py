@@ -1,0 +1,160 @@
+"""Text in TensorFlow's graph, held against the same in Python and in sentencepiece."""
+
+import unicodedata
+
+import numpy as np
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.text import units
+from lstm_lm.text.tokenization import bpe
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from plain import PROSE
+
+TEXTS = [
+    PROSE,
+    "",
+    "  \n\n a",
+    "x\r\ny\n",
+    "It's the kings' crown; the rest: no!\nTo be, or not to be?\n\tété ΣΟΦΟΣ ((a)) foo(x) I/O . , ( x ) “so”\n",
+    "a <unk> b <eos> \n = T @-@ = \n",
+    "q" * 150 + " zz \ue000\uffed z\x01\x00b\u3000c ❤️",
+    '"',
+    ",' -- x'",
+]
+
+
+def vocabulary_of(tokenizer, folder):
+    """The tokenizer with subwords learnt from most of TEXTS; a vocabulary file; its tokens."""
+    pretokens = [
+        pretoken for content in TEXTS[:5] for pretoken in tokenizer.pretokens(tokenizer.split_words(content), tokenizer.document_start)
+    ]
+    distinct = sorted(set(pretokens))
+    tokenizer = units.learn_subwords(tokenizer, distinct, np.array([pretokens.count(pretoken) for pretoken in distinct]), 90)
+    tokens = {token for content in TEXTS[:5] for token in tokenizer.tokenize(content)} | {
+        *tokenizer.subwords,
+        *(["<eos>"] if tokenizer.newlines else []),
+    }
+    tokens = ["<unk>", *sorted(tokens - {"<unk>"})]
+    path = folder / "vocabulary.txt"
+    path.write_bytes(("\n".join(tokens) + "\n").encode())
+    return tokenizer, path, tokens
+
+
+@pytest.mark.parametrize("unit", ["word", "char", "subword"])
+@pytest.mark.parametrize("newlines", [False, True])
+@pytest.mark.parametrize("punctuation", ["drop", "separate", "as_is"])
+def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuation, newlines, unit):
+    import tensorflow as tf
+
+    from lstm_lm.export.graph_tokenizer import GraphText
+
+    tokenizer, path, tokens = vocabulary_of(Tokenizer(True, "-'", punctuation, newlines, unit), tmp_path)
+    ids = {token: i for i, token in enumerate(tokens)}
+    graph_text = GraphText(tokenizer, path)
+    words = graph_text.words(tf.constant(TEXTS))
+    assert [[word.decode() for word in of_text] for of_text in words.to_list()] == [tokenizer.split_words(content) for content in TEXTS]
+    found = graph_text.ids(words)
+    assert found.to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(content)] for content in TEXTS]
+    known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in of_text) for of_text in found.to_list()]
+    assert graph_text.known(found).numpy().tolist() == known
+    for content in TEXTS:
+        known = [token for token in tokenizer.tokenize(content) if token in ids]
+        for after in {"<unk>", "<eos>", "(", '"￭'} & {*ids}:
+            joined = graph_text.join(tf.constant([[ids[token] for token in known]], tf.int32), tf.constant([ids[after]]))
+            assert joined.numpy()[0].decode() == tokenizer.detokenize(known, after)
+
+
+@pytest.mark.parametrize(
+    "tokenizer",
+    [Tokenizer(True, "-'"), Tokenizer(False, "-'·—_]^\\\\«"), Tokenizer(True, "")],
+    ids=["default", "much punctuation", "no punctuation"],
+)
+def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokenizer):
+    import tensorflow as tf
+
+    texts = [
+        "Thou art\nmore, 'TIS -- to-morrow ' - '",
+        "",
+        "¿Qué?",
+        "ΣΟΦΟΣ ΟΔΟΣ",
+        "İstanbul",
+        "e\u0301 ❤️ 你好 مرحبا नमस्ते",
+        "a\u00a0b\u2028c\x00d\u3000e",
+    ]
+    # Every character, between letters and alone. Those newer than Unicode 3.2 are left out: the libraries follow later versions
+    # of it, each another one. Surrogates are not characters.
+    settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
+    texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
+    graph_text = tiny_text_model().text
+    graph_text.tokenizer = tokenizer
+    for text in texts:
+        in_graph = [word.decode() for word in graph_text.words(tf.constant([text])).values.numpy()]
+        assert in_graph == tokenizer.tokenize(text)
+
+
+@pytest.fixture(scope="module")
+def words():
+    """Thousands of words of the project's own documentation."""
+    content = "".join(path.read_text(encoding="utf-8") for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))])
+    return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
+
+
+def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, tmp_path):
+    import tensorflow as tf
+
+    from lstm_lm.export.graph_tokenizer import GraphText
+
+    seen = sorted({f" {word}" for word in words[::2]})
+    processor = bpe.train(seen, [words.count(word[1:]) for word in seen], 500)
+    subwords = bpe.learn(seen, [words.count(word[1:]) for word in seen], 500)
+    assert [processor.id_to_piece(i + 1) for i in range(len(subwords))] == subwords
+    draw = np.random.default_rng(1)
+    made = ["".join(draw.choice(list("etaoinshré☃ßя"), draw.integers(1, 30))) for _ in range(2000)]
+    looked_at = sorted({*words, *made})
+    assert len(looked_at) > 3000
+
+    tokenizer = Tokenizer(False, "-'", unit="subword", subwords=tuple(subwords))
+    ranks = {subword: rank for rank, subword in enumerate(subwords)}
+    path = tmp_path / "vocabulary.txt"
+    path.write_bytes(("\n".join(["<unk>", *sorted(subwords)]) + "\n").encode())
+    graph_text = GraphText(tokenizer, path)
+    in_graph = graph_text.ids(graph_text.words(tf.constant(looked_at))).to_list()
+    ids = {subword: i + 1 for i, subword in enumerate(sorted(subwords))}
+    for word, found in zip(looked_at, in_graph, strict=True):
+        by_python = bpe.split(f" {''.join(tokenizer.split_words(word))}", ranks)
+        # sentencepiece joins unknown characters in a row.
+        by_sentencepiece = [part for piece in processor.encode(f" {word}", out_type=str) for part in ([piece] if piece in ranks else piece)]
+        if len(tokenizer.split_words(word)) == 1 and tokenizer.split_words(word) == [word]:  # a snowman separates words here
+            assert by_sentencepiece == by_python
+            assert found == [ids.get(token, 0) for token in by_python]
+
+
+@pytest.mark.parametrize("unit", ["word", "char", "subword"])
+def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_model, tmp_path, unit):
+    import tensorflow as tf
+
+    from lstm_lm.export.saved_model import Generator, TextModel
+
+    tokenizer, path, tokens = vocabulary_of(Tokenizer(False, "-'", "separate", True, unit), tmp_path)
+    model = TextModel(tiny_model(vocabulary_size=len(tokens)), tokenizer, path)
+    model.save(tmp_path / "saved_model")
+    for file in (path, tmp_path / "merges.txt"):
+        file.unlink(missing_ok=True)  # it carries its own
+    model = tf.saved_model.load(str(tmp_path / "saved_model"))
+    prompts = ["Well, (", "Down\n", "", "to be"]
+    at_once = Generator(model)(prompts, 12, temperature=1.0, seed=3)
+    for prompt, found in zip(prompts, at_once, strict=True):
+        assert found.startswith(prompt.strip())
+        assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(mark in found for mark in ("<unk>", "<eos>", "￭", "\u2581"))
+        assert " ," not in found and "( " not in found
+    settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 3, "min_p": 0.0, "repetition_penalty": 1.0, "no_repeat_ngram": 0}
+    settings = {name: tf.constant(value) for name, value in {**settings, "stop_at_sentence_end": False}.items()}
+    now = model.signatures["prime"](prompts=tf.constant(prompts), samples=tf.constant(1))
+    keys, texts, position = now["keys"], list(prompts), 0
+    for count in (5, 7):
+        going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+        now = model.signatures["write"](**going_on, max_words=tf.constant(count), **settings)
+        texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
+        position += count
+    assert [found.strip() for found in texts] == at_once
