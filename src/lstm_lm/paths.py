@@ -12,6 +12,8 @@ TOKENIZER = VOCAB / "tokenizer.json"
 SPLITS = VOCAB / "splits.json"
 BATCHES = Path("data/batches")
 REPORTS = Path("reports")
+VOCABULARY_METRICS = REPORTS / "vocabulary.json"
+COVERAGE = REPORTS / "coverage.csv"
 
 
 def project_root() -> Path:

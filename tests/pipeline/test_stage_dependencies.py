@@ -1,11 +1,13 @@
 """dvc.yaml against the code: each stage depends on the folders that shape its outputs, and on no others."""
 
 import ast
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from conftest import PROJECT
+from lstm_lm import paths
 
 STAGES = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 # They shape no output: DVC tracks the values of the parameters itself, and the others only report, pace, lock or name things.
@@ -107,9 +109,13 @@ def test_only_one_module_talks_to_mlflow_and_one_to_the_network():
 @pytest.mark.parametrize("stage", STAGES)
 def test_every_data_path_a_stage_names_is_a_dep_or_an_out_of_it(stage):
     script = PROJECT / "src/lstm_lm/jobs" / STAGES[stage]["cmd"].removeprefix("python src/")
-    strings = {
-        node.value for node in ast.walk(ast.parse(script.read_text())) if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
+    nodes = list(ast.walk(ast.parse(script.read_text())))
+    strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    constants = [
+        node for node in nodes if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "paths"
+    ]
+    values = [getattr(paths, node.attr) for node in constants]
+    strings |= {value.as_posix() for value in values if isinstance(value, Path)}
     named = {text for text in strings if text.startswith(("data/", "models/", "reports/")) and " " not in text and not text.endswith(":")}
     entries = [*STAGES[stage]["deps"], *(out for kind in ("outs", "metrics", "plots") for out in STAGES[stage].get(kind, []))]
     listed = {next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries}

@@ -4,9 +4,9 @@ import unicodedata
 import numpy as np
 import pytest
 
-from lstm_lm.text.indexing import make_indexer
 from lstm_lm.text.indexing.blocks import last_white_space, read_blocks
 from lstm_lm.text.indexing.chunks import ChunkIndexer
+from lstm_lm.text.indexing.factory import make_indexer
 from lstm_lm.text.indexing.plain import PlainIndexer
 from lstm_lm.text.indexing.separators import Separators
 from lstm_lm.text.tokenization.tokenizer import Tokenizer

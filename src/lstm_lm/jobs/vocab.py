@@ -16,8 +16,8 @@ def run(settings: Params) -> None:
     with folders.replaced(paths.VOCAB) as folder:
         prepared = prepare(documents.list_files(paths.RAW), settings.vocab, folder)
     metrics = prepared.metrics()
-    paths.REPORTS.mkdir(exist_ok=True)
-    (paths.REPORTS / "vocabulary.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    paths.VOCABULARY_METRICS.parent.mkdir(exist_ok=True)
+    paths.VOCABULARY_METRICS.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     counts = prepared.counts["train"]
-    coverage.save_coverage(paths.REPORTS / "coverage.csv", counts[counts > 0])
+    coverage.save_coverage(paths.COVERAGE, counts[counts > 0])
     print(preparation.vocabulary(metrics, prepared.spans, prepared.documents, settings.vocab))

@@ -13,8 +13,8 @@ from lstm_lm.config.schema import Vocab
 from lstm_lm.errors import UserError
 from lstm_lm.text import encoded, retokenize, splits, units
 from lstm_lm.text.encoded import Characters, Text
-from lstm_lm.text.indexing import make_indexer
 from lstm_lm.text.indexing.base import TokenIndexer
+from lstm_lm.text.indexing.factory import make_indexer
 from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.text.tokenization.symbols import UNKNOWN
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
