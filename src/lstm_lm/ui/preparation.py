@@ -27,7 +27,7 @@ def vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping[str,
         config: section `vocab` of params.yaml.
     """
     unit = UNIT_NAMES[config.unit]
-    lines = [f"data/vocab: {metrics['size'] - 1:,} of {metrics['words_seen']:,} distinct {unit} of the training text are known"]
+    lines = [f"data/vocab: {metrics['size'] - 1:,} {unit} are known; the training text has {metrics['words_seen']:,} distinct ones"]
     for name in SPLITS:
         split = metrics[name]
         whole_documents = all(span.stop - span.start == documents[span.document] for span in spans[name])
