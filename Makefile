@@ -38,10 +38,10 @@ experiment: setup  ## any of presets/, in an isolated copy: make experiment PRES
 search: setup  ## search for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); resumes when interrupted
 	@python src/cli.py search $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
 
-ablation: setup  ## measure one change at a time, as ablation.yaml says, for docs/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
+ablation: setup  ## measure one change at a time, as ablation.yaml says, for docs/reference/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
 	@python src/cli.py ablation $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
-presets: setup  ## measure the presets, for docs/results.md (ONLY="cookbook", SEEDS="1 2 3")
+presets: setup  ## measure the presets, for docs/reference/results.md (ONLY="cookbook", SEEDS="1 2 3")
 	@python src/cli.py presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
 compare: setup  ## show the experiments of the last commit in a table
@@ -56,7 +56,7 @@ test-fast: setup  ## the tests that take seconds
 test-kills: setup  ## a training killed ten times at random moments must end as one that was not
 	@python tests/kill_and_resume.py --kills 10
 
-bench: setup  ## every comparison of docs/performance.md, an hour and a half (SECTIONS="training generation" for some)
+bench: setup  ## every comparison of docs/reference/performance.md, an hour and a half (SECTIONS="training generation" for some)
 	@python benchmarks/bench.py $(SECTIONS)
 
 test-pythons:  ## the fast tests with every Python from 3.11 to 3.13 on this system, in environments of their own (.venv-3.12, ...)

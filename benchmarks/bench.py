@@ -42,7 +42,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description="Comparisons with peers, side by side in one sitting.")
     parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; none: all")
     parser.add_argument("--rounds", type=int, default=None, help="turns of each peer (7; with --quick 2)")
-    parser.add_argument("--quick", action="store_true", help="a short trial of every section; prints, and leaves docs/performance.md alone")
+    parser.add_argument("--quick", action="store_true", help="a short trial of every section; prints, and leaves the page alone")
     chosen = parser.parse_args(arguments)
     if unknown := set(chosen.sections) - set(SECTIONS):
         parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")

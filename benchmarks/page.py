@@ -7,7 +7,7 @@ from pathlib import Path
 
 from lstm_lm.ui import markdown
 
-PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
+PAGE = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
 
 
 def write(page, section, text):

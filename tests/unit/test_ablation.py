@@ -141,7 +141,7 @@ def test_an_ablation_is_run_once_and_written(tmp_path):
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message", "mine"], folder)
     printed = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "2 of 2: untied, seed 1" in printed
-    page = (folder / "docs/ablation.md").read_text()
+    page = (folder / "docs/reference/ablation.md").read_text()
     found = rows(page)
     kept = json.loads((folder / "reports/ablation.json").read_text())
     assert [row[0] for row in found] == ["default", "untied"]
@@ -150,7 +150,7 @@ def test_an_ablation_is_run_once_and_written(tmp_path):
         assert row[2].startswith(f"{metrics['validation']['perplexity']:.1f}")
         assert row[4].startswith(f"{metrics['test']['perplexity']:.1f}")
     again = run(["python", "src/cli.py", "ablation"], folder).stdout
-    assert "0 run; the table is in docs/ablation.md" in again and "Running stage" not in again
+    assert "0 run; the table is in docs/reference/ablation.md" in again and "Running stage" not in again
     refused = run(["python", "src/cli.py", "ablation", "--only", "tied"], folder, check=False)
     assert refused.returncode == 1
     assert refused.stdout == "error: ONLY=tied: ablation.yaml has no such name; there are: default, untied\n"

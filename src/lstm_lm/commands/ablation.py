@@ -15,12 +15,12 @@ TableOnly = Annotated[bool, typer.Option("--table", help="run nothing, write the
 
 
 def ablation(only: Only = None, seeds: Seeds = None, table: TableOnly = False) -> None:
-    """Run the changes of ablation.yaml one at a time, and write the table of docs/ablation.md."""
+    """Run the changes of ablation.yaml one at a time, and write the table of docs/reference/ablation.md."""
     _run(False, only, seeds, table)
 
 
 def presets(only: Only = None, seeds: Seeds = None, table: TableOnly = False) -> None:
-    """Run the presets that ablation.yaml names, and write the table of docs/results.md."""
+    """Run the presets that ablation.yaml names, and write the table of docs/reference/results.md."""
     _run(True, only, seeds, table)
 
 

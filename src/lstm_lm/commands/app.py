@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from lstm_lm.commands import ablation, check, compare, experiment, mlflow_run, sample, score, search, serve, summary, ui, use_preset
+from lstm_lm.commands import ablation, check, compare, docs, experiment, mlflow_run, sample, score, search, serve, summary, ui, use_preset
 from lstm_lm.ui import program
 
 PROGRAM = "python src/cli.py"
@@ -28,6 +28,7 @@ app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
 app.command("presets", rich_help_panel="Experiment")(ablation.presets)
 app.command("use-preset", rich_help_panel="Experiment")(use_preset.use_preset)
+app.command("docs", rich_help_panel="Called by other programs")(docs.docs)
 app.command("check", rich_help_panel="Called by other programs")(check.check)
 app.command("summary", rich_help_panel="Called by other programs")(summary.summary)
 app.command(

@@ -14,7 +14,8 @@ from lstm_lm.ui import markdown, terminal
 
 FILE = "ablation.yaml"
 RESULTS_FILE = "reports/ablation.json"
-PAGES = {"ablation": "docs/ablation.md", "presets": "docs/results.md"}  # the sections of the pages have the names of the tables
+# The sections of the pages have the names of the tables.
+PAGES = {"ablation": "docs/reference/ablation.md", "presets": "docs/reference/results.md"}
 
 
 @dataclass(frozen=True)
@@ -102,4 +103,4 @@ def _write(name: str, planned: Plan, seeds: list[int], known: Results, table_key
     try:
         markdown.write(PAGES[name], name, f"{text}\n\nWritten {datetime.date.today()}.")
     except ValueError as error:
-        raise UserError(f"docs/{error}") from None
+        raise UserError(f"docs/reference/{error}") from None

@@ -53,7 +53,7 @@ class Column:
 
 
 def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -> str:
-    """Make the table of docs/ablation.md.
+    """Make the table of docs/reference/ablation.md.
 
     Args:
         plan: of ablation.yaml.
@@ -66,7 +66,7 @@ def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -
 
 
 def preset_table(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> str:
-    """Make the table of presets of docs/results.md; the arguments are those of `ablation_table`."""
+    """Make the table of presets of docs/reference/results.md; the arguments are those of `ablation_table`."""
     return _table(PRESET_COLUMNS, make_rows(entries, seeds, results, keys))
 
 

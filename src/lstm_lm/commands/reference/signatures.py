@@ -1,0 +1,56 @@
+"""The reference page of the SavedModel's signatures, read off a small model."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from lstm_lm.commands.reference.tables import table
+
+INTRODUCTION = """\
+# Signatures of the SavedModel
+
+A signature takes all of its inputs, by name. `n` is a number of rows, `t` a number of words; `layers`, `hidden` and `vocabulary`
+are sizes of the model.
+[Use the model without this project](../how-to/use-the-saved-model.md) has examples.
+"""
+# Sizes of the small model: all different, so that each is recognized in a shape.
+LAYERS, HIDDEN, EMBEDDING = 3, 11, 7
+WORDS = ["<unk>", "a", "b", "c", "."]
+SIZES = {LAYERS: "layers", HIDDEN: "hidden", len(WORDS): "vocabulary"}
+
+
+def page() -> str:
+    """Return the page."""
+    parts = []
+    for name, function in _signatures().items():
+        inputs = function.structured_input_signature[1]
+        rows = [["input", f"`{key}`", *_described(spec)] for key, spec in sorted(inputs.items())]
+        rows += [["output", f"`{key}`", *_described(spec)] for key, spec in sorted(function.structured_outputs.items())]
+        parts.append(f"## {name}\n\n{table(['', 'name', 'type', 'shape'], rows)}")
+    return INTRODUCTION + "\n" + "\n\n".join(parts)
+
+
+def _described(spec: Any) -> list[str]:
+    rank = spec.shape.rank
+    names = [SIZES.get(size, str(size)) if size is not None else "nt"[min(i, 1)] for i, size in enumerate(spec.shape)]
+    if rank == 4:  # the state: [layers, 2, rows, hidden]
+        names[2] = "n" if spec.shape[2] is None else str(spec.shape[2])
+    return [spec.dtype.name, f"`[{', '.join(names)}]`" if rank else "scalar"]
+
+
+def _signatures() -> dict[str, Any]:
+    """Return the signatures of a small model, saved and loaded."""
+    from lstm_lm.io import quiet
+
+    with quiet.tensorflow_import():
+        import tensorflow as tf
+
+        from lstm_lm.export import saved_model
+        from lstm_lm.model.language_model import LanguageModel, Shape
+        from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+    with tempfile.TemporaryDirectory() as folder:
+        words = saved_model.write_words(WORDS, Path(folder) / "vocabulary.txt")
+        shape = Shape(len(WORDS), EMBEDDING, HIDDEN, LAYERS, projection_size=None, tie_weights=False)
+        saved_model.TextModel(LanguageModel(shape), Tokenizer(True, "-'"), words).save(Path(folder) / "model")
+        return dict(tf.saved_model.load(str(Path(folder) / "model")).signatures)

@@ -1,0 +1,96 @@
+"""The table of metrics: what each key of reports/metrics.json is. MLflow shows the same metrics as `SPLIT/NAME`.
+
+The reference page of the metrics is made from this table, and a test compares the table with a real run.
+"""
+
+from dataclasses import dataclass
+
+HELD_OUT = ("validation", "test")
+INTERVAL_ENDS = ("low", "high")
+OTHER_PREDICTORS = ("unigram", "kneser_ney", "dynamic_evaluation", "neural_cache")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """One row of the table.
+
+    Attributes:
+        name: key in its section of reports/metrics.json.
+        sections: in which it occurs.
+        unit: of its values, or "".
+        better: lower, higher, or "" if neither is better in itself.
+        help: what it is.
+        interval: whether NAME_low and NAME_high, the ends of its 95% interval, are reported too.
+        of_predictors: whether PREDICTOR_NAME is reported for each of OTHER_PREDICTORS too.
+        of_test_text: whether test_text_NAME, the same metric of test text, is reported too.
+    """
+
+    name: str
+    sections: tuple[str, ...]
+    unit: str
+    better: str
+    help: str
+    interval: bool = False
+    of_predictors: bool = False
+    of_test_text: bool = False
+
+
+METRICS = (
+    Metric("words", HELD_OUT, "words", "", "number of scored words"),
+    Metric("loss", HELD_OUT, "nats per word", "lower", "mean of -ln P(word), `<unk>` counted as a word", interval=True, of_predictors=True),
+    Metric("perplexity", HELD_OUT, "", "lower", "exp(loss)", interval=True, of_predictors=True),
+    Metric("oov_rate", HELD_OUT, "fraction", "", "fraction of the scored words that are `<unk>`"),
+    Metric(
+        "adjusted_perplexity",
+        HELD_OUT,
+        "",
+        "lower",
+        "perplexity that includes the cost of naming each unknown word (Ueberla 1994)",
+        interval=True,
+        of_predictors=True,
+    ),
+    Metric(
+        "bits_per_character",
+        HELD_OUT,
+        "bits",
+        "lower",
+        "the same cost per character; compares words, subwords and characters",
+        interval=True,
+        of_predictors=True,
+    ),
+    Metric(
+        "gain_over_kneser_ney",
+        HELD_OUT,
+        "nats per word",
+        "higher",
+        "how far the model's loss is below that of the Kneser-Ney baseline (paired bootstrap)",
+        interval=True,
+    ),
+    Metric("training_text_loss", ("validation",), "nats per word", "lower", "loss on as much training text as there is validation text"),
+    Metric("generalization_gap", ("validation",), "nats per word", "lower", "validation loss minus training_text_loss"),
+    Metric("words", ("samples",), "words", "", "number of generated words"),
+    Metric(
+        "repetition_4",
+        ("samples",),
+        "fraction",
+        "",
+        "fraction of a text's 4-grams that occurred earlier in it (seq-rep-4, Welleck et al. 2020)",
+        of_test_text=True,
+    ),
+    Metric("distinct_1", ("samples",), "fraction", "", "distinct words per word (Li et al. 2016)", of_test_text=True),
+    Metric("distinct_2", ("samples",), "fraction", "", "distinct pairs of words per word (Li et al. 2016)", of_test_text=True),
+    Metric("copied_4", ("samples",), "fraction", "", "fraction of the 4-grams that occur in the training text", of_test_text=True),
+    Metric("copied_8", ("samples",), "fraction", "", "fraction of the 8-grams that occur in the training text", of_test_text=True),
+)
+
+
+def reported_names(metric: Metric) -> set[str]:
+    """Return every key under which a metric can be reported."""
+    names = {metric.name}
+    if metric.interval:
+        names |= {f"{metric.name}_{end}" for end in INTERVAL_ENDS}
+    if metric.of_predictors:
+        names |= {f"{predictor}_{metric.name}" for predictor in OTHER_PREDICTORS}
+    if metric.of_test_text:
+        names.add(f"test_text_{metric.name}")
+    return names
