@@ -9,7 +9,7 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 @pytest.fixture(scope="module")
 def words():
     """Thousands of words of the project's own documentation."""
-    paths = [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))]
+    paths = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
     content = "".join(path.read_text(encoding="utf-8") for path in paths)
     return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
 

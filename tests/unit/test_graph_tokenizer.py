@@ -96,7 +96,7 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
 @pytest.fixture(scope="module")
 def words():
     """Thousands of words of the project's own documentation."""
-    content = "".join(path.read_text(encoding="utf-8") for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").glob("*.md"))])
+    content = "".join(path.read_text(encoding="utf-8") for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))])
     return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
 
 
