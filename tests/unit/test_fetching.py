@@ -151,9 +151,9 @@ def test_a_missing_page_an_incomplete_response_and_no_server_are_one_line_each(s
     server.pages["/gone.txt"] = [(404, b"", {})]
     with pytest.raises(UserError, match="answered 404 Not Found"):
         list(fetch(UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
-    server.pages["/cut.txt"] = [(200, b"half", {"Content-Length": "8"})]
-    with pytest.raises(UserError, match=r"cut\.txt: "):
-        list(fetch(UrlSource(url=f"{server.url}/cut.txt"), "utf-8"))
+    server.pages["/incomplete.txt"] = [(200, b"half", {"Content-Length": "8"})]
+    with pytest.raises(UserError, match=r"incomplete\.txt: "):
+        list(fetch(UrlSource(url=f"{server.url}/incomplete.txt"), "utf-8"))
     with pytest.raises(UserError, match="could not be fetched") as error:
         list(fetch(UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8"))
     assert "\n" not in str(error.value)

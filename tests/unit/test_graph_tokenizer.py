@@ -54,10 +54,10 @@ def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuatio
     graph_text = GraphText(tokenizer, path)
     words = graph_text.words(tf.constant(TEXTS))
     assert [[word.decode() for word in of_text] for of_text in words.to_list()] == [tokenizer.split_words(content) for content in TEXTS]
-    found = graph_text.ids(words)
-    assert found.to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(content)] for content in TEXTS]
-    known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in of_text) for of_text in found.to_list()]
-    assert graph_text.known(found).numpy().tolist() == known
+    graph_ids = graph_text.ids(words)
+    assert graph_ids.to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(content)] for content in TEXTS]
+    known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in of_text) for of_text in graph_ids.to_list()]
+    assert graph_text.known(graph_ids).numpy().tolist() == known
     for content in TEXTS:
         known = [token for token in tokenizer.tokenize(content) if token in ids]
         for after in {"<unk>", "<eos>", "(", '"￭'} & {*ids}:
@@ -121,13 +121,13 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
     graph_text = GraphText(tokenizer, path)
     in_graph = graph_text.ids(graph_text.words(tf.constant(looked_at))).to_list()
     ids = {subword: i + 1 for i, subword in enumerate(sorted(subwords))}
-    for word, found in zip(looked_at, in_graph, strict=True):
+    for word, graph_ids in zip(looked_at, in_graph, strict=True):
         by_python = bpe.split(f" {''.join(tokenizer.split_words(word))}", ranks)
         # sentencepiece joins unknown characters in a row.
         by_sentencepiece = [part for piece in processor.encode(f" {word}", out_type=str) for part in ([piece] if piece in ranks else piece)]
         if len(tokenizer.split_words(word)) == 1 and tokenizer.split_words(word) == [word]:  # a snowman separates words here
             assert by_sentencepiece == by_python
-            assert found == [ids.get(token, 0) for token in by_python]
+            assert graph_ids == [ids.get(token, 0) for token in by_python]
 
 
 @pytest.mark.parametrize("unit", ["word", "char", "subword"])
@@ -144,10 +144,10 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
     model = tf.saved_model.load(str(tmp_path / "saved_model"))
     prompts = ["Well, (", "Down\n", "", "to be"]
     at_once = Generator(model)(prompts, 12, temperature=1.0, seed=3)
-    for prompt, found in zip(prompts, at_once, strict=True):
-        assert found.startswith(prompt.strip())
-        assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(mark in found for mark in ("<unk>", "<eos>", "￭", "\u2581"))
-        assert " ," not in found and "( " not in found
+    for prompt, text in zip(prompts, at_once, strict=True):
+        assert text.startswith(prompt.strip())
+        assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(token in text for token in ("<unk>", "<eos>", "￭", "\u2581"))
+        assert " ," not in text and "( " not in text
     settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 3, "min_p": 0.0, "repetition_penalty": 1.0, "no_repeat_ngram": 0}
     settings = {name: tf.constant(value) for name, value in {**settings, "stop_at_sentence_end": False}.items()}
     now = model.signatures["prime"](prompts=tf.constant(prompts), samples=tf.constant(1))
@@ -157,4 +157,4 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
         now = model.signatures["write"](**going_on, max_words=tf.constant(count), **settings)
         texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += count
-    assert [found.strip() for found in texts] == at_once
+    assert [text.strip() for text in texts] == at_once

@@ -147,13 +147,13 @@ def test_the_plain_indexer_finds_the_tokenizers_words_wherever_a_block_ends(tmp_
     contents = ["", "One, two\nthree", PROSE, "four!\n", "\n\n(five", ""]
     tokenizer = Tokenizer(True, "-'", "separate", True, unit)
     indexer = PlainIndexer(tokenizer)
-    found = [[] for _ in contents]
+    indexed = [[] for _ in contents]
     for indices, counts in indexer.index_files(files(tmp_path, contents), block_bytes=block_bytes):
         assert sum(count for _, count in counts) == len(indices)
         remaining = indices.tolist()
         for file, count in counts:
-            found[file] += [indexer.words[i].decode() for i in remaining[:count]]
+            indexed[file] += [indexer.words[i].decode() for i in remaining[:count]]
             remaining = remaining[count:]
     # A newline is added where a file does not end with one.
     words = [tokenizer.split_words(content if content.endswith("\n") or not content else f"{content}\n") for content in contents]
-    assert found == (words if unit == "word" else [tokenizer.pretokens(of_text, "<eos>") for of_text in words])
+    assert indexed == (words if unit == "word" else [tokenizer.pretokens(of_text, "<eos>") for of_text in words])

@@ -16,7 +16,7 @@ NEWLINES = Tokenizer(False, "-'", "separate", newlines=True)
         ("you\nin", ["you", "in"]),
         ("to-morrow, 'tis done!", ["to-morrow", "'tis", "done"]),
         ("Conquerors,--for so", ["conquerors", "for", "so"]),
-        ("' ' - 'twas - '", ["'twas"]),  # kept marks alone are no words
+        ("' ' - 'twas - '", ["'twas"]),  # kept punctuation alone is not a word
         ("\u2018tis \u201cso\u201d", ["'tis", "so"]),
         ("ÉTÉ Straße ΣΟΦΟΣ Привет", ["été", "straße", "σοφος"[:-1] + "ς", "привет"]),
         ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),  # combining marks belong to words

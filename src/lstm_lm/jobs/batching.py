@@ -10,7 +10,7 @@ from lstm_lm.io.arrays import Blocks
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Part
 from lstm_lm.text.sources import documents
-from lstm_lm.ui import preparation
+from lstm_lm.ui import data_stages
 
 
 def run(settings: Params) -> None:
@@ -33,7 +33,7 @@ def run(settings: Params) -> None:
             ids={name: Blocks((len(parts[name]),), parts[name].blocks_without_unknown(vocabulary_size)) for name in dataset.HELD_OUT},
         )
         dataset.save(batches, folder)
-    print(preparation.batches(config, windows.steps_per_epoch(train, config.recipe, config.sequence_length)))
+    data_stages.show_batches(config, windows.steps_per_epoch(train, config.recipe, config.sequence_length))
 
 
 def training_blocks(train: Part, vocabulary_size: int, config: Batching) -> Blocks:

@@ -3,7 +3,7 @@
 from lstm_lm import paths
 from lstm_lm.config.schema import Params
 from lstm_lm.text.sources import documents, fetching
-from lstm_lm.ui import preparation
+from lstm_lm.ui import data_stages
 
 
 def run(settings: Params) -> None:
@@ -11,4 +11,4 @@ def run(settings: Params) -> None:
     config = settings.download
     fetched = fetching.fetch(config.source, config.encoding, config.clean)
     written = documents.write(fetched, config.source.model_dump(), paths.RAW)
-    print(preparation.raw_text(written.documents, written.bytes))
+    data_stages.show_raw_text(written.documents, written.bytes)

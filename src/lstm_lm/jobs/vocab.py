@@ -8,7 +8,7 @@ from lstm_lm.io import folders
 from lstm_lm.text import coverage
 from lstm_lm.text.preparation import prepare
 from lstm_lm.text.sources import documents
-from lstm_lm.ui import preparation
+from lstm_lm.ui import data_stages
 
 
 def run(settings: Params) -> None:
@@ -20,4 +20,4 @@ def run(settings: Params) -> None:
     paths.VOCABULARY_METRICS.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
     counts = prepared.counts["train"]
     coverage.save_coverage(paths.COVERAGE, counts[counts > 0])
-    print(preparation.vocabulary(metrics, prepared.spans, prepared.documents, settings.vocab))
+    data_stages.show_vocabulary(metrics, prepared.spans, prepared.documents, settings.vocab)

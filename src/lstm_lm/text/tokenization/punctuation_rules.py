@@ -1,8 +1,8 @@
 """The rules of `punctuation: separate`: every punctuation mark becomes a word.
 
-A JOINER at a mark's side says that there is no space on this side. It is left out where that goes without saying: before closing and
-after opening punctuation, and on the first of two neighbouring marks (unless that one is opening): `."` is `.` and `￭"`, and `("` is `(`
-and `"`. So ordinary prose has few joiners, and can be put together as it was.
+A JOINER at a mark's side says that there is no space on this side. It is left out where it is implied: before closing and after
+opening punctuation. Two neighbouring marks share one joiner, that of the second mark, or none if the first is opening: `."` becomes `.`
+and `￭"`, and `("` becomes `(` and `"`. Ordinary prose therefore needs few joiners, and detokenizing restores it exactly.
 """
 
 from lstm_lm.text.tokenization.symbols import BOUNDARY, CLOSING, JOINER, OPENING, Rule, escaped, newline_marker

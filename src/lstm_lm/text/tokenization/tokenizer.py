@@ -32,8 +32,8 @@ class Tokenizer:
 
     With `punctuation` drop a word is a run of letters, combining marks, digits and kept punctuation with at least one letter or digit in
     it. Everything else, newlines included, separates words, and so do two or more hyphens in a row, which are a dash. With separate each
-    punctuation mark is a word; with as_is words are what stands between white space. The modules rules and punctuation_rules have the
-    rules, which the SavedModel's graph applies too.
+    punctuation mark is a word; with as_is only white space separates words. The rules are in the modules rules and
+    punctuation_rules; the SavedModel's graph applies the same ones.
 
     Characters and subwords are those of the pre-tokens: the words as they are written, with a space in front unless they touch the word
     before them. So the three units are three ways to represent one text.

@@ -1,0 +1,64 @@
+"""What the data stages print."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lstm_lm.config.schema import Batching, Vocab
+from lstm_lm.text.splits import SPLITS, Spans
+from lstm_lm.ui import terminal
+from lstm_lm.ui.terminal import Column
+
+HIGH_OOV_RATE = 0.15
+FEW_STEPS = 50  # an epoch
+MAX_LISTED = 5  # documents
+UNIT_NAMES = {"word": "words", "char": "characters", "subword": "subwords"}
+
+
+def show_raw_text(documents: int, size: int) -> None:
+    """Print the result of the stage download. size: bytes."""
+    terminal.print(f"data/raw: {documents} document(s), {size / 1e6:.1f} MB")
+
+
+def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping[str, int], config: Vocab) -> None:
+    """Print the result of the stage vocab.
+
+    Args:
+        metrics: of Preparation.metrics.
+        spans: the splits, in words.
+        documents: {name: number of words}.
+        config: section `vocab` of params.yaml.
+    """
+    unit = UNIT_NAMES[config.unit]
+    terminal.print(f"data/vocab: {metrics['size'] - 1:,} {unit} are known; the training text has {metrics['words_seen']:,} distinct ones")
+    whole = all(span.stop - span.start == documents[span.document] for name in SPLITS for span in spans[name])
+    columns = [Column("split", "left"), Column("documents" if whole else "spans"), Column(unit), Column("known"), Column("unknown")]
+    terminal.table(columns, [_row(name, metrics[name]) for name in SPLITS], where="reports/vocabulary.json")
+    _show_held_out(spans)
+    if metrics["train"]["oov_rate"] > HIGH_OOV_RATE:
+        terminal.note(
+            f"much of the training text is unknown: lower params.yaml: vocab.min_count ({config.min_count}) to make more of it known"
+        )
+
+
+def _row(name: str, split: Mapping[str, Any]) -> list[str]:
+    return [name, f"{split['documents']:,}", f"{split['words']:,}", f"{split['coverage']:.2%}", f"{split['oov_rate']:.2%}"]
+
+
+def _show_held_out(spans: Spans) -> None:
+    first = spans["train"][0].document
+    if all(first in {span.document for span in spans[name]} for name in SPLITS):
+        terminal.print("The end of each document is held out: first the validation part, then the test part.")
+        return
+    for name in SPLITS[1:]:
+        names = [span.document for span in spans[name]]
+        terminal.print(f"held out for {name}: {', '.join(names[:MAX_LISTED])}{' ...' if len(names) > MAX_LISTED else ''}")
+
+
+def show_batches(config: Batching, steps: int) -> None:
+    """Print the result of the stage batching. steps: an epoch."""
+    terminal.print(f"data/batches: {config.recipe}, {steps:,} steps an epoch of {config.batch_size} x {config.sequence_length} words")
+    if steps < FEW_STEPS:
+        terminal.note(
+            f"so few steps teach little: lower params.yaml: batching.batch_size ({config.batch_size}), or raise train.epochs "
+            f"until there are a thousand steps"
+        )

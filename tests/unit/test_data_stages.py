@@ -1,0 +1,34 @@
+from conftest import PROJECT
+from lstm_lm.config import loading
+from lstm_lm.text.splits import Span
+from lstm_lm.ui import data_stages
+
+SETTINGS = loading.load(PROJECT / "params.yaml")
+SPLIT = {"documents": 1, "words": 1000, "coverage": 0.9, "oov_rate": 0.1}
+METRICS = {"size": 51, "words_seen": 80, "train": SPLIT | {"oov_rate": 0.2}, "validation": SPLIT, "test": SPLIT}
+
+
+def test_whole_documents_that_are_held_out_are_named(capsys):
+    spans = {"train": [Span("a.txt", 0, 1000)], "validation": [Span("b.txt", 0, 1000)], "test": [Span("c.txt", 0, 1000)]}
+    data_stages.show_vocabulary(METRICS, spans, {"a.txt": 1000, "b.txt": 1000, "c.txt": 1000}, SETTINGS.vocab)
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[0] == "data/vocab: 50 words are known; the training text has 80 distinct ones"
+    assert shown.out.splitlines()[1].split() == ["split", "documents", "words", "known", "unknown"]
+    assert "held out for validation: b.txt" in shown.out
+    assert shown.err.startswith("note: much of the training text is unknown: lower params.yaml: vocab.min_count")
+
+
+def test_the_held_out_ends_of_documents_are_described(capsys):
+    spans = {"train": [Span("a.txt", 0, 800)], "validation": [Span("a.txt", 800, 900)], "test": [Span("a.txt", 900, 1000)]}
+    data_stages.show_vocabulary(METRICS | {"train": SPLIT}, spans, {"a.txt": 1000}, SETTINGS.vocab)
+    shown = capsys.readouterr()
+    assert "spans" in shown.out
+    assert "The end of each document is held out" in shown.out
+    assert shown.err == ""
+
+
+def test_few_steps_are_noted(capsys):
+    data_stages.show_batches(SETTINGS.batching, 1000)
+    assert capsys.readouterr().err == ""
+    data_stages.show_batches(SETTINGS.batching, 10)
+    assert "note: so few steps teach little" in capsys.readouterr().err
