@@ -48,7 +48,7 @@ class PlainModel:
         return cls(weights, json.loads((Path(folder) / "config.json").read_text())["shape"]["layers"])
 
     @classmethod
-    def of(cls, model):
+    def from_model(cls, model):
         return cls({name: variable.numpy() for name, variable in model.weights.items()}, model.shape.layers)
 
     def initial_state(self, batch):

@@ -9,16 +9,16 @@ WIDTH, VOCABULARY, CUTOFFS = 8, 30, (6, 15)
 
 
 def problem(words=40, targets=None):
-    draw = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
 
     def normal(*shape):
-        return tf.Variable(draw.normal(size=shape).astype(np.float32))
+        return tf.Variable(rng.normal(size=shape).astype(np.float32))
 
     tails = [
         Tail(start, stop, normal(WIDTH, narrow), normal(stop - start, narrow), normal(stop - start))
         for start, stop, narrow in tail_clusters(VOCABULARY, CUTOFFS, WIDTH)
     ]
-    targets = draw.integers(0, VOCABULARY, words) if targets is None else targets
+    targets = rng.integers(0, VOCABULARY, words) if targets is None else targets
     return normal(words, WIDTH), normal(CUTOFFS[0] + 2, WIDTH), normal(CUTOFFS[0] + 2), tails, tf.constant(targets, tf.int32)
 
 
@@ -30,26 +30,26 @@ def plain(hidden, head, head_bias, tails):
         return exps / exps.sum(axis=1, keepdims=True)
 
     hidden, head, head_bias = (np.asarray(part, np.float64) for part in (hidden, head, head_bias))
-    of_head = softmax(hidden @ head.T + head_bias)
+    head_probs = softmax(hidden @ head.T + head_bias)
     result = np.zeros([len(hidden), VOCABULARY])
-    result[:, : CUTOFFS[0]] = of_head[:, : CUTOFFS[0]]
+    result[:, : CUTOFFS[0]] = head_probs[:, : CUTOFFS[0]]
     for i, tail in enumerate(tails):
-        of_tail = softmax(hidden @ tail.projection.numpy() @ tail.weights.numpy().T + tail.bias.numpy())
+        tail_probs = softmax(hidden @ tail.projection.numpy() @ tail.weights.numpy().T + tail.bias.numpy())
         for word in range(tail.start, tail.stop):
-            result[:, word] = of_head[:, CUTOFFS[0] + i] * of_tail[:, word - tail.start]
+            result[:, word] = head_probs[:, CUTOFFS[0] + i] * tail_probs[:, word - tail.start]
     return result
 
 
-def test_it_is_a_probability_over_all_words():
+def test_probabilities_sum_to_1_over_all_words():
     hidden, head, head_bias, tails, _ = problem()
-    found = np.exp(log_probabilities(hidden, head, head_bias, tails))
-    np.testing.assert_allclose(found.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(found, plain(hidden, head, head_bias, tails), rtol=1e-4, atol=1e-7)
+    probs = np.exp(log_probabilities(hidden, head, head_bias, tails))
+    np.testing.assert_allclose(probs.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(probs, plain(hidden, head, head_bias, tails), rtol=1e-4, atol=1e-7)
 
 
 @pytest.mark.parametrize("targets", [None, [0, 5, 3], [7, 8], [29, 29, 16]], ids=["all", "head alone", "first tail", "last tail"])
 @pytest.mark.parametrize("wrap", [lambda f: f, tf.function], ids=["eager", "graph"])
-def test_the_loss_is_that_of_the_probabilities_in_value_and_gradient(targets, wrap):
+def test_the_loss_matches_the_probabilities_in_value_and_gradient(targets, wrap):
     hidden, head, head_bias, tails, targets = problem(40 if targets is None else len(targets), targets)
     variables = [hidden, head, head_bias, *(variable for tail in tails for variable in tail[2:])]
 

@@ -25,7 +25,7 @@ def test_without_a_learning_rate_it_is_the_static_evaluation(tiny_model, shape):
     for document, nats in zip(texts, dynamic_evaluation.score(model, texts, 0.0, 0.0, 4), strict=True):
         assert len(nats) == max(len(document) - 1, 0)
         if len(nats):
-            np.testing.assert_allclose(nats, PlainModel.of(model).nats(document), rtol=1e-4)
+            np.testing.assert_allclose(nats, PlainModel.from_model(model).nats(document), rtol=1e-4)
 
 
 def numeric_gradient(weights, segment, state, layers):

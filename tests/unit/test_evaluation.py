@@ -19,7 +19,7 @@ def test_every_word_but_the_first_is_scored_once_from_zero_state_whatever_the_wi
     monkeypatch.setattr(scoring, "ROWS", rows)
     monkeypatch.setattr(scoring, "WINDOW", window)
     model = tiny_model()
-    plain = PlainModel.of(model)
+    plain = PlainModel.from_model(model)
     texts = documents(5, 23, 1, 9, 2, 0, 23)
 
     def score_window(ids, targets, state):

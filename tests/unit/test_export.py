@@ -61,7 +61,7 @@ def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, sh
         away.rename(words)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
-    plain = PlainModel.of(made.model)
+    plain = PlainModel.from_model(made.model)
     for row, (ids, targets) in enumerate((([1, 2, 3], [2, 3, 4]), ([4, 5, 6], [5, 6, 7]))):
         state = plain.initial_state(1)
         for t in range(3):
@@ -184,7 +184,7 @@ def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_mod
 
 
 def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(shared_text_model):
-    write, model = Generator(shared_text_model), PlainModel.of(shared_text_model.model)
+    write, model = Generator(shared_text_model), PlainModel.from_model(shared_text_model.model)
     prompts = ["thou art", "king and the king"]
     texts = write(prompts, 6, beam_width=4, samples=3)
     assert texts[::3] == write(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is drawn
@@ -208,7 +208,7 @@ def test_a_text_ends_with_its_first_sentence(with_ends):
     names = [name.decode() for name in made.text.word_of.lookup(tf.range(12, dtype=tf.int64)).numpy()]
     for prompt, text in zip(prompts, write(prompts, 9, beam_width=3, stop_at_sentence_end=True), strict=True):
         ids = [names.index(word) if word in names else 0 for word in prompt.replace(" .", "").split()]
-        _, best = beam_search(PlainModel.of(made.model), ids, 9, 3, ends=made.ends)[0]
+        _, best = beam_search(PlainModel.from_model(made.model), ids, 9, 3, ends=made.ends)[0]
         assert text == " ".join([prompt, *(names[i] for i in best)])
 
 

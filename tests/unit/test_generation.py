@@ -311,7 +311,7 @@ def deep():
 
 def test_greedy_text_is_the_plain_models(shared):
     for prompt, row in zip(PROMPTS, generate(shared, PROMPTS, 12), strict=True):
-        assert row.tolist() == plain.greedy(PlainModel.of(shared), prompt, 12)
+        assert row.tolist() == plain.greedy(PlainModel.from_model(shared), prompt, 12)
 
 
 OPTIONS = [
@@ -328,7 +328,7 @@ OPTIONS = [
 def test_greedy_text_with_penalties_is_the_plain_models(request, name, penalty, size):
     model = request.getfixturevalue(name)
     for prompt, row in zip(PROMPTS, generate(model, PROMPTS, 20, penalty=penalty, size=size), strict=True):
-        assert row.tolist() == plain.greedy(PlainModel.of(model), prompt, 20, penalty, size)
+        assert row.tolist() == plain.greedy(PlainModel.from_model(model), prompt, 20, penalty, size)
         grams = [tuple([*prompt, *row][i : i + size]) for i in range(len(prompt) + 20 - size + 1)]
         if size in (2, 3):  # there are more of these than words
             assert len(set(grams)) == len(grams)
@@ -387,7 +387,7 @@ def test_a_beam_search_finds_what_the_plain_one_finds(request, name, width, sett
     model = request.getfixturevalue(name)
     options = {"penalty": settings.get("penalty", 1.0), "size": settings.get("size", 0), "ends": ENDS if settings.get("stop") else ()}
     for prompt, texts in zip(PROMPTS, beam(model, PROMPTS, 7, width, best=width, **settings), strict=True):
-        expected = plain.beam_search(PlainModel.of(model), prompt, 7, width, **options)
+        expected = plain.beam_search(PlainModel.from_model(model), prompt, 7, width, **options)
         assert texts == [words for _, words in expected]
 
 
@@ -395,12 +395,12 @@ def test_a_beam_search_finds_what_the_plain_one_finds(request, name, width, sett
 def test_a_beam_wide_enough_finds_the_best_of_all_texts(shared, stop):
     found = beam(shared, PROMPTS, 3, 11**3, best=5, stop=stop)
     for prompt, texts in zip(PROMPTS, found, strict=True):
-        every = plain.every_text(PlainModel.of(shared), prompt, 3, ENDS if stop else ())
+        every = plain.every_text(PlainModel.from_model(shared), prompt, 3, ENDS if stop else ())
         assert texts == [words for _, words in every[:5]]
 
 
 def test_a_beam_of_one_is_greedy_and_a_wider_one_finds_more_probable_texts(shared):
-    model, better = PlainModel.of(shared), 0
+    model, better = PlainModel.from_model(shared), 0
     greedy = generate(shared, PROMPTS, 12)
     assert [texts[0] for texts in beam(shared, PROMPTS, 12, 1)] == greedy.tolist()
     for prompt, row, (text,) in zip(PROMPTS, greedy.tolist(), beam(shared, PROMPTS, 12, 6), strict=True):

@@ -2,15 +2,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.model.losses import chunked_softmax_cross_entropy, log_uniform, sampled_softmax_cross_entropy, softmax_cross_entropy
+from lstm_lm.model.losses import chunked_softmax_cross_entropy, log_uniform_sample, sampled_softmax_cross_entropy, softmax_cross_entropy
 
 
 def problem(words=37, width=6, vocabulary=50, scale=1.0, seed=0):
-    draw = np.random.default_rng(seed)
-    hidden = tf.constant(draw.normal(0, scale, [words, width]), tf.float32)
-    weights = tf.Variable(draw.normal(0, 1, [vocabulary, width]).astype(np.float32))
-    bias = tf.Variable(draw.normal(0, 1, [vocabulary]).astype(np.float32))
-    return hidden, weights, bias, tf.constant(draw.integers(0, vocabulary, [words]), tf.int32)
+    rng = np.random.default_rng(seed)
+    hidden = tf.constant(rng.normal(0, scale, [words, width]), tf.float32)
+    weights = tf.Variable(rng.normal(0, 1, [vocabulary, width]).astype(np.float32))
+    bias = tf.Variable(rng.normal(0, 1, [vocabulary]).astype(np.float32))
+    return hidden, weights, bias, tf.constant(rng.integers(0, vocabulary, [words]), tf.int32)
 
 
 def value_and_gradients(loss, hidden, weights, bias, targets, **more):
@@ -36,7 +36,7 @@ def test_a_target_whose_probability_underflows_has_its_exact_loss():
     np.testing.assert_allclose(fast[1], plain[1], rtol=1e-4, atol=1e-6)
 
 
-def test_the_gradient_follows_what_is_made_of_the_loss():
+def test_the_gradient_scales_with_the_loss():
     hidden, weights, bias, targets = problem()
     with tf.GradientTape() as tape:
         value = 3 * chunked_softmax_cross_entropy(hidden, weights, bias, targets)
@@ -53,14 +53,14 @@ def test_bfloat16_is_close_and_float32_outside_the_products():
         np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.02 * float(tf.reduce_max(abs(theirs))))
 
 
-def test_a_certain_and_an_even_guess_cost_what_they_should():
+def test_a_certain_prediction_costs_0_and_an_even_one_ln_of_the_vocabulary():
     weights, bias = tf.zeros([4, 2]), tf.constant([0.0, 0.0, 0.0, 200.0])
     assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias, tf.constant([3]))) == 0.0
     assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias * 0, tf.constant([3]))) == pytest.approx(np.log(4))
 
 
 @pytest.mark.parametrize(("shift", "scale"), [(200.0, 1.0), (-200.0, 1.0), (0.0, 40.0)])
-def test_logits_beyond_the_range_of_exp_are_done_with_the_maximum_taken_off(shift, scale):
+def test_logits_beyond_the_range_of_exp_are_shifted_by_the_maximum(shift, scale):
     hidden, weights, bias, targets = problem(scale=scale)
     bias.assign_add(tf.fill(bias.shape, shift))
     plain = value_and_gradients(softmax_cross_entropy, hidden, weights, bias, targets)
@@ -70,13 +70,13 @@ def test_logits_beyond_the_range_of_exp_are_done_with_the_maximum_taken_off(shif
             np.testing.assert_allclose(ours, theirs, rtol=2e-4, atol=1e-5)
 
 
-def test_what_is_not_a_number_stays_so():
+def test_a_nan_weight_makes_the_loss_nan():
     hidden, weights, bias, targets = problem()
     bias.assign(tf.tensor_scatter_nd_update(bias, [[3]], [np.nan]))
     assert np.isnan(chunked_softmax_cross_entropy(hidden, weights, bias, targets))
 
 
-def test_a_count_divides_the_sum():
+def test_the_sum_is_divided_by_the_count():
     hidden, weights, bias, targets = problem()
     whole = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets)
     part = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets, count=4 * 37)
@@ -84,44 +84,44 @@ def test_a_count_divides_the_sum():
         np.testing.assert_allclose(4 * ours, theirs, rtol=1e-5, atol=1e-7)
 
 
-def plain_sampled(hidden, weights, bias, targets, samples, log_expected):
+def plain_sampled(hidden, weights, bias, targets, sample):
     """By its definition, with TensorFlow's own gradient."""
     logits = tf.matmul(hidden, weights, transpose_b=True) + bias
-    own = tf.gather(logits, targets, batch_dims=1)
-    others = tf.gather(logits, samples, axis=1) - log_expected
-    others = tf.where(samples == targets[:, tf.newaxis], -np.inf, others)
-    return tf.reduce_logsumexp(tf.concat([own[:, tf.newaxis], others], axis=1), axis=1) - own
+    target_logits = tf.gather(logits, targets, batch_dims=1)
+    others = tf.gather(logits, sample.ids, axis=1) - sample.log_expected
+    others = tf.where(sample.ids == targets[:, tf.newaxis], -np.inf, others)
+    return tf.reduce_logsumexp(tf.concat([target_logits[:, tf.newaxis], others], axis=1), axis=1) - target_logits
 
 
 @pytest.mark.parametrize("scale", [1.0, 60.0])
-def test_the_sampled_loss_is_its_definition_in_value_and_gradient(scale):
+def test_the_sampled_loss_matches_its_definition_in_value_and_gradient(scale):
     arguments = problem(scale=scale)
-    sample = log_uniform(30, 50, tf.constant([1, 2]))
-    plain = value_and_gradients(plain_sampled, *arguments, samples=sample[0], log_expected=sample[1])
-    fast = value_and_gradients(sampled_softmax_cross_entropy, *arguments, samples=sample[0], log_expected=sample[1], chunk=10)
+    sample = log_uniform_sample(30, 50, tf.constant([1, 2]))
+    plain = value_and_gradients(plain_sampled, *arguments, sample=sample)
+    fast = value_and_gradients(sampled_softmax_cross_entropy, *arguments, sample=sample, chunk=10)
     for ours, theirs in zip(fast, plain, strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=2e-4, atol=1e-5)
     assert isinstance(fast[2], tf.IndexedSlices)  # of the weights
 
 
-def test_a_larger_sample_comes_nearer_to_the_exact_loss():
+def test_a_larger_sample_is_closer_to_the_exact_loss():
     arguments = problem()
     exact = float(chunked_softmax_cross_entropy(*arguments))
 
-    def off(size):
-        estimates = [float(sampled_softmax_cross_entropy(*arguments, *log_uniform(size, 50, tf.constant([7, i])))) for i in range(20)]
+    def root_mean_square_error(size):
+        estimates = [float(sampled_softmax_cross_entropy(*arguments, log_uniform_sample(size, 50, tf.constant([7, i])))) for i in range(20)]
         return np.sqrt(np.mean((np.array(estimates) - exact) ** 2))
 
-    assert off(5_000) < 0.05
-    assert off(5_000) < off(50) / 4
+    assert root_mean_square_error(5_000) < 0.05
+    assert root_mean_square_error(5_000) < root_mean_square_error(50) / 4
 
 
-def test_samples_fall_as_ranks_do_and_their_expected_counts_are_right():
-    ids, log_expected = log_uniform(200_000, 40, tf.constant([3, 4]))
+def test_sampled_words_follow_their_expected_counts():
+    ids, log_expected = log_uniform_sample(200_000, 40, tf.constant([3, 4]))
     counts = np.bincount(ids, minlength=40)
     expected = np.zeros(40)
     expected[ids] = np.exp(log_expected)
     assert len(counts) == 40
     assert expected.sum() == pytest.approx(200_000, rel=1e-4)
     np.testing.assert_allclose(counts, expected, rtol=0.1)
-    assert (ids.numpy() == log_uniform(200_000, 40, tf.constant([3, 4]))[0].numpy()).all()
+    assert (ids.numpy() == log_uniform_sample(200_000, 40, tf.constant([3, 4]))[0].numpy()).all()

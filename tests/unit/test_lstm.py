@@ -9,13 +9,13 @@ BATCH, TIME, INPUTS, HIDDEN = 3, 6, 4, 5
 
 
 def problem(seed=0):
-    draw = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     shapes = [[BATCH, TIME, INPUTS], [INPUTS, 4 * HIDDEN], [HIDDEN, 4 * HIDDEN], [4 * HIDDEN], [BATCH, HIDDEN], [BATCH, HIDDEN]]
-    return [tf.constant(draw.normal(0, 0.7, shape), tf.float32) for shape in shapes]
+    return [tf.constant(rng.normal(0, 0.7, shape), tf.float32) for shape in shapes]
 
 
 def gradients(function, tensors):
-    """Of a sum that weights every output differently."""
+    """Gradients of a sum that weights every output differently."""
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         total = sum(tf.reduce_sum(out * tf.reshape(tf.range(tf.size(out), dtype=tf.float32), out.shape)) for out in function(*tensors))
@@ -23,7 +23,7 @@ def gradients(function, tensors):
 
 
 @pytest.mark.parametrize("run", [lstm.scan, lstm.unrolled, tf.function(lstm.scan), tf.function(lstm.unrolled)])
-def test_forwards_it_is_the_plain_numpy_lstm(run):
+def test_outputs_and_state_are_those_of_the_plain_numpy_lstm(run):
     x, kernel, recurrent, bias, h, c = problem()
     outputs, last_h, last_c = run(x, kernel, recurrent, bias, h, c)
     h, c = h.numpy(), c.numpy()
@@ -40,7 +40,7 @@ def test_the_unrolled_gradient_is_that_of_automatic_differentiation(wrap):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(abs(theirs))))
 
 
-def test_it_is_keras_lstm_with_the_same_weights():
+def test_outputs_match_the_keras_lstm_with_the_same_weights():
     import keras
 
     x, kernel, recurrent, bias, h, c = problem()

@@ -55,7 +55,7 @@ def test_all_words_together_have_probability_one():
 def test_documents_are_scored_by_a_model_each_from_an_empty_cache(tiny_model, monkeypatch):
     monkeypatch.setattr(neural_cache, "ROWS", 8)
     model = tiny_model()
-    plain_model = PlainModel.of(model)
+    plain_model = PlainModel.from_model(model)
     texts = [np.random.default_rng(i).integers(0, 12, length).astype(np.int32) for i, length in enumerate((21, 1, 0, 9, 2))]
     for document, found in zip(texts, neural_cache.score(model, texts, 5, 0.8, 0.25), strict=True):
         assert len(found) == max(len(document) - 1, 0)

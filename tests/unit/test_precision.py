@@ -4,17 +4,17 @@ import tensorflow as tf
 from lstm_lm.model import precision
 
 
-def test_auto_is_decided_by_timing_and_anything_else_is_kept(monkeypatch):
+def test_auto_is_resolved_by_timing_and_other_values_are_kept(monkeypatch):
     assert precision.resolve("float32") == ("float32", None)
     assert precision.resolve("bfloat16") == ("bfloat16", None)
-    chosen, ratio = precision.resolve("auto")
-    assert chosen == ("bfloat16" if ratio >= precision.WORTHWHILE else "float32")
+    dtype, speedup = precision.resolve("auto")
+    assert dtype == ("bfloat16" if speedup >= precision.MIN_SPEEDUP else "float32")
     for measured, expected in ((3.0, "bfloat16"), (0.9, "float32"), (1.1, "float32")):
-        monkeypatch.setattr(precision, "_ratio", lambda measured=measured: measured)
+        monkeypatch.setattr(precision, "measure_speedup", lambda measured=measured: measured)
         assert precision.resolve("auto") == (expected, measured)
 
 
-def test_a_product_of_rounded_factors_comes_in_float32():
+def test_a_product_of_rounded_factors_is_float32():
     a, b = np.random.default_rng(0).normal(size=[2, 30, 30]).astype(np.float32)
     assert precision.matmul(a, b, tf.bfloat16).dtype == tf.float32
     np.testing.assert_allclose(precision.matmul(a, b, tf.bfloat16), a @ b, atol=0.2)

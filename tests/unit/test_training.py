@@ -525,7 +525,7 @@ def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
     trainer.run()
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
     assert losses[-1] < 0.3
-    exact = PlainModel.of(model).nats(np.asarray(batches().ids["validation"])).mean()
+    exact = PlainModel.from_model(model).nats(np.asarray(batches().ids["validation"])).mean()
     assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
 
 

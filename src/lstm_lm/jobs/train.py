@@ -145,7 +145,7 @@ def build(settings, counts):
     )
     model = LanguageModel(shape, Initializer(chosen.initializer, chosen.initializer_scale, settings.train.seed))
     if chosen.unigram_bias:
-        model.start_from_unigram(counts)
+        model.initialize_bias_from_counts(counts)
     return model
 
 

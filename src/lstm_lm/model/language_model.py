@@ -3,21 +3,26 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import tensorflow as tf
 
 from lstm_lm.model import adaptive_softmax, losses, lstm
 from lstm_lm.model.adaptive_softmax import Tail
-from lstm_lm.model.dropout import Noise, Regularization
+from lstm_lm.model.dropout import DropoutMasks, Regularization, SampledSoftmax
 from lstm_lm.model.shape import Shape
+
+LayerState = tuple[tf.Tensor, tf.Tensor]  # a layer's output h and cell c, float32 [batch, hidden] each
 
 
 @dataclass(frozen=True)
 class Initializer:
-    """Of embedding, projection and softmax weights. LSTM kernels are Glorot uniform, biases 0, forget gates' biases 1.
+    """Initial values of embedding, projection and softmax weights.
+
+    LSTM kernels are Glorot uniform, biases 0, the forget gates' biases 1.
 
     Attributes:
         distribution: "uniform" in [-scale, scale], or "normal" with standard deviation `scale`.
-        scale: as above.
+        scale: see `distribution`.
         seed: of all random numbers.
     """
 
@@ -31,52 +36,56 @@ class LanguageModel(tf.Module):
 
     State is explicit: `logits, state = model(ids, state)`, starting from `model.initial_state(batch_size)`. Training
     calls it with [batch_size, sequence_length], inference with [1, 1], over the same variables.
+
+    Args:
+        shape: Shape.
+        initializer: Initializer, or None for zeros (weights that are about to be loaded).
     """
 
     def __init__(self, shape: Shape, initializer: Initializer | None = None) -> None:
-        """initializer: Initializer, or None for zeros (weights that are about to be loaded)."""
         super().__init__(name="language_model")
         self.shape = shape
-        draws = _Draws(initializer)
-        self.embedding = tf.Variable(draws.table(shape.vocabulary_size, shape.embedding_size), name="embedding")
-        self.kernels, self.recurrents, self.biases = [], [], []
+        initial = _WeightInitializer(initializer)
+        self.embedding = tf.Variable(initial.table(shape.vocabulary_size, shape.embedding_size), name="embedding")
+        self.kernels: list[tf.Variable] = []
+        self.recurrents: list[tf.Variable] = []
+        self.biases: list[tf.Variable] = []
         hidden = shape.hidden_size
         for layer in range(shape.layers):
             inputs = hidden if layer else shape.embedding_size
             # One Glorot limit for the stacked matrix [x, h] -> gates, as in TensorFlow 1's BasicLSTMCell.
-            stacked = draws.glorot(inputs + hidden, 4 * hidden)
+            stacked = initial.glorot(inputs + hidden, 4 * hidden)
             bias = np.zeros(4 * hidden, np.float32)
-            bias[hidden : 2 * hidden] = 1  # remember, until told otherwise (Jozefowicz et al. 2015)
+            bias[hidden : 2 * hidden] = 1  # forget gates start open (Jozefowicz et al. 2015)
             self.kernels.append(tf.Variable(stacked[:inputs], name=f"lstm_{layer}_kernel"))
             self.recurrents.append(tf.Variable(stacked[inputs:], name=f"lstm_{layer}_recurrent"))
             self.biases.append(tf.Variable(bias, name=f"lstm_{layer}_bias"))
         self.projection = None
         if shape.projection_size:
-            self.projection = tf.Variable(draws.table(hidden, shape.projection_size), name="projection")
+            self.projection = tf.Variable(initial.table(hidden, shape.projection_size), name="projection")
         self.softmax = None
-        head = shape.head_size
         if not shape.tie_weights:
-            self.softmax = tf.Variable(draws.table(head, shape.output_size), name="softmax")
-        self.softmax_bias = tf.Variable(tf.zeros([head]), name="softmax_bias")
+            self.softmax = tf.Variable(initial.table(shape.head_size, shape.output_size), name="softmax")
+        self.softmax_bias = tf.Variable(tf.zeros([shape.head_size]), name="softmax_bias")
         self.tails = [
             Tail(
                 start,
                 stop,
-                tf.Variable(draws.table(shape.output_size, width), name=f"tail_{i}_projection"),
-                tf.Variable(draws.table(stop - start, width), name=f"tail_{i}"),
+                tf.Variable(initial.table(shape.output_size, width), name=f"tail_{i}_projection"),
+                tf.Variable(initial.table(stop - start, width), name=f"tail_{i}"),
                 tf.Variable(tf.zeros([stop - start]), name=f"tail_{i}_bias"),
             )
             for i, (start, stop, width) in enumerate(shape.clusters)
         ]
 
     @property
-    def softmax_weights(self):
-        """float32 variable [vocabulary, output_size]: the embedding itself, if weights are tied."""
+    def softmax_weights(self) -> tf.Variable:
+        """The softmax's weights, float32 [vocabulary, output_size]: the embedding itself, if weights are tied."""
         return self.embedding if self.softmax is None else self.softmax
 
     @property
-    def weights(self):
-        """{name: tf.Variable}, each variable once, from the words that come in to the words that come out."""
+    def weights(self) -> dict[str, tf.Variable]:
+        """Each variable once by its name, in the order from input to output."""
         layers = zip(self.kernels, self.recurrents, self.biases, strict=True)
         variables = [
             self.embedding,
@@ -89,30 +98,32 @@ class LanguageModel(tf.Module):
         return {variable.name.split(":")[0]: variable for variable in variables if variable is not None}
 
     @property
-    def parameter_count(self):
+    def parameter_count(self) -> int:
+        """Number of weights, each counted once."""
         return sum(int(variable.shape.num_elements()) for variable in self.weights.values())
 
-    def start_from_unigram(self, counts):
-        """Set the softmax's biases so that, but for what comes in, each word has its share of the training text.
+    def initialize_bias_from_counts(self, counts: npt.ArrayLike) -> None:
+        """Set the softmax's biases so that each word starts with its frequency in the training text as its probability.
 
-        Without this the first steps go into learning little else (as for the bias of rare classes: Lin et al. 2017, focal loss, 3.3).
+        Without this the first steps learn little else (as for the bias of rare classes: Lin et al. 2017, focal loss, 3.3).
 
         Args:
             counts: int [vocabulary], occurrences in the training text; 1 is added to each.
         """
-        shares = np.log((np.asarray(counts, np.float64) + 1) / (np.sum(counts) + len(counts)))
-        frequent = self.tails[0].start if self.tails else len(shares)
-        whole_tails = [np.logaddexp.reduce(shares[tail.start : tail.stop]) for tail in self.tails]
-        self.softmax_bias.assign(np.concatenate([shares[:frequent], whole_tails]).astype(np.float32))
-        for tail, whole in zip(self.tails, whole_tails, strict=True):
-            tail.bias.assign((shares[tail.start : tail.stop] - whole).astype(np.float32))
+        counts = np.asarray(counts)
+        log_probs = np.log((np.asarray(counts, np.float64) + 1) / (np.sum(counts) + len(counts)))
+        frequent = self.tails[0].start if self.tails else len(log_probs)
+        cluster_log_probs = [np.logaddexp.reduce(log_probs[tail.start : tail.stop]) for tail in self.tails]
+        self.softmax_bias.assign(np.concatenate([log_probs[:frequent], cluster_log_probs]).astype(np.float32))
+        for tail, cluster_log_prob in zip(self.tails, cluster_log_probs, strict=True):
+            tail.bias.assign((log_probs[tail.start : tail.stop] - cluster_log_prob).astype(np.float32))
 
-    def initial_state(self, batch_size):
-        """Zeros, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""
+    def initial_state(self, batch_size: int | tf.Tensor) -> tf.Tensor:
+        """Return the zero state, float32 [layers, 2, batch, hidden]: per layer the output h and the cell c."""
         return tf.zeros([self.shape.layers, 2, batch_size, self.shape.hidden_size])
 
-    def __call__(self, ids, state):
-        """The inference view.
+    def __call__(self, ids: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Compute the logits of the next words: the inference view.
 
         Args:
             ids: int32 [batch, time].
@@ -123,70 +134,90 @@ class LanguageModel(tf.Module):
         hidden, state = self.encode(ids, state)
         return self.logits(hidden), state
 
-    def encode(self, ids, state):
-        """The inference view up to the softmax's input: (float32 [batch, time, output_size], next state)."""
+    def encode(self, ids: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Run the inference view up to the softmax's input.
+
+        Args:
+            ids, state: as for the call.
+        Returns:
+            (float32 [batch, time, output_size], next state)
+        """
         if ids.shape[1] == 1:
             hidden, states = self.step(ids[:, 0], self.states(state))
             return hidden[:, tf.newaxis], self.state(states)
         with tf.name_scope("embedding"):
             x = tf.gather(self.embedding, ids)  # [batch, time, embedding]
-        states = []
-        for layer, before in enumerate(self.states(state)):
+        next_states = []
+        for layer, layer_state in enumerate(self.states(state)):
             with tf.name_scope(f"lstm_{layer}"):
                 weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
-                x, *after = lstm.scan(x, *weights, *before)  # [batch, time, hidden]
-            states.append(tuple(after))
-        return self._project(x), self.state(states)
+                x, *next_state = lstm.scan(x, *weights, *layer_state)  # [batch, time, hidden]
+            next_states.append(tuple(next_state))
+        return self._project(x), self.state(next_states)
 
-    def step(self, words, states):
-        """The inference view of one word a row, for loops.
+    def step(self, words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
+        """Run the inference view over one word a row, for loops.
 
         Args:
             words: int32 [batch].
-            states: of `states`.
+            states: as `states` returns them.
         Returns:
             (float32 [batch, output_size], the softmax's input; next states)
         """
         with tf.name_scope("embedding"):
             x = tf.gather(self.embedding, words)  # [batch, embedding]
-        after = []
+        next_states = []
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
                 z = tf.matmul(x, self.kernels[layer]) + tf.matmul(h, self.recurrents[layer]) + self.biases[layer]
-                x, after_c = lstm.step(z, c)
-            after.append((x, after_c))
-        return self._project(x), after
+                x, next_c = lstm.step(z, c)
+            next_states.append((x, next_c))
+        return self._project(x), next_states
 
     @staticmethod
-    def states(state):
-        """The state as a list of (h, c), float32 [batch, hidden] each, one for each layer."""
+    def states(state: tf.Tensor) -> list[LayerState]:
+        """Split the state, float32 [layers, 2, batch, hidden], into one (h, c) for each layer."""
         return [tuple(tf.unstack(layer)) for layer in tf.unstack(state)]
 
     @staticmethod
-    def state(states):
-        """Back to float32 [layers, 2, batch, hidden]."""
+    def state(states: list[LayerState]) -> tf.Tensor:
+        """Join the layers' states again, float32 [layers, 2, batch, hidden]."""
         return tf.stack([tf.stack(layer) for layer in states])
 
-    def logits(self, hidden):
-        """float32 [..., output_size] -> float32 [..., vocabulary]; log probabilities, if the softmax is adaptive."""
+    def logits(self, hidden: tf.Tensor) -> tf.Tensor:
+        """Multiply by the softmax's weights.
+
+        Args:
+            hidden: float32 [..., output_size].
+        Returns:
+            float32 [..., vocabulary]; log probabilities, if the softmax is adaptive.
+        """
         with tf.name_scope("softmax"):
             if self.tails:
                 return adaptive_softmax.log_probabilities(hidden, self.softmax, self.softmax_bias, self.tails)
             return tf.tensordot(hidden, self.softmax_weights, [[-1], [1]]) + self.softmax_bias
 
-    def training_loss(self, ids, targets, state, noise=None, dtype=tf.float32, sampled=None):
-        """The training view: the loss of one window.
+    def training_loss(
+        self,
+        ids: tf.Tensor,
+        targets: tf.Tensor,
+        state: tf.Tensor,
+        masks: DropoutMasks | None = None,
+        dtype: tf.DType = tf.float32,
+        sampled: SampledSoftmax | None = None,
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Compute the loss of one window: the training view.
 
         Args:
             ids, targets: int32 [batch, time], both sizes known while tracing.
             state: float32 [layers, 2, batch, hidden].
-            noise: Noise, or None.
+            masks: DropoutMasks, or None for no regularization.
             dtype: of the matrix products' factors: tf.float32 or tf.bfloat16.
             sampled: SampledSoftmax, or None for the exact loss.
         Returns:
-            (nats per word, float32 scalar; next state; float32 scalar that is added to what is minimised, 0.0 without such noise)
+            (nats per word, float32 scalar; next state; penalty that is added to what is minimized, float32 scalar)
         """
-        x, state, penalty = self.training_encode(ids, state, noise, dtype)
+        x, state, penalty = self.training_encode(ids, state, masks, dtype)
         with tf.name_scope("softmax"):
             hidden = tf.reshape(x, [ids.shape[0] * ids.shape[1], self.shape.output_size])  # [batch * time, output]
             targets = tf.reshape(targets, [-1])
@@ -194,51 +225,64 @@ class LanguageModel(tf.Module):
             if self.tails:
                 loss = adaptive_softmax.cross_entropy(hidden, *weights, self.tails, targets, dtype)
             elif sampled is not None:
-                sample = sampled.draw(self.shape.vocabulary_size)
-                loss = losses.sampled_softmax_cross_entropy(hidden, *weights, targets, *sample, dtype)
+                loss = losses.sampled_softmax_cross_entropy(hidden, *weights, targets, sampled.draw(self.shape.vocabulary_size), dtype)
             else:
                 loss = losses.chunked_softmax_cross_entropy(hidden, *weights, targets, dtype)
         return loss, state, penalty
 
-    def training_encode(self, ids, state, noise=None, dtype=tf.float32):
-        """The training view up to the softmax's input: (float32 [batch, time, output_size], next state, penalty)."""
-        noise = noise or Noise(Regularization(), 0, tf.constant(0))
+    def training_encode(
+        self, ids: tf.Tensor, state: tf.Tensor, masks: DropoutMasks | None = None, dtype: tf.DType = tf.float32
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Run the training view up to the softmax's input.
+
+        Args:
+            ids, state, masks, dtype: as for `training_loss`.
+        Returns:
+            (float32 [batch, time, output_size]; next state; penalty)
+        """
+        masks = masks or DropoutMasks(Regularization(), 0, tf.constant(0))
         with tf.name_scope("embedding"):
-            x = noise.on_words(tf.gather(self.embedding, ids), ids, self.shape.vocabulary_size)  # [batch, time, embedding]
-            x = noise.on_input(x)
+            x = masks.drop_words(tf.gather(self.embedding, ids), ids, self.shape.vocabulary_size)  # [batch, time, embedding]
+            x = masks.drop_input(x)
         states = []
         for layer in range(self.shape.layers):
             with tf.name_scope(f"lstm_{layer}"):
-                weights = self.kernels[layer], noise.on_recurrent(self.recurrents[layer], layer), self.biases[layer]
-                raw, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
-                x = noise.on_layer(raw, layer, last=layer == self.shape.layers - 1)
+                weights = self.kernels[layer], masks.drop_recurrent(self.recurrents[layer], layer), self.biases[layer]
+                outputs, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
+                x = masks.drop_output(outputs, layer, last=layer == self.shape.layers - 1)
                 states.append(tf.stack([h, c]))
-        return self._project(x, dtype), tf.stack(states), noise.penalty(x, raw)
+        return self._project(x, dtype), tf.stack(states), masks.penalty(x, outputs)
 
-    def _project(self, x, dtype=tf.float32):
+    def _project(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
         if self.projection is None:
             return x
         with tf.name_scope("projection"):
             return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(self.projection, dtype), 1), tf.float32)
 
 
-class _Draws:
-    """Random initial values, in a fixed order."""
+class _WeightInitializer:
+    """Draws initial weights, in the order of the calls.
 
-    def __init__(self, initializer):
-        self.initializer = initializer
-        self.generator = np.random.default_rng(initializer.seed) if initializer else None
+    Args:
+        initializer: Initializer, or None for zeros.
+    """
 
-    def table(self, rows, columns):
-        if self.initializer is None:
+    def __init__(self, initializer: Initializer | None) -> None:
+        self._initializer = initializer
+        self._rng = np.random.default_rng(initializer.seed if initializer else 0)
+
+    def table(self, rows: int, columns: int) -> npt.NDArray[np.float32]:
+        """Draw weights of the initializer's distribution, float32 [rows, columns]."""
+        if self._initializer is None:
             return np.zeros([rows, columns], np.float32)
-        scale = self.initializer.scale
-        if self.initializer.distribution == "normal":
-            return self.generator.normal(0, scale, [rows, columns]).astype(np.float32)
-        return self.generator.uniform(-scale, scale, [rows, columns]).astype(np.float32)
+        scale = self._initializer.scale
+        if self._initializer.distribution == "normal":
+            return self._rng.normal(0, scale, [rows, columns]).astype(np.float32)
+        return self._rng.uniform(-scale, scale, [rows, columns]).astype(np.float32)
 
-    def glorot(self, rows, columns):
-        if self.initializer is None:
+    def glorot(self, rows: int, columns: int) -> npt.NDArray[np.float32]:
+        """Draw Glorot uniform weights, float32 [rows, columns]."""
+        if self._initializer is None:
             return np.zeros([rows, columns], np.float32)
         limit = np.sqrt(6 / (rows + columns))
-        return self.generator.uniform(-limit, limit, [rows, columns]).astype(np.float32)
+        return self._rng.uniform(-limit, limit, [rows, columns]).astype(np.float32)

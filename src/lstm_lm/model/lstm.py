@@ -6,17 +6,19 @@ Gates lie side by side in the order input, forget, candidate, output (that of `k
     c' = sigmoid(z_forget) c + sigmoid(z_input) tanh(z_candidate)
     h' = sigmoid(z_output) tanh(c')
 
-`step` is one word. `scan` is any number of words, known only when it runs. `unrolled` is a number of words known while
+`step` is one word. `scan` is any number of words, known only at run time. `unrolled` is a number of words known while
 tracing, with a gradient of its own, and is what training uses.
 """
+
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from lstm_lm.model.precision import matmul
 
 
-def step(z, c):
-    """One step from the gates' sums.
+def step(z: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Take one step from the gates' sums.
 
     Args:
         z: float32 [batch, 4 hidden], x W + h U + b.
@@ -29,7 +31,9 @@ def step(z, c):
     return tf.sigmoid(o) * tf.tanh(c), c
 
 
-def scan(x, kernel, recurrent, bias, h, c):
+def scan(
+    x: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, h: tf.Tensor, c: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Run over a sequence of any length.
 
     Args:
@@ -43,7 +47,7 @@ def scan(x, kernel, recurrent, bias, h, c):
     time = tf.shape(projected)[0]
     outputs = tf.TensorArray(tf.float32, size=time, element_shape=h.shape)
 
-    def body(t, h, c, outputs):
+    def body(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, outputs: tf.TensorArray) -> tuple[Any, ...]:
         h, c = step(projected[t] + tf.matmul(h, recurrent), c)
         return t + 1, h, c, outputs.write(t, h)
 
@@ -51,60 +55,103 @@ def scan(x, kernel, recurrent, bias, h, c):
     return tf.transpose(outputs.stack(), [1, 0, 2]), h, c
 
 
-def unrolled(x, kernel, recurrent, bias, h, c, dtype=tf.float32):
-    """`scan` for a length known while tracing, and faster in both directions.
+def unrolled(
+    x: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, h: tf.Tensor, c: tf.Tensor, dtype: tf.DType = tf.float32
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Run as `scan` does over a length known while tracing, faster in both directions.
 
-    Backwards, the loop only carries what depends on the next step; the gradients of the weights are one large product
+    Backwards, the loop only carries what depends on the next step. The gradients of the weights are one large product
     each over all steps, where automatic differentiation adds up one small product a step.
 
     Args:
-        as `scan`; dtype: of the matrix products' factors, everything else is float32.
+        x, kernel, recurrent, bias, h, c: as for `scan`.
+        dtype: of the matrix products' factors; everything else is float32.
     Returns:
         as `scan`
     """
-    time = x.shape[1]
-    hidden = recurrent.shape[0]
 
     @tf.custom_gradient
-    def run(x, kernel, recurrent, bias, h, c):
-        inputs = tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, x.shape[2]])  # [time * batch, inputs]
-        projected = tf.split(matmul(inputs, kernel, dtype) + bias, time)  # time x [batch, 4 hidden]
+    def run(x: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor, h: tf.Tensor, c: tf.Tensor) -> tuple[Any, ...]:
+        _, time, width = x.shape
+        inputs = tf.reshape(tf.transpose(x, [1, 0, 2]), [-1, width])  # [time * batch, inputs]
         cast_recurrent = tf.cast(recurrent, dtype)
-        hs, cs, saved = [h], [c], []
-        for t in range(time):
-            z = projected[t] + matmul(hs[-1], cast_recurrent, dtype)
-            i, f, _, o = tf.split(tf.sigmoid(z), 4, axis=1)
-            g = tf.tanh(z[:, 2 * hidden : 3 * hidden])
-            cs.append(f * cs[-1] + i * g)
-            squashed = tf.tanh(cs[-1])
-            hs.append(o * squashed)
-            saved.append((i, f, g, o, squashed))
+        projected = tf.split(matmul(inputs, kernel, dtype) + bias, time)  # time x [batch, 4 hidden]
+        passed = _forward(projected, cast_recurrent, h, c, dtype)
 
-        def gradient(d_outputs, d_h, d_c):
-            d_output = tf.unstack(d_outputs, num=time, axis=1)
-            # Turned over once: a product of few rows with a matrix that is read across runs at a fraction of the speed.
-            # Gate by gate, since TensorFlow's optimiser would move a single transposition into every product.
-            back = tf.concat([tf.transpose(gate) for gate in tf.split(cast_recurrent, 4, axis=1)], axis=0)  # [4 hidden, hidden]
-            d_z = [None] * time
-            for t in reversed(range(time)):
-                i, f, g, o, squashed = saved[t]
-                d_h += d_output[t]
-                d_c += d_h * o * (1 - squashed * squashed)
-                d_gates = [d_c * g * i * (1 - i), d_c * cs[t] * f * (1 - f), d_c * i * (1 - g * g), d_h * squashed * o * (1 - o)]
-                d_z[t] = tf.concat(d_gates, axis=1)  # [batch, 4 hidden]
-                d_h = matmul(d_z[t], back, dtype)
-                d_c *= f
-            d_z = tf.concat(d_z, axis=0)  # [time * batch, 4 hidden]
-            d_x = tf.reshape(matmul(d_z, kernel, dtype, transpose_b=True), [time, -1, x.shape[2]])
+        def gradient(d_outputs: tf.Tensor, d_h: tf.Tensor, d_c: tf.Tensor) -> tuple[Any, ...]:
+            d_z, d_h, d_c = _backward(passed, cast_recurrent, tf.unstack(d_outputs, num=time, axis=1), d_h, d_c, dtype)
+            d_x = tf.reshape(matmul(d_z, kernel, dtype, transpose_b=True), [time, -1, width])
             return (
                 tf.transpose(d_x, [1, 0, 2]),
                 matmul(inputs, d_z, dtype, transpose_a=True),
-                matmul(tf.concat(hs[:-1], axis=0), d_z, dtype, transpose_a=True),
+                matmul(tf.concat(passed.hs[:-1], axis=0), d_z, dtype, transpose_a=True),
                 tf.reduce_sum(d_z, axis=0),
                 d_h,
                 d_c,
             )
 
-        return (tf.stack(hs[1:], axis=1), hs[-1], cs[-1]), gradient
+        return (tf.stack(passed.hs[1:], axis=1), passed.hs[-1], passed.cs[-1]), gradient
 
-    return run(x, kernel, recurrent, bias, h, c)
+    outputs, h, c = run(x, kernel, recurrent, bias, h, c)
+    return outputs, h, c
+
+
+class _Gates(NamedTuple):
+    """The gates of one step and tanh of its cell, float32 [batch, hidden] each."""
+
+    i: tf.Tensor
+    f: tf.Tensor
+    g: tf.Tensor
+    o: tf.Tensor
+    tanh_c: tf.Tensor
+
+
+class _ForwardPass(NamedTuple):
+    """What the backward pass needs: outputs and cells, the initial ones first, and the gates of each step."""
+
+    hs: list[tf.Tensor]
+    cs: list[tf.Tensor]
+    gates: list[_Gates]
+
+
+def _forward(projected: list[tf.Tensor], recurrent: tf.Tensor, h: tf.Tensor, c: tf.Tensor, dtype: tf.DType) -> _ForwardPass:
+    """Run over the steps' projected inputs, float32 [batch, 4 hidden] each; recurrent: dtype [hidden, 4 hidden]."""
+    hidden = recurrent.shape[0]
+    passed = _ForwardPass([h], [c], [])
+    for inputs in projected:
+        z = inputs + matmul(passed.hs[-1], recurrent, dtype)
+        i, f, _, o = tf.split(tf.sigmoid(z), 4, axis=1)
+        g = tf.tanh(z[:, 2 * hidden : 3 * hidden])
+        passed.cs.append(f * passed.cs[-1] + i * g)
+        tanh_c = tf.tanh(passed.cs[-1])
+        passed.hs.append(o * tanh_c)
+        passed.gates.append(_Gates(i, f, g, o, tanh_c))
+    return passed
+
+
+def _backward(
+    passed: _ForwardPass, recurrent: tf.Tensor, d_output: list[tf.Tensor], d_h: tf.Tensor, d_c: tf.Tensor, dtype: tf.DType
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Run backwards over the steps.
+
+    Args:
+        passed: the forward pass.
+        recurrent: dtype [hidden, 4 hidden].
+        d_output: gradient by each step's output, float32 [batch, hidden] each.
+        d_h, d_c: gradients by the last state, float32 [batch, hidden].
+    Returns:
+        (gradient by all steps' gate sums, float32 [time * batch, 4 hidden]; gradients by the initial h and c)
+    """
+    # Transposed once: a product of few rows with a matrix that is read across runs at a fraction of the speed.
+    # Gate by gate, since TensorFlow's optimizer would move a single transposition into every product.
+    transposed = tf.concat([tf.transpose(gate) for gate in tf.split(recurrent, 4, axis=1)], axis=0)  # [4 hidden, hidden]
+    d_zs = []
+    for t in reversed(range(len(passed.gates))):
+        i, f, g, o, tanh_c = passed.gates[t]
+        d_h += d_output[t]
+        d_c += d_h * o * (1 - tanh_c * tanh_c)
+        d_gates = [d_c * g * i * (1 - i), d_c * passed.cs[t] * f * (1 - f), d_c * i * (1 - g * g), d_h * tanh_c * o * (1 - o)]
+        d_zs.append(tf.concat(d_gates, axis=1))  # [batch, 4 hidden]
+        d_h = matmul(d_zs[-1], transposed, dtype)
+        d_c *= f
+    return tf.concat(d_zs[::-1], axis=0), d_h, d_c

@@ -16,7 +16,7 @@ from lstm_lm.evaluation import scoring
 from lstm_lm.events import Row, Sample
 from lstm_lm.io import arrays
 from lstm_lm.model import losses
-from lstm_lm.model.dropout import Noise, SampledSoftmax
+from lstm_lm.model.dropout import DropoutMasks, SampledSoftmax
 from lstm_lm.training.optimizers import Adam, average, clip, learning_rate, summed
 
 RESET_SEED = 0x5EED  # tells these random numbers from those of dropout
@@ -157,7 +157,7 @@ class Trainer:
 
         Nothing is updated if they are not: no training goes on from a gradient that is not finite or a loss above max_loss.
         """
-        noise = Noise(self.regularization, self.settings.seed, step)
+        masks = DropoutMasks(self.regularization, self.settings.seed, step)
         if self.settings.state_reset:
             # Scoring and generation start from zero state, which training would otherwise see once an epoch: without this some
             # models take off from there into a state they never leave.
@@ -167,7 +167,7 @@ class Trainer:
         sampled = SampledSoftmax(self.settings.sampled_words, self.settings.seed, step) if self.settings.sampled_words else None
         variables = list(self.model.weights.values())
         with tf.GradientTape() as tape:
-            loss, state, penalty = self.model.training_loss(ids, targets, state, noise, self.dtype, sampled)
+            loss, state, penalty = self.model.training_loss(ids, targets, state, masks, self.dtype, sampled)
             minimised = loss + penalty
         gradients = tape.gradient(minimised, variables)
         gradients = [summed(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]

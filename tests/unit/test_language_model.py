@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from conftest import PROJECT
 from lstm_lm.config import loading
-from lstm_lm.model.dropout import Noise, Regularization
+from lstm_lm.model.dropout import DropoutMasks, Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
@@ -23,7 +23,7 @@ TARGETS = tf.constant([[2, 3, 4, 0, 5, 1], [7, 8, 9, 10, 11, 6]])
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_logits_are_those_of_the_plain_numpy_model(tiny_model, shape):
     model = tiny_model(**shape)
-    plain = PlainModel.of(model)
+    plain = PlainModel.from_model(model)
     logits, last = model(IDS, model.initial_state(2))
     state = plain.initial_state(2)
     for t in range(IDS.shape[1]):
@@ -57,19 +57,19 @@ def test_the_training_gradient_is_that_of_the_plain_loss(tiny_model, shape):
         np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6, err_msg=name)
 
 
-def test_windows_with_carried_state_cost_what_one_long_pass_costs(tiny_model):
+def test_windows_with_carried_state_have_the_loss_of_one_long_pass(tiny_model):
     model = tiny_model()
     ids = tf.constant(np.random.default_rng(0).integers(0, 12, [2, 21]), tf.int32)
     whole, last, _ = model.training_loss(ids[:, :20], ids[:, 1:], model.initial_state(2))
-    state, parts = model.initial_state(2), []
+    state, losses = model.initial_state(2), []
     for start in range(0, 20, 5):
-        part, state, _ = model.training_loss(ids[:, start : start + 5], ids[:, start + 1 : start + 6], state)
-        parts.append(part)
-    np.testing.assert_allclose(np.mean(parts), whole, rtol=1e-5)
+        loss, state, _ = model.training_loss(ids[:, start : start + 5], ids[:, start + 1 : start + 6], state)
+        losses.append(loss)
+    np.testing.assert_allclose(np.mean(losses), whole, rtol=1e-5)
     np.testing.assert_allclose(state, last, rtol=1e-4, atol=1e-6)
 
 
-def test_the_first_loss_of_the_default_initialiser_is_ln_v():
+def test_the_first_loss_of_the_default_initializer_is_ln_v():
     vocabulary = 2000
     default = loading.load(PROJECT / "params.yaml").model
     sizes = default.embedding_size, default.hidden_size, default.layers, default.projection_size, default.tie_weights
@@ -79,7 +79,7 @@ def test_the_first_loss_of_the_default_initialiser_is_ln_v():
     assert float(loss) == pytest.approx(np.log(vocabulary), rel=0.03)
 
 
-def test_initial_weights_are_of_their_distribution_and_their_seed():
+def test_initial_weights_follow_their_distribution_and_seed():
     def make(distribution, seed):
         return LanguageModel(Shape(400, 50, 60, 1, None, False), Initializer(distribution, 1.0, seed))
 
@@ -102,87 +102,24 @@ def test_every_variable_is_named_once_and_tying_shares_it(tiny_model):
     assert tied.softmax_weights is tied.embedding
 
 
-def noise(seed=7, step=3, **rates):
-    return Noise(Regularization(**rates), seed, tf.constant(step))
-
-
-@pytest.mark.parametrize("locked", [True, False])
-def test_dropout_is_fixed_by_seed_step_and_site(locked):
-    x = tf.ones([4, 9, 500])
-    rates = {"dropout_input": 0.4, "dropout_output": 0.4, "locked": locked}
-    dropped = noise(**rates).on_input(x).numpy()
-    assert np.mean(dropped == 0) == pytest.approx(0.4, abs=0.03)
-    assert set(np.unique(dropped)) == {0, np.float32(1 / (1 - np.float32(0.4)))}
-    assert (dropped == noise(**rates).on_input(x).numpy()).all()
-    others = (
-        noise(seed=8, **rates).on_input(x),
-        noise(step=4, **rates).on_input(x),
-        noise(**rates).on_layer(x, 0, last=True),
-        noise(**rates).on_layer(x, 1, last=True),
-    )
-    assert all((dropped != other.numpy()).any() for other in others)
-    assert (dropped == dropped[:, :1]).all() == locked
-    assert (dropped[0] != dropped[1]).any()
-
-
-def test_each_dropout_is_where_its_name_says():
-    x, square = tf.ones([3, 4, 200]), tf.ones([50, 200])
-    for rates, changed in (
-        ({}, ""),
-        ({"dropout_words": 0.5}, "words"),
-        ({"dropout_input": 0.5}, "input"),
-        ({"dropout_hidden": 0.5}, "between"),
-        ({"dropout_output": 0.5}, "output"),
-        ({"dropout_recurrent": 0.5}, "recurrent"),
-    ):
-        step = noise(**rates)
-        after = {
-            "words": (step.on_words(x, tf.zeros([3, 4], tf.int32) + tf.range(4), 20), x),
-            "input": (step.on_input(x), x),
-            "between": (step.on_layer(x, 0, last=False), x),
-            "output": (step.on_layer(x, 1, last=True), x),
-            "recurrent": (step.on_recurrent(square, 0), square),
-        }
-        assert [place for place, (y, before) in after.items() if y is not before] == ([changed] if changed else [])
-
-
-def test_a_word_that_is_left_out_is_left_out_wherever_it_occurs():
-    ids = tf.constant(np.random.default_rng(0).integers(0, 50, [8, 30]), tf.int32)
-    kept = noise(dropout_words=0.3).on_words(tf.ones([8, 30, 4]), ids, 50).numpy()
-    assert (kept == kept[:, :, :1]).all()
-    by_word = {word: np.unique(kept[ids.numpy() == word]) for word in np.unique(ids)}
-    assert all(len(values) == 1 for values in by_word.values())
-    assert 0.15 < np.mean([values[0] == 0 for values in by_word.values()]) < 0.45
-
-
-def test_activation_regularisation_is_as_written():
-    draw = np.random.default_rng(0)
-    dropped, raw = (tf.constant(draw.normal(size=[3, 5, 4]), tf.float32) for _ in range(2))
-    penalty = noise(activation=2.0, temporal=3.0).penalty(dropped, raw)
-    change = np.diff(raw.numpy(), axis=1)
-    assert float(penalty) == pytest.approx(2 * np.mean(dropped.numpy() ** 2) + 3 * np.mean(change**2), rel=1e-5)
-    assert float(noise().penalty(dropped, raw)) == 0
-    assert float(noise(temporal=3.0).penalty(dropped[:, :1], raw[:, :1])) == 0  # there is no change in one word
-
-
 def test_dropped_recurrent_weights_are_those_of_the_plain_model_without_them(tiny_model):
     model = tiny_model()
-    step = noise(dropout_recurrent=0.5)
-    hidden, _, _ = model.training_encode(IDS, model.initial_state(2), step)
-    masked = step.on_recurrent(model.recurrents[0], 0).numpy()
-    assert 0.2 < np.mean(masked == 0) < 0.8
-    model.recurrents[0].assign(masked)
-    plain, state = PlainModel.of(model), PlainModel.of(model).initial_state(2)
+    masks = DropoutMasks(Regularization(dropout_recurrent=0.5), 7, tf.constant(3))
+    hidden, _, _ = model.training_encode(IDS, model.initial_state(2), masks)
+    dropped = masks.drop_recurrent(model.recurrents[0], 0).numpy()
+    assert 0.2 < np.mean(dropped == 0) < 0.8
+    model.recurrents[0].assign(dropped)
+    plain, state = PlainModel.from_model(model), PlainModel.from_model(model).initial_state(2)
     for t in range(IDS.shape[1]):
         expected, state = plain.hidden(IDS.numpy()[:, t], state)
         np.testing.assert_allclose(hidden[:, t], expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("cutoffs", [(), (4, 8)])
-def test_before_the_first_step_words_have_their_shares_of_the_training_text(cutoffs):
+def test_initial_biases_give_words_their_frequencies_in_the_training_text(cutoffs):
     counts = np.array([50, 400, 200, 100, 40, 30, 20, 10, 5, 3, 2, 0])
     shape = Shape(12, 5, 5, 1, None, not cutoffs, cutoffs)
     model = LanguageModel(shape, Initializer("uniform", 1e-6, 1))
-    model.start_from_unigram(counts)
+    model.initialize_bias_from_counts(counts)
     logits, _ = model(IDS, model.initial_state(2))
     np.testing.assert_allclose(tf.nn.softmax(logits[0, 0]), (counts + 1) / (counts + 1).sum(), rtol=1e-4)
