@@ -110,7 +110,7 @@ def row(peer, batches, aim, reference):
 def of_test(batches, loss):
     """All figures of a mean cost of the test words."""
     held_out = batches.held_out["test"]
-    return scoring.figures([np.full(held_out.scored, loss)], held_out)
+    return scoring.figures([np.full(held_out.scored_words, loss)], held_out)
 
 
 def figures_cells(figures, reference):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lstm_lm.data.dataset import HeldOut
+from lstm_lm.data.dataset import Document, HeldOut
 
 PROSE = """\
 "Well!" thought Alice to herself, "after such a fall as this, I shall think nothing of tumbling down stairs! How brave they'll all
@@ -189,13 +189,13 @@ def held_out(names, words, ids):
     """A held-out split of a document's or span's name, words and ids each: (dataset.HeldOut, int32 [words])."""
     documents, start = [], 0
     for name, document in zip(names, ids, strict=True):
-        documents.append({"name": name, "start": start, "words": len(document)})
+        documents.append(Document(name, start, len(document)))
         start += len(document)
     unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
     about = HeldOut(
         documents=documents,
-        scored=sum(max(len(document) - 1, 0) for document in ids),
-        unknown=sum(int(np.count_nonzero(document[1:] == 0)) for document in ids),
+        scored_words=sum(max(len(document) - 1, 0) for document in ids),
+        unknown_words=sum(int(np.count_nonzero(document[1:] == 0)) for document in ids),
         unknown_types=len(unknown_types),
         characters=sum(len(word) + 1 for text in words for word in text[1:]),
     )

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 import protocol
 from lstm_lm.config import loading
-from lstm_lm.data.dataset import Batches, HeldOut
+from lstm_lm.data.dataset import Batches, Document, HeldOut
 from lstm_lm.events import Observer
 from lstm_lm.io import memory
 from lstm_lm.model.dropout import Regularization
@@ -67,8 +67,8 @@ def batches(chosen):
     """Of the ids that every worker is given."""
     rows = protocol.streams(chosen["vocabulary"], chosen["batch_size"], chosen["steps"] * chosen["sequence_length"] + 1)
     ids = rows[0, :30]
-    document = {"name": "none", "start": 0, "words": len(ids)}
-    about = HeldOut(documents=[document], scored=len(ids) - 1, unknown=0, unknown_types=0, characters=5 * len(ids))
+    document = Document("none", 0, len(ids))
+    about = HeldOut(documents=[document], scored_words=len(ids) - 1, unknown_words=0, unknown_types=0, characters=5 * len(ids))
     both = {"validation": about, "test": about}, {"validation": ids, "test": ids}
     return Batches("stream", chosen["batch_size"], chosen["sequence_length"], chosen["vocabulary"], {}, "", rows, *both)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import plain
-from lstm_lm.data.dataset import held_out
+from lstm_lm.data.dataset import describe_held_out
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Characters
 from lstm_lm.text.indexing.chunks import ChunkIndexer
@@ -54,7 +54,7 @@ def test_ids_counts_and_held_out_statistics_equal_those_of_lists_of_words(tmp_pa
         part = again.part(parts[name])
         ids = [known.encode(document) for document in words_of[name]]
         about, joined = plain.held_out([span.document for span in parts[name]], words_of[name], ids)
-        assert held_out(part, characters, size) == about
+        assert describe_held_out(part, characters, size) == about
         assert len(part) == len(joined)
         for block in (1, 7, 10**6):
             assert np.concatenate(list(part.blocks_without_unknown(size, block))).tolist() == joined.tolist()

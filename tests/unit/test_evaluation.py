@@ -35,7 +35,7 @@ def test_every_word_but_the_first_is_scored_once_from_zero_state_whatever_the_wi
 
 def test_figures_of_a_hand_computed_example():
     # Four scored words in 10 characters, two of them unknown, of three different unknown words in the split.
-    held_out = HeldOut(documents=[], scored=4, unknown=2, unknown_types=3, characters=10)
+    held_out = HeldOut(documents=[], scored_words=4, unknown_words=2, unknown_types=3, characters=10)
     found = scoring.figures([np.array([math.log(2), math.log(4)]), np.array([math.log(8), math.log(16)])], held_out)
     assert found["loss"] == pytest.approx(math.log(2) * 2.5)
     assert found["perplexity"] == pytest.approx(2**2.5)

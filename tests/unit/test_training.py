@@ -198,7 +198,7 @@ def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
     trainer.train_steps, trainer.train_short_steps = spy(trainer.train_steps), spy(trainer.train_short_steps)
     result = trainer.run()
     assert {length: sorted(of_it) for length, of_it in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
-    lengths = [ids.shape[1] for number in (1, 2) for ids, _ in windows.epoch(batches().train, "stream", 5, 1, number, 0.4)]
+    lengths = [ids.shape[1] for number in (1, 2) for ids, _ in windows.epoch_windows(batches().train, "stream", 5, 1, number, 0.4)]
     assert result.steps == len(lengths)
     assert [row.words_seen for row in recorder.rows] == (4 * np.cumsum(lengths)).tolist()
 

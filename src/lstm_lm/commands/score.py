@@ -40,7 +40,7 @@ def score(file: Annotated[str, typer.Argument(help="text file in UTF-8, or - for
     with quiet.tensorflow_import():
         from lstm_lm.export import saved_model
     metrics = evaluate(saved_model.load_text_model(folder), ids, about, len(words))
-    results.show_text_score(metrics, unknown_words=about.unknown)
+    results.show_text_score(metrics, unknown_words=about.unknown_words)
 
 
 def read_text(file: str) -> str:
@@ -88,7 +88,7 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
     number_of = {word: number for number, word in enumerate(words)}
     ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
     part = Part(ids, [Range(_shown(file), 0, len(ids))])
-    about = dataset.held_out(part, units.characters(tokenizer, list(number_of)), len(words))
+    about = dataset.describe_held_out(part, units.characters(tokenizer, list(number_of)), len(words))
     return replace_unknown(ids, len(words)), about
 
 

@@ -87,13 +87,13 @@ def figures(nats, held_out):
         ValueError: the number of costs is not the number of scored words.
     """
     count, cost = sum(map(len, nats)), math.fsum(float(np.sum(costs, dtype=np.float64)) for costs in nats)
-    if count != held_out.scored:
-        raise ValueError(f"{count} costs for {held_out.scored} scored words")
-    found = from_sums(cost, count, held_out.unknown, held_out.unknown_types, held_out.characters)
+    if count != held_out.scored_words:
+        raise ValueError(f"{count} costs for {held_out.scored_words} scored words")
+    found = from_sums(cost, count, held_out.unknown_words, held_out.unknown_types, held_out.characters)
     return {
         "loss": found["loss"],
         "perplexity": found["perplexity"],
-        "oov_rate": held_out.unknown / count,
+        "oov_rate": held_out.unknown_words / count,
         "adjusted_perplexity": found["adjusted_perplexity"],
         "bits_per_character": found["bits_per_character"],
         "words": count,

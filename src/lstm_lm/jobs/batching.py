@@ -27,9 +27,9 @@ def run(settings: Params) -> None:
             sequence_length=config.sequence_length,
             vocabulary_size=vocabulary_size,
             source=raw_text.source,
-            raw=raw_text.sha256,
+            text_digest=raw_text.sha256,
             train=train,
-            held_out={name: dataset.held_out(parts[name], characters, vocabulary_size) for name in dataset.HELD_OUT},
+            held_out={name: dataset.describe_held_out(parts[name], characters, vocabulary_size) for name in dataset.HELD_OUT},
             ids={name: Blocks((len(parts[name]),), parts[name].blocks_without_unknown(vocabulary_size)) for name in dataset.HELD_OUT},
         )
         dataset.save(batches, folder)

@@ -41,12 +41,12 @@ def run(settings):
 
     nats = {}
     for split in dataset.HELD_OUT:
-        print(f"scoring {batches.held_out[split].scored:,} words of the {split} split ...")
+        print(f"scoring {batches.held_out[split].scored_words:,} words of the {split} split ...")
         nats[split] = score(text_model, batches.documents(split), vocabulary_size)
     figures = {split: scoring.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
     blocks = {}
     for split in dataset.HELD_OUT if chosen.bootstrap_samples else ():
-        about = *dataset.scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
+        about = *dataset.describe_scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
         figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
         blocks[split] = bootstrap.block_of(about[1])
     figures["validation"] |= generalization(

@@ -108,12 +108,12 @@ class TrainingRun(Run, Observer):
         """Log the training data as the run's dataset, and the digests of what the data stages made as tags."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
-        digests = {"raw": batches.raw, "vocab": digest("data/vocab"), "batches": digest("data/batches")}
+        digests = {"raw": batches.text_digest, "vocab": digest("data/vocab"), "batches": digest("data/batches")}
         profile = {
             "recipe": batches.recipe,
             "train_words": int(batches.train.size),
             "vocabulary_size": batches.vocabulary_size,
-            **{f"{name}_words": held_out.scored for name, held_out in batches.held_out.items()},
+            **{f"{name}_words": held_out.scored_words for name, held_out in batches.held_out.items()},
         }
         schema = {"mlflow_colspec": [{"type": "integer", "name": "word_id", "required": True}]}
         dataset = Dataset(

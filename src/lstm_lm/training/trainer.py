@@ -141,7 +141,7 @@ class Trainer:
         graph = functools.partial(tf.function, autograph=False)
         size = [batches.batch_size, batches.sequence_length]
         one, several = tf.TensorSpec(size, tf.int32), tf.TensorSpec([None, *size], tf.int32)
-        short = tf.TensorSpec([None, size[0], windows.half(size[1])], tf.int32)
+        short = tf.TensorSpec([None, size[0], windows.short_length(size[1])], tf.int32)
         state = tf.TensorSpec(model.initial_state(batches.batch_size).shape, tf.float32)
         step = tf.TensorSpec([], tf.int32)
         self.train_step = graph(self._train_step, input_signature=[one, one, state, step, tf.TensorSpec([])])
@@ -269,7 +269,7 @@ class Trainer:
         """The windows of an epoch from a position on, as many together as one call takes: (inputs, targets), int32
         [steps, batch, time]. No call goes beyond a step at which there is something to tell."""
         settings, batches = self.settings, self.batches
-        parts = windows.epoch(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
+        parts = windows.epoch_windows(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
         parts, read = islice(parts, position, None), 0
         told = [every for every in (self.reporting.status_every, self.reporting.sample_every, settings.validate_every) if every]
         for _, alike in groupby(parts, lambda window: window[0].shape[1]):  # short windows have a graph of their own

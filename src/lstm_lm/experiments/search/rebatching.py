@@ -29,7 +29,7 @@ def rebatch(batches: Batches, settings: Batching, folder: str | Path, vocab: str
         return replace(batches, sequence_length=settings.sequence_length)
     if same_arrays and batches.sequence_length == settings.sequence_length:
         return batches
-    path = Path(folder) / f"{settings.recipe}-{settings.batch_size}x{settings.sequence_length}-{batches.raw[:16]}.npy"
+    path = Path(folder) / f"{settings.recipe}-{settings.batch_size}x{settings.sequence_length}-{batches.text_digest[:16]}.npy"
     text, _, vocabulary_size = encoded.load(vocab)
     part = text.part(splits.load(Path(vocab) / "splits.json")["train"])
     _check_length(len(part), settings)

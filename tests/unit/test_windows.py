@@ -4,18 +4,18 @@ import pytest
 from lstm_lm.data import windows
 
 
-def test_streams_are_contiguous_and_drop_one_short_tail():
+def test_streams_are_contiguous_and_drop_a_short_tail():
     streams = windows.stream(np.arange(23, dtype=np.int32), 4)
     assert streams.tolist() == [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9], [10, 11, 12, 13, 14], [15, 16, 17, 18, 19]]
     assert streams.dtype == np.int32
 
 
-def test_targets_are_the_next_words_across_the_windows_edge():
+def test_targets_are_the_next_words_across_window_edges():
     streams = windows.stream(np.arange(200, dtype=np.int32), 4)
-    cut = list(windows.stream_windows(streams, 7))
-    assert len(cut) == windows.steps_per_epoch(streams, "stream", 7) == 7
-    inputs = np.concatenate([x for x, _ in cut], axis=1)
-    targets = np.concatenate([y for _, y in cut], axis=1)
+    pairs = list(windows.stream_windows(streams, 7))
+    assert len(pairs) == windows.steps_per_epoch(streams, "stream", 7) == 7
+    inputs = np.concatenate([x for x, _ in pairs], axis=1)
+    targets = np.concatenate([y for _, y in pairs], axis=1)
     assert (targets == inputs + 1).all()  # the text counts up, so the next word is one more
     assert (inputs[:, :-1] + 1 == inputs[:, 1:]).all()  # window k + 1 starts where window k ended
     assert len(np.unique(inputs)) == inputs.size  # no word twice
@@ -28,23 +28,23 @@ def test_a_text_of_exactly_one_window_is_one_step():
         windows.stream(np.arange(3, dtype=np.int32), 2)
 
 
-def test_short_windows_move_the_edges_from_epoch_to_epoch_and_lose_no_word():
+def test_short_windows_move_the_edges_between_epochs_and_lose_no_word():
     streams = windows.stream(np.arange(4000, dtype=np.int32), 4)
-    epochs = [list(windows.epoch(streams, "stream", 7, 1, number, 0.3)) for number in (1, 2, 1)]
-    for number, cut in zip((1, 2), epochs, strict=False):
-        assert len(cut) == windows.steps_per_epoch(streams, "stream", 7, 1, number, 0.3)
-        inputs, targets = (np.concatenate(part, axis=1) for part in zip(*cut, strict=True))
+    epochs = [list(windows.epoch_windows(streams, "stream", 7, 1, epoch, 0.3)) for epoch in (1, 2, 1)]
+    for epoch, pairs in zip((1, 2), epochs, strict=False):
+        assert len(pairs) == windows.steps_per_epoch(streams, "stream", 7, 1, epoch, 0.3)
+        inputs, targets = (np.concatenate(part, axis=1) for part in zip(*pairs, strict=True))
         assert (inputs == streams[:, : inputs.shape[1]]).all()
         assert (targets == inputs + 1).all()
         assert streams.shape[1] - inputs.shape[1] <= 7
-        assert {x.shape[1] for x, _ in cut} == {3, 7}
-        assert np.mean([x.shape[1] == 3 for x, _ in cut]) == pytest.approx(0.3, abs=0.1)
-    lengths = [[x.shape[1] for x, _ in cut] for cut in epochs]
+        assert {x.shape[1] for x, _ in pairs} == {3, 7}
+        assert np.mean([x.shape[1] == 3 for x, _ in pairs]) == pytest.approx(0.3, abs=0.1)
+    lengths = [[x.shape[1] for x, _ in pairs] for pairs in epochs]
     assert lengths[0] == lengths[2] != lengths[1]
     assert [x.shape[1] for x, _ in windows.stream_windows(streams, 1, 0.5, np.random.default_rng(0))] == [1] * 999
 
 
-def test_cookbook_chunks_are_the_books():
+def test_cookbook_chunks_are_those_of_the_book():
     ids = np.arange(100, dtype=np.int32)
     chunks = windows.cookbook(ids, 3, 4)
     # The book's own lines.
@@ -56,7 +56,7 @@ def test_cookbook_chunks_are_the_books():
 @pytest.mark.parametrize("words", [2, 3, 11, 12, 13, 24, 100, 1000])
 @pytest.mark.parametrize(("batch", "time"), [(1, 1), (3, 4), (2, 6)])
 @pytest.mark.parametrize("sizes", [[1], [5], [2, 0, 7], [1000]])
-def test_a_text_in_blocks_is_cut_as_the_whole(words, batch, time, sizes):
+def test_a_text_in_blocks_is_batched_as_the_whole_text(words, batch, time, sizes):
     ids = np.arange(1, words + 1, dtype=np.int32)
     stops = np.cumsum(sizes * words)
     blocks = np.split(ids, stops[stops < words])
@@ -76,10 +76,10 @@ def test_cookbook_windows_are_shuffled_and_rolled_within_the_row():
         assert (targets[:, -1] == inputs[:, 0]).all()  # the book's flaw, kept visible
 
 
-def test_the_cookbooks_epochs_differ_and_are_fixed_by_the_seed():
+def test_cookbook_epochs_differ_and_depend_on_the_seed():
     chunks = windows.cookbook(np.arange(5000, dtype=np.int32), 3, 4)
-    first = [x[0, 0] for x, _ in windows.epoch(chunks, "cookbook", 4, 1, 1)]
-    assert first == [x[0, 0] for x, _ in windows.epoch(chunks, "cookbook", 4, 1, 1)]
-    assert first != [x[0, 0] for x, _ in windows.epoch(chunks, "cookbook", 4, 1, 2)]
+    first = [x[0, 0] for x, _ in windows.epoch_windows(chunks, "cookbook", 4, 1, 1)]
+    assert first == [x[0, 0] for x, _ in windows.epoch_windows(chunks, "cookbook", 4, 1, 1)]
+    assert first != [x[0, 0] for x, _ in windows.epoch_windows(chunks, "cookbook", 4, 1, 2)]
     assert sorted(first) == sorted(chunks[:, 0, 0])
     assert len(first) == windows.steps_per_epoch(chunks, "cookbook", 4)
