@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import plain
-from lstm_lm.data.dataset import describe_held_out
+from lstm_lm.data.description import describe_held_out
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Characters
 from lstm_lm.text.indexing.chunks import ChunkIndexer

@@ -77,7 +77,7 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
     """
     import numpy as np
 
-    from lstm_lm.data import dataset
+    from lstm_lm.data import description
     from lstm_lm.text import units
     from lstm_lm.text.encoded import Part, Range, replace_unknown
 
@@ -88,7 +88,7 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
     number_of = {word: number for number, word in enumerate(words)}
     ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
     part = Part(ids, [Range(_shown(file), 0, len(ids))])
-    about = dataset.describe_held_out(part, units.characters(tokenizer, list(number_of)), len(words))
+    about = description.describe_held_out(part, units.characters(tokenizer, list(number_of)), len(words))
     return replace_unknown(ids, len(words)), about
 
 

@@ -2,7 +2,7 @@
 
 from lstm_lm import paths
 from lstm_lm.config.schema import Batching, Params
-from lstm_lm.data import dataset, windows
+from lstm_lm.data import dataset, description, windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
 from lstm_lm.io import folders
@@ -29,7 +29,7 @@ def run(settings: Params) -> None:
             source=raw_text.source,
             text_digest=raw_text.sha256,
             train=train,
-            held_out={name: dataset.describe_held_out(parts[name], characters, vocabulary_size) for name in dataset.HELD_OUT},
+            held_out={name: description.describe_held_out(parts[name], characters, vocabulary_size) for name in dataset.HELD_OUT},
             ids={name: Blocks((len(parts[name]),), parts[name].blocks_without_unknown(vocabulary_size)) for name in dataset.HELD_OUT},
         )
         dataset.save(batches, folder)

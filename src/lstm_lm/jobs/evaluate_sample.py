@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from lstm_lm import paths
-from lstm_lm.data import dataset
+from lstm_lm.data import dataset, description
 from lstm_lm.evaluation import bootstrap, scoring, text_statistics
 from lstm_lm.evaluation.ngrams import KneserNey, Unigram
 from lstm_lm.export.files import find_saved_model
@@ -46,7 +46,7 @@ def run(settings):
     figures = {split: scoring.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
     blocks = {}
     for split in dataset.HELD_OUT if chosen.bootstrap_samples else ():
-        about = *dataset.describe_scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
+        about = *description.describe_scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
         figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
         blocks[split] = bootstrap.block_of(about[1])
     figures["validation"] |= generalization(
