@@ -1,5 +1,5 @@
-"""What the fast code is held against, word by word: the model in plain NumPy, from nothing but the saved weights; how it writes; the
-data of lists of words."""
+"""Slow, obvious twins of the fast code, in plain NumPy and Python: the model from its saved weights, generation, the vocabulary, the
+description of held-out splits, and Kneser-Ney."""
 
 import json
 from collections import Counter
@@ -178,7 +178,7 @@ def every_text(model, prompt, count, ends=()):
 
 
 def vocabulary(words, min_count, max_size):
-    """The words of the training text, a list -> [(word, count), ...] of the vocabulary, `<unk>` first."""
+    """Return the vocabulary of a list of training words: [(word, count), ...], `<unk>` first."""
     counts = Counter(words)
     counts.pop("<unk>", None)
     kept = [(word, count) for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])) if count >= min_count][:max_size]
@@ -186,24 +186,24 @@ def vocabulary(words, min_count, max_size):
 
 
 def held_out(names, words, ids):
-    """A held-out split of a document's or span's name, words and ids each: (dataset.HeldOut, int32 [words])."""
+    """Describe a held-out split from the name, words and ids of each document or span: (dataset.HeldOut, int32 [words])."""
     documents, start = [], 0
     for name, document in zip(names, ids, strict=True):
         documents.append(Document(name, start, len(document)))
         start += len(document)
     unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
-    about = HeldOut(
+    description = HeldOut(
         documents=documents,
         scored_words=sum(max(len(document) - 1, 0) for document in ids),
         unknown_words=sum(int(np.count_nonzero(document[1:] == 0)) for document in ids),
         unknown_types=len(unknown_types),
         characters=sum(len(word) + 1 for text in words for word in text[1:]),
     )
-    return about, np.concatenate([np.asarray(document, np.int32) for document in ids])
+    return description, np.concatenate([np.asarray(document, np.int32) for document in ids])
 
 
 class PlainKneserNey:
-    """Interpolated modified Kneser-Ney from its formula, in dictionaries of tuples. documents: list of lists of ids."""
+    """Interpolated modified Kneser-Ney from its formula, in dictionaries of tuples. documents: a list of lists of ids."""
 
     def __init__(self, documents, vocabulary_size, order, fallback=(0.5, 1.0, 1.5)):
         self.vocabulary_size, self.order = vocabulary_size, order
@@ -227,9 +227,9 @@ class PlainKneserNey:
         n1, n2, n3, n4 = (sum(count == i for count in counts) for i in (1, 2, 3, 4))
         if n1 and n2 and n3 and n4:
             y = n1 / (n1 + 2 * n2)
-            found = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
-            if all(0 < discount <= most for discount, most in zip(found, (1, 2, 3), strict=True)):
-                return found
+            discounts = 1 - 2 * y * n2 / n1, 2 - 3 * y * n3 / n2, 3 - 4 * y * n4 / n3
+            if all(0 < discount <= maximum for discount, maximum in zip(discounts, (1, 2, 3), strict=True)):
+                return discounts
         return fallback
 
     def probability(self, word, context):
@@ -242,9 +242,9 @@ class PlainKneserNey:
         discounts = self.discounts[len(context)]
         total = sum(self.counts[ngram] for ngram in ngrams)
         taken = {ngram: discounts[min(self.counts[ngram], 3) - 1] for ngram in ngrams}
-        own = (*context, word)
-        share = (self.counts[own] - taken[own]) / total if own in taken else 0.0
-        return share + sum(taken.values()) / total * shorter
+        ngram = (*context, word)
+        discounted = (self.counts[ngram] - taken[ngram]) / total if ngram in taken else 0.0
+        return discounted + sum(taken.values()) / total * shorter
 
     def nats(self, document):
         words = [int(word) for word in document]
