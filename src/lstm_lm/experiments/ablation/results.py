@@ -69,8 +69,7 @@ class Results:
         """Add or replace a result, and write the file."""
         self.values.setdefault(name, {})[str(seed)] = asdict(result)
         self.path.parent.mkdir(exist_ok=True)
-        text = json.dumps(self.values, indent=1, sort_keys=True) + "\n"
-        atomic.replace_file(self.path, lambda file: file.write(text.encode()))
+        atomic.write_json(self.path, self.values, sort_keys=True)
 
 
 def key_of(values: dict[str, Any]) -> str:
