@@ -53,10 +53,10 @@ def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuatio
     ids = {token: i for i, token in enumerate(tokens)}
     graph_text = GraphText(tokenizer, path)
     words = graph_text.words(tf.constant(TEXTS))
-    assert [[word.decode() for word in of_text] for of_text in words.to_list()] == [tokenizer.split_words(content) for content in TEXTS]
+    assert [[word.decode() for word in row] for row in words.to_list()] == [tokenizer.split_words(content) for content in TEXTS]
     graph_ids = graph_text.ids(words)
     assert graph_ids.to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(content)] for content in TEXTS]
-    known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in of_text) for of_text in graph_ids.to_list()]
+    known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in row) for row in graph_ids.to_list()]
     assert graph_text.known(graph_ids).numpy().tolist() == known
     for content in TEXTS:
         known = [token for token in tokenizer.tokenize(content) if token in ids]
@@ -82,8 +82,8 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
         "e\u0301 ❤️ 你好 مرحبا नमस्ते",
         "a\u00a0b\u2028c\x00d\u3000e",
     ]
-    # Every character, between letters and alone. Those newer than Unicode 3.2 are left out: the libraries follow later versions
-    # of it, each another one. Surrogates are not characters.
+    # Every character, between letters and alone, up to Unicode 3.2: the libraries implement different later versions.
+    # Surrogates are not characters.
     settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
     texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
     graph_text = tiny_text_model().text
@@ -105,23 +105,23 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
 
     from lstm_lm.export.graph_tokenizer import GraphText
 
-    seen = sorted({f" {word}" for word in words[::2]})
-    processor = bpe.train(seen, [words.count(word[1:]) for word in seen], 500)
-    subwords = bpe.learn(seen, [words.count(word[1:]) for word in seen], 500)
+    pretokens = sorted({f" {word}" for word in words[::2]})
+    processor = bpe.train(pretokens, [words.count(word[1:]) for word in pretokens], 500)
+    subwords = bpe.learn(pretokens, [words.count(word[1:]) for word in pretokens], 500)
     assert [processor.id_to_piece(i + 1) for i in range(len(subwords))] == subwords
     draw = np.random.default_rng(1)
-    made = ["".join(draw.choice(list("etaoinshré☃ßя"), draw.integers(1, 30))) for _ in range(2000)]
-    looked_at = sorted({*words, *made})
-    assert len(looked_at) > 3000
+    random_words = ["".join(draw.choice(list("etaoinshré☃ßя"), draw.integers(1, 30))) for _ in range(2000)]
+    checked_words = sorted({*words, *random_words})
+    assert len(checked_words) > 3000
 
     tokenizer = Tokenizer(False, "-'", unit="subword", subwords=tuple(subwords))
     ranks = {subword: rank for rank, subword in enumerate(subwords)}
     path = tmp_path / "vocabulary.txt"
     path.write_bytes(("\n".join(["<unk>", *sorted(subwords)]) + "\n").encode())
     graph_text = GraphText(tokenizer, path)
-    in_graph = graph_text.ids(graph_text.words(tf.constant(looked_at))).to_list()
+    in_graph = graph_text.ids(graph_text.words(tf.constant(checked_words))).to_list()
     ids = {subword: i + 1 for i, subword in enumerate(sorted(subwords))}
-    for word, graph_ids in zip(looked_at, in_graph, strict=True):
+    for word, graph_ids in zip(checked_words, in_graph, strict=True):
         by_python = bpe.split(f" {''.join(tokenizer.split_words(word))}", ranks)
         # sentencepiece joins unknown characters in a row.
         by_sentencepiece = [part for piece in processor.encode(f" {word}", out_type=str) for part in ([piece] if piece in ranks else piece)]
@@ -140,7 +140,7 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
     model = TextModel(tiny_model(vocabulary_size=len(tokens)), tokenizer, path)
     model.save(tmp_path / "saved_model")
     for file in (path, tmp_path / "merges.txt"):
-        file.unlink(missing_ok=True)  # it carries its own
+        file.unlink(missing_ok=True)  # the SavedModel has its own copies
     model = tf.saved_model.load(str(tmp_path / "saved_model"))
     prompts = ["Well, (", "Down\n", "", "to be"]
     at_once = Generator(model)(prompts, 12, temperature=1.0, seed=3)
@@ -153,8 +153,8 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
     now = model.signatures["prime"](prompts=tf.constant(prompts), samples=tf.constant(1))
     keys, texts, position = now["keys"], list(prompts), 0
     for count in (5, 7):
-        going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
-        now = model.signatures["write"](**going_on, max_words=tf.constant(count), **settings)
+        resumed = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+        now = model.signatures["write"](**resumed, max_words=tf.constant(count), **settings)
         texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += count
     assert [text.strip() for text in texts] == at_once
