@@ -1,5 +1,6 @@
 import io
 import math
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from conftest import TINY_VOCABULARY
+from conftest import PROJECT, TINY_VOCABULARY
 from lstm_lm.commands import score
 from lstm_lm.errors import UserError
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
@@ -25,6 +26,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) ->
     (folder / "data/vocab").mkdir(parents=True)
     Tokenizer(True, "-'").save(folder / "data/vocab/tokenizer.json")
     (folder / "text.txt").write_text(TEXT)
+    shutil.copy(PROJECT / "params.yaml", folder)
     return folder
 
 
@@ -70,7 +72,7 @@ def test_standard_input_is_scored_like_a_file(project: Path, monkeypatch: pytest
     ("data", "message"),
     [
         (None, "text.txt: cannot be read: No such file or directory"),
-        (b"caf\xe9", r"text.txt: byte 3 is not UTF-8: convert the text first"),
+        (b"caf\xe9", r"text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml: download.encoding"),
         (b"", r"text.txt: has 0 word\(s\): at least 2 are needed"),
         (b"king", r"text.txt: has 1 word\(s\): at least 2 are needed"),
     ],
@@ -78,8 +80,8 @@ def test_standard_input_is_scored_like_a_file(project: Path, monkeypatch: pytest
 def test_a_text_that_cannot_be_scored_is_one_line(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes | None, message: str
 ) -> None:
-    for folder in ("models", "data"):
-        (tmp_path / folder).symlink_to(project / folder)
+    for name in ("models", "data", "params.yaml"):
+        (tmp_path / name).symlink_to(project / name)
     monkeypatch.chdir(tmp_path)
     if data is not None:
         Path("text.txt").write_bytes(data)
@@ -90,6 +92,7 @@ def test_a_text_that_cannot_be_scored_is_one_line(
 
 def test_without_a_model_the_error_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
     Path("text.txt").write_text(TEXT)
     with pytest.raises(UserError, match="there is no model in models/saved_model: train one first, with: make repro"):
         score.score("text.txt")

@@ -1,7 +1,6 @@
 """Command `score`: how well this checkout's model predicts a text."""
 
 import sys
-import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,23 +18,26 @@ TOKENIZER = Path("data/vocab/tokenizer.json")
 STDIN = "-"
 
 
-def score(file: Annotated[str, typer.Argument(help="text file in UTF-8, or - for standard input")]) -> None:
+def score(file: Annotated[str, typer.Argument(help="text file, or - for standard input")]) -> None:
     """Score a text: loss, perplexity and bits per character of the model in models/saved_model.
 
     The text is scored like a held-out document: every word but the first, once, in order, from a zero state.
+    It is read, cleaned and tokenized as the pipeline does with its own text.
     """
+    from lstm_lm.config import loading
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.io import memory, quiet
     from lstm_lm.text.tokenization import vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
     from lstm_lm.ui import results
 
-    text = read_text(file)
+    download = loading.load().download
+    text = read_text(file, download.encoding, download.clean)
     folder = find_saved_model()
     if not TOKENIZER.exists():
         raise UserError(f"{TOKENIZER} is missing: run the pipeline first, with: make repro")
     words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")
-    ids, about = index(text, Tokenizer.load(TOKENIZER), words, file)
+    ids, about = index_text(text, Tokenizer.load(TOKENIZER), words, file)
     memory.keep_freed()
     with quiet.tensorflow_import():
         from lstm_lm.export import saved_model
@@ -43,24 +45,27 @@ def score(file: Annotated[str, typer.Argument(help="text file in UTF-8, or - for
     results.show_text_score(metrics, unknown_words=about.unknown_words)
 
 
-def read_text(file: str) -> str:
-    """Read and normalize a text: UTF-8, Unicode NFC, LF as newline, no byte order mark.
+def read_text(file: str, encoding: str, clean: bool) -> str:
+    """Read a text and clean it as the pipeline does.
+
+    Args:
+        file: name of a file, or - for standard input.
+        encoding: of its bytes, a Python codec name.
+        clean: as `download.clean` of params.yaml.
 
     Raises:
-        UserError: there is no such file, or it is not UTF-8.
+        UserError: the file cannot be read, or is in another encoding.
     """
+    from lstm_lm.text.sources import cleaning
+
     try:
-        data = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
+        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot be read: {error.strerror}") from None
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{_shown(file)}: byte {error.start} is not UTF-8: convert the text first, for example with iconv") from None
-    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+    return cleaning.clean_text(content, encoding, _shown(file), clean)
 
 
-def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tuple[np.ndarray, HeldOut]":
+def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tuple[np.ndarray, HeldOut]":
     """Tokenize a text and turn it into ids.
 
     Args:
@@ -85,10 +90,10 @@ def index(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -> "tu
     if len(tokens) < 2:
         raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first one is not scored")
     # Each unknown word has an id of its own, as in data/vocab: the metrics depend on how many different ones there are.
-    number_of = {word: number for number, word in enumerate(words)}
-    ids = np.array([number_of.setdefault(token, len(number_of)) for token in tokens], np.int32)
+    id_of = {word: i for i, word in enumerate(words)}
+    ids = np.array([id_of.setdefault(token, len(id_of)) for token in tokens], np.int32)
     part = Part(ids, [Range(_shown(file), 0, len(ids))])
-    about = description.describe_held_out(part, units.characters(tokenizer, list(number_of)), len(words))
+    about = description.describe_held_out(part, units.characters(tokenizer, list(id_of)), len(words))
     return replace_unknown(ids, len(words)), about
 
 
@@ -98,7 +103,7 @@ def evaluate(text_model: Any, ids: "np.ndarray", about: "HeldOut", vocabulary_si
     Args:
         text_model: with the methods `initial_state` and `score`.
         ids: int32 [words].
-        about: the document, as of `index`.
+        about: the document, as of `index_text`.
         vocabulary_size: number of ids.
 
     Returns:
