@@ -68,11 +68,11 @@ def tiny_model():
 @pytest.fixture
 def tiny_text_model(tiny_model, tmp_path):
     """A TextModel over `tiny_model`."""
-    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     def make(**shape):
-        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
+        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
 
     return make
 
@@ -127,14 +127,34 @@ def finished(tmp_path_factory):
 @pytest.fixture(scope="session")
 def shared_text_model(tmp_path_factory):
     """One TextModel of the same size for the tests that leave its weights alone: tracing takes longer than its texts."""
-    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
-    words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    words = save_vocabulary(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
     return TextModel(model, Tokenizer(True, "-'"), words)
+
+
+@pytest.fixture(scope="session")
+def shared_model():
+    """One LanguageModel of 12 words for the tests that leave its weights alone: it is traced once."""
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
+
+    model = LanguageModel(Shape(12, 5, 7, 1, 5, True), Initializer("uniform", 1.0, 2))
+    model.softmax_bias.assign(np.random.default_rng(2).normal(0, 0.5, 12))
+    return model
+
+
+@pytest.fixture(scope="session")
+def adaptive_model():
+    """As `shared_model`, with an adaptive softmax, whose logits are log probabilities."""
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
+
+    return LanguageModel(Shape(12, 5, 7, 1, None, False, (5, 9)), Initializer("uniform", 1.0, 2))
 
 
 @pytest.fixture

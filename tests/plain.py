@@ -109,7 +109,7 @@ def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     return result
 
 
-def discourage(logits, text, penalty):
+def apply_repetition_penalty(logits, text, penalty):
     """Logits [vocabulary] after the repetition penalty for the words of a text, a list of ids."""
     logits = np.array(logits)
     for word in set(text) - {0}:
@@ -117,7 +117,7 @@ def discourage(logits, text, penalty):
     return logits
 
 
-def without_repeats(logits, text, size):
+def block_repeated_ngrams(logits, text, size):
     """Logits [vocabulary], -inf for `<unk>` and for what would repeat an n-gram of the text, a list of ids; size 0: none is."""
     logits = np.array(logits)
     logits[0] = -np.inf
@@ -135,7 +135,7 @@ def greedy(model, prompt, count, penalty=1.0, size=0):
         _, state = model.step(np.array([word]), state)
     for _ in range(count):
         logits, state = model.step(np.array(text[-1:]), state)
-        text.append(int(without_repeats(discourage(logits[0], text, penalty), text, size).argmax()))
+        text.append(int(block_repeated_ngrams(apply_repetition_penalty(logits[0], text, penalty), text, size).argmax()))
     return text[len(prompt) :]
 
 
@@ -152,8 +152,8 @@ def beam_search(model, prompt, count, width, penalty=1.0, size=0, ends=()):
                 continue
             text = [*prompt, *words]
             logits, after = model.step(np.array(text[-1:]), before)
-            costs = log_softmax(discourage(logits[0], text, penalty))
-            left = without_repeats(costs, text, size)
+            costs = log_softmax(apply_repetition_penalty(logits[0], text, penalty))
+            left = block_repeated_ngrams(costs, text, size)
             going += [(score + costs[word], [*words, word], after) for word in range(len(costs)) if left[word] > -np.inf]
         going.sort(key=lambda hypothesis: -hypothesis[0])
         beam = kept + going[: width - len(kept)]

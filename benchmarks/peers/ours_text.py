@@ -6,8 +6,9 @@ from pathlib import Path
 import tensorflow as tf
 
 import protocol
-from lstm_lm.export import saved_model
-from lstm_lm.export.saved_model import Generator, TextModel
+from lstm_lm.export.generator import Generator
+from lstm_lm.export.text_model import TextModel, load_text_model, save_vocabulary
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from ours import build
@@ -20,8 +21,8 @@ def load(chosen, folder):
     model.softmax_bias.assign(protocol.np.log(protocol.zipf(chosen["vocabulary"])))
     words = ["<unk>", *(name(i) for i in range(1, chosen["vocabulary"]))]
     tokenizer = Tokenizer(lowercase=True, keep_punctuation="-'")
-    TextModel(model, tokenizer, saved_model.write_words(words, folder / "words.txt")).save(folder / "saved_model")
-    return saved_model.load_text_model(folder / "saved_model")
+    TextModel(model, tokenizer, save_vocabulary(words, folder / "words.txt")).save(folder / "saved_model")
+    return load_text_model(folder / "saved_model")
 
 
 def name(i):
@@ -54,7 +55,8 @@ def main():
             random = protocol.np.random.RandomState(1)
             return [by_step(case, prompt, words, random) for prompt in prompts]
         texts = [" ".join(map(name, prompt)) for prompt in prompts]
-        return generate(texts, words, temperature=case["temperature"], top_k=case["top_k"], top_p=case["top_p"], seed=1)
+        options = GenerationOptions(max_words=words, temperature=case["temperature"], top_k=case["top_k"], top_p=case["top_p"])
+        return generate(texts, options)
 
     protocol.texts(write, chosen, version="TensorFlow " + tf.__version__)
 

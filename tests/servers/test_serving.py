@@ -14,7 +14,8 @@ import requests
 
 from conftest import PROJECT, environment
 from lstm_lm.config import loading
-from lstm_lm.export.saved_model import Generator
+from lstm_lm.export.generator import Generator
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.tracking import registry, store
 from lstm_lm.tracking.run import Run, create_run
 
@@ -27,7 +28,7 @@ pytestmark = pytest.mark.slow
 def registered(tmp_path_factory, empty_store):
     """(the store's folder, SavedModel folder, version) of a small model in a registry."""
     from conftest import TINY_VOCABULARY
-    from lstm_lm.export.saved_model import TextModel, write_words
+    from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
@@ -35,7 +36,7 @@ def registered(tmp_path_factory, empty_store):
     folder = tmp_path_factory.mktemp("project")
     shutil.copy(empty_store, folder)
     model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
-    text_model = TextModel(model, Tokenizer(True, "-'"), write_words(TINY_VOCABULARY, folder / "vocabulary.txt"))
+    text_model = TextModel(model, Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, folder / "vocabulary.txt"))
     text_model.save(folder / "saved_model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
@@ -103,25 +104,27 @@ def texts(answer):
 def test_it_answers_with_the_words_of_the_savedmodel_itself(server, registered):
     import tensorflow as tf
 
-    write = Generator(tf.saved_model.load(str(registered[1])))
+    generate = Generator(tf.saved_model.load(str(registered[1])))
     prompts = ["Thou art", "to be or not"]
-    assert texts(ask(server, prompts, max_words=9, temperature=0.0)) == write(prompts, 9, 0.0)
-    assert texts(ask(server, prompts, max_words=9, temperature=0.9, top_k=5, top_p=0.9, seed=3)) == write(prompts, 9, 0.9, 5, 0.9, 3)
+    for options in ({"temperature": 0.0}, {"temperature": 0.9, "top_k": 5, "top_p": 0.9, "seed": 3}, {}):
+        assert texts(ask(server, prompts, max_words=9, **options)) == generate(prompts, GenerationOptions(max_words=9, **options))
 
 
 def test_every_option_goes_through(server, registered):
     import tensorflow as tf
 
-    write = Generator(tf.saved_model.load(str(registered[1])))
+    generate = Generator(tf.saved_model.load(str(registered[1])))
     prompts = ["Thou art", "to be or not"]
-    options = {"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}
-    assert texts(ask(server, prompts, max_words=12, temperature=1.0, **options)) == write(prompts, 12, 1.0, seed=1, **options)
-    assert texts(ask(server, prompts, max_words=5, beam_width=4)) == write(prompts, 5, beam_width=4)
-    several = ask(server, prompts, max_words=9, temperature=1.0, samples=3)
-    assert texts(several) == write(prompts, 9, 1.0, seed=1, samples=3)
+    for options in (
+        {"max_words": 12, "temperature": 1.0, "min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2},
+        {"max_words": 5, "beam_width": 4},
+        {"max_words": 9, "temperature": 1.0, "samples": 3},
+        {"max_words": 5, "beam_width": 4, "samples": 2},
+    ):
+        assert texts(ask(server, prompts, **options)) == generate(prompts, GenerationOptions(**options))
+    several = ask(server, prompts, max_words=9, samples=3)
     places = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
     assert places == [(row, sample) for row in range(2) for sample in range(3)]
-    assert texts(ask(server, prompts, max_words=5, beam_width=4, samples=2)) == write(prompts, 5, beam_width=4, samples=2)
     assert set(ask(server, prompts).json()["predictions"][0]) == {"text"}
 
 

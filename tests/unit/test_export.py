@@ -2,6 +2,7 @@ import functools
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,11 @@ import pytest
 import tensorflow as tf
 
 from conftest import TINY_VOCABULARY, make_tiny_model
-from lstm_lm.export.saved_model import Generator, TextModel, load_weights, save_weights, sentence_ends, write_words
+from lstm_lm.export.generator import Generator
+from lstm_lm.export.text_model import TextModel, save_vocabulary
+from lstm_lm.export.weights import load_weights, save_weights
+from lstm_lm.generation import option_tensors
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from plain import PlainModel, beam_search, log_softmax
 
@@ -27,8 +32,10 @@ def generate(seed):
     settings = dict(max_words=8, temperature=1.0, top_k=0, top_p=1.0, seed=seed, min_p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
     settings |= dict(stop_at_sentence_end=False, samples=1, beam_width=1)
     scalars = {name: tf.constant(value) for name, value in settings.items()}
-    answer = model.signatures["generate"](prompts=tf.constant(["Thou art", "to be, or"]), **scalars)
-    return [text.decode() for text in answer["texts"].numpy()]
+    prompts = tf.constant(["Thou art", "to be, or"])
+    texts = model.signatures["generate"](prompts=prompts, **scalars)["texts"].numpy()
+    assert (model.signatures["serving_default"](prompts=prompts, **scalars)["texts"].numpy() == texts).all()
+    return [text.decode() for text in texts]
 assert generate(1) == generate(1) != generate(2)
 print(json.dumps({
     "nats": scored["nats"].numpy().tolist(),
@@ -42,18 +49,26 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def tiny_text_model(tmp_path_factory):
-    """As everywhere, but the models of one shape are the same one, which is traced once."""
-    words = write_words(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    """As in conftest.py, but models of the same shape are the same object, which is traced once."""
+    words = save_vocabulary(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
     return functools.cache(lambda **shape: TextModel(make_tiny_model(**shape), Tokenizer(True, "-'"), words))
 
 
+def generator_of(text_model):
+    """A function from prompts and options to texts; greedy unless there is a temperature."""
+    generator = Generator(text_model)
+    return lambda prompts, max_words, **options: generator(
+        prompts, GenerationOptions(**{"max_words": max_words, "temperature": 0.0, **options})
+    )
+
+
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
-def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
+def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
     made = tiny_text_model(**shape)
     made.save(tmp_path / "elsewhere/saved_model")
     moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
     words = Path(made.text.vocabulary_file.asset_path.numpy().decode())
-    away = words.rename(words.with_suffix(".away"))  # it carries its own
+    away = words.rename(words.with_suffix(".away"))  # the SavedModel has a copy
     try:
         command = [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")]
         done = subprocess.run(command, capture_output=True, text=True, cwd=moved, check=False)
@@ -75,7 +90,7 @@ def test_a_savedmodel_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, sh
 
 
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
-def test_a_savedmodel_holds_each_variable_once(tiny_text_model, tmp_path, shape):
+def test_a_saved_model_holds_each_variable_once(tiny_text_model, tmp_path, shape):
     made = tiny_text_model(**shape)
     made.save(tmp_path / "saved_model")
     reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
@@ -97,78 +112,74 @@ def test_step_gives_the_probabilities_of_score(tiny_text_model):
 
 
 def test_texts_keep_the_prompt_and_unknown_words_are_no_error(shared_text_model):
-    write = Generator(shared_text_model)
+    generate = generator_of(shared_text_model)
     prompts = ["Thou art", "  Zounds! ", "no such words", "THOU   ART", "don\u2019t", ""]
-    texts = write(prompts, 5)
+    texts = generate(prompts, 5)
     for prompt, text in zip(prompts, texts, strict=True):
         assert text.startswith(prompt.strip())
         assert len(text.split()) == len(prompt.split()) + 5
         assert "<unk>" not in text.removeprefix(prompt)
     assert texts[0].split()[2:] == texts[3].split()[2:]  # case and spaces change nothing
-    assert write(["Thou art"], 0) == ["Thou art"]
-    assert write([], 5) == []
+    assert generate(["Thou art"], 0) == ["Thou art"]
+    assert generate([], 5) == []
 
 
 def test_rows_do_not_depend_on_each_other_and_do_not_echo(shared_text_model):
-    write = Generator(shared_text_model)
+    generate = generator_of(shared_text_model)
     prompts = ["thou art", "to be or not", "king", "and the"]
-    together = write(prompts, 30, temperature=1.0, seed=5)
-    assert together == [write([prompt], 30, temperature=1.0, seed=5)[0] for prompt in prompts]
+    together = generate(prompts, 30, temperature=1.0, seed=5)
+    assert together == [generate([prompt], 30, temperature=1.0, seed=5)[0] for prompt in prompts]
     endings = {tuple(text.split()[-25:]) for text in together}
     assert len(endings) == len(prompts)
 
 
 @pytest.fixture
 def with_ends(tiny_model, tmp_path):
-    """A TextModel with words that end a sentence: two of them, `.` and `<eos>`, in place of two others."""
+    """A TextModel whose vocabulary has two words that end a sentence, `.` and `<eos>`, in place of two others."""
 
     def make(**shape):
         words = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
-        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), write_words(words, tmp_path / "vocabulary.txt"))
+        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), save_vocabulary(words, tmp_path / "vocabulary.txt"))
 
     return make
 
 
 @pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
-def test_prime_and_write_give_bit_by_bit_what_generate_gives_at_once(with_ends, tmp_path, shape):
+def test_prefill_and_decode_give_bit_by_bit_what_generate_gives_at_once(with_ends, tmp_path, shape):
     with_ends(**shape).save(tmp_path / "saved_model")
-    model = tf.saved_model.load(str(tmp_path / "saved_model"))
+    signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
-    for options in ((0.0, 1.0, 0, False), (0.05, 1.3, 2, False), (0.0, 1.0, 0, True)):
-        settings = {"temperature": 1.0, "top_k": 0, "top_p": 0.8, "seed": 3}
-        settings |= dict(zip(("min_p", "repetition_penalty", "no_repeat_ngram", "stop_at_sentence_end"), options, strict=True))
-        settings = {name: tf.constant(value) for name, value in settings.items()}
-        whole = model.signatures["generate"](
-            prompts=prompts, max_words=tf.constant(12), samples=samples, beam_width=tf.constant(1), **settings
-        )["texts"].numpy()
-        now = model.signatures["prime"](prompts=prompts, samples=samples)
+    for changes in ({"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}, {"stop_at_sentence_end": True}, {}):
+        options = GenerationOptions(temperature=1.0, top_p=0.8, seed=3, samples=2, **changes)
+        whole = signatures["generate"](prompts=prompts, **option_tensors.tensors(replace(options, max_words=12)))["texts"].numpy()
+        now = signatures["prefill"](prompts=prompts, samples=samples)
         texts, keys, position = [text.decode() for text in prompts.numpy() for _ in range(2)], now["keys"], 0
         for words in (1, 4, 7):
-            going_on = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
-            now = model.signatures["write"](**going_on, max_words=tf.constant(words), **settings)
+            so_far = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+            now = signatures["decode"](**so_far, **option_tensors.tensors(replace(options, max_words=words), option_tensors.of_words))
             texts = [f"{text}{more.decode()}" for text, more in zip(texts, now["texts"].numpy(), strict=True)]
             position += words
-        assert texts == [text.decode() for text in whole], options
+        assert texts == [text.decode() for text in whole], changes
 
 
 def test_the_samples_of_a_prompt_are_the_same_however_many_there_are(shared_text_model):
-    write = Generator(shared_text_model)
+    generate = generator_of(shared_text_model)
     prompts = ["thou art", "to be or not", "king"]
-    few, many = (write(prompts, 25, temperature=1.0, seed=5, samples=samples) for samples in (3, 10))
+    few, many = (generate(prompts, 25, temperature=1.0, seed=5, samples=samples) for samples in (3, 10))
     assert [many[i * 10 : i * 10 + 3] for i in range(3)] == [few[i * 3 : i * 3 + 3] for i in range(3)]
-    assert few[::3] == write(prompts, 25, temperature=1.0, seed=5)
+    assert few[::3] == generate(prompts, 25, temperature=1.0, seed=5)
     assert len({text.partition(" ")[2] for text in many}) == 30
-    assert few[3:6] == write(["to be or not"], 25, temperature=1.0, seed=5, samples=3)
-    assert write(prompts, 0, samples=2) == [prompt for prompt in prompts for _ in range(2)]
-    assert write([], 5, samples=2) == []
+    assert few[3:6] == generate(["to be or not"], 25, temperature=1.0, seed=5, samples=3)
+    assert generate(prompts, 0, samples=2) == [prompt for prompt in prompts for _ in range(2)]
+    assert generate([], 5, samples=2) == []
 
 
-def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_model):
-    """What each of them does is tested with the functions themselves; here, that it does so through the signature."""
-    write = Generator(shared_text_model)
+def test_every_option_that_applies_to_words_works_through_the_signature(shared_text_model):
+    """The effects are tested with the functions themselves; here, that the options reach them."""
+    generate = generator_of(shared_text_model)
 
     def words(**settings):
-        return write(["thou art thou king"], 30, **settings)[0].split()
+        return generate(["thou art thou king"], 30, **settings)[0].split()
 
     def repeated(words, size):
         grams = [tuple(words[i : i + size]) for i in range(len(words) - size + 1)]
@@ -183,57 +194,56 @@ def test_options_of_words_go_by_their_names_to_where_they_belong(shared_text_mod
     assert words(temperature=1.0, stop_at_sentence_end=True) == words(temperature=1.0)  # there is no end among the words
 
 
-def test_the_beam_is_that_of_the_plain_model_and_its_samples_are_the_best(shared_text_model):
-    write, model = Generator(shared_text_model), PlainModel.from_model(shared_text_model.model)
+def test_a_beam_search_is_that_of_the_plain_model_and_its_samples_are_the_best_texts(shared_text_model):
+    generate, model = generator_of(shared_text_model), PlainModel.from_model(shared_text_model.model)
     prompts = ["thou art", "king and the king"]
-    texts = write(prompts, 6, beam_width=4, samples=3)
-    assert texts[::3] == write(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is drawn
+    texts = generate(prompts, 6, beam_width=4, samples=3)
+    assert texts[::3] == generate(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is sampled
     for i, prompt in enumerate(prompts):
         ids = [TINY_VOCABULARY.index(word) for word in prompt.split()]
         expected = beam_search(model, ids, 6, 4)[:3]
         assert texts[i * 3 : i * 3 + 3] == [" ".join([prompt, *(TINY_VOCABULARY[word] for word in words)]) for _, words in expected]
-    assert write(prompts, 6, temperature=0.0, beam_width=1) == write(prompts, 6)
-    assert len(write(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
+    assert generate(prompts, 6, temperature=0.0, beam_width=1) == generate(prompts, 6)
+    assert len(generate(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
 
 
 def test_a_text_ends_with_its_first_sentence(with_ends):
     made = with_ends()
-    write, prompts = Generator(made), ["thou art .", "king"]
-    long, short = (write(prompts, 60, 1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
+    generate, prompts = generator_of(made), ["thou art .", "king"]
+    long, short = (generate(prompts, 60, temperature=1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
     for i, (whole, text) in enumerate(zip(long, short, strict=True)):
         prompt = prompts[i // 4]
         words = whole.removeprefix(prompt).split()
         end = next(i for i, word in enumerate(words) if word in (".", "<eos>"))
         assert text == " ".join([prompt, *words[: end + 1]])
     names = [name.decode() for name in made.text.word_of.lookup(tf.range(12, dtype=tf.int64)).numpy()]
-    for prompt, text in zip(prompts, write(prompts, 9, beam_width=3, stop_at_sentence_end=True), strict=True):
+    for prompt, text in zip(prompts, generate(prompts, 9, beam_width=3, stop_at_sentence_end=True), strict=True):
         ids = [names.index(word) if word in names else 0 for word in prompt.replace(" .", "").split()]
         _, best = beam_search(PlainModel.from_model(made.model), ids, 9, 3, ends=made.ends)[0]
         assert text == " ".join([prompt, *(names[i] for i in best)])
 
 
-def test_the_ends_of_sentences_are_those_that_the_vocabulary_has():
-    assert sentence_ends(["<unk>", "a", ".", "?", "..", "<eos>"]) == [2, 3, 5]
-    assert sentence_ends(TINY_VOCABULARY) == []
-
-
-def test_texts_written_from_one_word_each_are_those_of_the_words_in_the_texts(tiny_text_model):
+def test_texts_continued_from_one_word_each_are_those_of_generate(tiny_text_model):
     made = tiny_text_model()
-    write = Generator(made)
-    words = write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7)
+    generate = generator_of(made)
+
+    def continue_words(first, max_words, temperature):
+        return Generator(made).continue_words(np.array(first, np.int32), GenerationOptions(max_words, temperature, seed=7))
+
+    words = continue_words([3, 3, 5, 0], 30, 1.0)
     assert (words.shape, words.dtype) == ((4, 30), np.int32)
     assert words.min() > 0
     assert (words[0] != words[1]).any()  # from the same word, but not the same text
-    np.testing.assert_array_equal(words, write.words(np.array([3, 3, 5, 0]), 30, 1.0, 7))
-    # Greedy, it is what `generate` writes after the word.
-    greedy = write.words(np.array([3, 5]), 9, 0.0, 7)
+    np.testing.assert_array_equal(words, continue_words([3, 3, 5, 0], 30, 1.0))
+    # Greedy, they are what `generate` generates after the word.
+    greedy = continue_words([3, 5], 9, 0.0)
     for prompt, row in zip(("king", "art"), greedy, strict=True):
-        assert write([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
+        assert generate([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
 
 
 def test_bytes_that_are_not_utf_8_are_no_error(shared_text_model):
-    scalars = [tf.constant(value) for value in (3, 0.0, 0, 1.0, 1, 0.0, 1.0, 0, False, 1, 1)]
-    texts = shared_text_model.generate(tf.constant([b"thou \xff\xfe art"]), *scalars)["texts"]
+    options = option_tensors.tensors(GenerationOptions(max_words=3, temperature=0.0))
+    texts = shared_text_model.generate(tf.constant([b"thou \xff\xfe art"]), options)["texts"]
     assert len(texts.numpy()[0].split()) == 6
 
 

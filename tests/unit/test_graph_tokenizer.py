@@ -134,7 +134,10 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
 def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_model, tmp_path, unit):
     import tensorflow as tf
 
-    from lstm_lm.export.saved_model import Generator, TextModel
+    from lstm_lm.export.generator import Generator
+    from lstm_lm.export.text_model import TextModel
+    from lstm_lm.generation import option_tensors
+    from lstm_lm.generation.options import GenerationOptions
 
     tokenizer, path, tokens = vocabulary_of(Tokenizer(False, "-'", "separate", True, unit), tmp_path)
     model = TextModel(tiny_model(vocabulary_size=len(tokens)), tokenizer, path)
@@ -143,18 +146,17 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
         file.unlink(missing_ok=True)  # the SavedModel has its own copies
     model = tf.saved_model.load(str(tmp_path / "saved_model"))
     prompts = ["Well, (", "Down\n", "", "to be"]
-    at_once = Generator(model)(prompts, 12, temperature=1.0, seed=3)
+    at_once = Generator(model)(prompts, GenerationOptions(max_words=12, temperature=1.0, seed=3))
     for prompt, text in zip(prompts, at_once, strict=True):
         assert text.startswith(prompt.strip())
         assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(token in text for token in ("<unk>", "<eos>", "￭", "\u2581"))
         assert " ," not in text and "( " not in text
-    settings = {"temperature": 1.0, "top_k": 0, "top_p": 1.0, "seed": 3, "min_p": 0.0, "repetition_penalty": 1.0, "no_repeat_ngram": 0}
-    settings = {name: tf.constant(value) for name, value in {**settings, "stop_at_sentence_end": False}.items()}
-    now = model.signatures["prime"](prompts=tf.constant(prompts), samples=tf.constant(1))
+    now = model.signatures["prefill"](prompts=tf.constant(prompts), samples=tf.constant(1))
     keys, texts, position = now["keys"], list(prompts), 0
     for count in (5, 7):
-        resumed = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
-        now = model.signatures["write"](**resumed, max_words=tf.constant(count), **settings)
+        so_far = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+        options = option_tensors.tensors(GenerationOptions(max_words=count, temperature=1.0, seed=3), option_tensors.of_words)
+        now = model.signatures["decode"](**so_far, **options)
         texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
         position += count
     assert [text.strip() for text in texts] == at_once

@@ -79,7 +79,8 @@ def test_correct_values_become_options_of_their_type():
 
 
 def test_the_served_table_is_json_with_the_bounds_of_the_server():
-    rows = {row["name"]: row for row in json.loads(json.dumps(options.served_table()))}
+    table = json.loads(json.dumps(options.served_table()))
+    rows = {row["name"]: row for row in table["options"]}
     assert list(rows) == list(ROWS)
     assert rows["max_words"]["maximum"] == 1000
     assert rows["top_p"] == {
@@ -91,3 +92,9 @@ def test_the_served_table_is_json_with_the_bounds_of_the_server():
         "exclusive_minimum": True,
         "help": ROWS["top_p"].help,
     }
+    assert table["sentence_ends"] == [".", "!", "?", "<eos>"]
+
+
+def test_the_tokens_that_end_a_sentence_are_those_that_the_vocabulary_has():
+    assert options.sentence_end_ids(["<unk>", "a", ".", "?", "..", "<eos>"]) == [2, 3, 5]
+    assert options.sentence_end_ids(["<unk>", "a", "b"]) == []

@@ -11,6 +11,7 @@ from lstm_lm.config import loading
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.training.trainer import Diverged, Stopped, Trainer
 from plain import PlainModel, held_out
@@ -206,9 +207,9 @@ def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
 def test_samples_are_greedy_and_sampled_for_each_prime_text():
     asked = []
 
-    def write(prompts, words, temperature, seed):
-        asked.append((words, temperature, seed))
-        return [f"{prompt} {temperature}" for prompt in prompts]
+    def write(prompts, options):
+        asked.append(options)
+        return [f"{prompt} {options.temperature}" for prompt in prompts]
 
     result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
     assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
@@ -218,7 +219,7 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
         ("a", 0.8, "a 0.8"),
         ("b", 0.8, "b 0.8"),
     ]
-    assert asked[0] == (10, 0.0, 1)
+    assert asked[0] == GenerationOptions(max_words=10, temperature=0.0, seed=1)
     # Steps that fall on an epoch's end, and on the best weights, have their samples once.
     result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), write=write)
     assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})

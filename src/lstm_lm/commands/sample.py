@@ -4,7 +4,6 @@ import inspect
 import re
 import unicodedata
 from collections.abc import Callable, Collection
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,9 +11,8 @@ import typer
 
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
-from lstm_lm.generation.options import GenerationOptions, Option
+from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
 
-MAX_PROMPT_CHARACTERS = 10_000  # as for the served model
 MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
 
 
@@ -36,15 +34,15 @@ def sample(prompt: str | None, generation: GenerationOptions) -> None:
     with quiet.tensorflow_import():
         import tensorflow as tf
 
-        from lstm_lm.export import saved_model
+        from lstm_lm.export.generator import Generator
+        from lstm_lm.export.text_model import load_text_model
     # Generating one word is too little work to share between threads.
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    if generation.stop_at_sentence_end and set(known_words).isdisjoint(saved_model.SENTENCE_ENDS):
-        ends = " ".join(saved_model.SENTENCE_ENDS)
+    if generation.stop_at_sentence_end and set(known_words).isdisjoint(options.SENTENCE_ENDS):
+        ends = " ".join(options.SENTENCE_ENDS)
         terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
-    generate = saved_model.Generator(saved_model.load_text_model(folder))
-    for text in generate([prompt], **asdict(generation)):
+    for text in Generator(load_text_model(folder))([prompt], generation):
         terminal.verbatim(text)
 
 

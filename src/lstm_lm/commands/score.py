@@ -40,8 +40,8 @@ def score(file: Annotated[str, typer.Argument(help="text file, or - for standard
     ids, about = index_text(text, Tokenizer.load(TOKENIZER), words, file)
     memory.keep_freed()
     with quiet.tensorflow_import():
-        from lstm_lm.export import saved_model
-    metrics = evaluate(saved_model.load_text_model(folder), ids, about, len(words))
+        from lstm_lm.export.text_model import load_text_model
+    metrics = evaluate(load_text_model(folder), ids, about, len(words))
     results.show_text_score(metrics, unknown_words=about.unknown_words)
 
 

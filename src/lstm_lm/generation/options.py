@@ -6,11 +6,15 @@ the signature, defaults and checks of the served model. Only the standard librar
 
 import dataclasses
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 MAX_INT32 = 2**31 - 1
+MAX_PROMPTS = 256  # in a request to the served model
+MAX_TEXTS = 256  # generated at once: samples, or hypotheses of beam searches, of all prompts
+MAX_PROMPT_CHARACTERS = 10_000
+SENTENCE_ENDS = (".", "!", "?", "<eos>")
 
 
 @dataclass(frozen=True)
@@ -129,14 +133,17 @@ class GenerationOptions:
         source="Paulus et al. 2018, who use 3",
     )
     stop_at_sentence_end: bool = option(
-        False, "stop after the first generated . ! ? or <eos>, if the vocabulary has one of them", off=False, looks_back=True
+        False,
+        f"stop after the first generated {' '.join(SENTENCE_ENDS[:-1])} or {SENTENCE_ENDS[-1]}, if the vocabulary has one of them",
+        off=False,
+        looks_back=True,
     )
-    samples: int = option(1, "number of texts to generate for each prompt", minimum=1, maximum=256, sets_rows=True)
+    samples: int = option(1, "number of texts to generate for each prompt", minimum=1, maximum=MAX_TEXTS, sets_rows=True)
     beam_width: int = option(
         1,
         "above 1: generate the most probable texts with a beam search of this width, without sampling; 1: off",
         minimum=1,
-        maximum=256,
+        maximum=MAX_TEXTS,
         off=1,
         sets_rows=True,
         source="Sutskever et al. 2014",
@@ -185,9 +192,14 @@ def check_together(values: GenerationOptions) -> None:
         raise ValueError(f"samples = {values.samples}: must be at most beam_width, which is {values.beam_width}")
 
 
-def served_table() -> list[dict[str, Any]]:
-    """The table for the served model, which cannot import this module: each row ready for JSON, with the server's upper bounds."""
-    return [
+def sentence_end_ids(tokens: Sequence[str]) -> list[int]:
+    """The ids of the tokens that end a sentence, if the vocabulary, in the order of its ids, has any."""
+    return [number for number, token in enumerate(tokens) if token in SENTENCE_ENDS]
+
+
+def served_table() -> dict[str, Any]:
+    """All of the above for the served model, which cannot import this module; ready for JSON, with the server's upper bounds."""
+    rows = [
         {
             "name": row.name,
             "type": row.type.__name__,
@@ -199,6 +211,13 @@ def served_table() -> list[dict[str, Any]]:
         }
         for row in options()
     ]
+    return {
+        "options": rows,
+        "sentence_ends": SENTENCE_ENDS,
+        "max_prompts": MAX_PROMPTS,
+        "max_texts": MAX_TEXTS,
+        "max_prompt_characters": MAX_PROMPT_CHARACTERS,
+    }
 
 
 def _type(field: "dataclasses.Field[Any]") -> type:

@@ -1,5 +1,6 @@
 """Stage `evaluate-sample`: figures and samples of the exported SavedModel, and the MLflow model."""
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ from lstm_lm.data import dataset, description
 from lstm_lm.evaluation import bootstrap, scoring, text_statistics
 from lstm_lm.evaluation.ngrams import KneserNey, Unigram
 from lstm_lm.export.files import find_saved_model
+from lstm_lm.generation.options import SENTENCE_ENDS, GenerationOptions, by_name, sentence_end_ids
 from lstm_lm.io import quiet, scratch
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization import vocabulary
@@ -34,9 +36,9 @@ def run(settings):
     scratch.remove_ended(paths.project_root(), run_id)
     folder = find_saved_model()
     with quiet.tensorflow_import():
-        from lstm_lm.export import saved_model
-        from lstm_lm.export.saved_model import Generator
-    text_model = saved_model.load_text_model(folder)
+        from lstm_lm.export.generator import Generator
+        from lstm_lm.export.text_model import load_text_model
+    text_model = load_text_model(folder)
     write = Generator(text_model)
 
     nats = {}
@@ -58,14 +60,14 @@ def run(settings):
             figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen, blocks.get(split))
     figures["samples"] = written(write, batches.ids["validation"], parts, len(characters.lengths), chosen.seed)
 
-    for prompt, known_words in zip(chosen.prime_texts, write.known(chosen.prime_texts), strict=True):
+    for prompt, known_words in zip(chosen.prime_texts, write.count_known_words(chosen.prime_texts), strict=True):
         if not known_words:
             print(
                 f"  note: the model knows no word of {prompt!r}: "
                 "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
             )
-    if chosen.stop_at_sentence_end and not saved_model.sentence_ends(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
-        ends = " ".join(saved_model.SENTENCE_ENDS)
+    if chosen.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
+        ends = " ".join(SENTENCE_ENDS)
         print(f"  note: params.yaml: evaluate_sample.stop_at_sentence_end has no effect: none of {ends} is a word of the model")
     samples = sampled(write, chosen)
 
@@ -124,10 +126,10 @@ def adapted(batches, chosen):
     if not (chosen.dynamic_evaluation or chosen.neural_cache):
         return {}
     from lstm_lm.evaluation import dynamic_evaluation, neural_cache
-    from lstm_lm.export import saved_model
+    from lstm_lm.export.weights import load_weights
 
     # The SavedModel gives neither gradients nor what its softmax is given.
-    model = saved_model.load_weights("models/weights")
+    model = load_weights("models/weights")
     found = {}
     for name, options, ways in (
         ("dynamic_evaluation", chosen.dynamic_evaluation, dynamic_evaluation),
@@ -158,7 +160,8 @@ def written(write, starts, parts, ids, seed):
     words = len(pieces[0])  # as much as there is test text, or the two would not compare
     first = starts[np.linspace(0, len(starts) - 1, len(pieces)).round().astype(int)]
     print(f"writing {len(first)} texts of {words} words ...")
-    of_model = text_statistics.figures(list(write.words(first, words, TEMPERATURE, seed)), train, ids)
+    sampling = GenerationOptions(max_words=words, temperature=TEMPERATURE, seed=seed)
+    of_model = text_statistics.figures(list(write.continue_words(first, sampling)), train, ids)
     of_test = text_statistics.figures(pieces, train, ids)
     return of_model | {f"test_text_{name}": value for name, value in of_test.items() if name != "words"}
 
@@ -167,18 +170,17 @@ def sampled(write, settings):
     """Samples as dicts: those of each temperature, then those of the beam search, if there is one.
 
     Args:
-        write: export.Generator.
+        write: export.generator.Generator.
         settings: schema.EvaluateSample.
     """
-    options = {name: getattr(settings, name) for name in ("top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram")}
-    options |= {"stop_at_sentence_end": settings.stop_at_sentence_end}
+    common = GenerationOptions(**{name: getattr(settings, name) for name in by_name() if name != "temperature"})
     # Nothing is drawn for a greedy text: a second one would be the same.
     ways = [(temperature, settings.samples if temperature > 0 else 1, 1) for temperature in settings.temperatures]
     if settings.beam_width > 1:
         ways.append((None, 1, settings.beam_width))
     samples = []
     for temperature, count, width in ways:
-        texts = write(settings.prime_texts, settings.max_words, temperature or 0.0, samples=count, beam_width=width, **options)
+        texts = write(settings.prime_texts, dataclasses.replace(common, temperature=temperature or 0.0, samples=count, beam_width=width))
         for i, found in enumerate(texts):
             of = {"prompt": settings.prime_texts[i // count], "temperature": temperature, "beam_width": width, "number": i % count + 1}
             samples.append({**of, "text": found})
@@ -196,12 +198,9 @@ def as_markdown(samples, settings):
     length = f"{settings.max_words} words each"
     if settings.stop_at_sentence_end:
         length = f"At most {length}, stop_at_sentence_end"
-    lines = [
-        "# Samples",
-        "",
-        f"{length}, seed {settings.seed}, top_k {settings.top_k}, top_p {settings.top_p:g}, min_p {settings.min_p:g}, "
-        f"repetition_penalty {settings.repetition_penalty:g}, no_repeat_ngram {settings.no_repeat_ngram}.",
-    ]
+    elsewhere = {"max_words", "temperature", "stop_at_sentence_end", "samples", "beam_width"}  # shown in other lines of the page
+    values = ", ".join(f"{name} {getattr(settings, name):.10g}" for name in by_name() if name not in elsewhere)
+    lines = ["# Samples", "", f"{length}, {values}."]
     titles = {temperature: f"Temperature {temperature:g}" for temperature in settings.temperatures}
     for temperature, title in (titles | {0: "Greedy", None: f"Beam search, width {settings.beam_width}"}).items():
         texts = [sample for sample in samples if sample["temperature"] == temperature]

@@ -58,8 +58,9 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         client = store.connect(settings.tracking)  # before anything slow: a server that is not there is said at once
     print("starting TensorFlow ...")
     with timed(startup, "TensorFlow"), quiet.tensorflow_import():
-        from lstm_lm.export import saved_model
-        from lstm_lm.export.saved_model import Generator, TextModel
+        from lstm_lm.export.generator import Generator
+        from lstm_lm.export.text_model import TextModel, save_vocabulary
+        from lstm_lm.export.weights import save_weights
         from lstm_lm.model import precision
         from lstm_lm.training.trainer import Diverged, Stopped
 
@@ -81,7 +82,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         run.log_params({**keys.flatten(settings), **facts})
         run.log_dataset(batches)
         temporary = Path(closing.enter_context(tempfile.TemporaryDirectory()))
-        text_model = TextModel(language_model, tokenizer, saved_model.write_words(words, temporary / "vocabulary.txt"))
+        text_model = TextModel(language_model, tokenizer, save_vocabulary(words, temporary / "vocabulary.txt"))
         trainer = trainer_of(
             settings,
             batches,
@@ -102,7 +103,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
             line = f"{interrupted.reason} at step {stopped.step:,}: the next {what_goes_on()} goes on from there"
             raise Interrupted(line, interrupted.code) from None
         except Diverged as diverged:
-            saved_model.save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.kept_step})
+            save_weights(language_model, scratch.folder / "weights", {"precision": chosen, "steps": diverged.kept_step})
             message = what_diverged(diverged, settings.train, scratch.name)
             scratch.write("diverged", {"message": message})
             run.tag("diverged", message)
@@ -111,7 +112,7 @@ def train(settings, batches, scratch, interrupted):  # noqa: PLR0915
         for name in history.NAMES:
             shutil.copyfile(scratch.folder / name, Path("models") / name)
         about = {"precision": chosen, "steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
-        saved_model.save_weights(language_model, "models/weights", about)
+        save_weights(language_model, "models/weights", about)
         draw(trainer.train_step, text_model.step, language_model)
         Path("models/run.json").write_text(json.dumps({"run_id": run.id}) + "\n", encoding="utf-8")
         run.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])

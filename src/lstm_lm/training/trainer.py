@@ -14,6 +14,7 @@ import tensorflow as tf
 from lstm_lm.data import windows
 from lstm_lm.evaluation import scoring
 from lstm_lm.events import Row, Sample
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io import arrays
 from lstm_lm.model import losses
 from lstm_lm.model.dropout import DropoutMasks, SampledSoftmax
@@ -92,7 +93,7 @@ class Trainer:
         reporting: schema.Reporting.
         regularization: model.Regularization.
         precision: "float32" or "bfloat16", of matrix products.
-        write: export.Generator, or None for no samples.
+        write: export.generator.Generator, or None for no samples.
         observers: list of history.Observer.
         checkpoints: checkpoint.Checkpoints, or None to keep none.
         interruption: asked after every call: something with an attribute `reason`, which says why to stop, or is None.
@@ -426,7 +427,8 @@ class Trainer:
         self.progress.sampled.append(step)
         reporting, found = self.reporting, []
         for temperature in (0.0, reporting.sample_temperature):
-            texts = self.write(reporting.prime_texts, reporting.sample_words, temperature=temperature, seed=self.settings.seed)
+            options = GenerationOptions(max_words=reporting.sample_words, temperature=temperature, seed=self.settings.seed)
+            texts = self.write(reporting.prime_texts, options)
             found += [Sample(step, prompt, temperature, text) for prompt, text in zip(reporting.prime_texts, texts, strict=True)]
         self.progress.samples += [asdict(sample) for sample in found]
         for observer in self.observers:

@@ -45,12 +45,13 @@ def _signatures() -> dict[str, Any]:
     with quiet.tensorflow_import():
         import tensorflow as tf
 
-        from lstm_lm.export import saved_model
-        from lstm_lm.model.language_model import LanguageModel, Shape
+        from lstm_lm.export.text_model import TextModel, save_vocabulary
+        from lstm_lm.model.language_model import LanguageModel
+        from lstm_lm.model.shape import Shape
         from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     with tempfile.TemporaryDirectory() as folder:
-        words = saved_model.write_words(WORDS, Path(folder) / "vocabulary.txt")
+        words = save_vocabulary(WORDS, Path(folder) / "vocabulary.txt")
         shape = Shape(len(WORDS), EMBEDDING, HIDDEN, LAYERS, projection_size=None, tie_weights=False)
-        saved_model.TextModel(LanguageModel(shape), Tokenizer(True, "-'"), words).save(Path(folder) / "model")
+        TextModel(LanguageModel(shape), Tokenizer(True, "-'"), words).save(Path(folder) / "model")
         return dict(tf.saved_model.load(str(Path(folder) / "model")).signatures)

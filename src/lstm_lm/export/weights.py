@@ -1,0 +1,39 @@
+"""Trained weights as plain files: enough to load the model again, here or in plain NumPy."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.shape import Shape
+
+WEIGHTS, CONFIG = "weights.npz", "config.json"
+
+
+def save_weights(model: LanguageModel, folder: str | Path, facts: Mapping[str, Any]) -> None:
+    """Write weights.npz and config.json.
+
+    Args:
+        model: of any shape.
+        folder: created if it does not exist.
+        facts: what else config.json records, such as the precision of the training; ready for JSON.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {name: variable.numpy() for name, variable in model.weights.items()}
+    np.savez(folder / WEIGHTS, **arrays)
+    config = {"shape": model.shape.__dict__, **facts}
+    (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+
+
+def load_weights(folder: str | Path) -> LanguageModel:
+    """Load the model that `save_weights` wrote."""
+    folder = Path(folder)
+    model = LanguageModel(Shape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))["shape"]))
+    with np.load(folder / WEIGHTS) as saved:
+        for name, variable in model.weights.items():
+            variable.assign(saved[name])
+    return model

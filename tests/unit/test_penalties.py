@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+import plain
+from decoding_models import align_right
+from lstm_lm.generation import penalties
+from lstm_lm.generation.logits import BLOCKED
+from lstm_lm.generation.option_tensors import OptionTensors, tensors
+from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
+from lstm_lm.generation.sampling import sample_next_token
+
+TEXTS = [[3, 1, 2, 3, 1], [5], [0, 2, 2, 0], [1, 2, 1, 2, 1, 2, 1], [7, 8, 9, 7, 8, 0, 7, 8]]
+
+
+@pytest.mark.parametrize("penalty", [1.3, 0.8, 5.0, 1.0])
+def test_the_repetition_penalty_is_that_of_the_plain_twin(penalty):
+    logits = np.random.default_rng(1).normal(0, 3, [len(TEXTS), 10]).astype(np.float32)
+    penalized = penalties.apply_repetition_penalty(tf.constant(logits), align_right(TEXTS), tf.constant(penalty)).numpy()
+    for row, text in enumerate(TEXTS):
+        np.testing.assert_allclose(penalized[row], plain.apply_repetition_penalty(logits[row], text, penalty), rtol=1e-6)
+        assert (penalized[row] != logits[row]).sum() == (len(set(text) - {0}) if penalty != 1 else 0)
+
+
+@pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 9, 100])
+def test_the_words_that_would_repeat_an_n_gram_are_those_of_the_plain_twin(size):
+    logits = np.random.default_rng(2).normal(0, 3, [len(TEXTS), 10]).astype(np.float32)
+    logits[:, 0] = BLOCKED
+    left = penalties.block_repeated_ngrams(tf.constant(logits), align_right(TEXTS), tf.constant(size)).numpy()
+    for row, text in enumerate(TEXTS):
+        expected = plain.block_repeated_ngrams(logits[row], text, size)
+        np.testing.assert_array_equal(left[row], np.where(np.isinf(expected), BLOCKED, expected).astype(np.float32))
+
+
+def test_where_every_word_would_repeat_an_n_gram_all_words_but_unknown_are_allowed():
+    logits = np.array([[BLOCKED, 1, 2, 3], [BLOCKED, 1, 2, 3]], np.float32)
+    left = penalties.block_repeated_ngrams(tf.constant(logits), tf.constant([[3, 1, 2], [3, 3, 1]]), tf.constant(1)).numpy()
+    blocked = np.float32(BLOCKED)
+    np.testing.assert_array_equal(left, [logits[0], [blocked, blocked, 2, blocked]])
+
+
+@pytest.mark.parametrize(
+    ("sampling", "penalty", "size"),
+    [({}, 1.4, 0), ({}, 1.0, 2), ({"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.1}, 1.4, 2)],
+)
+def test_samples_after_a_text_have_the_distribution_of_the_plain_twin(sampling, penalty, size):
+    """With the steps of the decoding loop, in their order."""
+    logits, text = np.array([9, 2.0, 1.2, 0.4, -0.3, -0.8, 0.1], np.float32), [2, 6, 4, 2]
+    expected = plain.block_repeated_ngrams(plain.apply_repetition_penalty(logits, text, penalty), text, size)
+    expected = plain.distribution(np.where(np.isinf(expected), BLOCKED, expected), **sampling)
+    rows = 40_000
+    options = GenerationOptions(**{"temperature": 1.0, **sampling}, repetition_penalty=penalty, no_repeat_ngram=size)
+    start = np.broadcast_to(logits / options.temperature, [rows, 7]) + np.array([BLOCKED, 0, 0, 0, 0, 0, 0])
+    values = OptionTensors(**tensors(options))
+    allowed = penalties.apply(tf.constant(start, tf.float32), tf.constant([text] * rows), values)
+    uniforms = np.random.default_rng(8).uniform(size=[rows, UNIFORMS_PER_WORD]).astype(np.float32)
+    samples = sample_next_token(allowed, tf.constant(uniforms), tf.constant(False), values).numpy()
+    counts = np.bincount(samples, minlength=7)
+    possible = expected > 0
+    assert possible.sum() > 2
+    assert counts[~possible].sum() == 0
+    assert stats.chisquare(counts[possible], expected[possible] * rows).pvalue > 1e-3

@@ -1,0 +1,152 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy import stats
+
+from decoding_models import logits_of_many_words
+from lstm_lm.generation.decoding import MIN_TEMPERATURE
+from lstm_lm.generation.logits import BLOCKED
+from lstm_lm.generation.option_tensors import OptionTensors, tensors
+from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
+from lstm_lm.generation.sampling import sample_next_token
+from plain import distribution
+
+LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
+
+
+@tf.function(autograph=False)  # traced once for each shape
+def sample_in_graph(logits, uniforms, options):
+    return sample_next_token(logits, uniforms, options["temperature"] == 0, OptionTensors(**options))
+
+
+def sample(logits, uniform, **options):
+    """Sample as the decoding loop does. `uniform` are the first random numbers of each row; the others are made here."""
+    options = GenerationOptions(**{"temperature": 1.0, **options})
+    rows = np.broadcast_to(logits, [len(uniform), len(logits)]) / max(options.temperature, MIN_TEMPERATURE)
+    uniforms = np.random.default_rng(3).uniform(size=[len(uniform), UNIFORMS_PER_WORD])
+    uniforms[:, 0] = uniform
+    return sample_in_graph(tf.constant(rows, tf.float32), tf.constant(uniforms, tf.float32), tensors(options)).numpy()
+
+
+def test_temperature_0_is_greedy():
+    assert sample(LOGITS, [0.0, 0.5, 0.999], temperature=0.0).tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("temperature", [1e-45, 1e-38, 1e-6])
+def test_a_tiny_temperature_is_greedy_and_does_not_overflow(temperature):
+    assert sample(LOGITS[[1, 0, 2, 3, 4]] * 50, [0.0, 0.5, 0.999], temperature=temperature).tolist() == [1, 1, 1]
+
+
+def test_the_uniform_number_picks_by_cumulative_probability():
+    assert sample(LOGITS, [0.0, 0.39, 0.41, 0.69, 0.71, 0.89, 0.91, 0.97, 0.99999994]).tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 4]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"temperature": 0.5},
+        {"temperature": 2.0},
+        {"top_k": 2},
+        {"top_k": 99},
+        {"top_k": 1},
+        {"top_p": 0.69},
+        {"top_p": 0.71},
+        {"top_p": 0.95},
+        {"top_k": 4, "top_p": 0.95},
+        {"top_p": 1e-6},
+        {"temperature": 0.7, "top_k": 3, "top_p": 0.8},
+        {"min_p": 0.14},  # just below 0.06 / 0.4
+        {"min_p": 0.16},
+        {"temperature": 0.5, "min_p": 0.14},
+        {"temperature": 3.0, "min_p": 0.49},  # of the probabilities after the temperature
+        {"min_p": 1.0},
+        {"top_p": 0.95, "min_p": 0.3},
+        {"top_p": 0.69, "min_p": 0.05},
+        {"top_p": 0.92, "min_p": 0.12},  # top_p keeps four words of all, and would keep three of the four that min_p keeps
+        {"top_k": 4, "min_p": 0.4},
+        {"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.3},
+    ],
+)
+def test_samples_have_the_distribution_of_the_plain_twin(options):
+    logits = LOGITS[[3, 0, 4, 2, 1]]  # not in order
+    expected = distribution(logits, **options)
+    samples = sample(logits, np.random.default_rng(5).uniform(size=40_000).astype(np.float32), **options)
+    counts = np.bincount(samples, minlength=5)
+    possible = expected > 0
+    assert counts[~possible].sum() == 0
+    if possible.sum() > 1:
+        assert stats.chisquare(counts[possible], expected[possible] * counts.sum()).pvalue > 1e-3
+    else:
+        assert counts.max() == 40_000
+
+
+def test_a_blocked_word_is_never_sampled_whatever_the_uniform_number():
+    logits = np.array([BLOCKED, 0, 0, BLOCKED], np.float32)
+    uniform = np.array([0, 1e-8, 0.5, 0.99999994], np.float32)
+    for options in (
+        {},
+        {"top_k": 3},
+        {"top_p": 0.9},
+        {"top_p": 0.9, "min_p": 0.1},
+        {"top_k": 3, "top_p": 0.9, "min_p": 0.1},
+        {"min_p": 0.1},
+    ):
+        assert set(sample(logits, uniform, **options)) == {1, 2}
+
+
+def test_a_dominant_word_is_sampled_whatever_the_uniform_number():
+    logits = np.array([0, 0, 90, 0], np.float32)
+    assert set(sample(logits, np.array([0, 0.5, 0.99999994], np.float32))) == {2}
+
+
+@pytest.mark.parametrize(("top_p", "min_p"), [(1.0, 0.0), (0.7, 0.0), (0.9, 0.02)])
+def test_logits_of_any_size_are_sampled_from_and_leave_other_rows_alone(top_p, min_p):
+    random = np.random.default_rng(6)
+    logits, uniforms = random.normal(0, 2, [5, 300]).astype(np.float32), random.uniform(size=[5, UNIFORMS_PER_WORD]).astype(np.float32)
+    logits = (logits * 128).round() / 128  # so that adding a whole number rounds nothing off
+    logits[:, 0] = BLOCKED
+    options = tensors(GenerationOptions(temperature=1.0, top_p=top_p, min_p=min_p))
+    moderate = sample_in_graph(tf.constant(logits), tf.constant(uniforms), options).numpy()
+    extreme = logits + np.array([[0], [300], [-300], [60], [5000]], np.float32)  # whose exponentials are 0, or infinite
+    extreme[:, 0] = BLOCKED
+    assert sample_in_graph(tf.constant(extreme), tf.constant(uniforms), options).numpy().tolist() == moderate.tolist()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"top_p": 0.9},
+        {"top_p": 0.5},
+        {"top_p": 0.05},
+        {"top_k": 40},
+        {"top_k": 40, "top_p": 0.8},
+        {"top_k": 300, "top_p": 0.9},
+        {"min_p": 0.02},
+        {"top_p": 0.5, "min_p": 0.01},
+        {"top_k": 300, "top_p": 0.9, "min_p": 0.05},
+    ],
+)
+def test_samples_of_a_large_vocabulary_have_the_distribution_of_the_plain_twin(options):
+    logits = logits_of_many_words() + np.random.default_rng(2).uniform(0, 0.001, 3000).astype(np.float32)  # no two alike
+    expected = distribution(logits, **options)
+    samples = sample(logits, np.random.default_rng(5).uniform(size=8_000).astype(np.float32), **options)
+    assert (expected[samples] > 0).all()
+    # In ten classes of about equal expectation.
+    order = np.argsort(-expected)
+    classes = np.empty(3000, int)
+    classes[order] = np.minimum(np.cumsum(expected[order]) * 10, 9).astype(int)
+    class_probabilities = np.bincount(classes, expected, minlength=10)
+    counts = np.bincount(classes[samples], minlength=10)
+    possible = class_probabilities > 1e-6
+    probabilities = class_probabilities[possible] / class_probabilities.sum()
+    assert stats.chisquare(counts[possible], probabilities * counts.sum()).pvalue > 1e-3
+
+
+def test_when_all_random_numbers_are_used_up_top_p_falls_back_on_the_most_probable_word():
+    logits = np.zeros(50, np.float32)
+    logits[7] = 1.0
+    uniforms = tf.zeros([1, UNIFORMS_PER_WORD])  # always the first word of those that are left
+    options = tensors(GenerationOptions(temperature=1.0, top_p=0.01))
+    assert sample_in_graph(tf.constant(logits[np.newaxis]), uniforms, options).numpy().tolist() == [7]
