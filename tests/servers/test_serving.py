@@ -15,6 +15,7 @@ import requests
 from conftest import PROJECT, environment
 from lstm_lm.config import loading
 from lstm_lm.export.generator import Generator
+from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.tracking import registry, store
 from lstm_lm.tracking.run import Run, create_run
@@ -106,8 +107,8 @@ def test_it_answers_with_the_words_of_the_savedmodel_itself(server, registered):
 
     generate = Generator(tf.saved_model.load(str(registered[1])))
     prompts = ["Thou art", "to be or not"]
-    for options in ({"temperature": 0.0}, {"temperature": 0.9, "top_k": 5, "top_p": 0.9, "seed": 3}, {}):
-        assert texts(ask(server, prompts, max_words=9, **options)) == generate(prompts, GenerationOptions(max_words=9, **options))
+    for values in ({"temperature": 0.0}, {"temperature": 0.9, "top_k": 5, "top_p": 0.9, "seed": 3}, {}):
+        assert texts(ask(server, prompts, max_words=9, **values)) == generate(prompts, GenerationOptions(max_words=9, **values))
 
 
 def test_every_option_goes_through(server, registered):
@@ -115,13 +116,13 @@ def test_every_option_goes_through(server, registered):
 
     generate = Generator(tf.saved_model.load(str(registered[1])))
     prompts = ["Thou art", "to be or not"]
-    for options in (
+    for values in (
         {"max_words": 12, "temperature": 1.0, "min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2},
         {"max_words": 5, "beam_width": 4},
         {"max_words": 9, "temperature": 1.0, "samples": 3},
         {"max_words": 5, "beam_width": 4, "samples": 2},
     ):
-        assert texts(ask(server, prompts, **options)) == generate(prompts, GenerationOptions(**options))
+        assert texts(ask(server, prompts, **values)) == generate(prompts, GenerationOptions(**values))
     several = ask(server, prompts, max_words=9, samples=3)
     places = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
     assert places == [(row, sample) for row in range(2) for sample in range(3)]
@@ -157,8 +158,8 @@ def test_a_decomposed_accent_and_unknown_words_are_fine(server):
         (["king", None], {}, "prompt of row 1 = null: must be a string"),
         (["king", 5], {}, "prompt of row 1 = 5: must be a string"),
         ([["king"]], {}, "prompt of row 0 = ['king']: must be a string"),
-        ([""], {}, "prompt of row 0 = '': must hold at least one word"),
-        ([" -- \n"], {}, "must hold at least one word"),
+        ([""], {}, "prompt of row 0 = '': must contain at least one word"),
+        ([" -- \n"], {}, "must contain at least one word"),
         (["a" * 10_001], {}, "prompt of row 0 has 10001 characters: must be at most 10000"),
         ([], {}, "0 prompts: must be 1 to 256 in a request"),
         (["king"] * 257, {}, "257 prompts: must be 1 to 256 in a request"),
@@ -197,18 +198,18 @@ def test_what_is_not_allowed_is_refused_in_one_line_without_a_trace(server, cell
     assert "stack_trace" not in answer.json()
 
 
-def test_marks_are_enough_of_a_prompt_for_a_model_that_writes_them(tmp_path):
+def test_punctuation_is_enough_of_a_prompt_for_a_model_that_generates_it(tmp_path):
     from lstm_lm.serving import pyfunc
     from lstm_lm.serving.pyfunc import MlflowException
 
     (tmp_path / "assets").mkdir()
-    for words, marks in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
+    for words, is_there in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
         (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
-        assert pyfunc._have_marks(pyfunc._words(tmp_path)) == marks
-    assert pyfunc._prompts(["— "], True) == ["— ".encode()]
-    for prompts, marks in ((["—"], False), ([" \n"], True)):
-        with pytest.raises(MlflowException, match="must hold at least one word"):
-            pyfunc._prompts(prompts, marks)
+        assert pyfunc.has_punctuation(pyfunc.read_vocabulary(tmp_path)) == is_there
+    assert pyfunc.check_prompts(["— "], options.served_table(), True) == ["— ".encode()]
+    for prompts, punctuation_is_enough in ((["—"], False), ([" \n"], True)):
+        with pytest.raises(MlflowException, match="must contain at least one word"):
+            pyfunc.check_prompts(prompts, options.served_table(), punctuation_is_enough)
 
 
 def test_a_body_of_another_shape_is_refused_without_a_trace(server):
@@ -252,8 +253,7 @@ def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pick
     assert info.signature.inputs.input_names() == ["prompt"]
     assert info.signature.outputs.required_input_names() == ["text"]
     assert info.signature.outputs.optional_input_names() == ["row", "sample"]
-    names = ["max_words", "temperature", "top_k", "top_p", "seed", "min_p", "repetition_penalty", "no_repeat_ngram"]
-    assert [spec.name for spec in info.signature.params] == [*names, "stop_at_sentence_end", "samples", "beam_width"]
+    assert [spec.name for spec in info.signature.params] == list(options.by_name())
     names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
     assert not [name for name in names if name.endswith((".pkl", ".pickle"))]
     assert "input_example.json" in names
