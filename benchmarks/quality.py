@@ -10,13 +10,13 @@ import environments
 import recipes
 from driver import Peer
 from lstm_lm.data import dataset
-from lstm_lm.evaluation import scoring
 from lstm_lm.text import encoded, splits
 from lstm_lm.ui.markdown import table
 
 sys.path.append(str(recipes.PROJECT / "src"))
 
-from lstm_lm.jobs import evaluate_sample
+from lstm_lm.evaluation.baselines import KNESER_NEY, score_baselines
+from lstm_lm.evaluation.metrics import split_metrics
 
 WORK = environments.FOLDER / "work" / "quality"
 ORDER = 5
@@ -110,7 +110,7 @@ def row(peer, batches, aim, reference):
 def of_test(batches, loss):
     """All figures of a mean cost of the test words."""
     held_out = batches.held_out["test"]
-    return scoring.figures([np.full(held_out.scored_words, loss)], held_out)
+    return split_metrics([np.full(held_out.scored_words, loss)], held_out)
 
 
 def figures_cells(figures, reference):
@@ -120,7 +120,9 @@ def figures_cells(figures, reference):
 
 def counted(train, batches, reference):
     """The n-gram model of the same training words, as the stage evaluate-sample counts it."""
-    costs = evaluate_sample.baselines(train, batches, batches.vocabulary_size, ORDER)["kneser_ney"]
+    training = [encoded.replace_unknown(train.ids[start:stop], batches.vocabulary_size) for _, start, stop in train.ranges]
+    held_out = {split: batches.documents(split) for split in dataset.HELD_OUT}
+    costs = score_baselines(training, held_out, batches.vocabulary_size, ORDER)[KNESER_NEY]
     losses = {split: float(np.mean(np.concatenate(costs[split]))) for split in dataset.HELD_OUT}
     cells = figures_cells(of_test(batches, losses["test"]), reference)
     return [f"interpolated Kneser-Ney, {ORDER}-grams", f"{math.exp(losses['validation']):.1f}", *cells, None, None]

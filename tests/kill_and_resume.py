@@ -75,7 +75,7 @@ def kill(folder, way, delay, after="training words"):
         training[0].kill()
     dvc.wait(timeout=60)
     _, left = psutil.wait_procs(training, timeout=20)
-    assert not left, "the training goes on without its dvc"
+    assert not left, "the training continues without its dvc"
     return in_time, printed + dvc.stdout.read()
 
 
@@ -126,9 +126,9 @@ def main():
             delay = moments.uniform(1, 6)
             in_time, printed = kill(folder, way, delay)
             assert in_time, "the training had ended before it was to be killed: give it more --epochs"
-            went_on = [line for line in printed.splitlines() if line.startswith(("going on", "beginning again"))]
+            went_on = [line for line in printed.splitlines() if line.startswith(("resuming from", "restarting from"))]
             print(f"kill {number}: {way}, {delay:.1f} s after the start: {went_on or 'its first start'}")
-        went_on = [line for line in train(folder).splitlines() if line.startswith("going on")]
+        went_on = [line for line in train(folder).splitlines() if line.startswith("resuming from")]
         print(f"the last recovery: {went_on}")
         check(folder, reference)
         print("weights, history, samples and MLflow run are those of the uninterrupted training")

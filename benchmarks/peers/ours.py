@@ -20,8 +20,9 @@ from lstm_lm.io import memory
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
-from lstm_lm.training.history import Files
+from lstm_lm.training.history import HistoryFiles
 from lstm_lm.training.trainer import Trainer
+from lstm_lm.training.training_config import Hooks, TrainingConfig
 from lstm_lm.ui.progress import TrainingProgress
 
 
@@ -107,12 +108,13 @@ def main():
         trainer = Trainer(
             build(chosen),
             batches(chosen),
-            train,
-            settings.reporting.model_copy(update={"status_every": chosen["status_every"]}),
-            regularization=Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
-            precision=chosen["precision"],
-            observers=[TrainingProgress(nowhere), Files(folder), Paused(chosen)],
-            interruption=SimpleNamespace(reason=None),
+            TrainingConfig(
+                train,
+                settings.reporting.model_copy(update={"status_every": chosen["status_every"]}),
+                Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
+                chosen["precision"],
+            ),
+            Hooks([TrainingProgress(nowhere), HistoryFiles(folder), Paused(chosen)], stop_request=SimpleNamespace(reason=None)),
         )
         try:
             trainer.run()

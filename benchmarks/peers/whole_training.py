@@ -18,7 +18,8 @@ from lstm_lm.text.tokenization import vocabulary
 PROJECT = Path(__file__).resolve().parent.parent.parent
 sys.path.append(str(PROJECT / "src"))
 
-from lstm_lm.jobs import train as stage
+from lstm_lm.training import setup
+from lstm_lm.training.training_config import Hooks
 
 
 class Curve(Observer):
@@ -46,15 +47,15 @@ def main():
 
     def run(_):
         precision = chosen["precision"] if settings.train.precision == "auto" else settings.train.precision
-        model = stage.build(settings, counts)
-        trainer = stage.trainer_of(settings, batches, model, precision=precision, observers=[curve])
+        model = setup.build_model(settings, counts)
+        trainer = setup.build_trainer(settings, precision, batches, model, Hooks([curve]))
         result = trainer.run()
-        nats = scoring.score(trainer._score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
+        nats = scoring.score(trainer.functions.score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
             "trained": curve.seconds,  # without validation
             "curve": curve.found,
             "validation_loss": result.best_validation_loss,
-            "test_loss": scoring.figures(nats, batches.held_out["test"])["loss"],
+            "test_loss": scoring.mean_nats(nats, batches.held_out["test"].scored_words),
         }
 
     protocol.serve(run)

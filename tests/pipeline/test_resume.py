@@ -37,14 +37,14 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(pr
     folder = shutil.copytree(prepared, tmp_path / "project", symlinks=True)
     printed = [kill_and_resume.kill(folder, way, 0.5, after="words/s") for way in ("everything", "training", "dvc", "ctrl-c")]
     assert all(in_time for in_time, _ in printed)
-    stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro goes on from there$", printed[-1][1], re.MULTILINE)
+    stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro resumes from there$", printed[-1][1], re.MULTILINE)
     assert [found.info.status for found in runs(folder)] == ["KILLED"]
     # To its end as if dvc had been killed just after it: what dvc did not record is not done again.
     last = run(["python", "src/train.py"], folder).stdout
-    assert f"going on from the checkpoint of step {stopped[1]}, in MLflow run " in last
+    assert f"resuming from the checkpoint of step {stopped[1]}, in MLflow run " in last
     weights = (folder / "models/weights/weights.npz").read_bytes()
     again = kill_and_resume.train(folder)
-    assert "going on from the checkpoint of step " in again
+    assert "resuming from the checkpoint of step " in again
     assert (folder / "models/weights/weights.npz").read_bytes() == weights
     assert not any("Traceback" in text for text in (*(text for _, text in printed), last, again))
     kill_and_resume.check(folder, reference)
@@ -65,7 +65,7 @@ def test_a_training_that_diverges_says_so_at_once_the_next_time(reference):
     assert "[earlier outputs: dvc checkout brings them back, " in line
     assert "TensorFlow" in first
     assert "TensorFlow" not in second  # at once
-    assert "so it was before" in again
+    assert "the same training diverged before" in again
     kept = folder / re.search(r"\.training/\w+/weights", line)[0]
     document = np.load(folder / "data/batches/validation.npy")[:50]
     assert PlainModel.load(kept).nats(document).mean() < 10  # and not the 1000s of those that exploded
@@ -87,7 +87,7 @@ def test_the_second_of_two_at_once_says_so_and_stops(reference):
         while "words/s" not in printed:
             printed += first.stdout.readline()
             assert first.poll() is None, printed
-        assert "so it was before" not in printed  # other parameters than those that diverged
+        assert "diverged before" not in printed  # other parameters than those that diverged
         second = run(command, folder, check=False)
         line = f"error: process {first.pid} is already running this training: wait for it to end, or stop it\n"
         assert (second.returncode, second.stdout) == (1, line)
@@ -103,5 +103,5 @@ def test_other_parameters_are_another_training_from_its_beginning(reference):
     folder = reference
     assert any((folder / ".training").glob("*/*"))  # of the one that was stopped
     change_params(folder, {"train.learning_rate": 0.001, "train.epochs": 1})
-    assert "going on" not in kill_and_resume.train(folder)
+    assert "resuming" not in kill_and_resume.train(folder)
     assert sorted(found.info.status for found in runs(folder)) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]

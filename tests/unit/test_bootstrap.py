@@ -4,65 +4,67 @@ import numpy as np
 import pytest
 
 from lstm_lm.data.dataset import HeldOut
-from lstm_lm.evaluation import bootstrap, scoring
+from lstm_lm.evaluation import bootstrap
+from lstm_lm.evaluation.bootstrap import Resampling, ScoredText
+from lstm_lm.evaluation.metrics import split_metrics
 
 
 def intervals(nats, unknown=None, characters=None, unknown_types=0, samples=2000, seed=1):
     unknown = unknown or [np.zeros(len(costs), bool) for costs in nats]
     characters = characters or [np.full(len(costs), 5) for costs in nats]
-    return bootstrap.intervals(nats, unknown, characters, unknown_types, samples, seed)
+    return bootstrap.metric_intervals(ScoredText(nats, unknown, characters, unknown_types), Resampling(samples, seed))
 
 
-def test_equal_costs_leave_no_doubt():
-    found = intervals([np.full(3000, math.log(8)), np.full(2000, math.log(8))])
+def test_equal_costs_have_an_interval_of_no_width():
+    metrics = intervals([np.full(3000, math.log(8)), np.full(2000, math.log(8))])
     for bound in ("low", "high"):
-        assert found[f"loss_{bound}"] == pytest.approx(math.log(8))
-        assert found[f"perplexity_{bound}"] == pytest.approx(8)
-        assert found[f"adjusted_perplexity_{bound}"] == pytest.approx(8)
-        assert found[f"bits_per_character_{bound}"] == pytest.approx(3 / 5)
+        assert metrics[f"loss_{bound}"] == pytest.approx(math.log(8))
+        assert metrics[f"perplexity_{bound}"] == pytest.approx(8)
+        assert metrics[f"adjusted_perplexity_{bound}"] == pytest.approx(8)
+        assert metrics[f"bits_per_character_{bound}"] == pytest.approx(3 / 5)
 
 
 def test_independent_costs_give_the_interval_of_the_normal_distribution():
     draw = np.random.default_rng(0)
     for lengths in ((40_000, 60_000), (2000,) * 50):  # blocks, documents
         nats = [draw.exponential(2, length) for length in lengths]
-        found, mean = intervals(nats), np.concatenate(nats).mean()
+        metrics, mean = intervals(nats), np.concatenate(nats).mean()
         half = 1.96 * 2 / math.sqrt(100_000)
-        assert found["loss_low"] == pytest.approx(mean - half, abs=half / 3)
-        assert found["loss_high"] == pytest.approx(mean + half, abs=half / 3)
-        assert found["perplexity_low"] == pytest.approx(math.exp(found["loss_low"]))
+        assert metrics["loss_low"] == pytest.approx(mean - half, abs=half / 3)
+        assert metrics["loss_high"] == pytest.approx(mean + half, abs=half / 3)
+        assert metrics["perplexity_low"] == pytest.approx(math.exp(metrics["loss_low"]))
 
 
 def test_costs_that_go_together_widen_the_interval():
     # Stretches of 100 words of one cost each: there are 400 independent costs, not 40,000.
     costs = np.repeat(np.random.default_rng(0).exponential(2, 400), 100)
-    found = intervals([costs])
-    assert (found["loss_high"] - found["loss_low"]) / 2 == pytest.approx(1.96 * 2 / math.sqrt(400), rel=0.3)
-    # Far from what words drawn one by one would give.
-    assert found["loss_high"] - found["loss_low"] > 5 * 2 * 1.96 * 2 / math.sqrt(40_000)
+    metrics = intervals([costs])
+    assert (metrics["loss_high"] - metrics["loss_low"]) / 2 == pytest.approx(1.96 * 2 / math.sqrt(400), rel=0.3)
+    # Far from what words counts_by_sample one by one would give.
+    assert metrics["loss_high"] - metrics["loss_low"] > 5 * 2 * 1.96 * 2 / math.sqrt(40_000)
 
 
-def test_every_draw_is_a_ratio_of_sums_over_drawn_blocks():
+def test_every_draw_is_a_ratio_of_sums_over_counts_by_sample_blocks():
     # A plain restatement: stretch by stretch, for the same draws.
     draw = np.random.default_rng(7)
     lengths = [1700, 0, 900, 1]
     nats = [draw.exponential(3, length) for length in lengths]
     unknown = [draw.random(length) < 0.1 for length in lengths]
     characters = [draw.integers(2, 12, length) for length in lengths]
-    cuts = bootstrap.edges(lengths)
-    drawn = np.random.default_rng(5).multinomial(len(cuts) - 1, np.full(len(cuts) - 1, 1 / (len(cuts) - 1)), 300)
+    edges = bootstrap.stretch_edges(lengths)
+    counts_by_sample = np.random.default_rng(5).multinomial(len(edges) - 1, np.full(len(edges) - 1, 1 / (len(edges) - 1)), 300)
     flat = [np.concatenate(values) for values in (nats, unknown, characters)]
     rows = []
-    for counts in drawn:
+    for counts in counts_by_sample:
         chosen = [i for i, count in enumerate(counts) for _ in range(count)]
-        parts = [[values[cuts[i] : cuts[i + 1]] for i in chosen] for values in flat]
+        parts = [[values[edges[i] : edges[i + 1]] for i in chosen] for values in flat]
         about = HeldOut([], sum(map(len, parts[0])), sum(int(p.sum()) for p in parts[1]), 7, sum(int(p.sum()) for p in parts[2]))
-        rows.append(scoring.figures(parts[0], about))
-    found = intervals(nats, unknown, characters, unknown_types=7, samples=300, seed=5)
-    assert len(found) == 8
+        rows.append(split_metrics(parts[0], about))
+    metrics = intervals(nats, unknown, characters, unknown_types=7, samples=300, seed=5)
+    assert len(metrics) == 8
     for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
         low, high = np.percentile([row[name] for row in rows], [2.5, 97.5])
-        assert (found[f"{name}_low"], found[f"{name}_high"]) == (pytest.approx(low), pytest.approx(high))
+        assert (metrics[f"{name}_low"], metrics[f"{name}_high"]) == (pytest.approx(low), pytest.approx(high))
 
 
 @pytest.mark.parametrize(
@@ -77,19 +79,19 @@ def test_every_draw_is_a_ratio_of_sums_over_drawn_blocks():
     ],
 )
 def test_blocks_are_stretches_within_documents(lengths, expected):
-    cuts = bootstrap.edges(lengths)
-    assert set(np.diff(cuts).tolist()) == expected
-    assert (cuts[0], cuts[-1]) == (0, sum(lengths))
-    assert set(np.cumsum(lengths).tolist()) <= set(cuts.tolist())
+    edges = bootstrap.stretch_edges(lengths)
+    assert set(np.diff(edges).tolist()) == expected
+    assert (edges[0], edges[-1]) == (0, sum(lengths))
+    assert set(np.cumsum(lengths).tolist()) <= set(edges.tolist())
 
 
-def test_very_many_documents_are_drawn_by_neighbours():
-    cuts = bootstrap.edges([3] * 50_000)
-    assert len(cuts) == bootstrap.MOST + 1
-    assert set(np.diff(cuts).tolist()) == {75}
+def test_very_many_documents_are_resampled_with_their_neighbors():
+    edges = bootstrap.stretch_edges([3] * 50_000)
+    assert len(edges) == bootstrap.MAX_STRETCHES + 1
+    assert set(np.diff(edges).tolist()) == {75}
 
 
-def test_a_seed_draws_the_same_and_another_does_not():
+def test_the_same_seed_resamples_the_same_and_another_does_not():
     nats = [np.random.default_rng(0).exponential(2, 5000)]
     assert intervals(nats, seed=1) == intervals(nats, seed=1) != intervals(nats, seed=2)
 
@@ -98,21 +100,21 @@ def test_a_small_advantage_is_clear_where_words_are_paired():
     draw = np.random.default_rng(0)
     costs = [draw.exponential(3, length) for length in (8000, 12_000)]
     worse = [part + draw.normal(0.05, 0.1, len(part)) for part in costs]
-    gain, low, high = bootstrap.difference(costs, worse, 2000, 1)
+    gain, low, high = bootstrap.loss_difference(costs, worse, Resampling(2000, 1))
     assert gain == pytest.approx(np.mean(np.concatenate(worse) - np.concatenate(costs)))
     assert 0.04 < low < gain < high < 0.06
     assert (high - low) / 2 == pytest.approx(1.96 * 0.1 / math.sqrt(20_000), rel=0.35)
     one, other = intervals(costs), intervals(worse)
     assert one["loss_high"] > other["loss_low"]  # unpaired, nothing is clear
-    assert bootstrap.difference(worse, costs, 2000, 1) == tuple(pytest.approx(-bound) for bound in (gain, high, low))
-    assert bootstrap.difference(costs, costs, 100, 1) == (0, 0, 0)
+    assert bootstrap.loss_difference(worse, costs, Resampling(2000, 1)) == tuple(pytest.approx(-bound) for bound in (gain, high, low))
+    assert bootstrap.loss_difference(costs, costs, Resampling(100, 1)) == (0, 0, 0)
     with pytest.raises(ValueError, match="costs of other documents"):
-        bootstrap.difference(costs, worse[::-1], 100, 1)
+        bootstrap.loss_difference(costs, worse[::-1], Resampling(100, 1))
 
 
 def test_a_block_of_characters_is_as_long_as_one_of_words():
     words = [np.full(400, 6), np.full(300, 4)]
-    assert bootstrap.block_of(words) == bootstrap.BLOCK
-    assert bootstrap.block_of([np.ones(9000, int), np.ones(500, int)]) == bootstrap.CHARACTERS
-    assert bootstrap.block_of([np.full(100, 2)]) == bootstrap.CHARACTERS // 2
-    assert np.diff(bootstrap.edges([200_000], bootstrap.CHARACTERS)).tolist() == [5000] * 40
+    assert bootstrap.block_words(words) == bootstrap.BLOCK_WORDS
+    assert bootstrap.block_words([np.ones(9000, int), np.ones(500, int)]) == bootstrap.MIN_BLOCK_CHARACTERS
+    assert bootstrap.block_words([np.full(100, 2)]) == bootstrap.MIN_BLOCK_CHARACTERS // 2
+    assert np.diff(bootstrap.stretch_edges([200_000], bootstrap.MIN_BLOCK_CHARACTERS)).tolist() == [5000] * 40

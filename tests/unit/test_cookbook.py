@@ -9,11 +9,12 @@ from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
-from lstm_lm.jobs.train import regularization
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
+from lstm_lm.training.setup import regularization
 from lstm_lm.training.trainer import Trainer
+from lstm_lm.training.training_config import Hooks, TrainingConfig
 from plain import held_out
 
 SETTINGS = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), presets.load("cookbook", PROJECT / "presets")))
@@ -107,7 +108,8 @@ def ours(model, ids, epochs):
     losses = Losses()
     chosen = SETTINGS.train.model_copy(update={"epochs": epochs})
     reporting = SETTINGS.reporting.model_copy(update={"status_every": 1})
-    trainer = Trainer(model, data, chosen, reporting, NOTHING, SETTINGS.train.precision, observers=[losses])
+    config = TrainingConfig(chosen, reporting, NOTHING, SETTINGS.train.precision)
+    trainer = Trainer(model, data, config, Hooks([losses]))
     trainer.run()
     return losses.rows
 

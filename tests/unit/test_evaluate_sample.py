@@ -1,5 +1,6 @@
 from conftest import PROJECT
 from lstm_lm.config import loading
+from lstm_lm.evaluation.samples import generate_samples, samples_page
 from lstm_lm.export.generator import Generator
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.jobs import evaluate_sample
@@ -18,9 +19,10 @@ def texts_of(shared_text_model):
 def test_by_default_there_is_a_text_of_each_prompt_and_temperature(shared_text_model):
     write, texts = Generator(shared_text_model), texts_of(shared_text_model)
     chosen = CHOSEN.model_copy(update={"prime_texts": PROMPTS, "max_words": 4, "temperatures": [0, 0.7]})
-    samples = evaluate_sample.sampled(write, chosen)
+    wanted = evaluate_sample.sample_settings(chosen)
+    samples = generate_samples(write, wanted)
     assert [sample["text"] for sample in samples] == [*texts(0.0), *texts(0.7)]
-    lines = evaluate_sample.as_markdown(samples, chosen).splitlines()
+    lines = samples_page(samples, wanted).splitlines()
     assert lines[2] == "4 words each, top_k 0, top_p 1, seed 1, min_p 0, repetition_penalty 1, no_repeat_ngram 0."
     assert [line for line in lines if line.startswith("#")] == ["# Samples", "## Greedy", "## Temperature 0.7"]
     assert lines[6] == f"- **thou art**{samples[0]['text'].removeprefix('thou art')}"
@@ -31,13 +33,14 @@ def test_samples_and_the_beam_stand_beside_the_greedy_text(shared_text_model):
     options = {"min_p": 0.1, "repetition_penalty": 1.2, "no_repeat_ngram": 2, "stop_at_sentence_end": True}
     changes = {"prime_texts": PROMPTS, "max_words": 4, "temperatures": [0.7, 0], "samples": 2, "beam_width": 3, **options}
     chosen = CHOSEN.model_copy(update=changes)
-    samples = evaluate_sample.sampled(write, chosen)
+    wanted = evaluate_sample.sample_settings(chosen)
+    samples = generate_samples(write, wanted)
     drawn, greedy, beam = samples[:4], samples[4:6], samples[6:]
     assert [sample["text"] for sample in drawn] == texts(0.7, samples=2, **options)
     assert [sample["prompt"] for sample in drawn] == ["thou art", "thou art", "to be", "to be"]
     assert [sample["text"] for sample in greedy] == texts(0.0, **options)
     assert [sample["text"] for sample in beam] == texts(0.0, beam_width=3, **options)
-    page = evaluate_sample.as_markdown(samples, chosen)
+    page = samples_page(samples, wanted)
     how = "top_k 0, top_p 1, seed 1, min_p 0.1, repetition_penalty 1.2, no_repeat_ngram 2"
     assert f"\nAt most 4 words each, stop_at_sentence_end, {how}.\n" in page
     titles = [line for line in page.splitlines() if line.startswith("##")]

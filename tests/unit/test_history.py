@@ -1,7 +1,7 @@
 import pandas as pd
 
 from lstm_lm.events import Row, Sample
-from lstm_lm.training.history import Files
+from lstm_lm.training.history import HistoryFiles
 
 ROW = Row(step=50, words_seen=5600, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
 LAST = Row(
@@ -19,7 +19,7 @@ SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8
 
 
 def test_files_hold_every_row_and_sample_as_soon_as_they_come(tmp_path):
-    files = Files(tmp_path / "models")
+    files = HistoryFiles(tmp_path / "models")
     files.row(ROW)
     assert len(pd.read_csv(tmp_path / "models/history.csv")) == 1
     files.row(LAST)

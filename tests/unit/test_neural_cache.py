@@ -30,13 +30,13 @@ def document(words=40, vocabulary=6, width=5):
 def test_it_is_the_definition_pair_by_pair(monkeypatch, size, rows, theta, weight):
     monkeypatch.setattr(neural_cache, "ROWS", rows)
     hidden, words, of_model = document()
-    found = neural_cache.nats(hidden, words, of_model, size, theta, weight)
+    found = neural_cache.nats_with_cache(hidden, words, of_model, size, theta, weight)
     np.testing.assert_allclose(found, plain(hidden, words, of_model, size, theta, weight), rtol=1e-5)
 
 
 def test_a_hand_computed_example():
     # Words 3 5 3 after states of one number each; the model gives each word a quarter.
-    found = neural_cache.nats([[1.0], [0.0], [2.0]], [3, 5, 3], np.full(3, math.log(4)), 10, 1.0, 0.5)
+    found = neural_cache.nats_with_cache([[1.0], [0.0], [2.0]], [3, 5, 3], np.full(3, math.log(4)), 10, 1.0, 0.5)
     third = 0.5 / 4 + 0.5 * math.exp(2) / (math.exp(2) + math.exp(0))  # 3 came after the state that is more alike
     np.testing.assert_allclose(found, -np.log([1 / 4, 0.5 / 4, third]), rtol=1e-6)
 
@@ -48,7 +48,7 @@ def test_all_words_together_have_probability_one():
     total = 0
     for word in range(6):
         tried = np.concatenate([words[:t], [word]])
-        total += math.exp(-neural_cache.nats(hidden[: t + 1], tried, -np.log(model[tried]), 20, 0.5, 0.2)[t])
+        total += math.exp(-neural_cache.nats_with_cache(hidden[: t + 1], tried, -np.log(model[tried]), 20, 0.5, 0.2)[t])
     assert total == pytest.approx(1)
 
 
@@ -69,6 +69,6 @@ def test_documents_are_scored_by_a_model_each_from_an_empty_cache(tiny_model, mo
 
 def test_large_likenesses_do_not_overflow_and_no_words_are_no_error():
     hidden, words, of_model = document()
-    found = neural_cache.nats(hidden * 1000, np.arange(len(words)), of_model + 800, 10, 5.0, 0.2)
+    found = neural_cache.nats_with_cache(hidden * 1000, np.arange(len(words)), of_model + 800, 10, 5.0, 0.2)
     np.testing.assert_allclose(found[1:], of_model[1:] + 800 - math.log(0.8))  # no word comes again
-    assert len(neural_cache.nats(np.zeros([0, 3]), np.zeros(0, int), np.zeros(0), 5, 1.0, 0.5)) == 0
+    assert len(neural_cache.nats_with_cache(np.zeros([0, 3]), np.zeros(0, int), np.zeros(0), 5, 1.0, 0.5)) == 0

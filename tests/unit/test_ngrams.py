@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from lstm_lm.evaluation import ngrams
-from lstm_lm.evaluation.ngrams import KneserNey, Table, Unigram
+from lstm_lm.evaluation.ngrams import KneserNey, NgramTable, Unigram
 from plain import PlainKneserNey
 
 
@@ -27,7 +27,7 @@ def test_kneser_ney_is_the_formula_in_dictionaries(order, lengths):
 
 def test_the_counts_of_counts_give_the_discounts_of_a_text_that_is_long_enough():
     fast = KneserNey(documents(3000, 2000, vocabulary=60), 60, 3)
-    assert not np.allclose(fast.discounts[2], ngrams.FALLBACK)
+    assert not np.allclose(fast.discounts[2], ngrams.FALLBACK_DISCOUNTS)
     assert (np.diff(fast.discounts[2]) > 0).all()
 
 
@@ -75,10 +75,10 @@ def test_the_unigram_model_counts_every_word_and_adds_one():
 
 def test_a_table_finds_the_n_grams_of_another_text_and_no_others():
     text, other = documents(200, 7, vocabulary=6), documents(50, 90, vocabulary=7, seed=8)
-    table = Table(text, 7, 4)
+    table = NgramTable(text, 7, 4)
     there = [{tuple(document[i : i + k]) for document in text for i in range(len(document) - k + 1)} for k in range(1, 5)]
     assert [len(keys) for keys in table.keys] == [len(of_level) for of_level in there]
-    for k, found in enumerate(table.find(*ngrams.concatenated(other)), 1):
+    for k, found in enumerate(table.find(*ngrams.concatenate(other)), 1):
         expected = [
             tuple(document[i - k + 1 : i + 1]) in there[k - 1] if i >= k - 1 else False for document in other for i in range(len(document))
         ]

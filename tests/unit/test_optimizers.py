@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lstm_lm.training.optimizers import Adam, average, clip, learning_rate, summed
+from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate_rows, update_averages
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -28,10 +28,10 @@ def test_biases_do_not_decay():
 
 def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
     gradients = [tf.constant([3.0]), tf.constant([[4.0]])]
-    clipped, norm = clip(gradients, 1.0)
+    clipped, norm = clip_by_global_norm(gradients, 1.0)
     assert float(norm) == 5.0
     np.testing.assert_allclose([clipped[0][0], clipped[1][0, 0]], [0.6, 0.8], rtol=1e-6)
-    assert [g.numpy().tolist() for g in clip(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
+    assert [g.numpy().tolist() for g in clip_by_global_norm(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
@@ -42,7 +42,7 @@ def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
     by_rows, dense = Adam([whole], decay), Adam([part], decay)
     for step in range(1, 20):
         values = tf.constant(draw.normal(size=[4, 3]), tf.float32)
-        gradient = summed(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))
+        gradient = sum_duplicate_rows(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))
         by_rows.apply([gradient], 0.01, tf.constant(step))
         dense.apply([tf.stack([values[1] + values[3], values[0] + values[2]])], 0.01, tf.constant(step))
     np.testing.assert_allclose(whole.numpy()[[2, 5]], part, rtol=1e-4, atol=1e-6)
@@ -53,32 +53,19 @@ def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
 def test_the_norm_of_rows_is_that_of_the_dense_gradient():
     rows = tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.constant([1, 0, 1]), tf.constant([3, 2]))
     dense = tf.convert_to_tensor(rows)
-    clipped, norm = clip([summed(rows), tf.constant([2.0])], 0.5)
-    expected, same = clip([dense, tf.constant([2.0])], 0.5)
+    clipped, norm = clip_by_global_norm([sum_duplicate_rows(rows), tf.constant([2.0])], 0.5)
+    expected, same = clip_by_global_norm([dense, tf.constant([2.0])], 0.5)
     assert float(norm) == pytest.approx(float(same))
     np.testing.assert_allclose(tf.convert_to_tensor(clipped[0]), expected[0], rtol=1e-5)
 
 
-def test_schedules():
-    assert [learning_rate(step, 100, 1.0, "constant", 0) for step in (1, 50, 100)] == [1, 1, 1]
-    assert [learning_rate(step, 100, 1.0, "constant", 4) for step in (1, 2, 4, 5)] == [0.25, 0.5, 1, 1]
-    cosine = [learning_rate(step, 100, 2.0, "cosine", 20) for step in range(1, 101)]
-    assert max(cosine) == cosine[19] == 2.0
-    assert cosine[59] == pytest.approx(1.0)
-    assert cosine[99] == pytest.approx(0.0)
-    short = [learning_rate(step, 40, 1.0, "cosine", 300) for step in range(1, 41)]
-    assert short[9] == max(short) == 1.0  # a warm-up is at most a quarter of the training
-    assert short[39] == pytest.approx(0.0)
-    assert learning_rate(1, 3, 1.0, "constant", 100) == 1.0
-
-
 def test_averages_follow_their_variables_faster_at_first():
     values = np.random.default_rng(0).normal(size=[40, 2, 3]).astype(np.float32)
-    variable, of_it = tf.Variable(values[0]), tf.Variable(values[0])
+    variable, average = tf.Variable(values[0]), tf.Variable(values[0])
     expected = values[0].astype(np.float64)
     for step, value in enumerate(values, 1):
         variable.assign(value)
-        average([of_it], [variable], 0.6, tf.constant(step))
+        update_averages([average], [variable], 0.6, tf.constant(step))
         decay = min(0.6, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * value
-        np.testing.assert_allclose(of_it, expected, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(average, expected, rtol=1e-4, atol=1e-6)

@@ -109,18 +109,10 @@ def evaluate(text_model: Any, ids: "np.ndarray", about: "HeldOut", vocabulary_si
     Returns:
         The metrics of a held-out split.
     """
-    from lstm_lm.evaluation import scoring
+    from lstm_lm.evaluation.metrics import split_metrics
+    from lstm_lm.evaluation.saved_model_scoring import score_saved_model
 
-    def score_window(ids: "np.ndarray", targets: "np.ndarray", state: Any) -> "tuple[np.ndarray, Any]":
-        scored = text_model.score(ids, targets, state)
-        return scored["nats"].numpy(), scored["state"]
-
-    def initial_state(batch_size: int) -> Any:
-        return text_model.initial_state(batch_size)["state"]
-
-    nats = scoring.score(score_window, initial_state, [ids], vocabulary_size)
-    metrics: dict[str, float] = scoring.figures(nats, about)
-    return metrics
+    return split_metrics(score_saved_model(text_model, [ids], vocabulary_size), about)
 
 
 def _shown(file: str) -> str:

@@ -1,98 +1,131 @@
-"""How far a held-out figure may be off by the choice of the held-out text: bootstrap intervals (Efron 1979).
+"""Bootstrap intervals (Efron 1979): how much a held-out metric depends on the choice of the held-out text.
 
-What one word costs depends on the words around it, so it is whole stretches of text that are drawn, with replacement, as many as there are:
-documents, if the split has many; else blocks of consecutive words within documents (the fixed-block bootstrap, Carlstein 1986).
-An interval goes from the 2.5th to the 97.5th percentile of the figure over all draws. NumPy only.
+The cost of a word depends on the words around it, so whole stretches of text are resampled, with replacement, as many as there are:
+documents, if the split has many; otherwise blocks of consecutive words within documents (the fixed-block bootstrap, Carlstein 1986).
+An interval spans the 2.5th to the 97.5th percentile of the metric over all resamples. NumPy only.
 """
+
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lstm_lm.evaluation import scoring
+from lstm_lm.evaluation.metrics import Metrics, metrics_from_sums
 
-DOCUMENTS = 30  # from so many scored documents on, they are what is drawn
-BLOCK = 1000  # words of a block, about: a scene of a play; where this makes fewer than LEAST blocks of a split, they are shorter
-CHARACTERS = 5000  # of a block, at least: characters and subwords are shorter than words, but a scene is not
-LEAST = 20
-MOST = 2000  # stretches; where there are more, neighbours are drawn together
+MIN_DOCUMENTS = 30  # with this many scored documents, documents are resampled
+BLOCK_WORDS = 1000  # approximate length of a block: a scene of a play. Blocks are shorter where there would be fewer than MIN_BLOCKS
+MIN_BLOCK_CHARACTERS = 5000  # characters and subwords are shorter than words, but a scene is not
+MIN_BLOCKS = 20
+MAX_STRETCHES = 2000  # where there are more, neighbors are resampled together
 PERCENTILES = (2.5, 97.5)
 
 
-def block_of(characters):
-    """Words of a block. characters: list of int [words - 1], of each scored word, with its space, one array a document."""
-    words, total = sum(map(len, characters)), sum(int(np.sum(of_words)) for of_words in characters)
-    return max(BLOCK, round(CHARACTERS * words / max(total, 1)))
+@dataclass(frozen=True)
+class Resampling:
+    """How to resample. The same seed resamples the same stretches of texts of the same lengths."""
+
+    samples: int
+    seed: int
 
 
-def edges(lengths, block=BLOCK):
-    """Where the stretches that are drawn begin.
+@dataclass(frozen=True)
+class ScoredText:
+    """The words of a split that are scored. Each list has one array per document.
+
+    Attributes:
+        nats: float [words - 1], the cost of each word.
+        unknown: bool [words - 1], which of them are `<unk>`.
+        characters: int [words - 1], of each word with its space.
+        unknown_types: as in dataset.HeldOut.
+    """
+
+    nats: Sequence[np.ndarray]
+    unknown: Sequence[np.ndarray]
+    characters: Sequence[np.ndarray]
+    unknown_types: int
+
+
+def block_words(characters: Sequence[np.ndarray]) -> int:
+    """Return the length of a block in words.
+
+    Args:
+        characters: int [words - 1] for each document, of each scored word with its space.
+    """
+    words, total = sum(map(len, characters)), sum(int(np.sum(of_document)) for of_document in characters)
+    return max(BLOCK_WORDS, round(MIN_BLOCK_CHARACTERS * words / max(total, 1)))
+
+
+def stretch_edges(lengths: Sequence[int], block: int = BLOCK_WORDS) -> np.ndarray:
+    """Return where the stretches that are resampled begin.
 
     Args:
         lengths: scored words of each document, in order.
         block: words of a block.
     Returns:
-        int64 [stretches + 1], rising, from 0 to the number of scored words: places in the costs of all documents, one after the other.
+        int64 [stretches + 1], rising from 0 to the number of scored words: positions in the costs of all documents, concatenated.
     """
-    lengths = np.array([length for length in lengths if length], np.int64)
-    stops = np.cumsum(lengths)
-    if len(lengths) >= DOCUMENTS:
-        found = np.concatenate([[0], stops])
+    scored = np.array([length for length in lengths if length], np.int64)
+    stops = np.cumsum(scored)
+    if len(scored) >= MIN_DOCUMENTS:
+        edges = np.concatenate([[0], stops])
     else:
-        size = max(1, min(block, int(lengths.sum()) // LEAST))
-        # Of nearly equal length within a document: a short rest would be a block of little weight.
+        size = max(1, min(block, int(scored.sum()) // MIN_BLOCKS))
+        # Blocks of a document are of nearly equal length: a short rest would be a block of little weight.
         blocks = [
-            np.linspace(stop - length, stop, max(1, round(length / size)) + 1)[1:] for length, stop in zip(lengths, stops, strict=True)
+            np.linspace(stop - length, stop, max(1, round(length / size)) + 1)[1:] for length, stop in zip(scored, stops, strict=True)
         ]
-        found = np.concatenate([[0], *blocks]).round().astype(np.int64)
-    return found[np.linspace(0, len(found) - 1, min(len(found), MOST + 1)).round().astype(np.int64)]
+        edges = np.concatenate([[0], *blocks]).round().astype(np.int64)
+    kept = np.linspace(0, len(edges) - 1, min(len(edges), MAX_STRETCHES + 1)).round().astype(np.int64)
+    return np.asarray(edges[kept])
 
 
-def resampled(values, lengths, samples, seed, block=BLOCK):
-    """Sums over drawn stretches.
+def resampled_sums(values: Sequence[np.ndarray], lengths: Sequence[int], resampling: Resampling, block: int = BLOCK_WORDS) -> np.ndarray:
+    """Sum values over resampled stretches.
 
     Args:
-        values: list of float [scored words], what is summed, by the words of all documents, one after the other.
-        lengths, block: as for `edges`.
-        samples: int, draws. seed: of them: the same seed draws the same stretches of the same lengths.
+        values: float [scored words] each, by the words of all documents, concatenated.
+        lengths, block: as for `stretch_edges`.
+        resampling: number of resamples, and the seed.
     Returns:
-        float64 [len(values) + 1, samples], the last the number of words.
+        float64 [len(values) + 1, samples]; the last row is the number of words.
     """
-    cuts = edges(lengths, block)
+    edges = stretch_edges(lengths, block)
     sums = np.stack(
-        [*(np.add.reduceat(np.asarray(value, np.float64), cuts[:-1]) for value in values), np.diff(cuts)]
+        [*(np.add.reduceat(np.asarray(value, np.float64), edges[:-1]) for value in values), np.diff(edges)]
     )  # [values, stretches]
-    stretches = len(cuts) - 1
-    drawn = np.random.default_rng(seed).multinomial(stretches, np.full(stretches, 1 / stretches), samples)  # [samples, stretches]
-    return sums @ drawn.T
+    stretches = len(edges) - 1
+    generator = np.random.default_rng(resampling.seed)
+    counts = generator.multinomial(stretches, np.full(stretches, 1 / stretches), resampling.samples)  # [samples, stretches]
+    return np.asarray(sums @ counts.T)
 
 
-def intervals(nats, unknown, characters, unknown_types, samples, seed):
-    """95% intervals of the figures of a split.
+def metric_intervals(text: ScoredText, resampling: Resampling) -> Metrics:
+    """Compute 95% intervals of the metrics of a split.
 
-    Args:
-        nats: list of float [words - 1], what each scored word costs, one array a document.
-        unknown: list of bool [words - 1], which of them are `<unk>`. characters: list of int [words - 1], of each, with its space.
-        unknown_types: as in dataset.HeldOut.
-        samples, seed: as for `resampled`.
     Returns:
         {"loss_low": ..., "loss_high": ..., ...} of loss, perplexity, adjusted_perplexity and bits_per_character.
     """
-    values = [np.concatenate(of_words) for of_words in (nats, unknown, characters)]
-    cost, unknown, characters, words = resampled(values, list(map(len, nats)), samples, seed, block_of(characters))
-    found = {}
-    for name, figure in scoring.from_sums(cost, words, unknown, unknown_types, characters).items():
-        found[f"{name}_low"], found[f"{name}_high"] = np.percentile(figure, PERCENTILES).tolist()
-    return found
+    values = [np.concatenate(of_documents) for of_documents in (text.nats, text.unknown, text.characters)]
+    lengths = [len(of_document) for of_document in text.nats]
+    cost, unknown, characters, words = resampled_sums(values, lengths, resampling, block_words(text.characters))
+    intervals = {}
+    for name, metric in metrics_from_sums(cost, words, unknown, characters, text.unknown_types).items():
+        intervals[f"{name}_low"], intervals[f"{name}_high"] = np.percentile(metric, PERCENTILES).tolist()
+    return intervals
 
 
-def difference(nats, other, samples, seed, block=BLOCK):
-    """By how much the loss of one model is below that of another on the same words: the paired bootstrap.
+def loss_difference(
+    nats: Sequence[np.ndarray], other: Sequence[np.ndarray], resampling: Resampling, block: int = BLOCK_WORDS
+) -> tuple[float, float, float]:
+    """Compute how much lower the loss of one model is than that of another on the same words: the paired bootstrap.
 
-    Both are summed over the same draws, so that what makes a text hard for both cancels out: an interval without 0 says that the
-    one is better, also where the intervals of the two overlap.
+    Both losses are taken over the same resamples, so what makes a text hard for both cancels out. An interval without 0 says that
+    one model is better, even where the intervals of the two losses overlap.
 
     Args:
-        nats, other: lists of float [words - 1], one array a document, of the one and of the other model.
-        samples, seed, block: as for `resampled`.
+        nats, other: float [words - 1] for each document, costs by the one and by the other model.
+        resampling: number of resamples, and the seed.
+        block: words of a block.
     Returns:
         (mean of other - nats, low, high), nats per word.
     Raises:
@@ -102,5 +135,6 @@ def difference(nats, other, samples, seed, block=BLOCK):
     if lengths != list(map(len, other)):
         raise ValueError("costs of other documents cannot be paired")
     gain = np.concatenate(other).astype(np.float64) - np.concatenate(nats)
-    total, words = resampled([gain], lengths, samples, seed, block)
-    return float(gain.mean()), *np.percentile(total / words, PERCENTILES).tolist()
+    total, words = resampled_sums([gain], lengths, resampling, block)
+    low, high = np.percentile(total / words, PERCENTILES).tolist()
+    return float(gain.mean()), low, high

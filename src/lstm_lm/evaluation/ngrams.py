@@ -1,187 +1,225 @@
-"""n-grams of texts, counted with sorted keys, and the language models that are made of such counts: what a neural one has to beat.
+"""n-grams counted with sorted keys, and the language models made of these counts, which are the baselines. NumPy only.
 
-NumPy only. A text is a list of documents, int [words] each; no n-gram goes across the border of two of them.
+A text is a list of documents, int [words] each. No n-gram crosses the border of two documents.
 """
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 
-FALLBACK = (0.5, 1.0, 1.5)  # discounts where the counts of counts give none, as in KenLM (Heafield et al. 2013)
+FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # where the counts of counts give none, as in KenLM (Heafield et al. 2013)
+
+
+class NgramModel(Protocol):
+    """A language model made of counts."""
+
+    def nats(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]: ...
 
 
 class Unigram:
-    """Words without any context, add-one smoothed (Laplace): P(w) = (count of w + 1) / (words + vocabulary)."""
+    """Words without any context, with add-one smoothing (Laplace): P(w) = (count of w + 1) / (words + vocabulary).
 
-    def __init__(self, documents, vocabulary_size):
-        """documents: the training text. vocabulary_size: ids are below it."""
+    Args:
+        documents: the training text.
+        vocabulary_size: all ids are below it.
+    """
+
+    def __init__(self, documents: Sequence[np.ndarray], vocabulary_size: int) -> None:
         counts = np.zeros(vocabulary_size, np.int64)
         for document in documents:
             counts += np.bincount(document, minlength=vocabulary_size)
         self.probabilities = (counts + 1) / (counts.sum() + vocabulary_size)  # float64 [vocabulary]
 
-    def nats(self, documents):
-        """As `KneserNey.nats`."""
+    def nats(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Score documents, as `KneserNey.nats`."""
         costs = -np.log(self.probabilities)
         return [costs[document[1:]] for document in documents]
 
 
 class KneserNey:
-    """Interpolated Kneser-Ney with three discounts a level, "modified" (Chen & Goodman 1999; Heafield et al. 2013).
+    """Interpolated modified Kneser-Ney smoothing, with three discounts per order (Chen & Goodman 1999; Heafield et al. 2013).
 
     With c(hw) the count of word w after the context h, of k - 1 words, and c(h) the sum of those of all words:
 
         P_k(w | h) = max(c(hw) - D(c(hw)), 0) / c(h) + g(h) P_{k-1}(w | h without its first word),  P_0 = 1 / vocabulary
 
-    g(h) is what the discounts took, so that the sum is 1. At the highest level c counts occurrences; below, how many different
-    words come before hw, and the beginning of a document is one more such word. A context that the training text does not go on
-    from is shortened. D(1), D(2), D(3 and more) come from the counts of counts of the level; where these give no number in
-    (0, count], as in tiny texts, `FALLBACK` takes their place. So no word has probability 0.
+    g(h) is what the discounts took, so that the sum is 1. At the highest order c counts occurrences. Below it, c counts how many
+    different words precede hw, where the beginning of a document counts as one more word. A context that nothing follows in the
+    training text is shortened. D(1), D(2) and D(3 and more) come from the counts of counts of the order. Where these give no number in
+    (0, count], as in tiny texts, `FALLBACK_DISCOUNTS` replace them. So no word has probability 0.
+
+    Args:
+        documents: the training text.
+        vocabulary_size: all ids are below it.
+        order: longest n-gram, at least 1.
+
+    Raises:
+        ValueError: there are no words.
     """
 
-    def __init__(self, documents, vocabulary_size, order):
-        """
-        Args:
-            documents: the training text.
-            vocabulary_size: ids are below it.
-            order: longest n-gram, at least 1.
-        Raises:
-            ValueError: there are no words.
-        """
-        self.table = table = Table(documents, vocabulary_size, order)
+    def __init__(self, documents: Sequence[np.ndarray], vocabulary_size: int, order: int) -> None:
+        self.table = table = NgramTable(documents, vocabulary_size, order)
         if not len(table.words):
             raise ValueError("there are no words")
-        self.discounts, self.shares, self.backoffs = [], [], []
-        sizes = [1, *map(len, table.keys)]  # of contexts: the empty one, then the n-grams of each level
-        counts = [_predecessors(table, k) for k in range(1, order)] + [table.counts[-1]]
+        self.discounts: list[np.ndarray] = []
+        self.probabilities_with_context: list[np.ndarray] = []  # float64 [n-grams] for each order
+        self.backoffs: list[np.ndarray] = []  # float64 [contexts] for each order
+        context_counts = [1, *map(len, table.keys)]  # the empty context, then the n-grams of each order
+        counts = [_predecessor_counts(table, k) for k in range(1, order)] + [table.counts[-1]]
         for k, count in enumerate(counts):
             contexts = table.keys[k] // vocabulary_size
             discounts = _discounts(count)
-            taken = discounts[np.minimum(count, 3)]
-            totals = np.bincount(contexts, count, minlength=sizes[k])
-            free = np.bincount(contexts, taken, minlength=sizes[k])
+            subtracted = discounts[np.minimum(count, 3)]
+            totals = np.bincount(contexts, count, minlength=context_counts[k])
+            left_over = np.bincount(contexts, subtracted, minlength=context_counts[k])
             self.discounts.append(discounts[1:])
-            self.shares.append((count - taken) / totals[contexts])  # float64 [n-grams]
-            # A context that nothing comes after leaves everything to the shorter one.
-            self.backoffs.append(np.where(totals > 0, free / np.maximum(totals, 1), 1.0))  # float64 [contexts]
+            self.probabilities_with_context.append((count - subtracted) / totals[contexts])
+            # A context that nothing follows leaves everything to the shorter one.
+            self.backoffs.append(np.where(totals > 0, left_over / np.maximum(totals, 1), 1.0))
 
-    def nats(self, documents):
-        """What each word costs, from a shorter context at the beginning of a document.
+    def nats(self, documents: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Score every word but each document's first, with a shorter context at the beginning of a document.
 
         Args:
-            documents: list of int [words].
+            documents: int [words] each.
         Returns:
-            list of float64 [words - 1], one array a document; its first word is not scored.
+            float64 [words - 1] for each document: nats per word.
         """
-        words, depth = concatenated(documents)
+        if not documents:
+            return []
+        words, depth = concatenate(documents)
         probability = np.full(len(words), 1 / self.table.vocabulary_size)
-        contexts = np.zeros(len(words), np.int64)  # the number of each word's context, -1 for one that is not known
-        for found, shares, backoffs in zip(self.table.find(words, depth), self.shares, self.backoffs, strict=True):
-            known = contexts >= 0
-            probability[known] *= backoffs[contexts[known]]
-            probability[found >= 0] += shares[found[found >= 0]]
-            contexts = np.concatenate([[-1], found[:-1]])[: len(words)]
-            contexts[depth == 0] = -1  # what is before is of another document
+        contexts = np.zeros(len(words), np.int64)  # the index of each word's context, -1 for an unknown one
+        orders = zip(self.table.find(words, depth), self.probabilities_with_context, self.backoffs, strict=True)
+        for ngrams, probabilities, backoffs in orders:
+            is_known = contexts >= 0
+            probability[is_known] *= backoffs[contexts[is_known]]
+            probability[ngrams >= 0] += probabilities[ngrams[ngrams >= 0]]
+            contexts = np.concatenate([[-1], ngrams[:-1]])[: len(words)]
+            contexts[depth == 0] = -1  # the word before belongs to another document
         costs = -np.log(probability)
-        return [part[1:] for part in np.split(costs, np.cumsum([len(document) for document in documents])[:-1])] if documents else []
+        return [part[1:] for part in np.split(costs, np.cumsum([len(document) for document in documents])[:-1])]
 
-    def probabilities(self, context):
-        """Of every word after a context, int [any number of words]: float64 [vocabulary]."""
+    def probabilities(self, context: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Compute the probability of every word after a context.
+
+        Args:
+            context: int [any number of words].
+        Returns:
+            float64 [vocabulary]
+        """
         context, size = np.asarray(context, np.int64), self.table.vocabulary_size
         probability = np.full(size, 1 / size)
-        for k, (keys, shares, backoffs) in enumerate(zip(self.table.keys, self.shares, self.backoffs, strict=True)):
-            number = self.table.number(context[len(context) - k :]) if k <= len(context) else -1
-            if number < 0:
+        orders = zip(self.table.keys, self.probabilities_with_context, self.backoffs, strict=True)
+        for k, (keys, probabilities, backoffs) in enumerate(orders):
+            index = self.table.index(context[len(context) - k :]) if k <= len(context) else -1
+            if index < 0:
                 break
-            first, last = np.searchsorted(keys, [number * size, (number + 1) * size])
-            probability *= backoffs[number]
-            probability[keys[first:last] - number * size] += shares[first:last]
+            first, last = np.searchsorted(keys, [index * size, (index + 1) * size])
+            probability *= backoffs[index]
+            probability[keys[first:last] - index * size] += probabilities[first:last]
         return probability
 
 
-def _discounts(counts):
-    """D(0), D(1), D(2), D(3 and more) of counts, int64: float64 [4] (Chen & Goodman 1999, equation 17)."""
+def _discounts(counts: np.ndarray) -> np.ndarray:
+    """Return D(0), D(1), D(2), D(3 and more) of counts, int64: float64 [4] (Chen & Goodman 1999, equation 17)."""
     n = np.bincount(np.minimum(counts, 5), minlength=6)[:5].astype(np.float64)  # n[i]: how many n-grams have count i
     if n[1:].all():
         y = n[1] / (n[1] + 2 * n[2])
-        found = [i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3)]
-        if all(0 < discount <= i for i, discount in zip((1, 2, 3), found, strict=True)):
-            return np.array([0, *found])
-    return np.array([0, *FALLBACK])
+        discounts = [i - (i + 1) * y * n[i + 1] / n[i] for i in (1, 2, 3)]
+        if all(0 < discount <= i for i, discount in zip((1, 2, 3), discounts, strict=True)):
+            return np.array([0, *discounts])
+    return np.array([0, *FALLBACK_DISCOUNTS])
 
 
-def _predecessors(table, k):
-    """How many different words come before each n-gram of k words, the beginning of a document being one: int64 [n-grams]."""
-    count = np.bincount(table.suffixes[k], minlength=len(table.keys[k - 1]))
-    count[np.unique(table.beginnings[k - 1])] += 1
-    return count
+def _predecessor_counts(table: "NgramTable", k: int) -> np.ndarray:
+    """Count the different words before each n-gram of k words; the beginning of a document counts as one: int64 [n-grams]."""
+    counts = np.bincount(table.suffixes[k], minlength=len(table.keys[k - 1]))
+    counts[np.unique(table.beginnings[k - 1])] += 1
+    return counts
 
 
-class Table:
-    """All n-grams of some documents, up to an order, numbered from 0 at each level.
+class NgramTable:
+    """All n-grams of some documents up to an order, indexed from 0 for each order.
 
-    An n-gram's key is the number of the n-gram of all its words but the last, times the vocabulary's size, plus the last word; its
-    number is its key's place among the sorted keys. Keys are exact: two n-grams never share one.
+    An n-gram's key is the index of the n-gram of all its words but the last, times the vocabulary size, plus the last word. Its index is
+    the place of its key among the sorted keys. Keys are exact: two n-grams never share one.
+
+    Args:
+        documents: int [words] each, ids below vocabulary_size.
+        vocabulary_size: number of ids.
+        order: longest n-gram.
 
     Attributes:
-        vocabulary_size, order.
-        words, depth: of `concatenated`.
-        keys: int64 [n-grams], sorted; counts: int64 [n-grams]; suffixes: int64 [n-grams], the number of the n-gram of all words but
-            the first; beginnings: int64, the numbers of those that documents begin with. Each a list, of one array a level.
+        vocabulary_size, order: as above.
+        words, depth: as of `concatenate`.
+        keys: int64 [n-grams], sorted. This and the following are lists with one array per order.
+        counts: int64 [n-grams].
+        suffixes: int64 [n-grams], the index of the n-gram of all words but the first.
+        beginnings: int64, the indices of the n-grams with which documents begin.
     """
 
-    def __init__(self, documents, vocabulary_size, order):
-        """documents: list of int [words], ids below vocabulary_size. order: longest n-gram."""
+    def __init__(self, documents: Sequence[np.ndarray], vocabulary_size: int, order: int) -> None:
         self.vocabulary_size, self.order = vocabulary_size, order
-        self.words, self.depth = concatenated(documents)
-        self.keys, self.counts, self.suffixes, self.beginnings = [], [], [], []
-        before = np.zeros(len(self.words), np.int64)  # the number of the n-gram, one word shorter, that ends at each word
+        self.words, self.depth = concatenate(documents)
+        self.keys: list[np.ndarray] = []
+        self.counts: list[np.ndarray] = []
+        self.suffixes: list[np.ndarray] = []
+        self.beginnings: list[np.ndarray] = []
+        shorter = np.zeros(len(self.words), np.int64)  # the index of the n-gram, one word shorter, that ends at each word
         for k in range(1, order + 1):
             ends = np.flatnonzero(self.depth >= k - 1)
-            prefixes = before[ends - 1] if k > 1 else 0
-            keys, first, numbers, counts = np.unique(
+            prefixes = shorter[ends - 1] if k > 1 else 0
+            keys, first, indices, counts = np.unique(
                 prefixes * vocabulary_size + self.words[ends], return_index=True, return_inverse=True, return_counts=True
             )
             self.keys.append(keys)
             self.counts.append(counts)
-            self.suffixes.append(before[ends[first]])
-            self.beginnings.append(numbers[self.depth[ends] == k - 1])
-            before = np.full(len(self.words), -1)
-            before[ends] = numbers
+            self.suffixes.append(shorter[ends[first]])
+            self.beginnings.append(indices[self.depth[ends] == k - 1])
+            shorter = np.full(len(self.words), -1)
+            shorter[ends] = indices
 
-    def find(self, words, depth):
+    def find(self, words: np.ndarray, depth: np.ndarray) -> Iterator[np.ndarray]:
         """Look up the n-grams of another text.
 
         Args:
-            words, depth: of `concatenated`; ids below vocabulary_size.
+            words, depth: as of `concatenate`; ids below vocabulary_size.
         Yields:
-            for each level k, from 1 on: int64 [words], the number of the k words that end there, -1 where they are no n-gram of the table
+            for each order k from 1: int64 [words], the index of the k words that end there, -1 where the table does not have them
         """
-        before = np.zeros(len(words), np.int64)
+        shorter = np.zeros(len(words), np.int64)
         for k, keys in enumerate(self.keys, 1):
             ends = np.flatnonzero(depth >= k - 1)
-            ends = ends[before[ends - 1] >= 0] if k > 1 else ends
-            wanted = (before[ends - 1] if k > 1 else 0) * self.vocabulary_size + words[ends]
-            at = np.searchsorted(keys, wanted)
-            there = np.flatnonzero(at < len(keys))
-            there = there[keys[at[there]] == wanted[there]]
-            found = np.full(len(words), -1)
-            found[ends[there]] = at[there]
-            yield found
-            before = found
+            ends = ends[shorter[ends - 1] >= 0] if k > 1 else ends
+            wanted = (shorter[ends - 1] if k > 1 else 0) * self.vocabulary_size + words[ends]
+            places = np.searchsorted(keys, wanted)
+            hits = np.flatnonzero(places < len(keys))
+            hits = hits[keys[places[hits]] == wanted[hits]]
+            indices = np.full(len(words), -1)
+            indices[ends[hits]] = places[hits]
+            yield indices
+            shorter = indices
 
-    def number(self, words):
-        """The number of one n-gram, int [words]; -1 if the table has none; 0 for no words."""
-        number = 0
+    def index(self, words: Sequence[int] | np.ndarray) -> int:
+        """Return the index of one n-gram, int [words]; -1 if the table does not have it, 0 for no words."""
+        index = 0
         for word, keys in zip(words, self.keys, strict=False):
-            key = number * self.vocabulary_size + word
-            at = int(np.searchsorted(keys, key))
-            if at == len(keys) or keys[at] != key:
+            key = index * self.vocabulary_size + word
+            place = int(np.searchsorted(keys, key))
+            if place == len(keys) or keys[place] != key:
                 return -1
-            number = at
-        return number
+            index = place
+        return index
 
 
-def concatenated(documents):
-    """(all words, int64 [words]; depth: int64 [words], how many words of its own document are before each)"""
+def concatenate(documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Concatenate documents.
+
+    Returns:
+        (all words, int64 [words]; depth: int64 [words], how many words of its own document precede each)
+    """
     words = np.concatenate([np.zeros(0, np.int64), *documents]).astype(np.int64)
     depth = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(document)) for document in documents)]).astype(np.int64)
     return words, depth

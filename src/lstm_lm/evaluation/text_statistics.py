@@ -1,41 +1,44 @@
-"""What written texts are like: do they repeat themselves, how rich are they, are they written or copied? NumPy only.
+"""Statistics of generated texts: how much they repeat, how varied they are, how much is copied from the training text. NumPy only.
 
-A text is int [words], of ids. n-grams do not go from one text to the next. Ratios over nothing are NaN.
+A text is int [words], of ids. n-grams do not cross from one text to the next. Ratios over nothing are NaN.
 """
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from lstm_lm.evaluation.ngrams import Table, concatenated
+from lstm_lm.evaluation.metrics import Metrics
+from lstm_lm.evaluation.ngrams import NgramTable, concatenate
 
 BLOCK = 2**20  # words of the training text that are looked up at a time
-COPIED = (4, 8)  # words of the n-grams that may be copies
+COPIED_ORDERS = (4, 8)  # words of the n-grams that may be copies
 
 
-def figures(texts, training, ids):
-    """All figures of some texts.
+def text_statistics(texts: Sequence[np.ndarray], training: Iterable[np.ndarray], vocabulary_size: int) -> Metrics:
+    """Compute all statistics of some texts.
 
     Args:
-        texts: list of int [words].
-        training: iterable of int [words], the documents of the training text.
-        ids: number of ids.
+        texts: int [words] each.
+        training: int [words] each, the documents of the training text.
+        vocabulary_size: number of ids.
     Returns:
-        {"words": ..., "repetition_4": ..., "distinct_1": ..., "distinct_2": ..., "copied_4": ..., "copied_8": ...}
+        words, repetition_4, distinct_1, distinct_2, copied_4, copied_8.
     """
-    table = Table(texts, ids, max(COPIED))
-    shares = copied(table, training)
+    table = NgramTable(texts, vocabulary_size, max(COPIED_ORDERS))
+    copied = copied_fractions(table, training)
     return {
         "words": len(table.words),
         "repetition_4": repetition(texts, 4),
         "distinct_1": distinct(table, 1),
         "distinct_2": distinct(table, 2),
-        **{f"copied_{n}": shares[n - 1] for n in COPIED},
+        **{f"copied_{n}": copied[n - 1] for n in COPIED_ORDERS},
     }
 
 
-def repetition(texts, n):
-    """The share of a text's n-grams that it holds already, mean of all texts: seq-rep-n (Welleck et al. 2020).
+def repetition(texts: Sequence[np.ndarray], n: int) -> float:
+    """Compute the fraction of a text's n-grams that repeat an earlier one, mean over texts: seq-rep-n (Welleck et al. 2020).
 
-    1 - different n-grams / n-grams, of each text that has any.
+    1 - distinct n-grams / n-grams, over the texts that have any.
     """
     rates = []
     for text in texts:
@@ -45,54 +48,47 @@ def repetition(texts, n):
     return float(np.mean(rates)) if rates else float("nan")
 
 
-def distinct(table, n):
-    """Different n-grams of all texts together, by their number of words: distinct-n (Li et al. 2016).
+def distinct(table: NgramTable, n: int) -> float:
+    """Compute the number of distinct n-grams of all texts together, divided by their words: distinct-n (Li et al. 2016).
 
-    It falls with the number of words: compare texts of one length, and as many.
-
-    Args:
-        table: ngrams.Table of the texts.
+    It falls with the number of words: compare equally many texts of one length.
     """
     return len(table.keys[n - 1]) / len(table.words) if len(table.words) else float("nan")
 
 
-def copied(table, training):
-    """The share of the n-grams that occur in the training text too, word by word.
+def copied_fractions(table: NgramTable, training: Iterable[np.ndarray]) -> list[float]:
+    """Compute the fraction of the n-grams that also occur in the training text, for each n from 1 to the table's order.
 
     The training text is looked up in the n-grams of the texts, in blocks, so that it may be of any length.
 
     Args:
-        table: ngrams.Table of the texts.
-        training: iterable of int [words].
-    Returns:
-        list of float, for n from 1 to the table's order.
+        table: of the texts.
+        training: int [words] each.
     """
-    is_there = [np.zeros(len(keys), bool) for keys in table.keys]
+    is_copied = [np.zeros(len(keys), bool) for keys in table.keys]
     for document in training:
         for start in range(0, len(document), BLOCK):
-            # With the words before, which n-grams reach back to.
+            # With the words before, to which n-grams reach back.
             block = document[max(0, start - table.order + 1) : start + BLOCK]
-            for seen, found in zip(is_there, table.find(*concatenated([block])), strict=True):
-                seen[found[found >= 0]] = True
-    # Each n-gram as often as the texts hold it.
+            for seen, indices in zip(is_copied, table.find(*concatenate([block])), strict=True):
+                seen[indices[indices >= 0]] = True
+    # Each n-gram counts as often as the texts have it.
     totals = [int(counts.sum()) for counts in table.counts]
-    of_copies = [int(counts[seen].sum()) for counts, seen in zip(table.counts, is_there, strict=True)]
-    return [copies / total if total else float("nan") for copies, total in zip(of_copies, totals, strict=True)]
+    copies = [int(counts[seen].sum()) for counts, seen in zip(table.counts, is_copied, strict=True)]
+    return [count / total if total else float("nan") for count, total in zip(copies, totals, strict=True)]
 
 
-def pieces(documents, words, count):
-    """Texts of one length out of documents, at even distances, to be compared with written ones.
+def sample_pieces(documents: Sequence[np.ndarray], words: int, count: int) -> list[np.ndarray]:
+    """Take pieces of one length from documents, at even distances, to be compared with generated texts.
 
     Args:
-        documents: list of int [words].
-        words: of each piece; fewer, if no document has so many.
-        count: most pieces.
+        documents: int [words] each.
+        words: length of a piece; shorter, if no document is as long.
+        count: maximum number of pieces.
     Returns:
-        list of int [words], none overlapping another, none across documents.
+        int [words] each; they do not overlap or cross documents.
     """
     words = min(words, max(map(len, documents)))
     starts = [(document, start) for document in documents for start in range(0, len(document) - words + 1, words)]
-    return [
-        starts[i][0][starts[i][1] : starts[i][1] + words]
-        for i in np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)
-    ]
+    places = np.linspace(0, len(starts) - 1, min(count, len(starts))).round().astype(int)
+    return [starts[i][0][starts[i][1] : starts[i][1] + words] for i in places]

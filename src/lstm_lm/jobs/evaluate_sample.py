@@ -1,36 +1,82 @@
-"""Stage `evaluate-sample`: figures and samples of the exported SavedModel, and the MLflow model."""
+"""Stage `evaluate-sample`: held-out metrics and samples of the exported SavedModel, and the MLflow model."""
 
-import dataclasses
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lstm_lm import paths
+from lstm_lm.config.schema import EvaluateSample, Params
 from lstm_lm.data import dataset, description
-from lstm_lm.evaluation import bootstrap, scoring, text_statistics
-from lstm_lm.evaluation.ngrams import KneserNey, Unigram
+from lstm_lm.data.dataset import Batches
+from lstm_lm.evaluation import bootstrap, scoring
+from lstm_lm.evaluation.baselines import KNESER_NEY, MAX_TRAINING_WORDS, score_baselines
+from lstm_lm.evaluation.bootstrap import Resampling, ScoredText
+from lstm_lm.evaluation.generated_text import ReferenceTexts, generated_text_metrics, plan_texts
+from lstm_lm.evaluation.metrics import Metrics, split_metrics
+from lstm_lm.evaluation.samples import Sample, SampleSettings, generate_samples, samples_page
+from lstm_lm.evaluation.saved_model_scoring import score_saved_model
 from lstm_lm.export.files import find_saved_model
-from lstm_lm.generation.options import SENTENCE_ENDS, GenerationOptions, by_name, sentence_end_ids
+from lstm_lm.generation.options import SENTENCE_ENDS, sentence_end_ids
 from lstm_lm.io import quiet, scratch
 from lstm_lm.text import encoded, splits
+from lstm_lm.text.encoded import Characters, Part
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import mirroring, registry, store
 from lstm_lm.tracking.evaluation import log_evaluation
+from lstm_lm.ui import evaluation_messages
+
+if TYPE_CHECKING:
+    from lstm_lm.export.generator import Generator
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving/pyfunc.py")
-TEXTS, WORDS, TEMPERATURE = 64, 100, 1.0  # what `quality` looks at: so many texts of so many words, if there is as much test text
-MOST_WORDS = 20_000_000  # of training text that n-grams are counted of: they take about 200 bytes of memory each
+DECIMALS = 6  # of the metrics in reports/metrics.json
+
+Costs = dict[str, list[np.ndarray]]  # nats per word of each split
 
 
-def run(settings):
-    chosen = settings.evaluate_sample
-    batches = dataset.load("data/batches")
-    whole, characters, vocabulary_size = encoded.load("data/vocab")
-    parts = {name: whole.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
-    trained = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
+@dataclass(frozen=True)
+class Inputs:
+    """What the earlier stages made.
+
+    Attributes:
+        batches: the held-out text as it is scored.
+        parts: the text of each split, with the ids of unknown words.
+        characters: lengths of the words.
+        vocabulary_size: number of ids that the model knows.
+    """
+
+    batches: Batches
+    parts: dict[str, Part]
+    characters: Characters
+    vocabulary_size: int
+
+    @classmethod
+    def load(cls) -> "Inputs":
+        """Load the outputs of the stages `vocab` and `batching`."""
+        text, characters, vocabulary_size = encoded.load("data/vocab")
+        parts = {name: text.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
+        return cls(dataset.load("data/batches"), parts, characters, vocabulary_size)
+
+    def held_out_documents(self) -> dict[str, list[np.ndarray]]:
+        """Return the documents of the held-out splits."""
+        return {split: self.batches.documents(split) for split in dataset.HELD_OUT}
+
+    def documents(self, split: str) -> list[np.ndarray]:
+        """Return the documents of any split, with the ids of unknown words."""
+        part = self.parts[split]
+        return [part.ids[start:stop] for _, start, stop in part.ranges]
+
+
+def run(settings: Params) -> None:
+    """Evaluate the exported model, generate samples, write the reports, and log all to the run of the training."""
+    inputs = Inputs.load()
+    facts = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
     client = store.connect(settings.tracking)
     scratch.remove_ended(paths.project_root(), run_id)
@@ -39,172 +85,141 @@ def run(settings):
         from lstm_lm.export.generator import Generator
         from lstm_lm.export.text_model import load_text_model
     text_model = load_text_model(folder)
-    write = Generator(text_model)
+    generator = Generator(text_model)
 
-    nats = {}
-    for split in dataset.HELD_OUT:
-        print(f"scoring {batches.held_out[split].scored_words:,} words of the {split} split ...")
-        nats[split] = score(text_model, batches.documents(split), vocabulary_size)
-    figures = {split: scoring.figures(nats[split], batches.held_out[split]) for split in dataset.HELD_OUT}
-    blocks = {}
-    for split in dataset.HELD_OUT if chosen.bootstrap_samples else ():
-        about = *description.describe_scored_words(parts[split], characters, vocabulary_size), batches.held_out[split].unknown_types
-        figures[split] |= bootstrap.intervals(nats[split], *about, chosen.bootstrap_samples, chosen.seed)
-        blocks[split] = bootstrap.block_of(about[1])
-    figures["validation"] |= generalization(
-        text_model, parts["train"], len(parts["validation"]), figures["validation"]["loss"], vocabulary_size
-    )
-    others = {**baselines(parts["train"], batches, vocabulary_size, chosen.kneser_ney_order), **adapted(batches, chosen)}
-    for name, costs in others.items():
-        for split in dataset.HELD_OUT:
-            figures[split] |= of_other(name, costs[split], nats[split], batches.held_out[split], chosen, blocks.get(split))
-    figures["samples"] = written(write, batches.ids["validation"], parts, len(characters.lengths), chosen.seed)
+    metrics = evaluate(text_model, inputs, settings.evaluate_sample)
+    metrics["samples"] = evaluate_generated_text(generator, inputs, settings.evaluate_sample.seed)
+    samples = sample(generator, settings.evaluate_sample)
+    metrics = rounded(metrics)
+    write_reports(metrics, samples, sample_settings(settings.evaluate_sample))
 
-    for prompt, known_words in zip(chosen.prime_texts, write.count_known_words(chosen.prime_texts), strict=True):
-        if not known_words:
-            print(
-                f"  note: the model knows no word of {prompt!r}: "
-                "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
-            )
-    if chosen.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
-        ends = " ".join(SENTENCE_ENDS)
-        print(f"  note: params.yaml: evaluate_sample.stop_at_sentence_end has no effect: none of {ends} is a word of the model")
-    samples = sampled(write, chosen)
-
-    figures = rounded(figures)
-    reports = Path("reports")
-    reports.mkdir(exist_ok=True)
-    (reports / "metrics.json").write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    (reports / "samples.md").write_text(as_markdown(samples, chosen), encoding="utf-8")
-
-    run, is_proxy = mirroring.join(client, settings, run_id)
+    tracked, is_proxy = mirroring.join(client, settings, run_id)
     if is_proxy:
-        print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {run.id} in its place")
-    log_evaluation(run, figures, trained["steps"], samples, chosen)
-    run.log_files([reports / "metrics.json", reports / "samples.md"])
-    version, new = registry.log_model(client, run.id, SAVED_MODEL, SERVING, settings.tracking.registered_model)
-    print(f"{settings.tracking.registered_model} version {version} in the model registry" + ("" if new else " already is this model"))
+        evaluation_messages.show_proxy_run(run_id, tracked.id)
+    log_evaluation(tracked, metrics, facts["steps"], samples, settings.evaluate_sample)
+    tracked.log_files(["reports/metrics.json", "reports/samples.md"])
+    name = settings.tracking.registered_model
+    version, is_new = registry.log_model(client, tracked.id, SAVED_MODEL, SERVING, name)
+    evaluation_messages.show_version(name, version, is_new)
 
 
-def score(text_model, documents, vocabulary_size):
-    """What each word of some documents costs by the SavedModel, as `evaluation.score`."""
+def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[str, Metrics]:
+    """Compute the metrics of the held-out splits, by the exported model and by others."""
+    nats: Costs = {}
+    for split in dataset.HELD_OUT:
+        evaluation_messages.show_scoring(inputs.batches.held_out[split].scored_words, f"{split} split")
+        nats[split] = score_saved_model(text_model, inputs.batches.documents(split), inputs.vocabulary_size)
+    metrics = {split: split_metrics(nats[split], inputs.batches.held_out[split]) for split in dataset.HELD_OUT}
+    if settings.bootstrap_samples:
+        resampling = Resampling(settings.bootstrap_samples, settings.seed)
+        for split in dataset.HELD_OUT:
+            metrics[split] |= bootstrap.metric_intervals(scored_text(inputs, split, nats[split]), resampling)
+    metrics["validation"] |= generalization(text_model, inputs, metrics["validation"]["loss"])
+    for name, costs in {**baseline_costs(inputs, settings), **adaptive_costs(inputs, settings)}.items():
+        for split in dataset.HELD_OUT:
+            other = split_metrics(costs[split], inputs.batches.held_out[split])
+            metrics[split] |= {f"{name}_{key}": value for key, value in other.items() if key not in ("oov_rate", "words")}
+            if name == KNESER_NEY:
+                metrics[split] |= gain_over_kneser_ney(scored_text(inputs, split, nats[split]), costs[split], settings)
+    return metrics
 
-    def score_window(ids, targets, state):
-        scored = text_model.score(ids, targets, state)
-        return scored["nats"].numpy(), scored["state"]
 
-    return scoring.score(score_window, lambda batch: text_model.initial_state(batch)["state"], documents, vocabulary_size)
+def scored_text(inputs: Inputs, split: str, nats: Sequence[np.ndarray]) -> ScoredText:
+    """Collect the words of a split, as they are scored."""
+    unknown, characters = description.describe_scored_words(inputs.parts[split], inputs.characters, inputs.vocabulary_size)
+    return ScoredText(nats, unknown, characters, inputs.batches.held_out[split].unknown_types)
 
 
-def generalization(text_model, train, words, validation_loss, vocabulary_size):
-    """The loss on as much training text as there is validation text, and by how much that of the latter is above it."""
-    ranges = [(start, stop) for _, start, stop in train.ranges]
-    spans = scoring.spread([stop - start for start, stop in ranges], words)
-    documents = [
-        encoded.replace_unknown(train.ids[ranges[i][0] + start : ranges[i][0] + stop], vocabulary_size) for i, start, stop in spans
-    ]
-    print(f"scoring {sum(map(len, documents)):,} words of the training text ...")
-    loss = float(np.mean(np.concatenate(score(text_model, documents, vocabulary_size)), dtype=np.float64))
+def generalization(text_model: Any, inputs: Inputs, validation_loss: float) -> Metrics:
+    """Compute the loss on as much training text as there is validation text, and by how much the validation loss exceeds it."""
+    documents = inputs.documents("train")
+    pieces = scoring.spread_pieces([len(document) for document in documents], len(inputs.parts["validation"]))
+    texts = [encoded.replace_unknown(documents[i][start:stop], inputs.vocabulary_size) for i, start, stop in pieces]
+    evaluation_messages.show_scoring(sum(map(len, texts)), "training text")
+    nats = score_saved_model(text_model, texts, inputs.vocabulary_size)
+    loss = float(np.mean(np.concatenate(nats), dtype=np.float64))
     return {"training_text_loss": loss, "generalization_gap": validation_loss - loss}
 
 
-def baselines(train, batches, vocabulary_size, order):
-    """{name: {split: costs as of `evaluation.score`}} of the n-gram models of the same training words."""
-    if len(train) > MOST_WORDS:
-        print(f"  note: no n-gram baselines: they are made of at most {MOST_WORDS:,} words of training text, and here are {len(train):,}")
+def baseline_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]:
+    """Score the held-out splits with the n-gram baselines, unless there is too much training text to count."""
+    words = len(inputs.parts["train"])
+    if words > MAX_TRAINING_WORDS:
+        evaluation_messages.note_too_long_to_count(words, MAX_TRAINING_WORDS)
         return {}
-    print(f"counting the n-grams of {len(train):,} words of training text ...")
-    documents = [encoded.replace_unknown(train.ids[start:stop], vocabulary_size) for _, start, stop in train.ranges]
-    models = {"unigram": Unigram(documents, vocabulary_size)}
-    if order:
-        models["kneser_ney"] = KneserNey(documents, vocabulary_size, order)
-    return {name: {split: model.nats(batches.documents(split)) for split in dataset.HELD_OUT} for name, model in models.items()}
+    evaluation_messages.show_counting(words)
+    training = [encoded.replace_unknown(document, inputs.vocabulary_size) for document in inputs.documents("train")]
+    return score_baselines(training, inputs.held_out_documents(), inputs.vocabulary_size, settings.kneser_ney_order)
 
 
-def adapted(batches, chosen):
-    """As `baselines`, of the weights themselves while they, or a cache beside them, go on learning from what is scored."""
-    if not (chosen.dynamic_evaluation or chosen.neural_cache):
+def adaptive_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]:
+    """Score the held-out splits with weights that adapt to the text, or with a cache of its latest words, if that is asked for."""
+    if not (settings.dynamic_evaluation or settings.neural_cache):
         return {}
     from lstm_lm.evaluation import dynamic_evaluation, neural_cache
     from lstm_lm.export.weights import load_weights
 
-    # The SavedModel gives neither gradients nor what its softmax is given.
+    # The SavedModel provides neither gradients nor the softmax's input.
     model = load_weights("models/weights")
-    found = {}
-    for name, options, ways in (
-        ("dynamic_evaluation", chosen.dynamic_evaluation, dynamic_evaluation),
-        ("neural_cache", chosen.neural_cache, neural_cache),
-    ):
-        if options:
-            print(f"scoring once more: {name.replace('_', ' ')} ...")
-            found[name] = {split: ways.score(model, batches.documents(split), **options.model_dump()) for split in dataset.HELD_OUT}
-    return found
+    costs: dict[str, Costs] = {}
+    if options := settings.dynamic_evaluation:
+        evaluation_messages.show_adaptive_scoring("dynamic_evaluation")
+        costs["dynamic_evaluation"] = {
+            split: dynamic_evaluation.score(model, documents, options.learning_rate, options.decay, options.segment)
+            for split, documents in inputs.held_out_documents().items()
+        }
+    if cache := settings.neural_cache:
+        evaluation_messages.show_adaptive_scoring("neural_cache")
+        costs["neural_cache"] = {
+            split: neural_cache.score(model, documents, cache.size, cache.theta, cache.weight)
+            for split, documents in inputs.held_out_documents().items()
+        }
+    return costs
 
 
-def of_other(name, costs, nats, held_out, chosen, block):
-    """Figures of another way to predict the same words; of Kneser-Ney also how far the model is ahead of it."""
-    found = {f"{name}_{key}": value for key, value in scoring.figures(costs, held_out).items() if key not in ("oov_rate", "words")}
-    if name == "kneser_ney" and chosen.bootstrap_samples:
-        gain, low, high = bootstrap.difference(nats, costs, chosen.bootstrap_samples, chosen.seed, block)
-        found |= {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
-    return found
+def gain_over_kneser_ney(text: ScoredText, costs: Sequence[np.ndarray], settings: EvaluateSample) -> Metrics:
+    """Compute how much lower the model's loss is than that of Kneser-Ney, with an interval; nothing without bootstrap samples."""
+    if not settings.bootstrap_samples:
+        return {}
+    resampling = Resampling(settings.bootstrap_samples, settings.seed)
+    gain, low, high = bootstrap.loss_difference(text.nats, costs, resampling, bootstrap.block_words(text.characters))
+    return {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
 
 
-def written(write, starts, parts, ids, seed):
-    """Figures of texts that the model writes, each from one word of the validation text, and of as much test text beside them.
-
-    Unknown words are told apart here: what is copied is copied word by word.
-    """
-    train, test = ([parts[name].ids[start:stop] for _, start, stop in parts[name].ranges] for name in ("train", "test"))
-    pieces = text_statistics.pieces(test, WORDS, TEXTS)
-    words = len(pieces[0])  # as much as there is test text, or the two would not compare
-    first = starts[np.linspace(0, len(starts) - 1, len(pieces)).round().astype(int)]
-    print(f"writing {len(first)} texts of {words} words ...")
-    sampling = GenerationOptions(max_words=words, temperature=TEMPERATURE, seed=seed)
-    of_model = text_statistics.figures(list(write.continue_words(first, sampling)), train, ids)
-    of_test = text_statistics.figures(pieces, train, ids)
-    return of_model | {f"test_text_{name}": value for name, value in of_test.items() if name != "words"}
+def evaluate_generated_text(generator: "Generator", inputs: Inputs, seed: int) -> Metrics:
+    """Compute the statistics of texts that the model generates, each from one word of the validation text."""
+    reference = ReferenceTexts(inputs.documents("train"), inputs.documents("test"), len(inputs.characters.lengths))
+    plan = plan_texts(reference, inputs.batches.ids["validation"])
+    evaluation_messages.show_generating(len(plan.first_words), plan.words)
+    return generated_text_metrics(generator.continue_words, plan, reference, seed)
 
 
-def sampled(write, settings):
-    """Samples as dicts: those of each temperature, then those of the beam search, if there is one.
-
-    Args:
-        write: export.generator.Generator.
-        settings: schema.EvaluateSample.
-    """
-    common = GenerationOptions(**{name: getattr(settings, name) for name in by_name() if name != "temperature"})
-    # Nothing is drawn for a greedy text: a second one would be the same.
-    ways = [(temperature, settings.samples if temperature > 0 else 1, 1) for temperature in settings.temperatures]
-    if settings.beam_width > 1:
-        ways.append((None, 1, settings.beam_width))
-    samples = []
-    for temperature, count, width in ways:
-        texts = write(settings.prime_texts, dataclasses.replace(common, temperature=temperature or 0.0, samples=count, beam_width=width))
-        for i, found in enumerate(texts):
-            of = {"prompt": settings.prime_texts[i // count], "temperature": temperature, "beam_width": width, "number": i % count + 1}
-            samples.append({**of, "text": found})
-    return samples
+def sample_settings(settings: EvaluateSample) -> SampleSettings:
+    """Return which samples the parameters ask for."""
+    return SampleSettings(settings.prime_texts, settings.temperatures, settings.generation_options(temperature=0.0))
 
 
-def rounded(figures):
-    """Enough digits for any use, few enough to read; without those that are no number."""
+def sample(generator: "Generator", settings: EvaluateSample) -> list[Sample]:
+    """Generate the samples, with notes about parameters that have no effect."""
+    for prompt, known_words in zip(settings.prime_texts, generator.count_known_words(settings.prime_texts), strict=True):
+        if not known_words:
+            evaluation_messages.note_unknown_prompt(prompt)
+    wanted = sample_settings(settings)
+    if wanted.options.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
+        evaluation_messages.note_no_sentence_end(" ".join(SENTENCE_ENDS))
+    return generate_samples(generator, wanted)
+
+
+def write_reports(metrics: dict[str, Metrics], samples: Sequence[Sample], settings: SampleSettings) -> None:
+    """Write reports/metrics.json and reports/samples.md."""
+    Path("reports").mkdir(exist_ok=True)
+    Path("reports/metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    Path("reports/samples.md").write_text(samples_page(samples, settings), encoding="utf-8")
+
+
+def rounded(metrics: dict[str, Metrics]) -> dict[str, Metrics]:
+    """Round metrics, so that they can be read, and leave out those that are not a number."""
     return {
-        split: {name: round(value, 6) for name, value in of_split.items() if not math.isnan(value)} for split, of_split in figures.items()
+        split: {name: round(value, DECIMALS) for name, value in of_split.items() if not math.isnan(value)}
+        for split, of_split in metrics.items()
     }
-
-
-def as_markdown(samples, settings):
-    length = f"{settings.max_words} words each"
-    if settings.stop_at_sentence_end:
-        length = f"At most {length}, stop_at_sentence_end"
-    elsewhere = {"max_words", "temperature", "stop_at_sentence_end", "samples", "beam_width"}  # shown in other lines of the page
-    values = ", ".join(f"{name} {getattr(settings, name):.10g}" for name in by_name() if name not in elsewhere)
-    lines = ["# Samples", "", f"{length}, {values}."]
-    titles = {temperature: f"Temperature {temperature:g}" for temperature in settings.temperatures}
-    for temperature, title in (titles | {0: "Greedy", None: f"Beam search, width {settings.beam_width}"}).items():
-        texts = [sample for sample in samples if sample["temperature"] == temperature]
-        lines += ["", f"## {title}", ""] if texts else []
-        # A line end of the text is one of the page, inside the list.
-        lines += [f"- **{sample['prompt']}**{sample['text'].removeprefix(sample['prompt'])}".replace("\n", "  \n  ") for sample in texts]
-    return "\n".join(lines) + "\n"

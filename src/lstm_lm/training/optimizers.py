@@ -1,69 +1,60 @@
-"""Adam and AdamW on TensorFlow's fused kernel, learning-rate schedules, and clipping by the global norm.
+"""Adam and AdamW on TensorFlow's fused kernel, clipping by the global norm, and averages of the weights.
 
-A dense gradient updates a whole variable. One of a few rows (tf.IndexedSlices) updates these rows alone, moments and weight decay
-included ("lazy" Adam), so that its cost does not grow with the number of rows.
+A dense gradient updates a whole variable. A gradient of a few rows (tf.IndexedSlices) updates only these rows, moments and weight
+decay included ("lazy" Adam), so that its cost does not grow with the number of rows.
 """
 
-import math
+from collections.abc import Sequence
+from typing import Any
 
 import tensorflow as tf
 
 BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
 
-
-def learning_rate(step, total_steps, peak, schedule, warmup_steps):
-    """The rate of one step.
-
-    Args:
-        step: 1 for the first.
-        total_steps: of the whole training.
-        peak: the largest rate.
-        schedule: "constant", or "cosine": down to 0 at the last step (Loshchilov & Hutter 2017).
-        warmup_steps: over which the rate rises linearly; at most a quarter of the training's.
-    Returns:
-        float
-    """
-    warmup_steps = min(warmup_steps, total_steps // 4)
-    if step <= warmup_steps:
-        return peak * step / warmup_steps
-    if schedule == "constant":
-        return peak
-    progress = (step - warmup_steps) / max(1, total_steps - warmup_steps)
-    return peak * (1 + math.cos(math.pi * progress)) / 2
+Gradient = Any  # tf.Tensor, or tf.IndexedSlices for a gradient of a few rows
 
 
 class Adam(tf.Module):
-    """Adam (Kingma & Ba 2015); with weight decay AdamW (Loshchilov & Hutter 2019), on matrices only, not on biases."""
+    """Adam (Kingma & Ba 2015), or with weight decay AdamW (Loshchilov & Hutter 2019). Only matrices decay, biases do not.
 
-    def __init__(self, variables, weight_decay=0.0):
+    Args:
+        variables: the variables that are updated.
+        weight_decay: coefficient of the decay, multiplied by the learning rate; 0: no decay.
+
+    Attributes:
+        m, v: lists of tf.Variable, the first and second moments, in the order of the variables.
+    """
+
+    def __init__(self, variables: Sequence[tf.Variable], weight_decay: float = 0.0) -> None:
         super().__init__(name="adam")
         self.targets = _Untracked(variables)
         self.weight_decay = weight_decay
         self.m = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self.v = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
 
-    def apply(self, gradients, rate, step):
-        """One update.
+    def apply(self, gradients: Sequence[Gradient], rate: tf.Tensor, step: tf.Tensor) -> None:
+        """Update the variables once.
 
         Args:
-            gradients: dense or of `summed` rows, in the order of the variables.
+            gradients: in the order of the variables; tf.IndexedSlices must have each row once (`sum_duplicate_rows`).
             rate: float32 scalar, the learning rate.
-            step: int32 scalar, 1 for the first: for the bias correction.
+            step: int32 scalar, 1 for the first step: for the bias correction.
         """
         step = tf.cast(step, tf.float32)
-        powers = {"beta1_power": tf.pow(BETA1, step), "beta2_power": tf.pow(BETA2, step)}
-        for variable, gradient, m, v in zip(self.targets.variables, gradients, self.m, self.v, strict=True):
+        powers = tf.pow(BETA1, step), tf.pow(BETA2, step)
+        for i, (variable, gradient) in enumerate(zip(self.targets.variables, gradients, strict=True)):
             decay = rate * self.weight_decay if self.weight_decay and len(variable.shape) > 1 else None
             if isinstance(gradient, tf.IndexedSlices):
-                self._apply_to_rows(variable, gradient, m, v, rate, decay, **powers)
+                self._apply_to_rows(i, gradient, rate, decay, powers)
                 continue
             if decay is not None:
                 variable.assign_sub(decay * variable)
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
-                m=m.handle,
-                v=v.handle,
-                **powers,
+                m=self.m[i].handle,
+                v=self.v[i].handle,
+                beta1_power=powers[0],
+                beta2_power=powers[1],
                 lr=rate,
                 beta1=BETA1,
                 beta2=BETA2,
@@ -71,12 +62,15 @@ class Adam(tf.Module):
                 grad=gradient,
             )
 
-    @staticmethod
-    def _apply_to_rows(variable, gradient, m, v, rate, decay, beta1_power, beta2_power):
+    def _apply_to_rows(
+        self, i: int, gradient: tf.IndexedSlices, rate: tf.Tensor, decay: tf.Tensor | None, powers: tuple[tf.Tensor, tf.Tensor]
+    ) -> None:
+        """Update some rows of the i-th variable. powers: of the betas, for the bias correction."""
+        variable, m, v = self.targets.variables[i], self.m[i], self.v[i]
         rows, g = gradient.indices, gradient.values
         new_m = BETA1 * tf.gather(m, rows) + (1 - BETA1) * g
         new_v = BETA2 * tf.gather(v, rows) + (1 - BETA2) * g * g
-        change = rate * tf.sqrt(1 - beta2_power) / (1 - beta1_power) * new_m / (tf.sqrt(new_v) + EPSILON)
+        change = rate * tf.sqrt(1 - powers[1]) / (1 - powers[0]) * new_m / (tf.sqrt(new_v) + EPSILON)
         if decay is not None:
             change += decay * tf.gather(variable, rows)
         m.scatter_update(tf.IndexedSlices(new_m, rows))
@@ -84,43 +78,50 @@ class Adam(tf.Module):
         variable.scatter_sub(tf.IndexedSlices(change, rows))
 
 
-def average(averages, variables, decay, step):
+def update_averages(averages: Sequence[tf.Variable], variables: Sequence[tf.Variable], decay: float, step: tf.Tensor) -> None:
     """Move averages towards their variables: an exponential moving average of the weights (Polyak & Juditsky 1992).
 
     Args:
-        averages, variables: lists of tf.Variable, in the same order.
-        decay: how much of an average stays in a step; less in the first ones, or the initial weights would be in it for long.
-        step: int32 scalar, 1 for the first.
+        averages, variables: in the same order.
+        decay: how much of an average stays in a step. It is less in the first steps, so that the initial weights fade quickly.
+        step: int32 scalar, 1 for the first step.
     """
     step = tf.cast(step, tf.float32)
     moved = 1 - tf.minimum(decay, (1 + step) / (10 + step))
-    for of_it, variable in zip(averages, variables, strict=True):
-        of_it.assign_sub(moved * (of_it - variable))
+    for average, variable in zip(averages, variables, strict=True):
+        average.assign_sub(moved * (average - variable))
 
 
-def summed(gradient):
-    """A gradient of rows (tf.IndexedSlices) with each row once; a dense one as it is."""
+def sum_duplicate_rows(gradient: Gradient) -> Gradient:
+    """Return a gradient of rows (tf.IndexedSlices) with each row once, and a dense gradient as it is."""
     if not isinstance(gradient, tf.IndexedSlices):
         return gradient
-    rows, which = tf.unique(gradient.indices)
-    return tf.IndexedSlices(tf.math.unsorted_segment_sum(gradient.values, which, tf.size(rows)), rows, gradient.dense_shape)
+    rows, places = tf.unique(gradient.indices)
+    return tf.IndexedSlices(tf.math.unsorted_segment_sum(gradient.values, places, tf.size(rows)), rows, gradient.dense_shape)
 
 
-def clip(gradients, norm):
-    """Scale gradients, dense or `summed`, so that their global norm is at most `norm`: (gradients, norm before)."""
-    before = tf.linalg.global_norm(gradients)
-    scale = norm / tf.maximum(before, norm)
+def clip_by_global_norm(gradients: Sequence[Gradient], max_norm: float) -> tuple[list[Gradient], tf.Tensor]:
+    """Scale gradients so that their global norm is at most `max_norm`.
 
-    def scaled(gradient):
+    Args:
+        gradients: dense, or tf.IndexedSlices with each row once.
+        max_norm: above 0.
+    Returns:
+        (gradients, float32 scalar: their global norm before clipping)
+    """
+    norm = tf.linalg.global_norm(gradients)
+    scale = max_norm / tf.maximum(norm, max_norm)
+
+    def scaled(gradient: Gradient) -> Gradient:
         if isinstance(gradient, tf.IndexedSlices):
             return tf.IndexedSlices(gradient.values * scale, gradient.indices, gradient.dense_shape)
         return gradient * scale
 
-    return [scaled(gradient) for gradient in gradients], before
+    return [scaled(gradient) for gradient in gradients], norm
 
 
 class _Untracked:
-    """Holds variables that belong to another module."""
+    """Holds variables that belong to another module, so that tf.Module does not list them twice."""
 
-    def __init__(self, variables):
+    def __init__(self, variables: Sequence[tf.Variable]) -> None:
         self.variables = tuple(variables)

@@ -24,7 +24,6 @@ from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.experiments.search.space import Space
 from lstm_lm.io import hashing, locks, memory, quiet
 from lstm_lm.io.interruption import Interruption
-from lstm_lm.jobs import train
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
 from lstm_lm.tracking.training_run import TrainingRun
@@ -189,6 +188,9 @@ class Search:
 
     def _train(self, trial: "Trial", values: dict[str, Any], trial_run: TrainingRun, interruption: Interruption) -> float:
         """Train with the values of a trial and return the best validation loss."""
+        from lstm_lm.training import setup
+        from lstm_lm.training.training_config import Hooks
+
         changed = keys.with_changes(self.values, {**self.space.fixed, **values})
         settings = loading.check(changed, "params.yaml with the trial's values")
         batches = rebatch(self.batches, settings.batching, self.folder)
@@ -196,12 +198,11 @@ class Search:
             interval = validation_interval(settings.train, batches, self.space.validations_per_trial)
             settings = settings.model_copy(update={"train": settings.train.model_copy(update={"validate_every": interval})})
         precision = self._precision(settings)
-        model = train.build(settings, self.counts)
+        model = setup.build_model(settings, self.counts)
         facts = {"resolved_precision": precision, "parameter_count": model.parameter_count}
         trial_run.log_params({**keys.flatten(settings), **facts})
-        observers = [trial_run, Pruning(trial, self.space.validations_per_trial)]
-        trainer = train.trainer_of(settings, batches, model, precision=precision, observers=observers, interruption=interruption)
-        result = trainer.run()
+        hooks = Hooks([trial_run, Pruning(trial, self.space.validations_per_trial)], stop_request=interruption)
+        result = setup.build_trainer(settings, precision, batches, model, hooks).run()
         trial_run.log_metrics({"validation/best_perplexity": math.exp(result.best_validation_loss)}, result.steps)
         return float(result.best_validation_loss)
 

@@ -1,3 +1,4 @@
+import copy
 import functools
 import json
 from dataclasses import replace
@@ -13,7 +14,10 @@ from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.training.trainer import Diverged, Stopped, Trainer
+from lstm_lm.training.progress import Diverged, Stopped
+from lstm_lm.training.step_functions import StepFunctions
+from lstm_lm.training.trainer import Trainer
+from lstm_lm.training.training_config import Hooks, TrainingConfig
 from plain import PlainModel, held_out
 
 WORDS, CYCLE = 12, 5
@@ -87,17 +91,19 @@ def only_graphs(model, size, regularization, precision, in_graph, kind):
     return {}
 
 
-def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=Trainer, **more):
-    """A Trainer, with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
-    data, chosen = data or batches(), chosen or settings()
-    trainer = kind(model, data, *chosen, regularization, precision, **more)
+def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=None, steps_per_call=None, **hooks):
+    """A Trainer with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
+    data = data or batches()
+    config = TrainingConfig(*(chosen or settings()), regularization, precision, steps_per_call)
+    trainer = Trainer(model, data, config, Hooks(**hooks))
     size = data.batch_size, data.sequence_length, data.vocabulary_size
-    graphs = only_graphs(model, size, regularization, precision, chosen[0].model_dump_json(exclude=OUTSIDE), kind)
-    for name in ("optimizer", "averages", "train_step", "train_steps", "train_short_steps", "_score"):
-        setattr(trainer, name, graphs.setdefault(name, getattr(trainer, name)))
-    for moment in (*trainer.optimizer.m, *trainer.optimizer.v):
+    graphs = only_graphs(model, size, regularization, precision, config.train.model_dump_json(exclude=OUTSIDE), kind)
+    if "functions" not in graphs:
+        graphs["functions"] = trainer.functions if kind is None else kind(model, config, data)
+    functions = trainer.functions = copy.copy(graphs["functions"])  # a test may replace its functions
+    for moment in (*functions.optimizer.m, *functions.optimizer.v):
         moment.assign(tf.zeros_like(moment))
-    for average, variable in zip(trainer.averages, model.weights.values() if trainer.averages else (), strict=True):
+    for average, variable in zip(functions.averages, model.weights.values() if functions.averages else (), strict=True):
         average.assign(variable)
     return trainer
 
@@ -196,7 +202,8 @@ def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
 
         return call
 
-    trainer.train_steps, trainer.train_short_steps = spy(trainer.train_steps), spy(trainer.train_short_steps)
+    functions = trainer.functions
+    functions.train_steps, functions.train_short_steps = spy(functions.train_steps), spy(functions.train_short_steps)
     result = trainer.run()
     assert {length: sorted(of_it) for length, of_it in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
     lengths = [ids.shape[1] for number in (1, 2) for ids, _ in windows.epoch_windows(batches().train, "stream", 5, 1, number, 0.4)]
@@ -211,7 +218,7 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
         asked.append(options)
         return [f"{prompt} {options.temperature}" for prompt in prompts]
 
-    result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), write=write)
+    result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), generate=write)
     assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
     assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
         ("a", 0.0, "a 0.0"),
@@ -221,21 +228,21 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
     ]
     assert asked[0] == GenerationOptions(max_words=10, temperature=0.0, seed=1)
     # Steps that fall on an epoch's end, and on the best weights, have their samples once.
-    result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), write=write)
+    result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), generate=write)
     assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})
 
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
     model = new_model()
     trainer = make(model, chosen=settings(epochs=2), steps_per_call=1)
-    real, states = trainer.train_steps, []
+    real, states = trainer.functions.train_steps, []
 
     def spy(ids, targets, state, first, rates):
         *told, after, taken = real(ids, targets, state, first, rates)
         states.append((state.numpy(), after.numpy()))
         return *told, after, taken
 
-    trainer.train_steps = spy
+    trainer.functions.train_steps = spy
     trainer.run()
     for i, (before, _) in enumerate(states):
         assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
@@ -243,13 +250,13 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
 
 def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), *settings(state_reset=0.5), NONE, "float32")
+    trainer = Trainer(model, batches(), TrainingConfig(*settings(state_reset=0.5), NONE, "float32"))
     seen, real = [], model.training_loss
     model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
     ids, targets = next(windows.stream_windows(batches().train, 5))
     ones = tf.ones(model.initial_state(4).shape)
     for step in range(1, 51):
-        trainer._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
+        trainer.functions._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
     kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
     assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or nothing
     assert set(np.unique(kept)) == {0, 1}
@@ -259,11 +266,12 @@ def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
 
 def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     model = tiny_model(scale=0.1)
-    trainer = Trainer(model, batches(), *settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0), NONE, "float32")
+    chosen = settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0)
+    trainer = Trainer(model, batches(), TrainingConfig(*chosen, NONE, "float32"))
     seen = []
-    trainer.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
+    trainer.functions.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(windows.stream_windows(batches().train, 5))
-    _, norm, sound, _ = trainer._train_step(
+    _, norm, sound, _ = trainer.functions._train_step(
         tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1)
     )
     assert sound
@@ -306,8 +314,8 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, preci
         short = 0.3 if recipe == "stream" else 0.0
         chosen = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short)
         # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
-        more = {"write": write, "observers": [recorder], "checkpoints": Kept(), "interruption": stop, "steps_per_call": 1 if stop else None}
-        return make(model, batches(recipe), chosen, SOME, precision, **more)
+        more = {"generate": write, "observers": [recorder], "checkpoints": Kept(), "stop_request": stop}
+        return make(model, batches(recipe), chosen, SOME, precision, steps_per_call=1 if stop else None, **more)
 
     model = None
     whole = Recorder()
@@ -323,7 +331,7 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, preci
                 part.restore(*saved)
             with pytest.raises(Stopped) as stopped:
                 part.run()
-            saved = part.checkpoints.saved
+            saved = part.hooks.checkpoints.saved
             assert stopped.value.step == saved[1]["step"]
         assert saved[1]["step"] == sum(stops)
         last = trainer(recorder)
@@ -343,30 +351,30 @@ def test_what_was_told_before_is_handed_to_the_observers_again():
             self.before = step, rows, samples
 
     first, listener = Recorder(), Listener()
-    part = make(new_model(), observers=[first], checkpoints=Kept(), interruption=StopAfter(24), steps_per_call=1)
+    part = make(new_model(), observers=[first], checkpoints=Kept(), stop_request=StopAfter(24), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
     rest = make(new_model(), observers=[listener], checkpoints=Kept())
-    rest.restore(*part.checkpoints.saved)
+    rest.restore(*part.hooks.checkpoints.saved)
     rest.run()
     assert listener.before == (25, first.rows, [])
     assert [row.step for row in first.rows + listener.rows][:3] == [10, 20, 29]
 
 
 def test_a_checkpoint_is_of_one_precision():
-    part = make(new_model(), checkpoints=Kept(), interruption=StopAfter(3), steps_per_call=1)
+    part = make(new_model(), checkpoints=Kept(), stop_request=StopAfter(3), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
     other = make(new_model(), precision="bfloat16")
-    with pytest.raises(ValueError, match="float32 cannot go on in bfloat16"):
-        other.restore(*part.checkpoints.saved)
+    with pytest.raises(ValueError, match="float32 cannot be resumed in bfloat16"):
+        other.restore(*part.hooks.checkpoints.saved)
 
 
 @pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
 def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(broken, value):
     model = new_model()
     trainer = make(model, steps_per_call=1)
-    real = trainer.train_steps
+    real = trainer.functions.train_steps
 
     def sabotage(ids, targets, state, first, rates):
         if int(first) == 12:
@@ -374,14 +382,14 @@ def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(bro
             variable.assign(tf.fill(variable.shape, tf.constant(value, tf.float32)))
         return real(ids, targets, state, first, rates)
 
-    trainer.train_steps = sabotage
+    trainer.functions.train_steps = sabotage
     with pytest.raises(Diverged) as diverged:
         trainer.run()
     assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
     kept = {name: variable.numpy() for name, variable in model.weights.items()}
     # Those of the last row of the history.
     with pytest.raises(Stopped):
-        make(new_model(), interruption=StopAfter(9), steps_per_call=1).run()
+        make(new_model(), stop_request=StopAfter(9), steps_per_call=1).run()
     for name, variable in model.weights.items():
         assert (variable.numpy() == kept[name]).all(), name
 
@@ -391,12 +399,12 @@ def test_a_step_that_is_not_sound_updates_nothing():
     trainer = make(model, chosen=settings(max_loss=1.0))
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(windows.stream_windows(batches().train, 5))
-    loss, _, sound, _ = trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    loss, _, sound, _ = trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(loss) > 1.0
     assert not sound
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
     trainer = make(model)
-    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
 
 
@@ -421,17 +429,17 @@ def test_a_loss_above_the_bound_has_exploded():
 def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later():
     model = new_model()
     trainer = make(model)
-    real = trainer.train_steps
+    real = trainer.functions.train_steps
 
     def explode(ids, targets, state, first, rates):
         steps = first + tf.range(len(rates))
         return real(ids, targets, state, first, tf.where(steps == 35, np.nan, rates))  # after which no weight is a number
 
-    trainer.train_steps = explode
+    trainer.functions.train_steps = explode
     with pytest.raises(Diverged) as diverged:
         trainer.run()
-    assert trainer.progress.best[1] == diverged.value.kept_step == 29
-    assert trainer.validation_loss() == trainer.progress.best[0]
+    assert trainer.progress.best.step == diverged.value.kept_step == 29
+    assert trainer.validation_loss() == trainer.progress.best.loss
 
 
 def test_the_test_split_is_never_read():
@@ -463,16 +471,17 @@ def test_a_call_of_several_steps_ends_at_one_that_is_not_sound():
     cut = list(windows.stream_windows(batches().train, 5))[:4]
     ids, targets = (np.stack(part) for part in zip(*cut, strict=True))
     rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
-    losses, _, sound, _, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    arguments = ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32)
+    losses, _, sound, _, taken = trainer.functions.train_steps(*arguments)
     assert int(taken) == 4
     assert not sound
     assert np.isfinite(losses[:3]).all()
     assert np.isnan(losses[3])
-    *_, taken = trainer.train_steps(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32))
+    *_, taken = trainer.functions.train_steps(*arguments)
     assert int(taken) == 1
 
 
-class Plain(Trainer):
+class PlainStep(StepFunctions):
     """Trains by TensorFlow's own loss and gradients on the inference view: no chunks, no unrolled LSTM, no fused Adam."""
 
     def _train_step(self, ids, targets, state, step, rate):
@@ -481,7 +490,7 @@ class Plain(Trainer):
             logits, state = self.model(ids, state)
             loss = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=logits))
         gradients = [tf.convert_to_tensor(gradient) for gradient in tape.gradient(loss, variables)]
-        gradients, norm = tf.clip_by_global_norm(gradients, self.settings.clip_norm)
+        gradients, norm = tf.clip_by_global_norm(gradients, self.config.train.clip_norm)
         t = tf.cast(step, tf.float32)
         for variable, gradient, m, v in zip(variables, gradients, self.optimizer.m, self.optimizer.v, strict=True):
             m.assign(0.9 * m + 0.1 * gradient)
@@ -511,7 +520,7 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precisi
         make(new_model(), data, chosen, precision=precision, kind=kind, observers=[recorder]).run()
         return np.array([row.loss for row in recorder.rows])
 
-    fast, slow = curve(Trainer, precision), curve(Plain, "float32")
+    fast, slow = curve(None, precision), curve(PlainStep, "float32")
     assert len(fast) == len(slow) == 199
     assert slow[-20:].mean() < slow[:20].mean() - 0.1  # there is something to agree on
     np.testing.assert_allclose(fast, slow, rtol=tolerance)
@@ -522,7 +531,7 @@ def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
     model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
     chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
     trainer = make(model, chosen=chosen, observers=[recorder := Recorder()])
-    assert trainer.lazy
+    assert trainer.functions.lazy
     trainer.run()
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
     assert losses[-1] < 0.3
@@ -536,7 +545,7 @@ def test_a_step_leaves_rows_that_it_does_not_use_as_they_are():
     trainer = make(model, data, settings(sampled_words=20))
     before = model.softmax.numpy(), model.embedding.numpy()
     ids, targets = next(windows.stream_windows(data.train, 5))
-    trainer.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     changed = [(variable.numpy() != old).any(axis=1) for variable, old in zip((model.softmax, model.embedding), before, strict=True)]
     assert 5 <= changed[0].sum() <= 25
     assert changed[1].sum() == CYCLE
@@ -548,7 +557,8 @@ def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
     words = 2**26  # 256 MiB
     np.lib.format.open_memmap(tmp_path / "train.npy", "w+", np.int32, (4, words // 4))
     data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
-    trainer = Trainer(tiny_model(), data, *settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
+    config = TrainingConfig(*settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
+    trainer = Trainer(tiny_model(), data, config)
     before, most = psutil.Process().memory_info().rss, 0
     for _ in trainer._calls(1, 0, 0):
         most = max(most, psutil.Process().memory_info().rss - before)

@@ -1,0 +1,126 @@
+"""The computations of a training as TensorFlow graphs: one step, several steps, scoring."""
+
+import functools
+from typing import Any
+
+import tensorflow as tf
+
+from lstm_lm.data import windows
+from lstm_lm.data.dataset import Batches
+from lstm_lm.model import losses
+from lstm_lm.model.dropout import DropoutMasks, SampledSoftmax
+from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate_rows, update_averages
+from lstm_lm.training.training_config import TrainingConfig
+
+RESET_SEED = 0x5EED  # keeps these random numbers apart from those of dropout
+
+
+class StepFunctions:
+    """The graphs of one training, over the model's own variables.
+
+    Args:
+        model: its weights are updated by the training steps.
+        config: how to train.
+        batches: of which only the sizes count.
+
+    Attributes:
+        optimizer: Adam, with its moments.
+        averages: list of tf.Variable, averages of the weights in their order; empty without `ema_decay`.
+        lazy: whether rows that a step does not use stay as they are.
+        train_step: one step on a whole window, as `_train_step`.
+        train_steps, train_short_steps: several steps on whole or short windows, as `_train_steps`.
+        score: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
+    """
+
+    def __init__(self, model: LanguageModel, config: TrainingConfig, batches: Batches) -> None:
+        self.model = model
+        self.config = config
+        self.batch_size, self.sequence_length = batches.batch_size, batches.sequence_length
+        self.optimizer = Adam(list(model.weights.values()), config.train.weight_decay)
+        self.averages = [tf.Variable(variable) for variable in model.weights.values()] if config.train.ema_decay else []
+        # With a vocabulary so large that softmax rows are sampled or clustered, visiting all rows in each step would take too long.
+        self.lazy = bool(config.train.sampled_words or model.shape.adaptive_cutoffs)
+        # No function here needs AutoGraph: without it, tracing takes a third of the time.
+        graph = functools.partial(tf.function, autograph=False)
+        size = [self.batch_size, self.sequence_length]
+        window, several_windows = tf.TensorSpec(size, tf.int32), tf.TensorSpec([None, *size], tf.int32)
+        short_windows = tf.TensorSpec([None, size[0], windows.short_length(size[1])], tf.int32)
+        state = tf.TensorSpec(model.initial_state(self.batch_size).shape, tf.float32)
+        step, rate, rates = tf.TensorSpec([], tf.int32), tf.TensorSpec([]), tf.TensorSpec([None])
+        self.train_step = graph(self._train_step, input_signature=[window, window, state, step, rate])
+        self.train_steps = graph(self._train_steps, input_signature=[several_windows, several_windows, state, step, rates])
+        self.train_short_steps = graph(self._train_steps, input_signature=[short_windows, short_windows, state, step, rates])
+        any_rows = tf.TensorSpec([None, None], tf.int32)
+        any_state = tf.TensorSpec([*state.shape[:2], None, state.shape[3]])
+        self.score = graph(self._score, input_signature=[any_rows, any_rows, any_state])
+
+    def _train_step(
+        self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, step: tf.Tensor, rate: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, Any, tf.Tensor]:
+        """Update the weights once, unless the gradient is not finite or the loss is above `max_loss`.
+
+        Args:
+            ids, targets: int32 [batch, time].
+            state: float32 [layers, 2, batch, hidden].
+            step: int32 scalar, 1 for the first step.
+            rate: float32 scalar, the learning rate.
+        Returns:
+            (loss in nats per word, gradient norm before clipping, whether the weights were updated, next state)
+        """
+        settings, model = self.config.train, self.model
+        masks = DropoutMasks(self.config.regularization, settings.seed, step)
+        if settings.state_reset:
+            # Scoring and generation start from the zero state, which training would otherwise see once per epoch. Without resets
+            # some models drift from there into a state that they never leave.
+            seed = tf.stack([tf.constant(settings.seed ^ RESET_SEED), step])
+            kept = tf.random.stateless_uniform([self.batch_size], seed=seed) >= settings.state_reset
+            state *= tf.cast(kept, tf.float32)[:, tf.newaxis]  # [layers, 2, batch, hidden]
+        sampled = SampledSoftmax(settings.sampled_words, settings.seed, step) if settings.sampled_words else None
+        variables = list(model.weights.values())
+        with tf.GradientTape() as tape:
+            loss, state, penalty = model.training_loss(ids, targets, state, masks, tf.as_dtype(self.config.precision), sampled)
+            objective = loss + penalty
+        gradients = tape.gradient(objective, variables)
+        gradients = [sum_duplicate_rows(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients, norm = clip_by_global_norm(gradients, settings.clip_norm)
+        is_good = tf.logical_and(tf.math.is_finite(norm), loss <= settings.max_loss)  # False for a loss that is not a number
+
+        def update() -> bool:
+            self.optimizer.apply(gradients, rate, step)
+            if settings.ema_decay:
+                update_averages(self.averages, variables, settings.ema_decay, step)
+            return True
+
+        tf.cond(is_good, update, lambda: False)
+        return loss, norm, is_good, state
+
+    def _train_steps(
+        self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, first_step: tf.Tensor, rates: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+        """Take several steps, up to the first that does not update the weights.
+
+        Args:
+            ids, targets: int32 [steps, batch, time], where time is that of a whole window or of a short one.
+            state: float32 [layers, 2, batch, hidden].
+            first_step: int32 scalar, the number of the first step.
+            rates: float32 [steps], learning rates.
+        Returns:
+            (losses, gradient norms: float32 [steps]; whether the last step updated the weights; next state; int32 scalar, steps taken)
+        """
+        steps = tf.shape(ids)[0]
+        one_step = self.train_step if ids.shape[2] == self.sequence_length else self._train_step
+
+        def body(i: tf.Tensor, is_good: tf.Tensor, state: tf.Tensor, arrays: list[tf.TensorArray]) -> tuple[Any, ...]:
+            loss, norm, is_good, state = one_step(ids[i], targets[i], state, first_step + i, rates[i])
+            return i + 1, is_good, state, [array.write(i, value) for array, value in zip(arrays, (loss, norm), strict=True)]
+
+        arrays = [tf.TensorArray(tf.float32, steps, element_shape=[]) for _ in range(2)]
+        steps_taken, is_good, state, arrays = tf.while_loop(
+            lambda i, is_good, *_: tf.logical_and(i < steps, is_good), body, (0, True, state, arrays), parallel_iterations=1
+        )
+        return arrays[0].stack(), arrays[1].stack(), is_good, state, steps_taken
+
+    def _score(self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        logits, state = self.model(ids, state)
+        return losses.nats(logits, targets), state

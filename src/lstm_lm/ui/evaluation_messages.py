@@ -1,0 +1,41 @@
+"""What the stage `evaluate-sample` prints."""
+
+from lstm_lm.ui import terminal
+
+OTHER_SCORES = {"dynamic_evaluation": "dynamic evaluation", "neural_cache": "the neural cache"}
+
+
+def show_scoring(words: int, text: str) -> None:
+    terminal.print(f"scoring {words:,} words of the {text} ...")
+
+
+def show_counting(words: int) -> None:
+    terminal.print(f"counting the n-grams of {words:,} words of training text ...")
+
+
+def note_too_long_to_count(words: int, max_words: int) -> None:
+    terminal.note(f"no n-gram baselines: they take at most {max_words:,} words of training text, and this text has {words:,}")
+
+
+def show_adaptive_scoring(name: str) -> None:
+    terminal.print(f"scoring again with {OTHER_SCORES[name]} ...")
+
+
+def show_generating(texts: int, words: int) -> None:
+    terminal.print(f"generating {texts} texts of {words} words ...")
+
+
+def note_unknown_prompt(prompt: str) -> None:
+    terminal.note(f"the model knows no word of {prompt!r}: change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml")
+
+
+def note_no_sentence_end(tokens: str) -> None:
+    terminal.note(f"params.yaml: evaluate_sample.stop_at_sentence_end has no effect: the vocabulary has none of {tokens}")
+
+
+def show_proxy_run(run_id: str, proxy_id: str) -> None:
+    terminal.print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {proxy_id} instead")
+
+
+def show_version(name: str, version: int | str, is_new: bool) -> None:
+    terminal.print(f"{name} version {version} in the model registry" + ("" if is_new else " already is this model"))

@@ -1,0 +1,74 @@
+"""What the stage `train` prints, and the lines with which it ends."""
+
+import os
+
+from lstm_lm.config.schema import Train
+from lstm_lm.training.progress import Diverged, Result
+from lstm_lm.ui import terminal
+
+
+def show_start() -> None:
+    terminal.print("starting TensorFlow ...")
+
+
+def show_model(weights: int, vocabulary_size: int, training_words: int) -> None:
+    terminal.print(f"{weights:,} weights, vocabulary {vocabulary_size:,}, {training_words:,} training words")
+
+
+def show_precision(precision: str, ratio: float | None) -> None:
+    """ratio: how many times as long float32 takes as bfloat16, or None if that was not measured."""
+    measured = f" (float32 takes {ratio:.1f} times as long as bfloat16 here)" if ratio else ""
+    terminal.print(f"matrix products in {precision}{measured}")
+
+
+def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
+    """Print from where the training resumes, if it was started before.
+
+    Args:
+        step: of the checkpoint, 0 for none.
+        run_id: the MLflow run of this training.
+        earlier_run_id: the one in which it was started, or None for a new training.
+    """
+    if earlier_run_id not in (None, run_id):
+        terminal.print(f"this tracking store does not know run {earlier_run_id}, in which the training started: logging to run {run_id}")
+    if step:
+        terminal.print(f"resuming from the checkpoint of step {step:,}, in MLflow run {run_id}")
+    elif earlier_run_id:
+        terminal.print(f"restarting from scratch, in MLflow run {run_id}: the interrupted training left no checkpoint")
+
+
+def show_result(result: Result, patience: int | None) -> None:
+    early = f", stopped early: no better validation loss in {patience} epochs" if result.stopped_early else ""
+    terminal.print(
+        f"{result.steps:,} steps in {terminal.duration(result.seconds)}{early}; "
+        f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
+    )
+
+
+def stopped_line(reason: str, step: int) -> str:
+    """Return the line with which an interrupted training ends."""
+    experiment = os.environ.get("DVC_EXP_NAME")
+    command = f"run of the experiment {experiment} with the same parameters" if experiment else "dvc repro"
+    return f"{reason} at step {step:,}: the next {command} resumes from there"
+
+
+def diverged_line(diverged: Diverged, settings: Train, scratch: str) -> str:
+    """Return the line with which a diverged training ends: where, what to change, and where the last good weights are.
+
+    Args:
+        diverged: what happened.
+        settings: the section `train`.
+        scratch: folder of the training, relative to the project.
+    """
+    limit = f" (train.max_loss is {settings.max_loss:g})" if diverged.loss > settings.max_loss else ""
+    return (
+        f"the training diverged at step {diverged.step:,} of epoch {diverged.epoch}: "
+        f"loss {diverged.loss:g}, gradient norm {diverged.norm:g}{limit}: in params.yaml lower train.learning_rate "
+        f"({settings.learning_rate:g}) or train.clip_norm ({settings.clip_norm:g}), or raise train.warmup_steps ({settings.warmup_steps}); "
+        f"the last good weights, of step {diverged.kept_step:,}, are in {scratch}/weights"
+    )
+
+
+def diverged_before_line(line: str, scratch: str) -> str:
+    """Return the line for a training that diverged before: `diverged_line` and why it is not tried again."""
+    return f"{line} (the same training diverged before: {scratch} keeps the result until a parameter, the code or the data changes)"
