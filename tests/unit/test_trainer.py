@@ -33,13 +33,13 @@ OUTSIDE = {
 
 class Recorder(Observer):
     def __init__(self):
-        self.rows, self.told = [], []
+        self.rows, self.reported = [], []
 
     def row(self, row):
         self.rows.append(row)
 
     def samples(self, samples):
-        self.told.append(samples)
+        self.reported.append(samples)
 
 
 def batches(recipe="stream", held_out_shift=1):
@@ -170,7 +170,7 @@ def test_validation_within_an_epoch_keeps_the_best_weights_too():
     assert make(model, data).validation_loss() == pytest.approx(validated[best], rel=1e-6)
 
 
-def test_averaged_weights_are_what_is_scored_and_kept_while_training_goes_on_with_its_own():
+def test_averaged_weights_are_what_is_scored_and_kept_while_training_continues_with_its_own():
     chosen = {"epochs": 1, "schedule": "constant"}
     model, steps = new_model(), []
 
@@ -219,8 +219,8 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
         return [f"{prompt} {options.temperature}" for prompt in prompts]
 
     result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), generate=write)
-    assert [told[0].step for told in recorder.told] == [25, 50, result.best_step]
-    assert [(s.prompt, s.temperature, s.text) for s in recorder.told[0]] == [
+    assert [reported[0].step for reported in recorder.reported] == [25, 50, result.best_step]
+    assert [(s.prompt, s.temperature, s.text) for s in recorder.reported[0]] == [
         ("a", 0.0, "a 0.0"),
         ("b", 0.0, "b 0.0"),
         ("a", 0.8, "a 0.8"),
@@ -229,7 +229,7 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
     assert asked[0] == GenerationOptions(max_words=10, temperature=0.0, seed=1)
     # Steps that fall on an epoch's end, and on the best weights, have their samples once.
     result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), generate=write)
-    assert [told[0].step for told in recorder.told] == sorted({29, 58, result.best_step})
+    assert [reported[0].step for reported in recorder.reported] == sorted({29, 58, result.best_step})
 
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
@@ -238,9 +238,9 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
     real, states = trainer.functions.train_steps, []
 
     def spy(ids, targets, state, first, rates):
-        *told, after, taken = real(ids, targets, state, first, rates)
+        *reported, after, steps_taken = real(ids, targets, state, first, rates)
         states.append((state.numpy(), after.numpy()))
-        return *told, after, taken
+        return *reported, after, steps_taken
 
     trainer.functions.train_steps = spy
     trainer.run()
@@ -271,16 +271,16 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     seen = []
     trainer.functions.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(windows.stream_windows(batches().train, 5))
-    _, norm, sound, _ = trainer.functions._train_step(
+    _, norm, is_good, _ = trainer.functions._train_step(
         tf.constant(ids), tf.constant(targets), model.initial_state(4), tf.constant(1), tf.constant(0.1)
     )
-    assert sound
+    assert is_good
     assert float(norm) > 1e-3
     assert float(tf.linalg.global_norm(seen[0])) == pytest.approx(1e-3, rel=1e-4)
 
 
 class StopAfter:
-    """Asks to stop after some looks, one a call."""
+    """Asks to stop when it has been asked a number of times, once a call."""
 
     def __init__(self, steps):
         self.left = steps
@@ -304,8 +304,8 @@ class Kept:
 
 
 @pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
-def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, precision):
-    def write(prompts, words, temperature, seed):
+def test_a_training_stopped_anywhere_resumes_as_if_it_had_not_been(recipe, precision):
+    def write(prompts, options):
         return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
 
     def trainer(recorder, stop=None):
@@ -342,10 +342,10 @@ def test_a_training_stopped_anywhere_goes_on_as_if_it_had_not_been(recipe, preci
             assert (variable.numpy() == expected[name]).all(), name
         without_speed = [[replace(row, words_per_second=0) for row in rows] for rows in (recorder.rows, whole.rows)]
         assert without_speed[0] == without_speed[1]
-        assert recorder.told == whole.told
+        assert recorder.reported == whole.reported
 
 
-def test_what_was_told_before_is_handed_to_the_observers_again():
+def test_what_was_reported_before_is_reported_to_the_observers_again():
     class Listener(Recorder):
         def resumed(self, step, rows, samples):
             self.before = step, rows, samples
@@ -394,14 +394,14 @@ def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(bro
         assert (variable.numpy() == kept[name]).all(), name
 
 
-def test_a_step_that_is_not_sound_updates_nothing():
+def test_a_step_that_is_not_good_updates_nothing():
     model = new_model()
     trainer = make(model, chosen=settings(max_loss=1.0))
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(windows.stream_windows(batches().train, 5))
-    loss, _, sound, _ = trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    loss, _, is_good, _ = trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert float(loss) > 1.0
-    assert not sound
+    assert not is_good
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
     trainer = make(model)
     trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
@@ -465,20 +465,20 @@ def test_several_steps_a_call_are_the_single_steps():
         assert single[1] == several[1]
 
 
-def test_a_call_of_several_steps_ends_at_one_that_is_not_sound():
+def test_a_call_of_several_steps_ends_at_one_that_is_not_good():
     model = new_model()
     trainer = make(model)
     cut = list(windows.stream_windows(batches().train, 5))[:4]
     ids, targets = (np.stack(part) for part in zip(*cut, strict=True))
     rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
     arguments = ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32)
-    losses, _, sound, _, taken = trainer.functions.train_steps(*arguments)
-    assert int(taken) == 4
-    assert not sound
+    losses, _, is_good, _, steps_taken = trainer.functions.train_steps(*arguments)
+    assert int(steps_taken) == 4
+    assert not is_good
     assert np.isfinite(losses[:3]).all()
     assert np.isnan(losses[3])
-    *_, taken = trainer.functions.train_steps(*arguments)
-    assert int(taken) == 1
+    *_, steps_taken = trainer.functions.train_steps(*arguments)
+    assert int(steps_taken) == 1
 
 
 class PlainStep(StepFunctions):

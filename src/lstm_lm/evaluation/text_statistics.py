@@ -42,8 +42,8 @@ def repetition(texts: Sequence[np.ndarray], n: int) -> float:
     """
     rates = []
     for text in texts:
-        ngrams = np.lib.stride_tricks.sliding_window_view(np.asarray(text), n) if len(text) >= n else []
-        if len(ngrams):
+        if len(text) >= n:
+            ngrams = np.lib.stride_tricks.sliding_window_view(np.asarray(text), n)
             rates.append(1 - len(np.unique(ngrams, axis=0)) / len(ngrams))
     return float(np.mean(rates)) if rates else float("nan")
 

@@ -87,11 +87,12 @@ def run(settings: Params) -> None:
     text_model = load_text_model(folder)
     generator = Generator(text_model)
 
+    wanted = sample_settings(settings.evaluate_sample)
     metrics = evaluate(text_model, inputs, settings.evaluate_sample)
-    metrics["samples"] = evaluate_generated_text(generator, inputs, settings.evaluate_sample.seed)
-    samples = sample(generator, settings.evaluate_sample)
+    metrics["samples"] = evaluate_generated_text(generator, inputs, wanted.options.seed)
+    samples = sample(generator, wanted)
     metrics = rounded(metrics)
-    write_reports(metrics, samples, sample_settings(settings.evaluate_sample))
+    write_reports(metrics, samples, wanted)
 
     tracked, is_proxy = mirroring.join(client, settings, run_id)
     if is_proxy:
@@ -110,8 +111,7 @@ def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[
         evaluation_messages.show_scoring(inputs.batches.held_out[split].scored_words, f"{split} split")
         nats[split] = score_saved_model(text_model, inputs.batches.documents(split), inputs.vocabulary_size)
     metrics = {split: split_metrics(nats[split], inputs.batches.held_out[split]) for split in dataset.HELD_OUT}
-    if settings.bootstrap_samples:
-        resampling = Resampling(settings.bootstrap_samples, settings.seed)
+    if resampling := bootstrap_settings(settings):
         for split in dataset.HELD_OUT:
             metrics[split] |= bootstrap.metric_intervals(scored_text(inputs, split, nats[split]), resampling)
     metrics["validation"] |= generalization(text_model, inputs, metrics["validation"]["loss"])
@@ -120,8 +120,15 @@ def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[
             other = split_metrics(costs[split], inputs.batches.held_out[split])
             metrics[split] |= {f"{name}_{key}": value for key, value in other.items() if key not in ("oov_rate", "words")}
             if name == KNESER_NEY:
-                metrics[split] |= gain_over_kneser_ney(scored_text(inputs, split, nats[split]), costs[split], settings)
+                metrics[split] |= gain_over_kneser_ney(scored_text(inputs, split, nats[split]), costs[split], resampling)
     return metrics
+
+
+def bootstrap_settings(settings: EvaluateSample) -> Resampling | None:
+    """Return how to resample for the intervals, or None for no intervals."""
+    if not settings.bootstrap_samples:
+        return None
+    return Resampling(settings.bootstrap_samples, sample_settings(settings).options.seed)
 
 
 def scored_text(inputs: Inputs, split: str, nats: Sequence[np.ndarray]) -> ScoredText:
@@ -177,11 +184,10 @@ def adaptive_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]
     return costs
 
 
-def gain_over_kneser_ney(text: ScoredText, costs: Sequence[np.ndarray], settings: EvaluateSample) -> Metrics:
-    """Compute how much lower the model's loss is than that of Kneser-Ney, with an interval; nothing without bootstrap samples."""
-    if not settings.bootstrap_samples:
+def gain_over_kneser_ney(text: ScoredText, costs: Sequence[np.ndarray], resampling: Resampling | None) -> Metrics:
+    """Compute how much lower the model's loss is than that of Kneser-Ney, with an interval; nothing without resampling."""
+    if resampling is None:
         return {}
-    resampling = Resampling(settings.bootstrap_samples, settings.seed)
     gain, low, high = bootstrap.loss_difference(text.nats, costs, resampling, bootstrap.block_words(text.characters))
     return {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
 
@@ -199,15 +205,14 @@ def sample_settings(settings: EvaluateSample) -> SampleSettings:
     return SampleSettings(settings.prime_texts, settings.temperatures, settings.generation_options(temperature=0.0))
 
 
-def sample(generator: "Generator", settings: EvaluateSample) -> list[Sample]:
+def sample(generator: "Generator", settings: SampleSettings) -> list[Sample]:
     """Generate the samples, with notes about parameters that have no effect."""
-    for prompt, known_words in zip(settings.prime_texts, generator.count_known_words(settings.prime_texts), strict=True):
+    for prompt, known_words in zip(settings.prompts, generator.count_known_words(settings.prompts), strict=True):
         if not known_words:
             evaluation_messages.note_unknown_prompt(prompt)
-    wanted = sample_settings(settings)
-    if wanted.options.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
+    if settings.options.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
         evaluation_messages.note_no_sentence_end(" ".join(SENTENCE_ENDS))
-    return generate_samples(generator, wanted)
+    return generate_samples(generator, settings)
 
 
 def write_reports(metrics: dict[str, Metrics], samples: Sequence[Sample], settings: SampleSettings) -> None:

@@ -14,6 +14,7 @@ from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.evaluation import scoring
 from lstm_lm.events import Row, Sample
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io import arrays
 from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.training.feed import Window, prepare_ahead, stack_windows
@@ -109,7 +110,9 @@ class Trainer:
     def _calls(self, epoch: int, position: int, step: int) -> Iterator[Window]:
         """Yield the windows of an epoch from a position on, stacked for calls: (inputs, targets), int32 [steps, batch, time]."""
         settings, reporting, batches = self.config.train, self.config.reporting, self.batches
-        all_windows = windows.epoch_windows(batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows)
+        all_windows = windows.epoch_windows(
+            batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows
+        )
         intervals = [every for every in (reporting.status_every, reporting.sample_every, settings.validate_every) if every]
         return stack_windows(all_windows, position, step, intervals, lambda: self._steps_per_call, batches.train)
 
@@ -278,7 +281,8 @@ class Trainer:
         reporting = self.config.reporting
         samples = []
         for temperature in (0.0, reporting.sample_temperature):
-            texts = self.hooks.generate(reporting.prime_texts, reporting.sample_words, temperature=temperature, seed=self.config.train.seed)
+            options = GenerationOptions(max_words=reporting.sample_words, temperature=temperature, seed=self.config.train.seed)
+            texts = self.hooks.generate(reporting.prime_texts, options)
             samples += [Sample(step, prompt, temperature, text) for prompt, text in zip(reporting.prime_texts, texts, strict=True)]
         self.progress.samples += [asdict(sample) for sample in samples]
         for observer in self.hooks.observers:

@@ -143,7 +143,7 @@ class Search:
         Raises:
             Interrupted: asked to stop; the trial will be tried again.
         """
-        from lstm_lm.training.trainer import Stopped
+        from lstm_lm.training.progress import Stopped
 
         trial = studies.ask(self.study, self.space)
         values = self.space.propose(trial)
@@ -173,7 +173,7 @@ class Search:
         """Train one trial, and turn the ways in which it can fail into an outcome."""
         import tensorflow as tf
 
-        from lstm_lm.training.trainer import Diverged
+        from lstm_lm.training.progress import Diverged
 
         try:
             loss = self._train(trial, values, trial_run, interruption)

@@ -1,0 +1,73 @@
+"""Which edits make a stage stale: those that shape its outputs, and no others."""
+
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import kill_and_resume
+from conftest import change_params, run
+
+pytestmark = pytest.mark.slow
+EPOCHS = 40
+CODE = Path("src/lstm_lm")
+
+
+def replace_text(folder: Path, name: str, old: str, new: str) -> None:
+    """Replace the first occurrence of a text in a module."""
+    path = folder / CODE / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def report_differently(number: int) -> dict[str, Callable[[Path], None]]:
+    """Return edits that only change what is reported, and how often; other ones for each number."""
+    messages, picture = "ui/training_messages.py", "ui/graph_picture.py"
+    return {
+        "a message of the training": lambda folder: replace_text(folder, messages, "weights, vocab", f"weights {number}, vocab"),
+        "a message of the evaluation": lambda folder: replace_text(folder, "ui/evaluation_messages.py", '"scoring', f'"{number} scoring'),
+        "the picture of the graphs": lambda folder: replace_text(folder, picture, '"training graph"', f'"training graph" " {number}"'),
+        "the pace of checkpoints": lambda folder: replace_text(folder, "io/checkpoints.py", "FRACTION = ", f"FRACTION = {number} * "),
+        "tracking code": lambda folder: replace_text(folder, "tracking/store.py", '"""', f'"""{number}: '),
+        "reporting.status_every": lambda folder: change_params(folder, {"reporting.status_every": 60 + number}),
+        "reporting.checkpoint_seconds": lambda folder: change_params(folder, {"reporting.checkpoint_seconds": 7.0 + number}),
+        "tracking.registered_model": lambda folder: change_params(folder, {"tracking.registered_model": f"model-{number}"}),
+    }
+
+
+def stale_stages(folder: Path) -> set[str]:
+    return set(json.loads(run(["python", "-m", "dvc", "status", "--json"], folder).stdout.splitlines()[-1]))
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """A project with everything that a training needs."""
+    folder = kill_and_resume.make_project(tmp_path_factory.mktemp("staleness") / "project", EPOCHS)
+    shutil.copy(empty_store, folder)
+    run(["python", "-m", "dvc", "repro", "batching"], folder)
+    return folder
+
+
+def test_what_only_reports_makes_no_stage_stale_and_abandons_no_checkpoint(project: Path) -> None:
+    in_time, printed = kill_and_resume.kill(project, "ctrl-c", 0.5, after="words/s")
+    assert in_time
+    stopped = re.search(r"^stopped at step ([\d,]+): ", printed, re.MULTILINE)
+    assert stopped
+    for edit in report_differently(1).values():
+        edit(project)
+    resumed = run(["python", "-m", "dvc", "repro"], project).stdout
+    assert f"resuming from the checkpoint of step {stopped[1]}, in MLflow run " in resumed
+    assert " weights 1, vocabulary" in resumed
+    assert stale_stages(project) == set()
+    for name, edit in report_differently(2).items():
+        edit(project)
+        assert stale_stages(project) == set(), name
+
+
+def test_an_edit_of_the_model_makes_training_stale(project: Path) -> None:
+    replace_text(project, "model/lstm.py", '"""', '"""Edited: ')
+    assert "train" in stale_stages(project)
