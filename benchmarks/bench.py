@@ -1,63 +1,65 @@
-"""Comparisons with peers, side by side in one sitting: see README.md.
+"""Compare this project with other implementations, measured in the same session. See README.md.
 
 usage: bench.py [SECTION ...] [--rounds N] [--quick]
 """
 
 import argparse
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import driver
 import generation
+import growth
 import page
+import peak
 import preparation
 import quality
+import startup
 import training
+from session import Session
 
-SECTIONS = {
-    "roof": training.roof,
+SECTIONS: dict[str, Callable[[Session], str]] = {
+    "peak": peak.peak,
     "training": training.training,
     "default": training.default,
     "large-vocabulary": training.large_vocabulary,
     "generation": generation.generation,
     "preparation": preparation.preparation,
-    "growth": training.growth,
-    "startup": preparation.startup,
+    "growth": growth.growth,
+    "startup": startup.startup,
     "quality": quality.quality,
 }
+ROUNDS, QUICK_ROUNDS = 7, 2
 
 
-@dataclass(frozen=True)
-class Sitting:
-    """How thorough: turns of each peer, and whether it is only a trial."""
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Return the command line's arguments: sections, rounds and quick."""
+    parser = argparse.ArgumentParser(description="Compare this project with other implementations, measured in the same session.")
+    parser.add_argument("sections", nargs="*", metavar="section", help=f"any of {', '.join(SECTIONS)} (default: all of them)")
+    parser.add_argument("--rounds", type=int, default=None, help=f"rounds of measurement (default: {ROUNDS}; with --quick {QUICK_ROUNDS})")
+    parser.add_argument("--quick", action="store_true", help="try every section briefly: print the tables, leave the page unchanged")
+    args = parser.parse_args(arguments)
+    if unknown := set(args.sections) - set(SECTIONS):
+        parser.error(f"unknown section {', '.join(sorted(unknown))}: choose from {', '.join(SECTIONS)}")
+    if args.rounds is not None and args.rounds < 1:
+        parser.error(f"--rounds {args.rounds}: must be >= 1")
+    return args
 
-    rounds: int
-    quick: bool
 
-    def steps(self, many, few):
-        return few if self.quick else many
-
-
-def main(arguments=None):
-    parser = argparse.ArgumentParser(description="Comparisons with peers, side by side in one sitting.")
-    parser.add_argument("sections", nargs="*", metavar="section", help=f"of {', '.join(SECTIONS)}; none: all")
-    parser.add_argument("--rounds", type=int, default=None, help="turns of each peer (7; with --quick 2)")
-    parser.add_argument("--quick", action="store_true", help="a short trial of every section; prints, and leaves the page alone")
-    chosen = parser.parse_args(arguments)
-    if unknown := set(chosen.sections) - set(SECTIONS):
-        parser.error(f"no section {', '.join(sorted(unknown))}: there are {', '.join(SECTIONS)}")
-    if chosen.rounds is not None and chosen.rounds < 1:
-        parser.error(f"--rounds {chosen.rounds}: must be >= 1")
-    sitting = Sitting(chosen.rounds or (2 if chosen.quick else 7), chosen.quick)
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the requested sections, print their tables, and update the page unless this is a quick run."""
+    args = parse(arguments)
+    session = Session(args.rounds or (QUICK_ROUNDS if args.quick else ROUNDS), args.quick)
     for name, measure in SECTIONS.items():
-        if name in chosen.sections or not chosen.sections:
-            began = time.monotonic()
-            driver.say(f"{name} ...")
-            text = f"{measure(sitting)}\n\n{page.machine()}."
-            print(f"\n## {name}\n\n{text}\n", flush=True)
-            driver.say(f"{name}: {time.monotonic() - began:.0f} s")
-            if not chosen.quick:
-                page.write(page.PAGE, name, text)
+        if args.sections and name not in args.sections:
+            continue
+        start = time.monotonic()
+        driver.log(f"{name} ...")
+        text = f"{measure(session)}\n\n{page.machine()}."
+        print(f"\n## {name}\n\n{text}\n", flush=True)
+        driver.log(f"{name}: {time.monotonic() - start:.0f} s")
+        if not args.quick:
+            page.write(page.PAGE, name, text)
 
 
 if __name__ == "__main__":

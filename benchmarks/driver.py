@@ -1,191 +1,157 @@
-"""Workers that are alive side by side, and take turns."""
+"""Run the systems that are compared as worker processes, one at a time."""
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, Any
 
 import environments
+import processes
 
 PEERS = Path(__file__).parent / "peers"
-REST = 0.3  # seconds between two turns, for the threads of the one before to fall asleep
+PAUSE_SECONDS = 0.3  # between two measurements, until the threads of the previous worker are asleep
+ERROR_LENGTH = 120  # characters of an error message that fit into a table
+
+Settings = dict[str, Any]
+Answer = dict[str, Any]
 
 
 @dataclass
 class Peer:
-    """Something to be compared: a script of peers/, with a Python and with settings of its own.
+    """A system under comparison: a script in peers/ with its own Python and settings.
 
     Attributes:
-        name: as the tables call it. script: in peers/. python: path, or a function that returns it or raises Missing.
-        settings: a dict. environment: variables to be set.
-        ready: what it told when it was ready. rounds: what it told after each turn. peak_mib: most memory it held.
-        problem: why it has no figures, or None.
+        name: its label in the tables.
+        script: file name in peers/.
+        settings: passed to the script as JSON.
+        python: path of the interpreter, or a function that returns it or raises environments.Unavailable.
+        environment: variables set in addition to this process's own.
+        ready: the worker's first answer, once it is built and warm.
+        results: the worker's answer in each round.
+        peak_mib: peak memory in MiB.
+        problem: why there is no measurement, or None.
     """
 
     name: str
     script: str
-    settings: dict
-    python: object = sys.executable
-    environment: dict = field(default_factory=dict)
-    ready: dict = field(default_factory=dict)
-    rounds: list = field(default_factory=list)
+    settings: Settings
+    python: str | Callable[[], str] = sys.executable
+    environment: dict[str, str] = field(default_factory=dict)
+    ready: Answer = field(default_factory=dict)
+    results: list[Answer] = field(default_factory=list)
     peak_mib: float | None = None
     problem: str | None = None
-    process: subprocess.Popen | None = None
+    _process: subprocess.Popen[str] | None = None
+    _errors: IO[str] | None = None
 
-    def start(self):
+    @property
+    def answers(self) -> list[Answer]:
+        """The results of the rounds that did not fail."""
+        return [result for result in self.results if result]
+
+    def start(self) -> None:
         """Start the worker and wait until it is ready."""
         try:
             python = self.python() if callable(self.python) else self.python
-        except environments.Missing as missing:
-            self.problem = str(missing)
+        except environments.Unavailable as error:
+            self.problem = str(error)
             return
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        self.process = subprocess.Popen(
+        self._errors = tempfile.TemporaryFile("w+")  # noqa: SIM115 (stop() closes it)
+        self._process = subprocess.Popen(
             [python, str(PEERS / self.script), json.dumps(self.settings)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=self.errors,
+            stderr=self._errors,
             text=True,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self.environment},
         )
-        self.ready = self._answer()
+        self.ready = self._receive(self._process)
 
-    def turn(self, steps):
-        """Let it do so many steps, alone."""
-        if self.problem is None:
-            time.sleep(REST)
-            try:
-                self.process.stdin.write(f"{steps}\n")
-                self.process.stdin.flush()
-            except BrokenPipeError:
-                pass  # the missing answer is the problem to be told
-            self.rounds.append(self._answer())
+    def run_round(self, steps: int) -> None:
+        """Run some steps while all other workers are idle, and record the result."""
+        if self.problem is not None or self._process is None or self._process.stdin is None:
+            return
+        time.sleep(PAUSE_SECONDS)
+        try:
+            self._process.stdin.write(f"{steps}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # the missing answer is reported as the problem
+        self.results.append(self._receive(self._process))
 
-    def stop(self):
-        """End it, and learn how much memory it took."""
-        if self.process is None:
+    def stop(self) -> None:
+        """Stop the worker and record its peak memory."""
+        process, self._process = self._process, None
+        if process is None or process.stdin is None or process.stdout is None:
             return
         if self.problem is None:
-            self.process.stdin.close()
-            self.peak_mib = max(self.peak_mib or 0, self._answer().get("peak_mib", 0))
+            process.stdin.close()
+            self.peak_mib = max(self.peak_mib or 0, self._receive(process).get("peak_mib", 0))
         else:
-            self.process.kill()
-        self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
-        self.process = None
+            process.kill()
+        process.wait()
+        process.stdout.close()
+        if self._errors:
+            self._errors.close()
 
-    def _answer(self):
-        line = self.process.stdout.readline()
+    def _receive(self, process: subprocess.Popen[str]) -> Answer:
+        """Return the worker's next answer. If the worker has ended, record why and return {}."""
+        line = process.stdout.readline() if process.stdout else ""
         if line:
-            return json.loads(line)
-        code = self.process.wait()
-        self.errors.seek(0)
-        lines = [line for line in self.errors.read().splitlines() if line.strip()]
-        self.problem = f"ended with {code}: {lines[-1].strip()[:120] if lines else 'no message'}"
-        print(f"{self.name}: {self.problem}", file=sys.stderr)
+            answer: Answer = json.loads(line)
+            return answer
+        code = process.wait()
+        output = ""
+        if self._errors:
+            self._errors.seek(0)
+            output = self._errors.read()
+        self.problem = processes.failure(code, output, ERROR_LENGTH)
+        log(f"{self.name}: {self.problem}")
         return {}
 
 
-def alternate(peers, rounds, steps):
-    """All alive at once; in each round each does `steps` steps, alone, while the others are blocked.
+def run_interleaved(peers: Sequence[Peer], rounds: int, steps: int | Callable[[Peer], int]) -> None:
+    """Measure all peers in each round, one after the other, with all workers kept alive.
 
     Args:
-        steps: a number, or a function of a peer that gives its own.
+        peers: the systems; their results are recorded in them.
+        rounds: how many times each is measured.
+        steps: how many steps a round has, or a function that returns the number for a peer.
     """
     try:
         for peer in peers:
-            say(f"  {peer.name}: starting")
+            log(f"  {peer.name}: starting")
             peer.start()
         for number in range(rounds):
-            say(f"  round {number + 1} of {rounds}")
-            # Nobody is always the one after the same neighbour's heat.
+            log(f"  round {number + 1} of {rounds}")
+            # The order rotates, so that no peer always runs on a processor heated by the same predecessor.
             for i in range(len(peers)):
                 peer = peers[(i + number) % len(peers)]
-                peer.turn(steps(peer) if callable(steps) else steps)
+                peer.run_round(steps(peer) if callable(steps) else steps)
     finally:
         for peer in peers:
             peer.stop()
-    return peers
 
 
-def alternate_apart(peers, rounds, steps):
-    """As `alternate`, with one process alive at a time: for peers that do not fit into memory together."""
+def run_separately(peers: Sequence[Peer], rounds: int, steps: int) -> None:
+    """Measure like `run_interleaved`, with one process alive at a time: for peers that don't fit into memory together."""
     for number in range(rounds):
         for peer in peers:
             if peer.problem is None:
-                say(f"  round {number + 1} of {rounds}: {peer.name}")
+                log(f"  round {number + 1} of {rounds}: {peer.name}")
                 try:
                     peer.start()
-                    peer.turn(steps)
+                    peer.run_round(steps)
                 finally:
                     peer.stop()
-    return peers
 
 
-def say(line):
+def log(line: str) -> None:
+    """Print a line of progress to stderr."""
     print(line, file=sys.stderr, flush=True)
-
-
-def median(values):
-    """None of none."""
-    values = list(values)
-    return statistics.median(values) if values else None
-
-
-def ratios(ours, theirs):
-    """How many times as long theirs took, round by round: (median, least, most), or None without figures.
-
-    Args:
-        ours, theirs: lists of seconds, one a round.
-    """
-    each = [their / our for our, their in zip(ours, theirs, strict=False)]
-    return (statistics.median(each), min(each), max(each)) if each else None
-
-
-def run(command, folder, environment=None, most_mib=None):
-    """Run a command to its end.
-
-    Args:
-        most_mib: memory at which it is killed.
-    Returns:
-        (seconds, peak MiB of the process itself)
-    Raises:
-        RuntimeError: it failed, or needed too much memory.
-    """
-    with tempfile.TemporaryFile("w+") as output:
-        began = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=output, stderr=subprocess.STDOUT)
-        killed = False
-        while True:
-            pid, status, used = os.wait4(process.pid, os.WNOHANG)
-            if pid:
-                break
-            if most_mib and not killed and _resident_mib(process.pid) > most_mib:
-                process.kill()
-                killed = True
-            time.sleep(0.005)
-        seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
-        if killed:
-            raise RuntimeError(f"more than {most_mib / 1024:.0f} GiB of memory")
-        if process.returncode:
-            output.seek(0)
-            lines = output.read().strip().splitlines() or ["no message"]
-            raise RuntimeError(f"ended with {process.returncode}: {lines[-1][:200]}")
-        return seconds, used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
-
-
-def _resident_mib(pid):
-    import psutil
-
-    try:
-        return psutil.Process(pid).memory_info().rss / (1 << 20)
-    except psutil.Error:
-        return 0

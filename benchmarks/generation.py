@@ -1,65 +1,114 @@
-"""The section generation: writing texts, one word after the other."""
+"""The section `generation`: words per second of generated text."""
+
+from dataclasses import asdict, dataclass
 
 import driver
-import recipes
-from driver import Peer
+import systems
+from driver import Peer, Settings
 from lstm_lm.ui.markdown import table
-from page import number, ratio
+from page import not_measured, number, ratio
+from session import Session
+from timing import median, ratios
 
-STEP = "ours, a Python loop over `step`, sampled with NumPy"
-SAMPLED, GREEDY = "ours, `generate`, temperature 1", "ours, `generate`, greedy"
-
-
-def case(name, prompts, words, temperature=1.0, top_k=0, top_p=1.0, by_step=False):
-    """What a worker is to write: so many words after each of so many prompts."""
-    return {
-        "name": f"{name}: {prompts}",
-        "prompts": prompts,
-        "words": words,
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "by_step": by_step,
-    }
+BATCHES = (1, 32)  # prompts per call
+HEADINGS = ["", "prompts", "words/s", "time relative to ours", "compared with"]
 
 
-def generation(sitting, chosen=None, words=1000):
-    """One prompt and 32, ours and the book's loop and a loop over `step`; and what top-k and top-p cost."""
-    chosen = {**(chosen or recipes.settings_of("cookbook")), "precision": "float32"}
-    words = sitting.steps(words, max(words // 4, 1))
-    counts = {1: words, 32: max(words // 8, 1)}
-    ours, of_book = {}, []
-    for n, each in counts.items():
-        plain = [case(SAMPLED, n, each), case(GREEDY, n, each, temperature=0.0)]
-        limited = [case("ours, `generate`, top-k 40", n, each, top_k=40), case("ours, `generate`, top-p 0.9", n, each, top_p=0.9)]
-        # One thread for one prompt, as `make sample` and the server; all cores for many, as `evaluate-sample` and TensorFlow by itself.
-        cases = {"cases": [*plain, *limited, case(STEP, n, each, by_step=True)], "threads": 1 if n == 1 else 0}
-        ours[n] = Peer(f"{recipes.OURS}, prompts: {n}", "ours_text.py", {**chosen, **cases}, environment=recipes.OWN)
-        of_book += plain
-    book = recipes.cookbook({**chosen, "cases": of_book}, "cookbook_text.py", "the cookbook's session.run a word")
-    driver.alternate([*ours.values(), book], sitting.rounds, 1)
+@dataclass(frozen=True)
+class Case:
+    """What a worker generates in a round.
+
+    Attributes:
+        name: label in the table.
+        prompts: number of prompts.
+        words: number of words generated after each.
+        temperature: 0 for greedy.
+        top_k: 0 for no limit.
+        top_p: 1 for no limit.
+        by_step: whether to loop over the signature `step` in Python.
+    """
+
+    name: str
+    prompts: int
+    words: int
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+    by_step: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A table row: a case of a system, and the case of this project that it is compared with."""
+
+    label: str
+    peer: Peer
+    case: Case
+    reference: Case
+
+
+def cases(prompts: int, words: int) -> tuple[list[Case], list[Case]]:
+    """Return the cases that both this project and the cookbook run (sampled, greedy), and those that only this project runs."""
+    common = [
+        Case("ours, `generate`, temperature 1", prompts, words),
+        Case("ours, `generate`, greedy", prompts, words, temperature=0.0),
+    ]
+    own = [
+        Case("ours, `generate`, top-k 40", prompts, words, top_k=40),
+        Case("ours, `generate`, top-p 0.9", prompts, words, top_p=0.9),
+        Case("ours, a Python loop over `step`, sampled with NumPy", prompts, words, by_step=True),
+    ]
+    return common, own
+
+
+def generation(session: Session, settings: Settings | None = None, words: int = 1000) -> str:
+    """Compare `generate` with the book's loop and a loop over `step`, for one prompt and for 32, and measure top-k and top-p."""
+    settings = {**(settings or systems.settings_of("cookbook")), "precision": "float32"}
+    words = session.pick(words, max(words // 4, 1))
+    lengths = {1: words, 32: max(words // 8, 1)}
+    by_batch = {prompts: cases(prompts, lengths[prompts]) for prompts in BATCHES}
+    ours = {prompts: our_peer(settings, prompts, [*common, *own]) for prompts, (common, own) in by_batch.items()}
+    shared = [asdict(case) for common, _ in by_batch.values() for case in common]
+    book = systems.cookbook({**settings, "cases": shared}, "cookbook_text.py", "the cookbook's `session.run` per word")
+    driver.run_interleaved([*ours.values(), book], session.rounds, 1)
 
     rows = []
-    for n, each in counts.items():
-        lines = [(one["name"], ours[n], one["name"], SAMPLED) for one in ours[n].settings["cases"]]
-        lines.insert(2, (f"{book.name}, sampled with NumPy: ", book, f"{SAMPLED}: {n}", SAMPLED))
-        lines.insert(3, (f"{book.name}, greedy as in the book: ", book, f"{GREEDY}: {n}", GREEDY))
-        for label, peer, name, against in lines:
-            found, base = took(peer, name), took(ours[n], f"{against}: {n}")
-            what = label.rpartition(":")[0]
-            if not found:
-                rows.append([what, n, f"none: {peer.problem}", None, None])
-                continue
-            itself = what in (SAMPLED, GREEDY)
-            compared = None if itself else ratio(driver.ratios(base, found))
-            rows.append([what, n, number(n * each / driver.median(found)), compared, None if itself else against.rpartition(", ")[2]])
-    about = (
-        f"{counts[1]} words after one prompt of 4 words, {counts[32]} after each of 32 prompts; words/s are of all prompts together. "
-        "Ours writes after one prompt with one thread, as `make sample` and the server do, and after 32 with all cores."
+    for prompts, (common, own) in by_batch.items():
+        sampled, greedy = common
+        comparisons = [
+            *(Comparison(case.name, ours[prompts], case, case) for case in common),
+            Comparison(f"{book.name}, sampled with NumPy", book, sampled, sampled),
+            Comparison(f"{book.name}, greedy as in the book", book, greedy, greedy),
+            *(Comparison(case.name, ours[prompts], case, sampled) for case in own),
+        ]
+        rows += [row(comparison, ours[prompts]) for comparison in comparisons]
+    note = (
+        f"{lengths[1]} words after one prompt of 4 words, {lengths[32]} after each of 32 prompts. Words/s count all prompts together. "
+        "With one prompt, ours uses one thread, as `make sample` and the server do; with 32 it uses all cores."
     )
-    return f"{table(['', 'prompts', 'words/s', 'times as long as ours', 'ours being'], rows)}\n\n{about}"
+    return f"{table(HEADINGS, rows)}\n\n{note}"
 
 
-def took(peer, name):
-    """Seconds of a case, turn by turn."""
-    return [found["cases"][name] for found in peer.rounds if found]
+def our_peer(settings: Settings, prompts: int, selection: list[Case]) -> Peer:
+    """Return the worker for some cases of this project."""
+    # One thread for one prompt, like `make sample` and the server; all cores for many, like `evaluate-sample`.
+    settings = {**settings, "cases": [asdict(case) for case in selection], "threads": 1 if prompts == 1 else 0}
+    return Peer(f"{systems.OURS}, prompts: {prompts}", "ours_text.py", settings, environment=systems.SOURCE_PATH)
+
+
+def row(comparison: Comparison, ours: Peer) -> list[str | int | None]:
+    """Return a table row. The references themselves have no ratio."""
+    case, reference = comparison.case, comparison.reference
+    seconds = median(seconds_of(comparison.peer, case))
+    if seconds is None:
+        return [comparison.label, case.prompts, not_measured(comparison.peer.problem), None, None]
+    rate = number(case.prompts * case.words / seconds)
+    if comparison.peer is ours and case is reference:
+        return [comparison.label, case.prompts, rate, None, None]
+    relative = ratio(ratios(seconds_of(ours, reference), seconds_of(comparison.peer, case)))
+    return [comparison.label, case.prompts, rate, relative, reference.name.rpartition(", ")[2]]
+
+
+def seconds_of(peer: Peer, case: Case) -> list[float]:
+    """Return the seconds of a case in each round."""
+    return [answer["cases"][f"{case.name}: {case.prompts}"] for answer in peer.answers]

@@ -1,40 +1,39 @@
-"""Cells of tables, what machine this is, and the page they are written into."""
+"""Table cells, the description of this machine, and the page that the tables go to."""
 
 import datetime
 import platform
 from importlib.metadata import version
 from pathlib import Path
 
+import psutil
+
 from lstm_lm.ui import markdown
+from timing import Spread
 
 PAGE = Path(__file__).parent.parent / "docs" / "reference" / "performance.md"
+CPU_FLAGS = {"avx2": "AVX2", "avx512f": "AVX-512", "avx512_bf16": "AVX-512 BF16", "amx_bf16": "AMX BF16"}
 
 
-def write(page, section, text):
-    """As `markdown.write`, between the markers `<!-- bench:SECTION -->` and `<!-- /bench:SECTION -->`."""
+def write(page: Path, section: str, text: str) -> None:
+    """Replace the text between the markers `<!-- bench:SECTION -->` and `<!-- /bench:SECTION -->`, like `markdown.write`."""
     markdown.write(page, section, text, kind="bench")
 
 
-def machine():
-    """One line: date, processor and what it can, memory, versions. Nothing that tells one machine from others of its kind."""
-    import psutil
-
+def machine() -> str:
+    """Describe this machine in one line: date, processor, memory, versions. Nothing identifies the individual machine."""
     facts = _cpuinfo()
-    able = [name for flag, name in FLAGS if flag in facts.get("flags", "").split()]
+    features = [name for flag, name in CPU_FLAGS.items() if flag in facts.get("flags", "").split()]
     model = facts.get("model name") or platform.machine()
     family = f" (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else ""
     return (
-        f"{datetime.date.today()}; {model}{family}, {psutil.cpu_count()} cores, {', '.join(able) or 'no AVX2'}, "
+        f"{datetime.date.today()}; {model}{family}, {psutil.cpu_count()} cores, {', '.join(features) or 'no AVX2'}, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}; Python {platform.python_version()}, "
         f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, NumPy {version('numpy')}"
     )
 
 
-FLAGS = [("avx2", "AVX2"), ("avx512f", "AVX-512"), ("avx512_bf16", "AVX-512 BF16"), ("amx_bf16", "AMX BF16")]
-
-
-def _cpuinfo():
-    """Of the first processor in /proc/cpuinfo, as far as there is one."""
+def _cpuinfo() -> dict[str, str]:
+    """Return the facts about the first processor in /proc/cpuinfo, {} on systems without it."""
     try:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
@@ -42,8 +41,8 @@ def _cpuinfo():
     return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
 
 
-def number(value):
-    """Three digits, or all of them before the point."""
+def number(value: float | None) -> str | None:
+    """Format with three significant digits, or as a whole number from 100 on."""
     if value is None:
         return None
     if abs(value) >= 100:
@@ -51,10 +50,16 @@ def number(value):
     return f"{value:.3g}" if abs(value) < 10 else f"{value:.1f}"
 
 
-def ratio(found):
-    """(median, least, most) as text."""
-    return None if found is None else f"{found[0]:.2f} ({found[1]:.2f}..{found[2]:.2f})"
+def ratio(spread: Spread | None) -> str | None:
+    """Format as `median (min..max)`."""
+    return None if spread is None else f"{spread.median:.2f} ({spread.minimum:.2f}..{spread.maximum:.2f})"
 
 
-def gib(mib):
-    return None if not mib else f"{mib / 1024:.1f} GiB"
+def gib(mib: float | None) -> str | None:
+    """Format MiB as GiB."""
+    return f"{mib / 1024:.1f} GiB" if mib else None
+
+
+def not_measured(problem: str | None) -> str:
+    """Return the cell that explains a missing measurement."""
+    return f"not measured: {problem}"

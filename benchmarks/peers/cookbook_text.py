@@ -1,44 +1,48 @@
-"""The cookbook's way to write a text: a batch-1 graph that shares the training graph's variables, one session.run a word.
+"""Generation as in the cookbook: a batch-1 graph that shares the training graph's variables, one session.run per word.
 
-The case's temperature 0 takes the most probable word, as the book does; 1 draws with NumPy from the probabilities.
+Temperature 0 takes the most probable word, as the book does. Temperature 1 samples with NumPy from the probabilities.
 """
 
+from typing import List
+
+import numpy as np
+
 import protocol
-from cookbook import Graph, facts, tf
+from cookbook import Graph, facts, sizes_of, tf
 
 
-def main():
-    chosen = protocol.settings()
-    sizes = chosen["vocabulary"], chosen["embedding_size"], chosen["hidden_size"]
-    scale = chosen["initializer_scale"]
-    initializer = tf.random_uniform_initializer(-scale, scale)
-    training = Graph(*sizes, chosen["batch_size"], chosen["sequence_length"], initializer)
+def main() -> None:
+    """Serve generation."""
+    config = protocol.settings()
+    sizes, scale = sizes_of(config), config["initializer_scale"]
+    training = Graph(sizes, scale)
     training.training_op(0.001, 4.5)
     with tf.variable_scope(tf.get_variable_scope(), reuse=True):
-        one = Graph(*sizes, 1, 1, initializer)
+        inference = Graph(sizes._replace(batch_size=1, sequence_length=1), scale)
     session = tf.Session()
     session.run(tf.global_variables_initializer())
-    # So that words are as probable as in a text, without any training.
-    training.bias.load(protocol.np.log(protocol.zipf(chosen["vocabulary"])), session)
+    # Without any training, the bias makes words as probable as in a text.
+    training.bias.load(np.log(protocol.zipf(config["vocabulary"])), session)
 
-    def write_one(case, prompt, words, random):
-        c, h = one.initial_state
-        state = session.run(one.initial_state)
+    def generate_text(case: protocol.Case, prompt: List[int], words: int, random: np.random.RandomState) -> List[int]:
+        c, h = inference.initial_state
+        state = session.run(inference.initial_state)
         for word in prompt[:-1]:
-            state = session.run(one.final_state, {one.inputs: [[word]], c: state[0], h: state[1]})
-        word, written = prompt[-1], []
+            state = session.run(inference.final_state, {inference.inputs: [[word]], c: state[0], h: state[1]})
+        word, text = prompt[-1], []
         for _ in range(words):
-            # The book stops at the unknown word; here all write equally many.
-            found, state = session.run([one.probabilities, one.final_state], {one.inputs: [[word]], c: state[0], h: state[1]})
-            word = protocol.draw(found[0], random) if case["temperature"] else int(protocol.np.argmax(found[0]))
-            written.append(word)
-        return written
+            # The book stops at the unknown word. Here all systems generate equally many words.
+            feed = {inference.inputs: [[word]], c: state[0], h: state[1]}
+            probabilities, state = session.run([inference.probabilities, inference.final_state], feed)
+            word = protocol.draw(probabilities[0], random) if case["temperature"] else int(np.argmax(probabilities[0]))
+            text.append(word)
+        return text
 
-    def write(case, prompts, words):
-        random = protocol.np.random.RandomState(1)
-        return [write_one(case, prompt, words, random) for prompt in prompts]
+    def generate_texts(case: protocol.Case, prompts: protocol.Prompts, words: int) -> List[List[int]]:
+        random = np.random.RandomState(1)
+        return [generate_text(case, prompt, words, random) for prompt in prompts]
 
-    protocol.texts(write, chosen, **facts())
+    protocol.generate(generate_texts, config, **facts())
 
 
 if __name__ == "__main__":

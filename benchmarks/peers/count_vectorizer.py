@@ -1,4 +1,4 @@
-"""Preparation with scikit-learn's CountVectorizer, then ids by its vocabulary. Usage: count_vectorizer.py FOLDER OUTPUT MIN_COUNT"""
+"""Preparation with scikit-learn's CountVectorizer, then ids from its vocabulary. Usage: count_vectorizer.py FOLDER OUTPUT MIN_COUNT"""
 
 import sys
 from pathlib import Path
@@ -12,6 +12,6 @@ vectorizer = CountVectorizer(input="filename", token_pattern=r"[\w'-]+")
 counts = np.asarray(vectorizer.fit_transform(paths).sum(axis=0))[0]
 words = vectorizer.get_feature_names_out()
 index = {words[column]: i for i, column in enumerate(np.argsort(-counts), 1) if counts[column] >= min_count}
-words_of = vectorizer.build_analyzer()
-ids = [np.array([index.get(word, 0) for word in words_of(path)], np.int32) for path in paths]
+analyze = vectorizer.build_analyzer()
+ids = [np.array([index.get(word, 0) for word in analyze(path)], np.int32) for path in paths]
 np.save(output, np.concatenate(ids))

@@ -1,9 +1,10 @@
-"""Preparation as a plain script: lower, re, split, Counter, then ids by a dict. Usage: counter_script.py FOLDER OUTPUT MIN_COUNT"""
+"""Preparation as a plain script: lower, re, split, Counter, then ids from a dict. Usage: counter_script.py FOLDER OUTPUT MIN_COUNT"""
 
 import re
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import List
 
 import numpy as np
 
@@ -12,11 +13,12 @@ paths = sorted(Path(folder).rglob("*.txt"))
 separators = re.compile(r"[^\w'-]+")
 
 
-def words(path):
+def words(path: Path) -> List[str]:
+    """Return the words of a file."""
     return separators.sub(" ", path.read_text(encoding="utf-8").lower()).split()
 
 
-counts = Counter()
+counts: Counter[str] = Counter()
 for path in paths:
     counts.update(words(path))
 known = [word for word, count in counts.most_common() if count >= min_count]

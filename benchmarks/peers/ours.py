@@ -1,11 +1,11 @@
-"""This project's training loop, lstm_lm.training.Trainer, as the train stage runs it: rows of history, files, a terminal."""
+"""This project's training loop, lstm_lm.training.Trainer, with history, files and progress as in the train stage."""
 
 import os
 import sys
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Dict, List, NamedTuple, Optional
 
 PROJECT = Path(__file__).resolve().parents[2]
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -14,8 +14,9 @@ import tensorflow as tf
 
 import protocol
 from lstm_lm.config import loading
+from lstm_lm.config.schema import Train
 from lstm_lm.data.dataset import Batches, Document, HeldOut
-from lstm_lm.events import Observer
+from lstm_lm.events import Observer, Row
 from lstm_lm.io import memory
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
@@ -25,101 +26,117 @@ from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks, TrainingConfig
 from lstm_lm.ui.progress import TrainingProgress
 
-
-class Done(Exception):
-    """The driver wants no more."""
+HELD_OUT_WORDS = 30  # validation is not part of the measurement
 
 
-class Paused(Observer):
-    """Holds the training after each row of the history, until the driver asks for more steps."""
+class Finished(Exception):
+    """The driver requests no more rounds."""
 
-    def __init__(self, chosen):
-        self.chosen = chosen
-        self.began = self.first_step = None
-        self.losses, self.inside = [], 0.0
 
-    def row(self, row):
+class Round(NamedTuple):
+    """The round that is being measured: its start, and the step at which it ends."""
+
+    start: float
+    first_step: int
+    last_step: int
+
+
+class Pacemaker(Observer):
+    """Pauses the training at the end of each round until the driver requests the next one."""
+
+    def __init__(self, config: protocol.Settings) -> None:
+        self.config = config
+        self.round: Optional[Round] = None
+        self.losses: List[float] = []
+        self.inside = 0.0  # seconds within the training step
+
+    def row(self, row: Row) -> None:
+        """Count a row of the history, and pause if the warm-up or the round is complete."""
         now = time.perf_counter()
-        chosen = self.chosen
+        config = self.config
         self.losses.append(row.loss)
-        steps = chosen["status_every"]
-        self.inside += steps * chosen["batch_size"] * chosen["sequence_length"] / row.words_per_second
-        if self.began is None:
-            if row.step < chosen["warm_up"]:
-                return
-            protocol.ready(
-                first_loss=sum(self.losses) / len(self.losses), version=f"TensorFlow {tf.__version__}", precision=chosen["precision"]
-            )
-        elif row.step < self.until:
+        self.inside += config["status_every"] * config["batch_size"] * config["sequence_length"] / row.words_per_second
+        if row.step < (config["warm_up"] if self.round is None else self.round.last_step):
             return
+        loss = sum(self.losses) / len(self.losses)
+        if self.round is None:
+            protocol.send_ready(first_loss=loss, version="TensorFlow " + tf.__version__, precision=config["precision"])
         else:
-            done, seconds = row.step - self.first_step, now - self.began
-            loss = sum(self.losses) / len(self.losses)
-            protocol.tell(seconds=seconds, steps=done, loss=loss, outside=1 - self.inside / seconds)
+            seconds = now - self.round.start
+            protocol.send(seconds=seconds, steps=row.step - self.round.first_step, loss=loss, outside=1 - self.inside / seconds)
         line = sys.stdin.readline()
         if not line:
-            raise Done
-        self.first_step, self.until = row.step, row.step + int(line)
+            raise Finished
         self.losses, self.inside = [], 0.0
-        self.began = time.perf_counter()
+        self.round = Round(time.perf_counter(), row.step, row.step + int(line))
 
 
-def batches(chosen):
-    """Of the ids that every worker is given."""
-    rows = protocol.streams(chosen["vocabulary"], chosen["batch_size"], chosen["steps"] * chosen["sequence_length"] + 1)
-    ids = rows[0, :30]
-    document = Document("none", 0, len(ids))
-    about = HeldOut(documents=[document], scored_words=len(ids) - 1, unknown_words=0, unknown_types=0, characters=5 * len(ids))
-    both = {"validation": about, "test": about}, {"validation": ids, "test": ids}
-    return Batches("stream", chosen["batch_size"], chosen["sequence_length"], chosen["vocabulary"], {}, "", rows, *both)
+def make_batches(config: protocol.Settings) -> Batches:
+    """Return the ids that every worker is given, as batches."""
+    rows = protocol.streams(config["vocabulary"], config["batch_size"], config["steps"] * config["sequence_length"] + 1)
+    ids = rows[0, :HELD_OUT_WORDS]
+    held_out = HeldOut(
+        documents=[Document("none", 0, len(ids))],
+        scored_words=len(ids) - 1,
+        unknown_words=0,
+        unknown_types=0,
+        characters=5 * len(ids),
+    )
+    splits = {"validation": held_out, "test": held_out}, {"validation": ids, "test": ids}
+    return Batches("stream", config["batch_size"], config["sequence_length"], config["vocabulary"], {}, "", rows, *splits)
 
 
-def build(chosen):
+def build(config: protocol.Settings) -> LanguageModel:
+    """Build the model, with initial weights drawn as in all other workers."""
     shape = Shape(
-        chosen["vocabulary"],
-        chosen["embedding_size"],
-        chosen["hidden_size"],
-        chosen.get("layers", 1),
-        chosen["projection_size"],
-        chosen["tie_weights"],
-        chosen.get("adaptive_cutoffs", ()),
+        vocabulary_size=config["vocabulary"],
+        embedding_size=config["embedding_size"],
+        hidden_size=config["hidden_size"],
+        layers=1,
+        projection_size=config["projection_size"],
+        tie_weights=config["tie_weights"],
+        adaptive_cutoffs=config.get("adaptive_cutoffs", ()),
     )
-    return LanguageModel(shape, Initializer("uniform", chosen["initializer_scale"], 1))
+    return LanguageModel(shape, Initializer("uniform", config["initializer_scale"], 1))
 
 
-def main():
-    memory.keep_freed()  # as the train stage does
-    chosen = protocol.settings()
-    settings = loading.load(PROJECT / "params.yaml")
-    train = settings.train.model_copy(
-        update={
-            "epochs": 1,
-            "optimizer": "adamw" if chosen["weight_decay"] else "adam",
-            "learning_rate": chosen["learning_rate"],
-            "weight_decay": chosen["weight_decay"],
-            "clip_norm": chosen["clip_norm"],
-            "schedule": "constant",
-            "warmup_steps": 0,
-            "state_reset": chosen["state_reset"],
-            "sampled_words": chosen.get("sampled_words"),
-        }
-    )
-    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as nowhere:
+def training_parameters(train: Train, config: protocol.Settings) -> Train:
+    """Return the section `train` of params.yaml with the settings of the comparison."""
+    changes: Dict[str, object] = {
+        "epochs": 1,
+        "optimizer": "adamw" if config["weight_decay"] else "adam",
+        "learning_rate": config["learning_rate"],
+        "weight_decay": config["weight_decay"],
+        "clip_norm": config["clip_norm"],
+        "schedule": "constant",
+        "warmup_steps": 0,
+        "state_reset": config["state_reset"],
+        "sampled_words": config.get("sampled_words"),
+    }
+    return train.model_copy(update=changes)
+
+
+def main() -> None:
+    """Serve a training."""
+    memory.keep_freed()  # like the train stage
+    config = protocol.settings()
+    params = loading.load(PROJECT / "params.yaml")
+    with tempfile.TemporaryDirectory() as folder, Path(os.devnull).open("w") as devnull:
         trainer = Trainer(
-            build(chosen),
-            batches(chosen),
+            build(config),
+            make_batches(config),
             TrainingConfig(
-                train,
-                settings.reporting.model_copy(update={"status_every": chosen["status_every"]}),
-                Regularization(dropout_input=chosen["dropout"], dropout_output=chosen["dropout"]),
-                chosen["precision"],
+                training_parameters(params.train, config),
+                params.reporting.model_copy(update={"status_every": config["status_every"]}),
+                Regularization(dropout_input=config["dropout"], dropout_output=config["dropout"]),
+                config["precision"],
             ),
-            Hooks([TrainingProgress(nowhere), HistoryFiles(folder), Paused(chosen)], stop_request=SimpleNamespace(reason=None)),
+            Hooks([TrainingProgress(devnull), HistoryFiles(folder), Pacemaker(config)]),
         )
         try:
             trainer.run()
-        except Done:
-            protocol.tell(peak_mib=protocol.peak_mib())
+        except Finished:
+            protocol.send_peak_memory()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""This project's SavedModel: its signature `generate`, and, for the cases that say so, a Python loop over its signature `step`."""
+"""This project's SavedModel: its signature `generate`, or, for cases that ask for it, a Python loop over its signature `step`."""
 
 import tempfile
 from pathlib import Path
+from typing import Any, List
 
+import numpy as np
 import tensorflow as tf
 
 import protocol
@@ -14,51 +16,60 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from ours import build
 
 
-def load(chosen, folder):
-    """A SavedModel of the given sizes, saved and loaded again."""
-    model = build(chosen)
-    # So that words are as probable as in a text, without any training.
-    model.softmax_bias.assign(protocol.np.log(protocol.zipf(chosen["vocabulary"])))
-    words = ["<unk>", *(name(i) for i in range(1, chosen["vocabulary"]))]
+def load(config: protocol.Settings, folder: Path) -> Any:
+    """Save a model of the given sizes as a SavedModel and load it."""
+    model = build(config)
+    # Without any training, the bias makes words as probable as in a text.
+    model.softmax_bias.assign(np.log(protocol.zipf(config["vocabulary"])))
+    words = ["<unk>", *(name_of(i) for i in range(1, config["vocabulary"]))]
     tokenizer = Tokenizer(lowercase=True, keep_punctuation="-'")
     TextModel(model, tokenizer, save_vocabulary(words, folder / "words.txt")).save(folder / "saved_model")
     return load_text_model(folder / "saved_model")
 
 
-def name(i):
+def name_of(i: int) -> str:
+    """Return the word with an id."""
     return f"w{i}"
 
 
-def main():
-    chosen = protocol.settings()
-    memory.keep_freed()
-    tf.config.threading.set_intra_op_parallelism_threads(chosen["threads"])
-    with tempfile.TemporaryDirectory() as folder:
-        loaded = load(chosen, Path(folder))
-    generate = Generator(loaded)
-    step, start = loaded.signatures["step"], loaded.signatures["initial_state"]
+class StepLoop:
+    """Generation by a Python loop over the signature `step`."""
 
-    def by_step(case, prompt, words, random):
-        state = start(batch=tf.constant(1))["state"]
+    def __init__(self, text_model: Any) -> None:
+        self.step, self.initial_state = text_model.signatures["step"], text_model.signatures["initial_state"]
+
+    def generate(self, prompt: List[int], words: int, random: np.random.RandomState) -> List[int]:
+        """Return the ids generated after a prompt."""
+        state = self.initial_state(batch=tf.constant(1))["state"]
         for word in prompt[:-1]:
-            state = step(ids=tf.constant([[word]]), state=state)["state"]
-        word, written = prompt[-1], []
+            state = self.step(ids=tf.constant([[word]]), state=state)["state"]
+        word, text = prompt[-1], []
         for _ in range(words):
-            found = step(ids=tf.constant([[word]]), state=state)
-            state = found["state"]
-            word = protocol.draw(found["probabilities"].numpy()[0], random)
-            written.append(word)
-        return written
+            outputs = self.step(ids=tf.constant([[word]]), state=state)
+            state = outputs["state"]
+            word = protocol.draw(outputs["probabilities"].numpy()[0], random)
+            text.append(word)
+        return text
 
-    def write(case, prompts, words):
-        if case.get("by_step"):
-            random = protocol.np.random.RandomState(1)
-            return [by_step(case, prompt, words, random) for prompt in prompts]
-        texts = [" ".join(map(name, prompt)) for prompt in prompts]
-        options = GenerationOptions(max_words=words, temperature=case["temperature"], top_k=case["top_k"], top_p=case["top_p"])
-        return generate(texts, options)
 
-    protocol.texts(write, chosen, version="TensorFlow " + tf.__version__)
+def main() -> None:
+    """Serve generation."""
+    config = protocol.settings()
+    memory.keep_freed()
+    tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
+    with tempfile.TemporaryDirectory() as folder:
+        text_model = load(config, Path(folder))
+    generator, loop = Generator(text_model), StepLoop(text_model)
+
+    def generate_texts(case: protocol.Case, prompts: protocol.Prompts, words: int) -> Any:
+        if case["by_step"]:
+            random = np.random.RandomState(1)
+            return [loop.generate(prompt, words, random) for prompt in prompts]
+        texts = [" ".join(map(name_of, prompt)) for prompt in prompts]
+        options = GenerationOptions(max_words=words, temperature=case["temperature"], top_k=case["top_k"], top_p=case["top_p"], seed=1)
+        return generator(texts, options)
+
+    protocol.generate(generate_texts, config, version="TensorFlow " + tf.__version__)
 
 
 if __name__ == "__main__":

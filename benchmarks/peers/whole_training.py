@@ -1,8 +1,8 @@
-"""Ours: one whole training by the parameters of params.yaml, or of a preset over it, with the project's own loop. No MLflow, no files."""
+"""A whole training by this project's loop with params.yaml, or with a preset applied to it. No MLflow, no output files."""
 
 import os
-import sys
 from pathlib import Path
+from typing import Any, Dict, List, Tuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -10,50 +10,51 @@ import protocol
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset
 from lstm_lm.evaluation import scoring
-from lstm_lm.events import Observer
+from lstm_lm.events import Observer, Row
 from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization import vocabulary
-
-PROJECT = Path(__file__).resolve().parent.parent.parent
-sys.path.append(str(PROJECT / "src"))
-
 from lstm_lm.training import setup
 from lstm_lm.training.training_config import Hooks
 
+PROJECT = Path(__file__).resolve().parents[2]
 
-class Curve(Observer):
-    """Validation losses over the seconds that went into training alone, without validation."""
 
-    def __init__(self):
-        self.seconds, self.words, self.found = 0.0, 0, []
+class ValidationCurve(Observer):
+    """Records validation losses over the seconds of training, without validation."""
 
-    def row(self, row):
+    def __init__(self) -> None:
+        self.seconds, self.words = 0.0, 0
+        self.points: List[Tuple[float, float]] = []
+
+    def row(self, row: Row) -> None:
+        """Add the time of the steps since the last row, and the validation loss if there is one."""
         self.seconds += (row.words_seen - self.words) / row.words_per_second
         self.words = row.words_seen
         if row.validation_loss is not None:
-            self.found.append((self.seconds, row.validation_loss))
+            self.points.append((self.seconds, row.validation_loss))
 
 
-def main():
+def main() -> None:
+    """Serve a whole training."""
     memory.keep_freed()
-    chosen = protocol.settings()
-    changes = {**(presets.load(chosen["preset"], PROJECT / "presets") if chosen["preset"] else {}), **chosen["changes"]}
-    settings = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))
-    data = Path(chosen["data"])
-    batches = rebatch(dataset.load(data / "batches"), settings.batching, chosen["work"], data / "vocab")
+    config = protocol.settings()
+    preset = presets.load(config["preset"], PROJECT / "presets") if config["preset"] else {}
+    settings = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), {**preset, **config["changes"]}))
+    data = Path(config["data"])
+    batches = rebatch(dataset.load(data / "batches"), settings.batching, config["work"], data / "vocab")
     counts = vocabulary.load_counts(data / "vocab/vocab.csv")[1]
-    curve = Curve()
+    curve = ValidationCurve()
 
-    def run(_):
-        precision = chosen["precision"] if settings.train.precision == "auto" else settings.train.precision
+    def run(_: int) -> Dict[str, Any]:
+        precision = config["precision"] if settings.train.precision == "auto" else settings.train.precision
         model = setup.build_model(settings, counts)
         trainer = setup.build_trainer(settings, precision, batches, model, Hooks([curve]))
         result = trainer.run()
         nats = scoring.score(trainer.functions.score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
-            "trained": curve.seconds,  # without validation
-            "curve": curve.found,
+            "trained": curve.seconds,
+            "curve": curve.points,
             "validation_loss": result.best_validation_loss,
             "test_loss": scoring.mean_nats(nats, batches.held_out["test"].scored_words),
         }

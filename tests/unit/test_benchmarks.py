@@ -1,8 +1,11 @@
-"""The benchmarks' code, at tiny sizes: nothing is timed here, but every worker that this environment can run does run."""
+"""The benchmarks at tiny sizes: nothing is timed, but every worker that this environment can run does run."""
 
 import json
 import math
+import platform
 import sys
+from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -11,34 +14,45 @@ from conftest import PROJECT, SMALL_TEXT, run, write_corpus
 sys.path.append(str(PROJECT / "benchmarks"))
 
 import bench
+import corpus
 import driver
 import environments
 import generation
 import page
 import preparation
+import processes
 import quality
-import recipes
+import systems
+import timing
 import training
+from session import Session
 
 from lstm_lm.config import keys, loading
 
 TINY = {"vocabulary": 50, "batch_size": 4, "sequence_length": 5, "embedding_size": 8, "hidden_size": 8}
-SITTING = bench.Sitting(rounds=1, quick=True)
+SESSION = Session(rounds=1, quick=True)
+NOT_MEASURED = "not measured: not available"
 
 
 @pytest.fixture
-def no_peers(monkeypatch):
-    """As on a machine without Python 3.7 and PyTorch."""
+def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine without Python 3.7 and PyTorch."""
 
-    def missing():
-        raise environments.Missing("not here")
+    def unavailable() -> str:
+        raise environments.Unavailable("not available")
 
-    monkeypatch.setattr(environments, "tf1", missing)
-    monkeypatch.setattr(environments, "torch", missing)
-    monkeypatch.setattr(recipes, "auto_precision", lambda: "float32")
+    monkeypatch.setattr(environments, "tf1", unavailable)
+    monkeypatch.setattr(environments, "torch", unavailable)
+    monkeypatch.setattr(systems, "auto_precision", lambda: "float32")
 
 
-def test_a_section_of_the_page_is_replaced_and_nothing_else(tmp_path):
+def cells_of(text: str) -> list[list[str]]:
+    """Return the cells of a Markdown table's rows, without its headings."""
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
+
+
+def test_writing_a_section_of_the_page_changes_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("# Title\n<!-- bench:a -->\nold\n<!-- /bench:a -->\nby hand\n<!-- bench:b -->\n<!-- /bench:b -->\nend\n")
     page.write(path, "b", "\nnew\n")
@@ -51,7 +65,7 @@ def test_a_section_of_the_page_is_replaced_and_nothing_else(tmp_path):
         page.write(path, "c", "x")
 
 
-def test_the_page_has_a_place_for_every_section(tmp_path):
+def test_the_page_has_a_place_for_every_section(tmp_path: Path) -> None:
     copy = tmp_path / "performance.md"
     copy.write_text(page.PAGE.read_text(encoding="utf-8"), encoding="utf-8")
     for name in bench.SECTIONS:
@@ -59,23 +73,21 @@ def test_the_page_has_a_place_for_every_section(tmp_path):
     assert all(f"table of {name}" in copy.read_text(encoding="utf-8") for name in bench.SECTIONS)
 
 
-def test_the_machine_is_told_by_its_kind_alone():
-    import platform
-
-    told = page.machine()
-    assert "GiB" in told and platform.node() not in told.split() and str(PROJECT) not in told
+def test_the_description_of_the_machine_does_not_identify_it() -> None:
+    description = page.machine()
+    assert "GiB" in description and platform.node() not in description.split() and str(PROJECT) not in description
 
 
-def test_ratios_are_of_the_rounds():
-    assert driver.ratios([1.0, 2.0, 4.0], [2.0, 8.0, 4.0]) == (2.0, 1.0, 4.0)
-    assert driver.ratios([1.0], []) is None
+def test_ratios_compare_the_same_rounds() -> None:
+    assert timing.ratios([1.0, 2.0, 4.0], [2.0, 8.0, 4.0]) == timing.Spread(median=2.0, minimum=1.0, maximum=4.0)
+    assert timing.ratios([1.0], []) is None
 
 
-def test_operations_are_counted_by_the_formula():
-    book = recipes.settings_of("cookbook")
-    assert recipes.operations(book) == 6 * (4 * 128 * 256 + 128 * 8084)
+def test_operations_follow_the_formula() -> None:
+    book = systems.settings_of("cookbook")
+    assert systems.operations(book) == 6 * (4 * 128 * 256 + 128 * 8084)
     projected = {**book, "embedding_size": 256, "hidden_size": 512, "projection_size": 256}
-    assert recipes.operations(projected) == 6 * (4 * 512 * (256 + 512) + 512 * 256 + 256 * 8084)
+    assert systems.operations(projected) == 6 * (4 * 512 * (256 + 512) + 512 * 256 + 256 * 8084)
 
 
 WORKER = """
@@ -89,70 +101,84 @@ print(json.dumps({"peak_mib": 7}), flush=True)
 """
 
 
-@pytest.mark.parametrize("alternate", [driver.alternate, driver.alternate_apart])
-def test_a_peer_that_fails_or_is_missing_is_a_line_and_no_more(alternate, tmp_path, no_peers, monkeypatch):
-    monkeypatch.setattr(driver, "REST", 0)
+@pytest.mark.parametrize("measure", [driver.run_interleaved, driver.run_separately])
+def test_a_failing_or_missing_peer_is_reported_in_its_row(
+    measure: Callable[..., None], tmp_path: Path, no_peers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(driver, "PAUSE_SECONDS", 0)
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
     good, bad = (driver.Peer(name, str(script), {**TINY, "fails": name == "bad"}) for name in ("good", "bad"))
     absent = driver.Peer("absent", str(script), TINY, environments.torch)
-    alternate([good, bad, absent], 2, 4)
-    assert [found["steps"] for found in good.rounds] == [4, 4] and good.peak_mib == 7
-    assert "no luck" in bad.problem and absent.problem == "not here"
+    measure([good, bad, absent], 2, 4)
+    assert [result["steps"] for result in good.results] == [4, 4] and good.peak_mib == 7
+    assert bad.problem == "exit code 1: no luck" and absent.problem == "not available"
     for peer in (bad, absent):
-        assert training.row(peer, good, {})[1] == f"none: {peer.problem}"
+        assert training.row(peer, good, {})[1] == f"not measured: {peer.problem}"
+
+
+def test_a_command_that_fails_or_needs_too_much_memory_is_an_error(tmp_path: Path) -> None:
+    assert processes.run([sys.executable, "-c", "pass"], tmp_path).peak_mib > 1
+    with pytest.raises(RuntimeError, match=r"^exit code 1: no luck$"):
+        processes.run([sys.executable, "-c", "import sys; sys.exit('no luck')"], tmp_path)
+    with pytest.raises(RuntimeError, match="of memory"):
+        processes.run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, max_mib=1)
 
 
 @pytest.mark.slow
-def test_all_start_alike_and_learn(no_peers):
-    chosen = training.paced({**recipes.settings_of("cookbook"), **TINY}, 1, 2)
-    peers = [*recipes.ours(chosen), recipes.cookbook(chosen), recipes.keras(chosen), recipes.pytorch(chosen)]
-    text = training.compared(SITTING, chosen, peers, 2)
+def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
+    settings = training.with_rounds({**systems.settings_of("cookbook"), **TINY}, 1, 2)
+    peers = [*systems.ours(settings), systems.cookbook(settings), systems.keras(settings), systems.pytorch(settings)]
+    text = training.compare(SESSION, settings, peers, 2)
     *workers, absent = peers
-    assert absent.problem and "none: not here" in text and "compat.v1" in text
+    assert absent.problem and NOT_MEASURED in text and "compat.v1" in text
     for peer in workers:
         assert peer.problem is None
         assert peer.ready["first_loss"] == pytest.approx(math.log(TINY["vocabulary"]), rel=0.03)
-        (found,) = peer.rounds
-        assert found["steps"] == 2 and found["seconds"] > 0 and found["loss"] < peer.ready["first_loss"] and peer.peak_mib > 100
+        (result,) = peer.results
+        assert result["steps"] == 2 and result["seconds"] > 0 and result["loss"] < peer.ready["first_loss"]
+        assert peer.peak_mib is not None and peer.peak_mib > 100
 
 
 @pytest.mark.slow
-def test_texts_are_written_by_all(no_peers):
-    text = generation.generation(SITTING, {**recipes.settings_of("cookbook"), **TINY}, words=8)
-    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ") and "---" not in line][1:]
+def test_all_systems_generate_text(no_peers: None) -> None:
+    rows = cells_of(generation.generation(SESSION, {**systems.settings_of("cookbook"), **TINY}, words=8))
     assert len(rows) == 14 and all(float(row[2].replace(",", "")) > 0 for row in rows)
+    references = ["", "", "temperature 1", "greedy", *["temperature 1"] * 3]
+    assert [row[4] for row in rows] == references * 2 and all(bool(row[3]) == bool(row[4]) for row in rows)
 
 
 @pytest.mark.slow
-def test_scripts_prepare_what_the_stages_do(monkeypatch, tmp_path):
-    monkeypatch.setattr(preparation, "WORK", tmp_path)
+def test_the_scripts_prepare_the_same_text_as_the_stages(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(corpus, "WORK", tmp_path)
     lines = [f"the king and queen, of england: did not see a ghost-{i % 7}" for i in range(300)]
-    text = preparation.preparation(SITTING, {0.2: 1}, lines)
-    assert "none" not in text and len(text.splitlines()) == 2 + 6
+    text = preparation.preparation(SESSION, {0.2: 1}, lines)
+    rows = cells_of(text)
+    assert "not measured" not in text and [row[0] for row in rows] == list(preparation.LABELS.values())
+    assert [bool(row[5]) for row in rows] == [False, False, False, False, True, True]
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_text_has_the_size_that_is_asked_for(tmp_path):
+def test_the_text_has_the_requested_size(tmp_path: Path) -> None:
     lines = ["to be or not to be", "é" * 40, "x"]
-    preparation.write_text(tmp_path, lines, 50_000)
+    corpus.write_text(tmp_path, lines, 50_000)
     files = sorted(tmp_path.iterdir())
-    assert len(files) == preparation.FEWEST_FILES
+    assert len(files) == corpus.MIN_FILES
     assert sum(file.stat().st_size for file in files) == pytest.approx(50_000, rel=0.05)
     assert {line for file in files for line in file.read_text(encoding="utf-8").splitlines()} == set(lines)
 
 
-def test_an_unknown_section_is_refused(capsys):
+def test_an_unknown_section_is_rejected(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         bench.main(["trainig"])
-    assert "no section trainig: there are roof, training" in capsys.readouterr().err
+    assert "unknown section trainig: choose from peak, training" in capsys.readouterr().err
 
 
-def test_a_trial_leaves_the_page_alone(monkeypatch, tmp_path, capsys):
+def test_a_quick_run_does_not_change_the_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     copy = tmp_path / "performance.md"
-    copy.write_text("<!-- bench:roof -->\n<!-- /bench:roof -->\n")
+    copy.write_text("<!-- bench:peak -->\n<!-- /bench:peak -->\n")
     monkeypatch.setattr(page, "PAGE", copy)
-    monkeypatch.setattr(bench, "SECTIONS", {"roof": lambda sitting: f"{sitting.rounds} rounds"})
+    monkeypatch.setattr(bench, "SECTIONS", {"peak": lambda session: f"{session.rounds} rounds"})
     bench.main(["--quick"])
     assert "2 rounds" in capsys.readouterr().out and "rounds" not in copy.read_text()
     bench.main(["--rounds", "3"])
@@ -160,7 +186,7 @@ def test_a_trial_leaves_the_page_alone(monkeypatch, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers, tmp_path, monkeypatch):
+def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "WORK", tmp_path / "work")
     (tmp_path / "data/own").mkdir(parents=True)
     write_corpus(tmp_path / "data/own")
@@ -169,21 +195,21 @@ def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers, tmp_pat
     for name in ("download", "vocab", "batching"):
         run([sys.executable, str(PROJECT / "src" / f"{name}.py")], tmp_path)
     sizes = {f"model.{name}_size": 8 for name in ("embedding", "hidden", "projection")}
-    cut = {"batching.batch_size": 4, "batching.sequence_length": 8, "train.validate_every": 20}
-    text = quality.quality(SITTING, tmp_path / "data", {**sizes, **cut})
-    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()[2:]]
+    batching = {"batching.batch_size": 4, "batching.sequence_length": 8, "train.validate_every": 20}
+    rows = cells_of(quality.quality(SESSION, tmp_path / "data", {**sizes, **batching}))
     assert [row[0].split(",")[0] for row in rows] == [
         "ours: `params.yaml`",
         "the cookbook's recipe",
         "PyTorch's example word_language_model",
         "interpolated Kneser-Ney",
     ]
-    ours, book, example, counted = rows
-    assert "none: not here" in example[1]
+    ours, book, example, ngrams = rows
+    assert NOT_MEASURED in example[1]
     assert book[3] == "1.000"
-    for row in (ours, book, counted):
-        validation, test, share = map(float, row[1:4])
+    for row in (ours, book, ngrams):
+        validation, test, relative = map(float, row[1:4])
         assert 1 < validation < 100
-        assert share == pytest.approx(test / float(book[2]), abs=0.01)
-        assert float(row[4]) == pytest.approx(test, abs=0.1)  # of this text's test document one word is unknown, which is no choice
+        assert relative == pytest.approx(test / float(book[2]), abs=0.01)
+        # This text's test document has a single unknown word, so that naming it costs nothing.
+        assert float(row[4]) == pytest.approx(test, abs=0.1)
     assert float(ours[6].removesuffix(" s")) >= 0
