@@ -67,7 +67,7 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, s
     made = tiny_text_model(**shape)
     made.save(tmp_path / "elsewhere/saved_model")
     moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
-    words = Path(made.text.vocabulary_file.asset_path.numpy().decode())
+    words = Path(made.tokenizer.vocabulary_file.asset_path.numpy().decode())
     away = words.rename(words.with_suffix(".away"))  # the SavedModel has a copy
     try:
         command = [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")]
@@ -216,7 +216,7 @@ def test_a_text_ends_with_its_first_sentence(with_ends):
         words = whole.removeprefix(prompt).split()
         end = next(i for i, word in enumerate(words) if word in (".", "<eos>"))
         assert text == " ".join([prompt, *words[: end + 1]])
-    names = [name.decode() for name in made.text.word_of.lookup(tf.range(12, dtype=tf.int64)).numpy()]
+    names = [name.decode() for name in made.tokenizer.word_of.lookup(tf.range(12, dtype=tf.int64)).numpy()]
     for prompt, text in zip(prompts, generate(prompts, 9, beam_width=3, stop_at_sentence_end=True), strict=True):
         ids = [names.index(word) if word in names else 0 for word in prompt.replace(" .", "").split()]
         _, best = beam_search(PlainModel.from_model(made.model), ids, 9, 3, ends=made.ends)[0]

@@ -47,21 +47,21 @@ def vocabulary_of(tokenizer, folder):
 def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuation, newlines, unit):
     import tensorflow as tf
 
-    from lstm_lm.export.graph_tokenizer import GraphText
+    from lstm_lm.export.graph_tokenizer import GraphTokenizer
 
     tokenizer, path, tokens = vocabulary_of(Tokenizer(True, "-'", punctuation, newlines, unit), tmp_path)
     ids = {token: i for i, token in enumerate(tokens)}
-    graph_text = GraphText(tokenizer, path)
-    words = graph_text.words(tf.constant(TEXTS))
+    graph_tokenizer = GraphTokenizer(tokenizer, path)
+    words = graph_tokenizer.split_words(tf.constant(TEXTS))
     assert [[word.decode() for word in row] for row in words.to_list()] == [tokenizer.split_words(content) for content in TEXTS]
-    graph_ids = graph_text.ids(words)
+    graph_ids = graph_tokenizer.encode(words)
     assert graph_ids.to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(content)] for content in TEXTS]
     known = [sum(i != 0 and tokens[i] not in (" ", bpe.SPACE) for i in row) for row in graph_ids.to_list()]
-    assert graph_text.known(graph_ids).numpy().tolist() == known
+    assert graph_tokenizer.count_known(graph_ids).numpy().tolist() == known
     for content in TEXTS:
         known = [token for token in tokenizer.tokenize(content) if token in ids]
         for after in {"<unk>", "<eos>", "(", '"￭'} & {*ids}:
-            joined = graph_text.join(tf.constant([[ids[token] for token in known]], tf.int32), tf.constant([ids[after]]))
+            joined = graph_tokenizer.detokenize(tf.constant([[ids[token] for token in known]], tf.int32), tf.constant([ids[after]]))
             assert joined.numpy()[0].decode() == tokenizer.detokenize(known, after)
 
 
@@ -86,10 +86,10 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
     # Surrogates are not characters.
     settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
     texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
-    graph_text = tiny_text_model().text
-    graph_text.tokenizer = tokenizer
+    graph_tokenizer = tiny_text_model().tokenizer
+    graph_tokenizer.tokenizer = tokenizer
     for text in texts:
-        in_graph = [word.decode() for word in graph_text.words(tf.constant([text])).values.numpy()]
+        in_graph = [word.decode() for word in graph_tokenizer.split_words(tf.constant([text])).values.numpy()]
         assert in_graph == tokenizer.tokenize(text)
 
 
@@ -103,7 +103,7 @@ def words():
 def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, tmp_path):
     import tensorflow as tf
 
-    from lstm_lm.export.graph_tokenizer import GraphText
+    from lstm_lm.export.graph_tokenizer import GraphTokenizer
 
     pretokens = sorted({f" {word}" for word in words[::2]})
     processor = bpe.train(pretokens, [words.count(word[1:]) for word in pretokens], 500)
@@ -118,8 +118,8 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
     ranks = {subword: rank for rank, subword in enumerate(subwords)}
     path = tmp_path / "vocabulary.txt"
     path.write_bytes(("\n".join(["<unk>", *sorted(subwords)]) + "\n").encode())
-    graph_text = GraphText(tokenizer, path)
-    in_graph = graph_text.ids(graph_text.words(tf.constant(checked_words))).to_list()
+    graph_tokenizer = GraphTokenizer(tokenizer, path)
+    in_graph = graph_tokenizer.encode(graph_tokenizer.split_words(tf.constant(checked_words))).to_list()
     ids = {subword: i + 1 for i, subword in enumerate(sorted(subwords))}
     for word, graph_ids in zip(checked_words, in_graph, strict=True):
         by_python = bpe.split(f" {''.join(tokenizer.split_words(word))}", ranks)

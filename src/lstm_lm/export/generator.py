@@ -49,11 +49,13 @@ class Generator:
             tf.constant(0),
             option_tensors.tensors(options, option_tensors.of_words),
         )
-        return continued["words"].numpy()
+        words: npt.NDArray[np.int32] = continued["words"].numpy()
+        return words
 
     def count_known_words(self, prompts: Sequence[str]) -> list[int]:
         """Count the words of each prompt that the model knows."""
-        return self.text_model.prefill(_as_tensor(prompts), tf.constant(1))["known"].numpy().tolist()
+        counts: list[int] = self.text_model.prefill(_as_tensor(prompts), tf.constant(1))["known"].numpy().tolist()
+        return counts
 
 
 def _as_tensor(prompts: Sequence[str]) -> tf.Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from lstm_lm.errors import UserError
-from lstm_lm.export.graph_tokenizer import GraphText
+from lstm_lm.export.graph_tokenizer import GraphTokenizer
 from lstm_lm.generation import decoding, option_tensors
 from lstm_lm.generation.beam_search import beam_search
 from lstm_lm.generation.decoding import Texts
@@ -48,7 +48,7 @@ class TextModel(tf.Module):
         """
         super().__init__(name="text_model")
         self.model = model
-        self.text = GraphText(tokenizer, vocabulary_file)
+        self.tokenizer = GraphTokenizer(tokenizer, vocabulary_file)
         self.ends = sentence_end_ids(vocabulary.read_tokens(vocabulary_file))
         layers, hidden = model.shape.layers, model.shape.hidden_size
         state = tf.TensorSpec([layers, 2, None, hidden], tf.float32, "state")
@@ -97,14 +97,14 @@ class TextModel(tf.Module):
 
         def search() -> tf.Tensor:
             words = beam_search(self.model, Texts(start["last"], start["state"], start["history"]), values, self.ends)
-            return self.text.join(_without_padding(words), tf.repeat(start["last"], best))
+            return self.tokenizer.detokenize(_without_padding(words), tf.repeat(start["last"], best))
 
         def sample() -> tf.Tensor:
             word_options = {name: options[name] for name in option_tensors.specs(option_tensors.of_words)}
             return self.decode(start["last"], start["state"], start["keys"], start["history"], 0, word_options)["texts"]
 
         texts = tf.cond(is_beam_search, search, sample)
-        beginnings = tf.repeat(self.text.begun(prompts), tf.where(is_beam_search, best, values.samples))
+        beginnings = tf.repeat(self.tokenizer.strip(prompts), tf.where(is_beam_search, best, values.samples))
         return {"texts": tf.strings.strip(tf.strings.join([beginnings, texts]))}
 
     def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -118,8 +118,8 @@ class TextModel(tf.Module):
             random numbers; "history": int32 [n * samples, longest], the ids of each prompt's words, -1 at the left of shorter prompts;
             "known": int32 [n], how many words of each prompt the model knows}
         """
-        words = self.text.words(prompts)
-        ids = self.text.ids(words)
+        words = self.tokenizer.split_words(prompts)
+        ids = self.tokenizer.encode(words)
         lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
         padded = ids.to_tensor(default_value=0)
         padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
@@ -133,7 +133,7 @@ class TextModel(tf.Module):
             "state": tf.repeat(texts.state, samples, axis=2),
             "keys": tf.cast(keys, tf.int32),
             "history": tf.repeat(texts.history, samples, axis=0),
-            "known": self.text.known(ids),
+            "known": self.tokenizer.count_known(ids),
         }
 
     def _decode(
@@ -159,7 +159,7 @@ class TextModel(tf.Module):
         numbers = uniforms(keys, values.seed, position, values.max_words)
         ended = tf.logical_and(position > 0, ends_sentence(last, self.ends))
         words, texts = decoding.generate(self.model, Texts(last, state, history), ended, numbers, values, self.ends)
-        return {"texts": self.text.join(_without_padding(words), last), "words": words, **texts._asdict()}
+        return {"texts": self.tokenizer.detokenize(_without_padding(words), last), "words": words, **texts._asdict()}
 
     def signatures(self) -> dict[str, Any]:
         """{name: concrete function} of the SavedModel."""

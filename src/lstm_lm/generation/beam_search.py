@@ -12,7 +12,7 @@ from lstm_lm.generation.draw import most_probable
 from lstm_lm.generation.logits import BLOCKED, LogitsFunction, block_unknown, transposed_softmax
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.text_history import ends_sentence
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.language_model import LanguageModel, LayerState
 
 KEPT = 1e30  # above every score
 
@@ -60,7 +60,7 @@ class Beams(NamedTuple):
     """
 
     last: tf.Tensor
-    states: list
+    states: list[LayerState]
     history: tf.Tensor
     scores: tf.Tensor
     lengths: tf.Tensor

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -11,10 +11,12 @@ from lstm_lm.generation.logits import LogitsFunction, adaptive_softmax, block_un
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.sampling import sample_next_token
 from lstm_lm.generation.text_history import ends_sentence
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.language_model import LanguageModel, LayerState
 
 MIN_TEMPERATURE = 1e-4  # anything smaller is greedy too, and would only overflow
 MIN_ROWS_TO_TRANSPOSE = 8  # products with fewer rows read the softmax weights faster as they are
+
+LoopVariables = tuple[Any, ...]
 
 
 class Texts(NamedTuple):
@@ -42,7 +44,7 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor) -> Tex
         The prompts, ready for `generate` or `beam_search`.
     """
 
-    def body(t: tf.Tensor, states: list) -> tuple[tf.Tensor, list]:
+    def body(t: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
         _, after = model.step(prompts[:, t], states)
         reads = (t < lengths - 1)[:, tf.newaxis]
         return t + 1, tf.nest.map_structure(lambda new, old: tf.where(reads, new, old), after, states)
@@ -82,11 +84,12 @@ def generate(
     forbidden = block_unknown(model.shape.vocabulary_size)
     if model.tails:
         adaptive = adaptive_softmax(model, sharpness, forbidden)
-        return tf.cond(
+        words, longer = tf.cond(
             options.looks_back(), lambda: loop.generate_with_history(texts, ended, adaptive), lambda: loop.generate(texts, adaptive)
         )
+        return words, longer
     weights, bias = model.softmax_weights, model.softmax_bias * sharpness + forbidden
-    return tf.cond(
+    words, longer = tf.cond(
         options.looks_back(),
         lambda: loop.generate_with_history(texts, ended, transposed_softmax(weights, bias)),
         lambda: tf.cond(
@@ -95,6 +98,7 @@ def generate(
             lambda: loop.generate(texts, transposed_softmax(weights, bias)),
         ),
     )
+    return words, longer
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ class DecodingLoop:
         """Generate without any option that looks back at the text. This form is for speed: nothing in it handles the history."""
         count = tf.shape(self.uniforms)[1]
 
-        def body(t: tf.Tensor, last: tf.Tensor, states: list, generated: tf.TensorArray) -> tuple:
+        def body(t: tf.Tensor, last: tf.Tensor, states: list[LayerState], generated: tf.TensorArray) -> LoopVariables:
             hidden, states = self.model.step(last, states)
             word = self._sample(logits_of(hidden * self.sharpness), t, last)
             return t + 1, word, states, generated.write(t + 1, word)
@@ -134,7 +138,7 @@ class DecodingLoop:
         """Generate with the options that look back at the text."""
         count, stop = tf.shape(self.uniforms)[1], self.options.stop_at_sentence_end
 
-        def body(t: tf.Tensor, last: tf.Tensor, states: list, past: tf.Tensor, ended: tf.Tensor) -> tuple:
+        def body(t: tf.Tensor, last: tf.Tensor, states: list[LayerState], past: tf.Tensor, ended: tf.Tensor) -> LoopVariables:
             hidden, states = self.model.step(last, states)
             logits = penalties.apply(logits_of(hidden * self.sharpness), past, self.options)
             word = tf.where(ended, 0, self._sample(logits, t, last))

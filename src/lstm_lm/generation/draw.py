@@ -49,7 +49,8 @@ def exponentials(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         exps = tf.exp(logits - tf.where(fits, 0.0, tf.reduce_max(logits, axis=1, keepdims=True)))
         return exps, *split_into_blocks(exps)
 
-    return tf.cond(tf.reduce_all(fits), lambda: (exps, blocks, sums), shifted)
+    exps, blocks, sums = tf.cond(tf.reduce_all(fits), lambda: (exps, blocks, sums), shifted)
+    return exps, blocks, sums
 
 
 def split_into_blocks(weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -101,7 +102,8 @@ def most_probable(logits: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
         values, at = tf.math.top_k(candidates, k)
         return values, tf.gather(best_groups, at // GROUP, axis=1, batch_dims=1) * GROUP + at % GROUP
 
-    return tf.cond(k * GROUP * 2 < logits.shape[1], by_groups, lambda: tuple(tf.math.top_k(logits, k)))
+    values, words = tf.cond(k * GROUP * 2 < logits.shape[1], by_groups, lambda: tuple(tf.math.top_k(logits, k)))
+    return values, words
 
 
 def _grouped(numbers: tf.Tensor, size: int, padding: float) -> tf.Tensor:
