@@ -39,22 +39,12 @@ def pytest_collection_modifyitems(items):
         items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
 
 
-def make_tiny_model(
-    vocabulary_size=12,
-    embedding_size=5,
-    hidden_size=7,
-    layers=1,
-    projection_size=5,
-    tie_weights=True,
-    adaptive_cutoffs=(),
-    scale=0.5,
-    seed=1,
-):
+def make_tiny_model(scale=0.5, seed=1, **shape):
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
-    shape = Shape(vocabulary_size, embedding_size, hidden_size, layers, projection_size, tie_weights, adaptive_cutoffs)
-    model = LanguageModel(shape, Initializer("uniform", scale, seed))
+    sizes = {"vocabulary_size": 12, "embedding_size": 5, "hidden_size": 7, "layers": 1, "projection_size": 5, "tie_weights": True}
+    model = LanguageModel(Shape(**{**sizes, **shape}), Initializer("uniform", scale, seed))
     model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
     return model
 
