@@ -25,7 +25,7 @@ def test_every_row_is_complete_and_its_default_is_allowed(row):
 
 
 def test_the_defaults_are_those_of_the_served_model():
-    assert dataclasses.asdict(GenerationOptions()) == {
+    defaults = {
         "max_words": 40,
         "temperature": 0.8,
         "top_k": 0,
@@ -38,6 +38,9 @@ def test_the_defaults_are_those_of_the_served_model():
         "samples": 1,
         "beam_width": 1,
     }
+    assert defaults.items() <= dataclasses.asdict(GenerationOptions()).items()
+    # Any other option is off by default.
+    assert all(row.default == row.off for row in options.options() if row.name not in defaults)
 
 
 @pytest.mark.parametrize(
