@@ -1,7 +1,7 @@
-"""Write .dvc/plots.html, the page that `dvc plots` fills, with its JavaScript inside.
+"""Create .dvc/plots.html, a template for the page of `dvc plots` that contains all its JavaScript.
 
-DVC's own page loads the JavaScript from the web, and stays empty without a network. .dvc/config.local makes the DVC of this checkout
-use ours, so that a checkout without the page still has DVC's own.
+DVC's built-in template loads the JavaScript from the web, so that the page stays empty without internet access. The template is set in
+.dvc/config.local: a checkout that does not have it falls back to the built-in one.
 """
 
 import subprocess
@@ -10,8 +10,9 @@ from pathlib import Path
 
 import vl_convert
 
-# DVC puts the plots in place of {plot_divs}. The {scripts} of its own page would come from the web.
-# The bundle is an ES module. As a plain script it runs before the plots do, and within a function its names stay local.
+TEMPLATE = Path(".dvc/plots.html")
+# DVC replaces {plot_divs} by the plots. It would replace {scripts}, which is left out here, by links to the web.
+# The bundle is an ES module. As a plain script it runs before the plots are drawn; the function keeps its names local.
 PAGE = """<!DOCTYPE html>
 <html>
 <head>
@@ -30,16 +31,22 @@ PAGE = """<!DOCTYPE html>
 
 
 def write(path: Path) -> None:
-    """Write the page, completely or not at all: a page that exists is not written again."""
+    """Write the template atomically: setup does not repeat this step once the file exists."""
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
-    # In strings and patterns of JavaScript <\/ means </, but HTML does not end the script there.
+    # In JavaScript's strings and patterns <\/ means </, but it does not end the script element of HTML.
     page = PAGE % script.replace("</script", r"<\/script")
     partial = path.with_name(f"{path.name}.part")
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)
 
 
+def main() -> None:
+    """Write the template and make DVC use it in this checkout."""
+    write(TEMPLATE)
+    # DVC reads the path as relative to .dvc.
+    command = ["config", "--quiet", "--local", "plots.html_template", TEMPLATE.name]
+    subprocess.run([sys.executable, "-m", "dvc", *command], check=True)
+
+
 if __name__ == "__main__":
-    write(Path(".dvc/plots.html"))
-    # The path is relative to .dvc.
-    subprocess.run([sys.executable, "-m", "dvc", "config", "--quiet", "--local", "plots.html_template", "plots.html"], check=True)
+    main()
