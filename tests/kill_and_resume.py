@@ -1,9 +1,9 @@
-"""Kill a training at random moments, let it recover each time, and hold the outcome against an uninterrupted one.
+"""Kill a training at random moments, let it recover each time, and compare the outcome with that of an uninterrupted one.
 
     python tests/kill_and_resume.py --kills 10
 
-trains a small model twice, in copies of the project: once in peace, and once with that many kills, in turn of everything
-(dvc and all under it), of the training process alone, of dvc alone, and by Ctrl-C.
+trains a small model twice, in copies of the project: once without interruption, and once with that many kills, taking turns:
+everything (dvc and its children), the training process alone, dvc alone, and Ctrl-C.
 """
 
 import argparse
@@ -31,23 +31,23 @@ SMALL = {
     "reporting.sample_every": 200,
     "train.patience": None,
     "reporting.checkpoint_seconds": 0.2,
-    "train.precision": "float32",  # timed anew, auto might choose another one for the reference
+    "train.precision": "float32",  # measured again, auto might choose another one for the reference
 }
 
 
-def make_project(folder, epochs):
+def make_project(folder: Path, epochs: int) -> Path:
     copy_project(folder)
     write_corpus(folder / "data/own")
     change_params(folder, {**SMALL, "train.epochs": epochs})
     return folder
 
 
-def train(folder):
-    """`dvc repro train` to its end; what it printed."""
+def train(folder: Path) -> str:
+    """Run `dvc repro train` to its end and return what it printed."""
     return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
 
 
-def kill(folder, way, delay, after="training words"):
+def kill(folder: Path, way: str, delay: float, after: str = "training words") -> tuple[bool, str]:
     """Start `dvc repro train` and kill it `delay` seconds after it has printed a line with `after` in it.
 
     Returns:
@@ -79,15 +79,15 @@ def kill(folder, way, delay, after="training words"):
     return in_time, printed + dvc.stdout.read()
 
 
-def history(folder):
+def history(folder: Path) -> pd.DataFrame:
     return pd.read_csv(folder / "models/history.csv").drop(columns="words_per_second")
 
 
-def check(folder, reference):
-    """Hold a training that was killed against one that was not.
+def check(folder: Path, reference: Path) -> None:
+    """Compare a training that was killed with one that was not.
 
     Raises:
-        AssertionError: a weight, a row of the history, a sample, or what MLflow has is not the same.
+        AssertionError: a weight, a row of the history, a sample, or what MLflow has differs.
     """
     with np.load(folder / "models/weights/weights.npz") as ours, np.load(reference / "models/weights/weights.npz") as theirs:
         assert set(ours) == set(theirs)
@@ -97,39 +97,39 @@ def check(folder, reference):
     assert history(folder).step.is_unique
     assert (folder / "models/samples.csv").read_bytes() == (reference / "models/samples.csv").read_bytes()
 
-    [found] = runs(folder)
-    assert found.info.run_id == run_id(folder)
-    assert found.info.status == "FINISHED"
+    [tracked] = runs(folder)
+    assert tracked.info.run_id == run_id(folder)
+    assert tracked.info.status == "FINISHED"
     for metric, column in (("train/loss", "loss"), ("train/words_seen", "words_seen"), ("validation/loss", "validation_loss")):
-        logged = [(point.step, point.value) for point in client(folder).get_metric_history(found.info.run_id, metric)]
+        logged = [(point.step, point.value) for point in client(folder).get_metric_history(tracked.info.run_id, metric)]
         assert sorted(logged) == list(history(folder).dropna(subset=column)[["step", column]].itertuples(index=False, name=None)), metric
 
     run(["python", "-m", "dvc", "repro"], folder)
     assert not list((folder / ".training").iterdir())  # no scratch is left
 
 
-def main():
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=10, help="(default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=60, help="of a training of about 120 steps each (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
-    chosen = parser.parse_args()
-    moments = random.Random(chosen.seed)
+    args = parser.parse_args()
+    moments = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
-        reference = make_project(Path(scratch) / "reference", chosen.epochs)
-        folder = make_project(Path(scratch) / "killed", chosen.epochs)
+        reference = make_project(Path(scratch) / "reference", args.epochs)
+        folder = make_project(Path(scratch) / "killed", args.epochs)
         began = time.monotonic()
         train(reference)
-        print(f"in peace: {len(history(reference))} rows of history in {time.monotonic() - began:.0f} s")
+        print(f"without interruption: {len(history(reference))} rows of history in {time.monotonic() - began:.0f} s")
         ways = itertools.cycle(WAYS)
-        for number, way in zip(range(1, chosen.kills + 1), ways, strict=False):
+        for number, way in zip(range(1, args.kills + 1), ways, strict=False):
             delay = moments.uniform(1, 6)
             in_time, printed = kill(folder, way, delay)
             assert in_time, "the training had ended before it was to be killed: give it more --epochs"
-            went_on = [line for line in printed.splitlines() if line.startswith(("resuming from", "restarting from"))]
-            print(f"kill {number}: {way}, {delay:.1f} s after the start: {went_on or 'its first start'}")
-        went_on = [line for line in train(folder).splitlines() if line.startswith("resuming from")]
-        print(f"the last recovery: {went_on}")
+            recovery = [line for line in printed.splitlines() if line.startswith(("resuming from", "restarting from"))]
+            print(f"kill {number}: {way}, {delay:.1f} s after the start: {recovery or 'its first start'}")
+        recovery = [line for line in train(folder).splitlines() if line.startswith("resuming from")]
+        print(f"the last recovery: {recovery}")
         check(folder, reference)
         print("weights, history, samples and MLflow run are those of the uninterrupted training")
 

@@ -1,9 +1,10 @@
-"""Real trainings under a real dvc that are killed, that run twice at once, or that diverge."""
+"""Real trainings under a real dvc that are killed, that are started twice at once, or that diverge."""
 
 import re
 import shutil
 import signal
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ EPOCHS = 40
 
 
 @pytest.fixture(scope="module")
-def prepared(tmp_path_factory, empty_store):
+def prepared(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A project with everything that a training needs."""
     folder = kill_and_resume.make_project(tmp_path_factory.mktemp("prepared") / "project", EPOCHS)
     shutil.copy(empty_store, folder)
@@ -26,19 +27,19 @@ def prepared(tmp_path_factory, empty_store):
 
 
 @pytest.fixture(scope="module")
-def reference(prepared, tmp_path_factory):
-    """A project that was trained in peace. The tests after the first one go on in it."""
+def reference(prepared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project that was trained without interruption. The tests after the first one continue in it."""
     folder = shutil.copytree(prepared, tmp_path_factory.mktemp("reference") / "project", symlinks=True)
     kill_and_resume.train(folder)
     return folder
 
 
-def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(prepared, reference, tmp_path):
+def test_a_training_that_is_killed_again_and_again_ends_like_an_uninterrupted_one(prepared: Path, reference: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(prepared, tmp_path / "project", symlinks=True)
     printed = [kill_and_resume.kill(folder, way, 0.5, after="words/s") for way in ("everything", "training", "dvc", "ctrl-c")]
     assert all(in_time for in_time, _ in printed)
     stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro resumes from there$", printed[-1][1], re.MULTILINE)
-    assert [found.info.status for found in runs(folder)] == ["KILLED"]
+    assert [tracked.info.status for tracked in runs(folder)] == ["KILLED"]
     # To its end as if dvc had been killed just after it: what dvc did not record is not done again.
     last = run(["python", "src/train.py"], folder).stdout
     assert f"resuming from the checkpoint of step {stopped[1]}, in MLflow run " in last
@@ -50,7 +51,7 @@ def test_a_training_that_is_killed_again_and_again_ends_as_if_it_had_not_been(pr
     kill_and_resume.check(folder, reference)
 
 
-def test_a_training_that_diverges_says_so_at_once_the_next_time(reference):
+def test_a_training_that_diverged_is_reported_at_once_the_next_time(reference: Path) -> None:
     folder = reference
     change_params(folder, {"train.learning_rate": 100.0, "train.warmup_steps": 0, "train.epochs": 1})
     printed = []
@@ -73,11 +74,11 @@ def test_a_training_that_diverges_says_so_at_once_the_next_time(reference):
     run(["python", "-m", "dvc", "checkout", "train"], folder)
     run(["git", "checkout", "reports"], folder)
     assert (folder / "models/saved_model/saved_model.pb").exists()
-    assert sorted(found.info.status for found in runs(folder)) == ["FAILED", "FINISHED"]
+    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED"]
     assert client(folder).get_run(run_id(folder)).info.status == "FINISHED"
 
 
-def test_the_second_of_two_at_once_says_so_and_stops(reference):
+def test_the_second_of_two_trainings_at_once_stops_with_an_error(reference: Path) -> None:
     folder = reference
     change_params(folder, {"train.learning_rate": 0.003, "train.epochs": 1000})
     command = [sys.executable, "src/train.py"]
@@ -99,9 +100,9 @@ def test_the_second_of_two_at_once_says_so_and_stops(reference):
         first.communicate()
 
 
-def test_other_parameters_are_another_training_from_its_beginning(reference):
+def test_other_parameters_start_another_training_from_scratch(reference: Path) -> None:
     folder = reference
     assert any((folder / ".training").glob("*/*"))  # of the one that was stopped
     change_params(folder, {"train.learning_rate": 0.001, "train.epochs": 1})
     assert "resuming" not in kill_and_resume.train(folder)
-    assert sorted(found.info.status for found in runs(folder)) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]
+    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED", "FINISHED", "KILLED"]
