@@ -17,7 +17,8 @@ CODE = Path("src/lstm_lm")
 
 
 def replace_text(folder: Path, name: str, old: str, new: str) -> None:
-    """Replace the first occurrence of a text in a module."""
+    """Replace the first occurrence of a text in a module. The new text contains the old one, so that it can be edited again."""
+    assert old in new
     path = folder / CODE / name
     text = path.read_text()
     assert old in text
@@ -26,10 +27,10 @@ def replace_text(folder: Path, name: str, old: str, new: str) -> None:
 
 def report_differently(number: int) -> dict[str, Callable[[Path], None]]:
     """Return edits that only change what is reported, and how often; other ones for each number."""
-    messages, picture = "ui/training_messages.py", "ui/graph_picture.py"
+    messages, scores, picture = "ui/training_messages.py", "ui/evaluation_messages.py", "ui/graph_picture.py"
     return {
-        "a message of the training": lambda folder: replace_text(folder, messages, "weights, vocab", f"weights {number}, vocab"),
-        "a message of the evaluation": lambda folder: replace_text(folder, "ui/evaluation_messages.py", '"scoring', f'"{number} scoring'),
+        "a message of the training": lambda folder: replace_text(folder, messages, ":,} weights", f":,}} weights {number}"),
+        "a message of the evaluation": lambda folder: replace_text(folder, scores, "words of the", f"words of the {number}"),
         "the picture of the graphs": lambda folder: replace_text(folder, picture, '"training graph"', f'"training graph" " {number}"'),
         "the pace of checkpoints": lambda folder: replace_text(folder, "io/checkpoints.py", "FRACTION = ", f"FRACTION = {number} * "),
         "tracking code": lambda folder: replace_text(folder, "tracking/store.py", '"""', f'"""{number}: '),
