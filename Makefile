@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score docs clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,11 +62,15 @@ bench: setup  ## every comparison of docs/reference/performance.md, an hour and 
 test-pythons:  ## the fast tests with every Python from 3.11 to 3.13 on this system, in environments of their own (.venv-3.12, ...)
 	@sh scripts/test_pythons.sh
 
-lint: setup  ## style, complexity, types and layers
+lint: setup  ## style, complexity, layers, types, generated docs
 	@ruff check .
 	@ruff format --check .
 	@PYTHONPATH=src lint-imports --no-logo
 	@mypy
+	@python src/cli.py docs --check
+
+docs: setup  ## write the reference pages that are generated from the code
+	@python src/cli.py docs
 
 ui: setup  ## open MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
 	@python src/cli.py ui $(if $(PORT),--port $(PORT))

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import re
 import shutil
 import sys
@@ -12,6 +13,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from conftest import PROJECT, run
+from lstm_lm.evaluation.catalog import METRICS, reported_names
 
 PAGES = [
     PROJECT / "README.md",
@@ -131,6 +133,14 @@ def test_links_lead_somewhere(page):
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), target
         assert not anchor or anchor in anchors_of(linked), target
+
+
+@pytest.mark.slow
+def test_every_reported_metric_is_in_the_table(finished):
+    reported = json.loads((finished[0] / "reports/metrics.json").read_text())
+    for section, values in reported.items():
+        known = set().union(*(reported_names(metric) for metric in METRICS if section in metric.sections))
+        assert set(values) <= known
 
 
 def exists(name: str, page: Path, made: Path) -> bool:

@@ -66,16 +66,16 @@ class TextModel(tf.Module):
         self.decode = graph(self._decode, input_signature=[last, state, keys, history, position, word_options])
 
     def _initial_state(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        """int32 scalar -> {"state": zeros float32 [layers, 2, batch, hidden]}."""
+        """Return the state before the first word, which is 0, for a number of rows."""
         return {"state": self.model.initial_state(batch)}
 
     def _score(self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        """int32 [batch, time] twice, state -> {"nats": float32 [batch, time], "state": next state}."""
+        """Return what each target costs in nats, given the ids before it, and the next state."""
         logits, state = self.model(ids, state)
         return {"nats": losses.nats(logits, targets), "state": state}
 
     def _step(self, ids: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        """The batch-1 inference step: int32 [1, 1], state -> {"probabilities": float32 [1, vocabulary], "state": next state}."""
+        """Read one word of one row: the batch-1 inference step. Return the probabilities of the next word, and the next state."""
         logits, state = self.model(ids, state)
         return {"probabilities": tf.nn.softmax(logits[:, 0]), "state": state}
 

@@ -1,5 +1,6 @@
 """The reference page of the SavedModel's signatures, read off a small model."""
 
+import inspect
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ INTRODUCTION = """\
 
 A signature takes all of its inputs, by name. `n` is a number of rows, `t` a number of words; `layers`, `hidden` and `vocabulary`
 are sizes of the model.
+`serving_default` is the same function as `generate`. In the signatures, each option is an input of its own.
 [Use the model without this project](../how-to/use-the-saved-model.md) has examples.
 """
 # Sizes of the small model: all different, so that each is recognized in a shape.
@@ -21,12 +23,13 @@ SIZES = {LAYERS: "layers", HIDDEN: "hidden", len(WORDS): "vocabulary"}
 
 def page() -> str:
     """Return the page."""
+    functions, docstrings = _signatures()
     parts = []
-    for name, function in _signatures().items():
-        inputs = function.structured_input_signature[1]
+    for name, docstring in docstrings.items():
+        inputs = functions[name].structured_input_signature[1]
         rows = [["input", f"`{key}`", *_described(spec)] for key, spec in sorted(inputs.items())]
-        rows += [["output", f"`{key}`", *_described(spec)] for key, spec in sorted(function.structured_outputs.items())]
-        parts.append(f"## {name}\n\n{table(['', 'name', 'type', 'shape'], rows)}")
+        rows += [["output", f"`{key}`", *_described(spec)] for key, spec in sorted(functions[name].structured_outputs.items())]
+        parts.append(f"## {name}\n\n```text\n{docstring}\n```\n\n{table(['', 'name', 'type', 'shape'], rows)}")
     return INTRODUCTION + "\n" + "\n\n".join(parts)
 
 
@@ -38,20 +41,22 @@ def _described(spec: Any) -> list[str]:
     return [spec.dtype.name, f"`[{', '.join(names)}]`" if rank else "scalar"]
 
 
-def _signatures() -> dict[str, Any]:
-    """Return the signatures of a small model, saved and loaded."""
+def _signatures() -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the signatures of a small model, saved and loaded, and the docstring of each."""
     from lstm_lm.io import quiet
 
     with quiet.tensorflow_import():
         import tensorflow as tf
 
-        from lstm_lm.export.text_model import TextModel, save_vocabulary
+        from lstm_lm.export import text_model
         from lstm_lm.model.language_model import LanguageModel
         from lstm_lm.model.shape import Shape
         from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     with tempfile.TemporaryDirectory() as folder:
-        words = save_vocabulary(WORDS, Path(folder) / "vocabulary.txt")
+        words = text_model.save_vocabulary(WORDS, Path(folder) / "vocabulary.txt")
         shape = Shape(len(WORDS), EMBEDDING, HIDDEN, LAYERS, projection_size=None, tie_weights=False)
-        TextModel(LanguageModel(shape), Tokenizer(True, "-'"), words).save(Path(folder) / "model")
-        return dict(tf.saved_model.load(str(Path(folder) / "model")).signatures)
+        text_model.TextModel(LanguageModel(shape), Tokenizer(True, "-'"), words).save(Path(folder) / "model")
+        functions = dict(tf.saved_model.load(str(Path(folder) / "model")).signatures)
+    docstrings = {name: inspect.getdoc(getattr(text_model.TextModel, f"_{name}")) or "" for name in text_model.SIGNATURES}
+    return functions, docstrings
