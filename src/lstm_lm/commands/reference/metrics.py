@@ -1,7 +1,7 @@
 """The reference page of the metrics."""
 
 from lstm_lm.commands.reference.tables import table
-from lstm_lm.evaluation.catalog import METRICS, OTHER_PREDICTORS, Metric
+from lstm_lm.ui.metric_catalog import METRICS, OTHER_PREDICTORS, Metric
 
 INTRODUCTION = """\
 # Metrics
