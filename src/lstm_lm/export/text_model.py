@@ -162,8 +162,11 @@ class TextModel(tf.Module):
         return {"texts": self.tokenizer.detokenize(_without_padding(words), last), "words": words, **texts._asdict()}
 
     def signatures(self) -> dict[str, Any]:
-        """{name: concrete function} of the SavedModel."""
-        functions = {name: getattr(self, name).get_concrete_function() for name in SIGNATURES}
+        """{name: tf.function} of the SavedModel.
+
+        They are not traced here: TensorFlow would trace them once more while it saves.
+        """
+        functions = {name: getattr(self, name) for name in SIGNATURES}
         return {**functions, tf.saved_model.DEFAULT_SERVING_SIGNATURE_DEF_KEY: functions[DEFAULT_SIGNATURE]}
 
     def save(self, folder: str | Path) -> None:
