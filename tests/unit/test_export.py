@@ -47,11 +47,28 @@ print(json.dumps({
 """
 
 
+# Two words of the vocabulary end a sentence.
+WORDS = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
+
+
 @pytest.fixture(scope="module")
 def tiny_text_model(tmp_path_factory):
-    """As in conftest.py, but models of the same shape are the same object, which is traced once."""
-    words = save_vocabulary(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    """As in conftest.py, with the vocabulary WORDS. Models of the same shape are the same object, which is traced once."""
+    words = save_vocabulary(WORDS, tmp_path_factory.mktemp("words") / "vocabulary.txt")
     return functools.cache(lambda **shape: TextModel(make_tiny_model(**shape), Tokenizer(True, "-'"), words))
+
+
+@pytest.fixture(scope="module")
+def saved_model(tiny_text_model, tmp_path_factory):
+    """A function from a shape to the folder of its SavedModel, which is written once and which tests leave as it is."""
+
+    @functools.cache
+    def save(**shape):
+        folder = tmp_path_factory.mktemp("saved") / "saved_model"
+        tiny_text_model(**shape).save(folder)
+        return folder
+
+    return save
 
 
 def generator_of(text_model):
@@ -62,18 +79,17 @@ def generator_of(text_model):
     )
 
 
-@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
-def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, shape):
-    made = tiny_text_model(**shape)
-    made.save(tmp_path / "elsewhere/saved_model")
-    moved = (tmp_path / "elsewhere").rename(tmp_path / "moved")
+@pytest.mark.parametrize("shape", [{}, pytest.param({"layers": 2, "tie_weights": False}, marks=pytest.mark.slow)])
+def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model, tmp_path, shape):
+    made, folder = tiny_text_model(**shape), saved_model(**shape)
+    moved = folder.rename(tmp_path / "saved_model")
     words = Path(made.tokenizer.vocabulary_file.asset_path.numpy().decode())
     away = words.rename(words.with_suffix(".away"))  # the SavedModel has a copy
     try:
-        command = [sys.executable, "-I", "-c", ALONE, str(moved / "saved_model")]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=moved, check=False)
+        done = subprocess.run([sys.executable, "-I", "-c", ALONE, str(moved)], capture_output=True, text=True, cwd=tmp_path, check=False)
     finally:
         away.rename(words)
+        moved.rename(folder)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     plain = PlainModel.from_model(made.model)
@@ -90,13 +106,12 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, tmp_path, s
 
 
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
-def test_a_saved_model_holds_each_variable_once(tiny_text_model, tmp_path, shape):
-    made = tiny_text_model(**shape)
-    made.save(tmp_path / "saved_model")
-    reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
+def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, shape):
+    made, folder = tiny_text_model(**shape), saved_model(**shape)
+    reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
     stored = [tuple(dims) for name, dims in reader.get_variable_to_shape_map().items() if not name.startswith("_CHECKPOINTABLE")]
     assert sorted(stored) == sorted(tuple(variable.shape) for variable in made.model.variables)
-    assert [path.name for path in (tmp_path / "saved_model/assets").iterdir()] == ["vocabulary.txt"]
+    assert [path.name for path in (folder / "assets").iterdir()] == ["vocabulary.txt"]
 
 
 def test_step_gives_the_probabilities_of_score(tiny_text_model):
@@ -133,21 +148,11 @@ def test_rows_do_not_depend_on_each_other_and_do_not_echo(shared_text_model):
     assert len(endings) == len(prompts)
 
 
-@pytest.fixture
-def with_ends(tiny_model, tmp_path):
-    """A TextModel whose vocabulary has two words that end a sentence, `.` and `<eos>`, in place of two others."""
-
-    def make(**shape):
-        words = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
-        return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), save_vocabulary(words, tmp_path / "vocabulary.txt"))
-
-    return make
-
-
-@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
-def test_prefill_and_decode_give_bit_by_bit_what_generate_gives_at_once(with_ends, tmp_path, shape):
-    with_ends(**shape).save(tmp_path / "saved_model")
-    signatures = tf.saved_model.load(str(tmp_path / "saved_model")).signatures
+@pytest.mark.parametrize(
+    "shape", [{}, pytest.param({"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}, marks=pytest.mark.slow)]
+)
+def test_prefill_and_decode_give_bit_by_bit_what_generate_gives_at_once(saved_model, shape):
+    signatures = tf.saved_model.load(str(saved_model(**shape))).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
     for changes in ({"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}, {"stop_at_sentence_end": True}, {}):
         options = GenerationOptions(temperature=1.0, top_p=0.8, seed=3, samples=2, **changes)
@@ -207,8 +212,8 @@ def test_a_beam_search_is_that_of_the_plain_model_and_its_samples_are_the_best_t
     assert len(generate(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
 
 
-def test_a_text_ends_with_its_first_sentence(with_ends):
-    made = with_ends()
+def test_a_text_ends_with_its_first_sentence(tiny_text_model):
+    made = tiny_text_model()
     generate, prompts = generator_of(made), ["thou art .", "king"]
     long, short = (generate(prompts, 60, temperature=1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
     for i, (whole, text) in enumerate(zip(long, short, strict=True)):
@@ -238,7 +243,7 @@ def test_texts_continued_from_one_word_each_are_those_of_generate(tiny_text_mode
     # Greedy, they are what `generate` generates after the word.
     greedy = continue_words([3, 5], 9, 0.0)
     for prompt, row in zip(("king", "art"), greedy, strict=True):
-        assert generate([prompt], 9) == [" ".join([prompt, *(TINY_VOCABULARY[i] for i in row)])]
+        assert generate([prompt], 9) == [" ".join([prompt, *(WORDS[i] for i in row)])]
 
 
 def test_bytes_that_are_not_utf_8_are_no_error(shared_text_model):

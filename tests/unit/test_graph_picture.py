@@ -1,20 +1,23 @@
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tensorflow as tf
 
+from conftest import TINY_VOCABULARY, make_tiny_model
+from lstm_lm.export.text_model import TextModel, save_vocabulary
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.ui import graph_picture
 
 Functions = tuple[Any, Any, Any]
 
 
-@pytest.fixture
-def functions(tiny_text_model: Callable[..., Any]) -> Functions:
+@pytest.fixture(scope="module")
+def functions(tmp_path_factory: pytest.TempPathFactory) -> Functions:
     """A model of two layers, and concrete functions of its training and inference."""
-    text_model = tiny_text_model(layers=2)
-    model = text_model.model
+    words = save_vocabulary(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
+    model = make_tiny_model(layers=2)
+    text_model = TextModel(model, Tokenizer(True, "-'"), words)
     window = tf.TensorSpec([3, 4], tf.int32)
     training = tf.function(lambda ids, targets: model.training_loss(ids, targets, model.initial_state(3))[0])
     return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()

@@ -9,7 +9,7 @@ from lstm_lm.io import memory
 if sys.argv[1] == "keep":
     memory.keep_freed()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for i in range(100):
+for i in range(30):
     bytearray(48 * 2**20)  # beyond what glibc keeps by itself
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """

@@ -1,3 +1,5 @@
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -6,7 +8,7 @@ from scipy import stats
 from decoding_models import logits_of_many_words
 from lstm_lm.generation.decoding import MIN_TEMPERATURE
 from lstm_lm.generation.logits import BLOCKED
-from lstm_lm.generation.option_tensors import OptionTensors, tensors
+from lstm_lm.generation.option_tensors import OptionTensors, specs, tensors
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
 from lstm_lm.generation.sampling import sample_next_token
@@ -15,9 +17,19 @@ from plain import distribution
 LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
 
 
-@tf.function(autograph=False)  # traced once for each shape
+@functools.cache
+def sampling_graph(words):
+    """The graph for a vocabulary of this size, traced once for any number of rows, as in the model."""
+    logits, uniforms = (tf.TensorSpec([None, size], tf.float32) for size in (words, UNIFORMS_PER_WORD))
+
+    def sample(logits, uniforms, options):
+        return sample_next_token(logits, uniforms, options["temperature"] == 0, OptionTensors(**options))
+
+    return tf.function(sample, autograph=False, input_signature=[logits, uniforms, specs()])
+
+
 def sample_in_graph(logits, uniforms, options):
-    return sample_next_token(logits, uniforms, options["temperature"] == 0, OptionTensors(**options))
+    return sampling_graph(logits.shape[1])(logits, uniforms, options)
 
 
 def sample(logits, uniform, **options):

@@ -1,3 +1,4 @@
+import functools
 import io
 import math
 import shutil
@@ -11,6 +12,7 @@ import pytest
 from conftest import PROJECT, TINY_VOCABULARY
 from lstm_lm.commands import score
 from lstm_lm.errors import UserError
+from lstm_lm.export import text_model
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 TEXT = "The king and thou, not a don't ghost nor a ghost\n"
@@ -30,6 +32,12 @@ def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) ->
     return folder
 
 
+@pytest.fixture(scope="module")
+def load_once() -> Any:
+    """Loads the model of `project` when it is first called."""
+    return functools.cache(text_model.load_text_model)
+
+
 def printed_metrics(file: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
     """Score a text: {metric: value} as printed."""
     score.score(file)
@@ -42,8 +50,9 @@ def printed_metrics(file: str, capsys: pytest.CaptureFixture[str]) -> dict[str, 
 
 
 def test_a_text_is_scored_like_a_held_out_document(
-    project: Path, shared_text_model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    project: Path, load_once: Any, shared_text_model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    monkeypatch.setattr(text_model, "load_text_model", load_once)
     monkeypatch.chdir(project)
     metrics = printed_metrics("text.txt", capsys)
     ids = np.array([[TINY_VOCABULARY.index(word) if word in TINY_VOCABULARY else 0 for word in WORDS]], np.int32)
@@ -61,7 +70,10 @@ def test_a_text_is_scored_like_a_held_out_document(
     }
 
 
-def test_standard_input_is_scored_like_a_file(project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_standard_input_is_scored_like_a_file(
+    project: Path, load_once: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(text_model, "load_text_model", load_once)
     monkeypatch.chdir(project)
     from_file = printed_metrics("text.txt", capsys)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xef\xbb\xbf" + TEXT.replace("\n", "\r\n").encode())))
