@@ -12,8 +12,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
-# As many files at a time as there are cores.
-pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+# One worker a core. An idle worker takes over half of what another has not started.
+pytest := python -m pytest --numprocesses logical --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score docs clean lock

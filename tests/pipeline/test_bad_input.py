@@ -22,15 +22,34 @@ STAGES = list(OUTPUTS)
 SMALL = {"download.source": {"path": "data/own"}, "vocab.min_count": 2, "batching.batch_size": 2, "batching.sequence_length": 4}
 
 
+def create_project(folder: Path) -> Path:
+    """A project without Git, with a short text of its own."""
+    shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(PROJECT / "params.yaml", folder)
+    (folder / "data/own").mkdir(parents=True)
+    (folder / "data/own/text.txt").write_text(TEXT)
+    change_params(folder, SMALL)
+    return folder
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A project without Git, with a short text of its own."""
-    shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
-    (tmp_path / "data/own").mkdir(parents=True)
-    (tmp_path / "data/own/text.txt").write_text(TEXT)
-    change_params(tmp_path, SMALL)
-    return tmp_path
+    return create_project(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Such a project after the stages before batching. Tests copy their outputs."""
+    folder = create_project(tmp_path_factory.mktemp("prepared"))
+    for stage in STAGES[:2]:
+        run(["python", f"src/{stage}.py"], folder)
+    return folder
+
+
+def copy_outputs(prepared: Path, folder: Path, stage: str) -> None:
+    """Copy what the stages before this one make of the text of every project."""
+    for earlier in STAGES[: STAGES.index(stage)]:
+        shutil.copytree(prepared / OUTPUTS[earlier], folder / OUTPUTS[earlier])
 
 
 def error_of(folder: Path, stage: str) -> str:
@@ -67,14 +86,13 @@ def error_of(folder: Path, stage: str) -> str:
     ],
 )
 def test_a_source_or_a_text_that_cannot_be_used_is_one_line(
-    folder: Path, stage: str, changes: dict[str, Any], text: bytes | None, message: str
+    folder: Path, prepared: Path, stage: str, changes: dict[str, Any], text: bytes | None, message: str
 ) -> None:
     (folder / "data/own/empty").mkdir()
-    if text is not None:
+    if text is None:
+        copy_outputs(prepared, folder, stage)
+    else:
         (folder / "data/own/text.txt").write_bytes(text)
-    if stage == "batching":  # only this stage can notice the mistake
-        for earlier in STAGES[:2]:
-            run(["python", f"src/{earlier}.py"], folder)
     change_params(folder, changes)
     assert message in error_of(folder, stage)
 
@@ -165,9 +183,8 @@ def test_no_data_stage_imports_what_it_does_not_use(folder: Path) -> None:
         assert imported == ("pyarrow" if stage == "vocab" else "")
 
 
-def test_a_note_warns_of_too_few_steps_to_learn_from(folder: Path) -> None:
-    for stage in STAGES[:2]:
-        run(["python", f"src/{stage}.py"], folder)
+def test_a_note_warns_of_too_few_steps_to_learn_from(folder: Path, prepared: Path) -> None:
+    copy_outputs(prepared, folder, "batching")
     assert "note:" not in run(["python", "src/batching.py"], folder).stdout
     change_params(folder, {"batching.batch_size": 16})
     assert (

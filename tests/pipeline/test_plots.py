@@ -9,6 +9,7 @@ import pytest
 
 from conftest import copy_project, run
 
+pytestmark = pytest.mark.slow
 TITLES = ["Training loss", "Training text covered by the most frequent words", "Validation perplexity"]
 HEADER = "step,words_seen,epoch,loss,learning_rate,gradient_norm,words_per_second,validation_loss,validation_perplexity"
 
