@@ -1,4 +1,4 @@
-# `make repro` and `make test` are complete: each sets up what it needs. `make help` lists the rest.
+# `make repro` and `make test` create the environment if needed. `make help` lists all targets.
 
 PYTHON ?=
 VENV ?= .venv
@@ -6,7 +6,7 @@ PORT ?=
 PRESET ?= cookbook
 FILE ?= -
 
-# Stages say `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
+# Stages run `python ...`: that of the environment. Not abspath, which cuts a path at its spaces.
 export PATH := $(if $(filter /%,$(firstword $(VENV))),$(VENV),$(CURDIR)/$(VENV))/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
@@ -21,7 +21,7 @@ pytest := python -m pytest --numprocesses logical --dist worksteal
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup:  ## the environment alone: .venv with everything of requirements.lock
+setup:  ## create only the environment: .venv with the packages of requirements.lock
 	@sh scripts/setup.sh "$(VENV)" "$(PYTHON)"
 
 repro: setup  ## run the pipeline and show its results
@@ -30,39 +30,39 @@ repro: setup  ## run the pipeline and show its results
 	@python src/cli.py summary
 
 cookbook: PRESET := cookbook
-cookbook: experiment  ## the book's recipe, as an experiment in an isolated copy
+cookbook: experiment  ## train the recipe of the TensorFlow Machine Learning Cookbook, in an isolated copy
 
-experiment: setup  ## any of presets/, in an isolated copy: make experiment PRESET=best
+experiment: setup  ## train any preset of presets/ in an isolated copy: make experiment PRESET=best
 	@python src/cli.py experiment "$$PRESET"
 
-search: setup  ## search for better parameters, as search.yaml says (TRIALS=..., MINUTES=...); resumes when interrupted
+search: setup  ## search for better hyperparameters (search.yaml; TRIALS=..., MINUTES=...); an interrupted search resumes
 	@python src/cli.py search $(if $(TRIALS),--trials "$$TRIALS") $(if $(MINUTES),--minutes "$$MINUTES")
 
-ablation: setup  ## measure one change at a time, as ablation.yaml says, for docs/reference/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
+ablation: setup  ## measure the changes in ablation.yaml one at a time, for docs/reference/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
 	@python src/cli.py ablation $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
 presets: setup  ## measure the presets, for docs/reference/results.md (ONLY="cookbook", SEEDS="1 2 3")
 	@python src/cli.py presets $(if $(ONLY),--only "$$ONLY") $(if $(SEEDS),--seeds "$$SEEDS")
 
-compare: setup  ## show the experiments of the last commit in a table
+compare: setup  ## show the experiments based on the last commit in a table
 	@python src/cli.py compare
 
-test: setup  ## all tests
+test: setup  ## run all tests
 	@$(pytest)
 
-test-fast: setup  ## the tests that take seconds
+test-fast: setup  ## run only the fast tests
 	@$(pytest) -m "not slow"
 
-test-kills: setup  ## a training killed ten times at random moments must end as one that was not
+test-kills: setup  ## kill a training at ten random moments, resume it, and compare it with an uninterrupted one
 	@python tests/kill_and_resume.py --kills 10
 
-bench: setup  ## every comparison of docs/reference/performance.md, an hour and a half (SECTIONS="training generation" for some)
+bench: setup  ## repeat the comparisons of docs/reference/performance.md, about 90 minutes (SECTIONS="training generation" for some of them)
 	@python benchmarks/bench.py $(SECTIONS)
 
-test-pythons:  ## the fast tests with every Python from 3.11 to 3.13 on this system, in environments of their own (.venv-3.12, ...)
+test-pythons:  ## run the fast tests on each installed Python from 3.11 to 3.13, each in its own environment (.venv-3.12, ...)
 	@sh scripts/test_pythons.sh
 
-lint: setup  ## style, complexity, layers, types, generated docs
+lint: setup  ## check style, complexity, types, imports between packages, generated docs
 	@ruff check .
 	@ruff format --check .
 	@PYTHONPATH=src lint-imports --no-logo
@@ -72,10 +72,10 @@ lint: setup  ## style, complexity, layers, types, generated docs
 docs: setup  ## write the reference pages that are generated from the code
 	@python src/cli.py docs
 
-ui: setup  ## open MLflow's pages on http://127.0.0.1:5000 (PORT=... for another)
+ui: setup  ## start MLflow on http://127.0.0.1:5000 (PORT=... for another port)
 	@python src/cli.py ui $(if $(PORT),--port $(PORT))
 
-serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another)
+serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another port)
 	@python src/cli.py serve $(if $(PORT),--port $(PORT))
 
 sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
@@ -84,7 +84,7 @@ sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="-
 score: setup  ## score a text file with the model: make score FILE=my.txt
 	@python src/cli.py score "$$FILE"
 
-clean:  ## remove the outputs of the pipeline; your text in data/own and MLflow's runs stay
+clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
 

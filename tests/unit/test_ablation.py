@@ -89,7 +89,7 @@ def test_the_table_has_means_and_changes_and_marks_outdated_results(tmp_path, mo
     keys_now = {(name, seed): "now" for name in ("default", "untied") for seed in (1, 2)}
     text = tables.ablation_table(found, [1, 2], again, keys_now)
     default, untied = rows(text)
-    assert default[:4] == ["default", "params.yaml as it stands", "150.0 (100.0..200.0)", ""]
+    assert default[:4] == ["default", "params.yaml unchanged", "150.0 (100.0..200.0)", ""]
     # The mean of +10% and -10%.
     assert untied[:4] == ["untied *", "`model.tie_weights: false`", "145.0 (110.0..180.0)", "+0.0%"]
     assert untied[4:] == ["95.0 (95.0..95.0)", "2.0", "1,234,567", "2", "its own weights; P & W"]

@@ -122,5 +122,5 @@ def distinct(seeds: list[int]) -> list[int]:
     """
     for seed in seeds:
         if seed < 0:
-            raise UserError(f"SEEDS={seed}: must be a whole number from 0")
+            raise UserError(f"SEEDS={seed}: must be an integer from 0")
     return list(dict.fromkeys(seeds))

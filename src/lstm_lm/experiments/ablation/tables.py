@@ -92,7 +92,7 @@ def _name(row: Row) -> str:
 
 
 def _changes(row: Row) -> str:
-    return _settings(row.entry.changes) or "params.yaml as it stands"
+    return _settings(row.entry.changes) or "params.yaml unchanged"
 
 
 def _settings(values: dict[str, Any]) -> str:
