@@ -37,8 +37,8 @@ def test_a_value_that_is_not_allowed_is_reported_by_its_flag(values: dict[str, f
 @pytest.mark.parametrize(
     ("prompt", "message"),
     [
-        ("", "has no word in it"),
-        (" \n", "has no word in it"),
+        ("", "contains no words"),
+        (" \n", "contains no words"),
         ("x" * 10_001, "the prompt has 10,001 characters: must be at most 10,000"),
         ("caf\udce9", "the prompt is not UTF-8"),
     ],
@@ -55,8 +55,8 @@ def test_a_prompt_needs_a_word_that_the_model_knows(tmp_path: Path, monkeypatch:
     Tokenizer(True, "-'").save(tmp_path / "data/vocab/tokenizer.json")
     sample.check_has_known_word("the King", ["king"])
     with pytest.raises(
-        UserError, match=r"the model knows no word of the prompt 'xyzzy': give it at least one of the 1 words of data/vocab"
+        UserError, match=r"the vocabulary contains no word of the prompt 'xyzzy': use at least one of the 1 words in data/vocab"
     ):
         sample.check_has_known_word("xyzzy", ["king"])
-    with pytest.raises(UserError, match="has no word in it"):
+    with pytest.raises(UserError, match="contains no words"):
         sample.check_has_known_word("?!", ["king"])

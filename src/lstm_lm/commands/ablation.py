@@ -8,19 +8,19 @@ from lstm_lm.errors import UserError
 
 Only = Annotated[
     str | None,
-    typer.Option(help="names to run, separated by spaces; the table keeps the earlier results of the others", show_default=False),
+    typer.Option(help="run only these, separated by spaces; the table keeps earlier results of the others", show_default=False),
 ]
-Seeds = Annotated[str | None, typer.Option(help="seeds in place of those of ablation.yaml, such as '1 2 3'", show_default=False)]
-TableOnly = Annotated[bool, typer.Option("--table", help="run nothing, write the table of earlier results")]
+Seeds = Annotated[str | None, typer.Option(help="seeds to use instead of those in ablation.yaml, such as '1 2 3'", show_default=False)]
+TableOnly = Annotated[bool, typer.Option("--table", help="run nothing; write the table from earlier results")]
 
 
 def ablation(only: Only = None, seeds: Seeds = None, table: TableOnly = False) -> None:
-    """Run the changes of ablation.yaml one at a time, and write the table of docs/reference/ablation.md."""
+    """Train with each change in ablation.yaml, one at a time, and write the table in docs/reference/ablation.md."""
     _run(False, only, seeds, table)
 
 
 def presets(only: Only = None, seeds: Seeds = None, table: TableOnly = False) -> None:
-    """Run the presets that ablation.yaml names, and write the table of docs/reference/results.md."""
+    """Train the presets that ablation.yaml lists, and write the table in docs/reference/results.md."""
     _run(True, only, seeds, table)
 
 
@@ -34,9 +34,9 @@ def parse_seeds(text: str) -> list[int]:
     """Return the seeds of a list such as `1 2 3`.
 
     Raises:
-        UserError: one of them is no whole number.
+        UserError: one of them is not an integer.
     """
     try:
         return [int(seed) for seed in text.split()]
     except ValueError:
-        raise UserError(f"SEEDS={text}: must be whole numbers from 0, separated by spaces") from None
+        raise UserError(f"SEEDS={text}: must be integers from 0, separated by spaces") from None

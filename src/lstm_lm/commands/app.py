@@ -13,7 +13,7 @@ USAGE_ERROR = 2  # exit code
 
 # An exception that is no user error is a bug: Python's own trace says more than a decorated one.
 app = typer.Typer(
-    help="Train, try, compare and serve the language model of this checkout. The Makefile calls these commands.",
+    help="Use, compare, experiment with and serve the language model of this checkout. To train it, run `make repro` or `dvc repro`.",
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -28,12 +28,12 @@ app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
 app.command("presets", rich_help_panel="Experiment")(ablation.presets)
 app.command("use-preset", rich_help_panel="Experiment")(use_preset.use_preset)
-app.command("docs", rich_help_panel="Called by other programs")(docs.docs)
-app.command("check", rich_help_panel="Called by other programs")(check.check)
-app.command("summary", rich_help_panel="Called by other programs")(summary.summary)
+app.command("docs", rich_help_panel="Develop")(docs.docs)
+app.command("check", rich_help_panel="Called by make and MLflow")(check.check)
+app.command("summary", rich_help_panel="Called by make and MLflow")(summary.summary)
 app.command(
     "mlflow-run",
-    rich_help_panel="Called by other programs",
+    rich_help_panel="Called by make and MLflow",
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
 )(mlflow_run.mlflow_run)
 

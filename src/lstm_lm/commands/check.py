@@ -2,7 +2,7 @@
 
 
 def check() -> None:
-    """Check params.yaml and whether the tracking server answers. `make repro` does it before DVC removes any output."""
+    """Check params.yaml, and whether the tracking server responds. `make repro` does this before DVC removes any output."""
     from lstm_lm.config import loading
     from lstm_lm.tracking import store
 

@@ -7,7 +7,7 @@ PARAMS = r"(.*:)?(batching[.]recipe|model[.]hidden_size|train[.](epochs|learning
 
 
 def compare() -> None:
-    """Show the experiments of the last commit in a table (Markdown)."""
+    """Show the experiments based on the last commit in a Markdown table."""
     from lstm_lm.experiments import runner
 
     code = runner.run_dvc(["exp", "show", "--md", "--drop", ".*", "--keep", f"^(Experiment|Created|State|{METRICS}|{PARAMS})$"])

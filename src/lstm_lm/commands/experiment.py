@@ -24,7 +24,7 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
         rows |= {f"this checkout, {split}": metrics for split, metrics in own.items()}
     terminal.print()
     if existed:
-        terminal.print(f"the experiment {finished.name} already exists, with these parameters, this code and this text")
+        terminal.print(f"the experiment {finished.name} with these parameters, this code and this text already exists")
     results.show_held_out(rows)
     terminal.print()
     terminal.verbatim(f"MLflow run {finished.run_id()}")
@@ -32,8 +32,8 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
     terminal.commands(
         [
             ("make ui", "prints the address of a page that compares both runs"),
-            ("make compare", "the experiments of this commit in a table"),
-            (f"dvc plots diff HEAD {finished.name}", "the curves of both"),
-            (f"dvc exp apply {finished.name}", "brings its parameters and its model into this checkout"),
+            ("make compare", "shows the experiments based on the last commit in a table"),
+            (f"dvc plots diff HEAD {finished.name}", "plots the curves of both"),
+            (f"dvc exp apply {finished.name}", "copies its parameters and its model into this checkout"),
         ]
     )

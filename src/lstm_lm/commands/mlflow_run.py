@@ -16,9 +16,9 @@ def mlflow_run(
     context: typer.Context,
     stage: Annotated[str, typer.Option(help="last stage to run")] = "evaluate-sample",
 ) -> None:
-    """Run the pipeline as part of the MLflow run that `mlflow run .` has made.
+    """Run the pipeline in the MLflow run that `mlflow run .` has created.
 
-    `-P stage=...` chooses the last stage. Any other `-P section.key=value` changes a parameter for this run, which is then a DVC
+    `-P stage=...` sets the last stage. Any other `-P section.key=value` changes a parameter for this run, which then runs as a DVC
     experiment in an isolated copy of the checkout.
     """
     from lstm_lm.config import keys, loading
@@ -29,12 +29,12 @@ def mlflow_run(
     changes = parameter_changes(context.args)
     stages = list(loading.read("dvc.yaml")["stages"])
     if stage not in stages:
-        raise UserError(f"-P stage={stage}: there is no such stage; there are: {', '.join(stages)}")
+        raise UserError(f"-P stage={stage}: unknown stage; the stages are {', '.join(stages)}")
     settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
     client = store.connect(settings.tracking)
     run_id = os.environ.get("MLFLOW_RUN_ID")
     if not run_id:
-        raise UserError("this command is for `mlflow run .`; without MLflow, run: dvc repro")
+        raise UserError("only `mlflow run .` calls this command; without MLflow, run: dvc repro")
 
     trained_in, metrics = run_pipeline(stage, changes, run_id)
     run = Run(client, run_id)
@@ -44,7 +44,9 @@ def mlflow_run(
         terminal.print(f"ran up to {stage}: nothing was trained")
     elif trained_in != run_id:
         is_known = mirroring.mirror(run, trained_in, settings, metrics)
-        shown = "and shows its metrics" if is_known else "which this store does not know, and shows the metrics of reports/metrics.json"
+        shown = (
+            "and shows its metrics" if is_known else "which is not in this tracking store, and shows the metrics in reports/metrics.json"
+        )
         terminal.verbatim(f"this run mirrors run {trained_in}, in which the model was trained, {shown}")
 
 

@@ -56,7 +56,7 @@ def with_generation_options(command: Callable[[str | None, GenerationOptions], N
     def flagged(prompt: str | None, **values: Any) -> None:
         command(prompt, check_options(values))
 
-    text = "text to continue, a few words (default: the first of evaluate_sample.prime_texts)"
+    text = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
     parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=text, show_default=False)], None)]
     parameters += [_parameter(row.name, Annotated[row.type, _flag(row)], row.default) for row in options.options()]
     # typer reads both.
@@ -103,7 +103,7 @@ def check_prompt(prompt: str) -> None:
     if any("\ud800" <= character <= "\udfff" for character in prompt):  # how Python represents bytes in another encoding
         raise UserError("the prompt is not UTF-8: type it in a terminal that uses UTF-8")
     if not prompt.strip():
-        raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+        raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
     if len(prompt) > MAX_PROMPT_CHARACTERS:
         raise UserError(f"the prompt has {len(prompt):,} characters: must be at most {MAX_PROMPT_CHARACTERS:,}")
 
@@ -122,9 +122,9 @@ def check_has_known_word(prompt: str, known_words: Collection[str]) -> None:
         return
     tokens = Tokenizer.load(file).tokenize(unicodedata.normalize("NFC", prompt))
     if not tokens:
-        raise UserError(f"the prompt {prompt!r} has no word in it: give it one or more")
+        raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
     if ({*tokens} - {" ", bpe.SPACE}).isdisjoint(known_words):
         raise UserError(
-            f"the model knows no word of the prompt {prompt[:MAX_SHOWN_CHARACTERS]!r}: "
-            f"give it at least one of the {len(known_words):,} words of data/vocab/vocab.csv"
+            f"the vocabulary contains no word of the prompt {prompt[:MAX_SHOWN_CHARACTERS]!r}: "
+            f"use at least one of the {len(known_words):,} words in data/vocab/vocab.csv"
         )

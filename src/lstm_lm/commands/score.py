@@ -19,10 +19,10 @@ STDIN = "-"
 
 
 def score(file: Annotated[str, typer.Argument(help="text file, or - for standard input")]) -> None:
-    """Score a text: loss, perplexity and bits per character of the model in models/saved_model.
+    """Score a text with the model in models/saved_model: loss, perplexity and bits per character.
 
-    The text is scored like a held-out document: every word but the first, once, in order, from a zero state.
-    It is read, cleaned and tokenized as the pipeline does with its own text.
+    The text is scored like a held-out document: every word but the first, once, in order, starting from the zero state.
+    It is read, cleaned and tokenized like the pipeline's own text.
     """
     from lstm_lm.config import loading
     from lstm_lm.export.files import find_saved_model
@@ -88,7 +88,7 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
 
     tokens = tokenizer.tokenize(text)
     if len(tokens) < 2:
-        raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first one is not scored")
+        raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first is not scored")
     # Each unknown word has an id of its own, as in data/vocab: the metrics depend on how many different ones there are.
     id_of = {word: i for i, word in enumerate(words)}
     ids = np.array([id_of.setdefault(token, len(id_of)) for token in tokens], np.int32)

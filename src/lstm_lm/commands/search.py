@@ -6,10 +6,10 @@ import typer
 
 
 def search(
-    trials: Annotated[int | None, typer.Option(help="number of trials in all (default: that of search.yaml)", show_default=False)] = None,
+    trials: Annotated[int | None, typer.Option(help="total number of trials (default: that in search.yaml)", show_default=False)] = None,
     minutes: Annotated[float | None, typer.Option(help="start no trial after this many minutes", show_default=False)] = None,
 ) -> None:
-    """Search for parameters with a lower validation perplexity, as search.yaml says. An interrupted search resumes."""
+    """Search for hyperparameters with a lower validation perplexity, as configured in search.yaml. An interrupted search resumes."""
     from lstm_lm.experiments import search
 
     search.run(trials, minutes)

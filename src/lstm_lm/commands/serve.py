@@ -16,7 +16,7 @@ def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 5001,
 ) -> None:
-    """Serve this checkout's model over HTTP: `mlflow models serve` of the registered version with exactly these weights."""
+    """Serve this checkout's model over HTTP, with `mlflow models serve`."""
     from lstm_lm.commands.servers import check_can_listen
     from lstm_lm.config import loading
     from lstm_lm.export.files import find_saved_model
@@ -34,7 +34,7 @@ def serve(
         )
     check_can_listen("uvicorn", host, port, "make serve PORT=...")
     model = f"models:/{name}/{version}"
-    terminal.print(f"serving {model} on http://{host}:{port} in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
+    terminal.print(f"serving {model} on http://{host}:{port}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
     terminal.verbatim(example_request(host, port, settings.evaluate_sample.prime_texts[0]))
     os.environ["MLFLOW_TRACKING_URI"] = store.uri(settings.tracking)
     os.execvp("mlflow", ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)])

@@ -34,9 +34,9 @@ def summary() -> None:
     terminal.heading("next steps")
     terminal.commands(
         [
-            ("make ui", "curves, samples and the model in MLflow"),
-            ("make serve", "the model over HTTP"),
-            (f'make sample PROMPT="{settings.prime_texts[0]}"', "a text from the model"),
+            ("make ui", "look at curves, samples and the model in MLflow"),
+            ("make serve", "serve the model over HTTP"),
+            (f'make sample PROMPT="{settings.prime_texts[0]}"', "generate text"),
         ]
     )
 

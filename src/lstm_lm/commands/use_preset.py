@@ -8,9 +8,9 @@ import typer
 
 def use_preset(
     preset: Annotated[str, typer.Argument(help="name of a file in presets/, without .yaml")],
-    file: Annotated[Path, typer.Option(help="file of parameters to change")] = Path("params.yaml"),
+    file: Annotated[Path, typer.Option(help="file to change")] = Path("params.yaml"),
 ) -> None:
-    """Write the values of a preset into params.yaml; its comments and all other lines stay as they are."""
+    """Write the values of a preset into params.yaml. Comments and all other lines stay as they are."""
     from lstm_lm.config import keys, loading, presets
     from lstm_lm.ui import terminal
 
@@ -20,7 +20,7 @@ def use_preset(
     differing = {key: value for key, value in changes.items() if keys.with_changes(before, {key: value}) != before}
     set_values(file, differing)
     terminal.print(
-        f"{file}: {len(differing)} values changed to those of presets/{preset}.yaml" if differing else f"{file}: nothing to change"
+        f"{file}: {len(differing)} value(s) set to those of presets/{preset}.yaml" if differing else f"{file}: nothing to change"
     )
 
 

@@ -66,16 +66,16 @@ class TextModel(tf.Module):
         self.decode = graph(self._decode, input_signature=[last, state, keys, history, position, word_options])
 
     def _initial_state(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return the state before the first word, which is 0, for a number of rows."""
+        """Return the state before the first word, which is all zeros, for `batch` rows."""
         return {"state": self.model.initial_state(batch)}
 
     def _score(self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Return what each target costs in nats, given the ids before it, and the next state."""
+        """Return -ln P(target | the ids before it) for each target, in nats, and the next state."""
         logits, state = self.model(ids, state)
         return {"nats": losses.nats(logits, targets), "state": state}
 
     def _step(self, ids: tf.Tensor, state: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Read one word of one row: the batch-1 inference step. Return the probabilities of the next word, and the next state."""
+        """Feed one word of one row: the batch-1 inference step. Return the probabilities of the next word, and the next state."""
         logits, state = self.model(ids, state)
         return {"probabilities": tf.nn.softmax(logits[:, 0]), "state": state}
 
@@ -84,11 +84,11 @@ class TextModel(tf.Module):
 
         Args:
             prompts: string [n], UTF-8. Unknown words become `<unk>`; a prompt without any word starts from `<unk>`.
-            options: all of them. The same seed and prompt give the same text, whatever else is in the call. The first samples of a
-                prompt are the same, however many there are. With `beam_width` above 1, nothing is sampled: the texts are the `samples`
-                best ones of a beam search, at most all of them.
+            options: all of them. The same seed and prompt give the same text, whatever other prompts are in the call. The first
+                samples of a prompt stay the same if more are requested. With `beam_width` above 1, nothing is sampled: the texts are
+                the `samples` most probable ones of a beam search, at most `beam_width`.
         Returns:
-            {"texts": string [n * samples]}, each prompt as it was given and the words after it; the samples of a prompt are neighbors.
+            {"texts": string [n * samples]}, each prompt followed by the generated words; the samples of a prompt are adjacent.
         """
         values = OptionTensors(**options)
         is_beam_search = values.beam_width > 1
@@ -108,15 +108,15 @@ class TextModel(tf.Module):
         return {"texts": tf.strings.strip(tf.strings.join([beginnings, texts]))}
 
     def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Read prompts. `decode` continues from the result, and gives in pieces what `generate` gives at once.
+        """Read prompts. `decode` continues from the result: together they return in pieces what `generate` returns at once.
 
         Args:
             prompts: string [n], as for `generate`.
-            samples: int32 scalar, number of texts for each prompt, which become neighboring rows.
+            samples: int32 scalar, number of texts for each prompt; they become adjacent rows.
         Returns:
-            {"last": int32 [n * samples], the last word of each text; "state": the state before it; "keys": int32 [n * samples], of the
-            random numbers; "history": int32 [n * samples, longest], the ids of each prompt's words, -1 at the left of shorter prompts;
-            "known": int32 [n], how many words of each prompt the model knows}
+            {"last": int32 [n * samples], the last word of each text; "state": the state before it; "keys": int32 [n * samples], the
+            random-number key of each row; "history": int32 [n * samples, longest], the ids of each prompt's words, padded on the left
+            with -1; "known": int32 [n], how many words of each prompt are in the vocabulary}
         """
         words = self.tokenizer.split_words(prompts)
         ids = self.tokenizer.encode(words)
@@ -148,11 +148,11 @@ class TextModel(tf.Module):
         """Generate the next words of texts.
 
         Args:
-            last, state, keys, history: from `prefill`; after that, last, state and history from the `decode` before.
-            position: int32 scalar, number of words requested since `prefill`, also for rows whose text has ended.
-            options: those that apply to words.
+            last, state, keys, history: from `prefill`; in later calls, last, state and history from the previous `decode`.
+            position: int32 scalar, number of words requested since `prefill`, including those of rows that have ended.
+            options: all but `samples` and `beam_width`.
         Returns:
-            {"texts": string [n], to be appended to the text so far, with the space between them; "words": int32 [n, max_words], their
+            {"texts": string [n], to append to the text so far, including any space between them; "words": int32 [n, max_words], their
             ids, 0 after the end of a text; "last", "state", "history": for the next call}
         """
         values = OptionTensors(**options)

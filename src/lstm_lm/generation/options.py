@@ -93,7 +93,7 @@ class GenerationOptions:
 
     max_words: int = option(40, "number of words to generate", minimum=0, maximum=100_000, served_maximum=1_000)
     temperature: float = option(
-        0.8, "below 1: safer, above 1: more surprising, 0: greedy, always the most probable word", minimum=0, maximum=100
+        0.8, "below 1: safer; above 1: more surprising; 0: greedy, always the most probable word", minimum=0, maximum=100
     )
     top_k: int = option(0, "sample among the k most probable words only; 0: off", minimum=0, maximum=MAX_INT32, off=0)
     top_p: float = option(

@@ -10,8 +10,8 @@ from lstm_lm.commands.reference.tables import table
 INTRODUCTION = """\
 # Commands
 
-`python src/cli.py COMMAND`, in the activated environment (`source .venv/bin/activate`). The Makefile's targets call the same
-commands: `make help` lists them.
+Run `python src/cli.py COMMAND` in the activated environment (`source .venv/bin/activate`). The Makefile's targets call these
+commands; `make help` lists the targets.
 """
 
 

@@ -7,12 +7,12 @@ from lstm_lm.generation.options import Option, options
 INTRODUCTION = """\
 # Generation options
 
-The same options work in `evaluate_sample` of `params.yaml`, as flags of `python src/cli.py sample`, as `params` of a request to
-the served model, and as inputs of the SavedModel's signatures.
-[How the next word is chosen](../how-to/serve.md#how-the-next-word-is-chosen) explains their order.
+Set these options in the section `evaluate_sample` of `params.yaml`, as flags of `python src/cli.py sample`, in the `params` of a
+request to the served model, or as inputs of the SavedModel's signatures. The defaults apply to the flags and to requests.
+[How the next word is chosen](../how-to/serve.md#how-the-next-word-is-chosen) explains in which order the options apply.
 """
 NOTES = """\
-`params.yaml` has a list `temperatures` instead of one temperature. *Served* is the limit of the HTTP server where it is lower."""
+In `params.yaml`, a list `temperatures` replaces `temperature`. *Served* is the limit in a request to the served model, if it is lower."""
 
 
 def page() -> str:

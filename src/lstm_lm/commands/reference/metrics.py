@@ -16,7 +16,10 @@ def page() -> str:
     rows = [[f"`{metric.name}`", ", ".join(metric.sections), metric.unit, metric.better, metric.help, _also(metric)] for metric in METRICS]
     listed = table(["name", "section", "unit", "better", "meaning", "also reported"], rows)
     predictors = ", ".join(f"`{name}`" for name in OTHER_PREDICTORS)
-    notes = f"`PREDICTOR` is one of {predictors}, as far as they are switched on. Intervals are 95% bootstrap intervals."
+    notes = (
+        f"`PREDICTOR` is one of {predictors}; a predictor that is not computed has no metrics. "
+        "`NAME_low` and `NAME_high` are the ends of a 95% bootstrap interval."
+    )
     return f"{INTRODUCTION}\n{listed}\n\n{notes}"
 
 

@@ -10,8 +10,8 @@ from lstm_lm.config.schema import Params
 INTRODUCTION = """\
 # Parameters
 
-Every parameter of [params.yaml](../../params.yaml) with its value as shipped. DVC runs a stage again when a parameter of its
-section changes. No stage depends on `reporting` and `tracking`.
+All parameters of [params.yaml](../../params.yaml), with their default values. DVC runs a stage again when a parameter in its
+section changes. No stage depends on `reporting` or `tracking`. Mistakes are reported before any stage runs.
 """
 STAGES = {
     "download": "stage `download`",
@@ -20,12 +20,13 @@ STAGES = {
     "model": "stage `train`",
     "train": "stage `train`",
     "evaluate_sample": "stage `evaluate-sample`",
-    "reporting": "no stage depends on it",
-    "tracking": "no stage depends on it",
+    "reporting": "no stage depends on this section",
+    "tracking": "no stage depends on this section",
 }
 PARAMETER = re.compile(r"^  (?P<name>\w+): *(?P<value>.*?)(?: +# (?P<comment>.*))?$")
 SECTION = re.compile(r"^(\w+):")
-WORDS = {"integer": "whole number", "number": "number", "string": "text", "boolean": "true or false", "null": "null", "array": "list"}
+WORDS = {"boolean": "true or false"}  # all other types as JSON Schema names them
+SINGULAR = re.compile(r"^(integer|number|string)\b")
 LARGE = 2**31 - 1
 
 
@@ -49,12 +50,20 @@ def read(path: Path) -> dict[str, list[tuple[str, str, str]]]:
         if line.startswith("  #"):
             before.append(line.strip("# ").strip())
         elif match := PARAMETER.match(line):
-            comment = " ".join([*before, *filter(None, [match["comment"]])])
+            comment = _in_one_line([*before, *filter(None, [match["comment"]])])
             parameters.append((match["name"], match["value"], comment))
             before = []
         elif match := SECTION.match(line):
             parameters = sections.setdefault(match[1], [])
     return sections
+
+
+def _in_one_line(lines: list[str]) -> str:
+    """Join the lines of a comment. Spaces that align its columns become a colon."""
+    text = ""
+    for line in (re.sub(r" {2,}", ": ", line) for line in lines):
+        text += line if not text else f" {line}" if text.endswith(":") else f"; {line}"
+    return text
 
 
 def allowed(field: dict[str, Any], schema: dict[str, Any]) -> str:
@@ -67,19 +76,22 @@ def allowed(field: dict[str, Any], schema: dict[str, Any]) -> str:
     if field.get("type") == "object":
         return "{" + ", ".join(f"{name}: {allowed(each, schema)}" for name, each in field["properties"].items()) + "}"
     if field.get("type") == "array":
-        return f"list of {allowed(field['items'], schema)}"
-    return " ".join([WORDS[field["type"]], *_bounds(field)])
+        return "list of " + SINGULAR.sub(r"\1s", allowed(field["items"], schema))
+    bounds = ", ".join(_bounds(field))
+    return f"{WORDS.get(field['type'], field['type'])} {bounds}".strip()
 
 
 def _bounds(field: dict[str, Any]) -> list[str]:
     low, above = field.get("minimum"), field.get("exclusiveMinimum")
     high, below = field.get("maximum"), field.get("exclusiveMaximum")
-    words = [f"from {low:g}"] if low is not None else [f"above {above:g}"] if above is not None else []
-    if below is not None and below <= LARGE:
-        words.append(f"below {below:g}")
+    if low is not None and high is not None and high < LARGE:
+        return [f"from {low:g} to {high:g}"]
+    bounds = [f"≥ {low:g}"] if low is not None else [f"> {above:g}"] if above is not None else []
+    if below is not None and below < LARGE:
+        bounds.append(f"< {below:g}")
     elif high is not None and high < LARGE:
-        words.append(f"to {high:g}" if low is not None else f"up to {high:g}")
-    return words
+        bounds.append(f"≤ {high:g}")
+    return bounds
 
 
 def _resolve(field: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:

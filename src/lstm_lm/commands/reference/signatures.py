@@ -10,9 +10,9 @@ from lstm_lm.commands.reference.tables import table
 INTRODUCTION = """\
 # Signatures of the SavedModel
 
-A signature takes all of its inputs, by name. `n` is a number of rows, `t` a number of words; `layers`, `hidden` and `vocabulary`
-are sizes of the model.
-`serving_default` is the same function as `generate`. In the signatures, each option is an input of its own.
+Call a signature with keyword arguments; every input is required. In shapes, `n` is a number of rows and `t` a number of words.
+`layers`, `hidden` and `vocabulary` are sizes of the model.
+`serving_default` is the same function as `generate`. `options` in a description means one input for each generation option.
 [Use the model without this project](../how-to/use-the-saved-model.md) has examples.
 """
 # Sizes of the small model: all different, so that each is recognized in a shape.
