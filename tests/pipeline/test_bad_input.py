@@ -71,9 +71,9 @@ def error_of(folder: Path, stage: str) -> str:
         ("download", {"download.source": {"path": "data/own/empty"}}, None, "data/own/empty: no text in this folder: put your .txt"),
         ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http:// or https://"),
         ("download", {}, b"caf\xe9 and more", "text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml"),
-        ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: there is no text in it'),
+        ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: contains no text'),
         ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),
-        ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learnt"),
+        ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learned"),
         ("vocab", {"vocab.validation": ["*valid*"], "vocab.test": ["*test*"]}, None, "'*valid*' matches no document with words in it"),
         (
             "vocab",
@@ -118,7 +118,7 @@ def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path)
         there = f"http://127.0.0.1:{server.server_port}"
         for source, message in (
             ({"url": f"{there}/gone.txt"}, "the server answered 404 Not Found"),
-            ({"url": f"{there}/empty.txt"}, "there is no text in it"),
+            ({"url": f"{there}/empty.txt"}, "contains no text"),
             ({"url": f"{there}/text.txt", "sha256": "0" * 64}, f"sha256 is {hashlib.sha256(TEXT.encode()).hexdigest()}, but "),
         ):
             change_params(folder, {"download.source": source})
@@ -187,6 +187,4 @@ def test_a_note_warns_of_too_few_steps_to_learn_from(folder: Path, prepared: Pat
     copy_outputs(prepared, folder, "batching")
     assert "note:" not in run(["python", "src/batching.py"], folder).stdout
     change_params(folder, {"batching.batch_size": 16})
-    assert (
-        "note: so few steps teach little: lower params.yaml: batching.batch_size (16)" in run(["python", "src/batching.py"], folder).stdout
-    )
+    assert "steps per epoch are few: in params.yaml lower batching.batch_size (16)" in run(["python", "src/batching.py"], folder).stdout

@@ -87,7 +87,7 @@ def test_a_preset_runs_in_an_isolated_copy(project: Path, checkout: Checkout, sl
 @pytest.mark.slow
 def test_an_experiment_that_exists_is_reported_and_not_run_again(project: Path, slow: str) -> None:
     printed = run(["python", "src/cli.py", "experiment", "slow"], project).stdout
-    assert "the experiment slow already exists, with these parameters, this code and this text" in printed
+    assert "the experiment slow with these parameters, this code and this text already exists" in printed
     assert "Running stage" not in printed
 
 
@@ -192,5 +192,5 @@ def test_mlflow_run_stops_at_a_stage_and_reports_mistakes_in_one_line(project: P
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
     done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # as for -P stage=nonsense
-    line = "error: -P stage=nonsense: there is no such stage; there are: download, vocab, batching, train, evaluate-sample\n"
+    line = "error: -P stage=nonsense: unknown stage; the stages are download, vocab, batching, train, evaluate-sample\n"
     assert (done.returncode, done.stdout) == (1, line)

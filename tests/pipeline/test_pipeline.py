@@ -183,7 +183,7 @@ def test_the_summary_shows_results_samples_and_next_steps(project):
     printed = run(["python", "src/cli.py", "summary"], folder).stdout
     assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+-[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
     assert re.search(r"^  Kneser-Ney n-grams +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
-    assert re.search(r"^training text: [\d.]+ nats per word; validation text: [\d.]+ (more|less)$", printed, re.MULTILINE)
+    assert re.search(r"^loss on training text: [\d.]+ nats per word; on validation text: [\d.]+ (more|less)$", printed, re.MULTILINE)
     assert re.search(r"^generated, [\d,]+ words( +[\d.]+%?){5}$", printed, re.MULTILINE)
     assert len(re.findall(r"^  (thou art more|to be or not to|wherefore art thou) ", printed, re.MULTILINE)) == 3
     assert run_id(folder) in printed
@@ -204,11 +204,11 @@ def test_sampling_from_the_checkout(project):
     for arguments, message in (
         (["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"),
         (["--beam-width", "2", "--samples", "3", "x"], "--samples = 3: must be at most --beam-width, which is 2"),
-        ([" "], "has no word in it"),
-        ([""], "has no word in it"),
+        ([" "], "contains no words"),
+        ([""], "contains no words"),
         (
             ["xyzzy plugh"],
-            "the model knows no word of the prompt 'xyzzy plugh': give it at least one of the 38 words of data/vocab/vocab.csv",
+            "the vocabulary contains no word of the prompt 'xyzzy plugh': use at least one of the 38 words in data/vocab/vocab.csv",
         ),
         (["to be " * 2000], "the prompt has 12,000 characters: must be at most 10,000"),
     ):
@@ -267,7 +267,7 @@ def test_serving_says_what_is_missing(project, empty, empty_store, tmp_path):
     done = run(["python", "src/cli.py", "serve", "--port", "99999"], folder, check=False)
     assert (done.returncode, done.stdout) == (1, "error: port 99999: must be from 1 to 65535: make serve PORT=...\n")
     done = run(["python", "src/cli.py", "ui"], folder, check=False, MLFLOW_TRACKING_URI="http://127.0.0.1:1")
-    assert done.stdout == "error: the tracking store is a server with pages of its own: open http://127.0.0.1:1\n"
+    assert done.stdout == "error: the tracking store is a server with its own web interface: open http://127.0.0.1:1\n"
 
 
 def test_a_stage_before_its_turn_is_one_line(empty):
@@ -277,7 +277,10 @@ def test_a_stage_before_its_turn_is_one_line(empty):
         ("train", "data/batches/batches.json"),
     ):
         done = run(["python", f"src/{script}.py"], empty, check=False)
-        assert (done.returncode, done.stdout) == (1, f"error: {file}: No such file or directory (made by the pipeline: dvc repro)\n")
+        assert (done.returncode, done.stdout) == (
+            1,
+            f"error: {file}: No such file or directory (an output of the pipeline; to create it, run: dvc repro)\n",
+        )
 
 
 def test_a_bad_parameter_is_one_line_and_exit_code(empty):
@@ -315,9 +318,9 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     )
     ran, printed = repro(folder)
     assert ran == ["evaluate-sample"]
-    assert printed.count("note: the model knows no word of") == 1
+    assert printed.count("note: the vocabulary contains no word of") == 1
     assert "'xyzzy plugh'" in printed
-    assert "lstm_lm version 1 in the model registry already is this model" in printed
+    assert "lstm_lm version 1 in the model registry is already this model" in printed
     # Options have figures of their own; all others stay.
     after = json.loads((folder / "reports/metrics.json").read_text())
     for split in ("validation", "test"):
@@ -344,7 +347,7 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     # A store that does not know the run gets a stand-in for it.
     shutil.copy(empty_store, folder / "elsewhere.db")
     ran, printed = repro(folder, "--force", "--single-item", "evaluate-sample", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'elsewhere.db'}")
-    assert f"does not know run {first_run}" in printed
+    assert f"run {first_run}, which trained the weights, is not in this tracking store" in printed
     assert run_id(folder) == first_run
 
     # One edited line of one's own text in a training document: everything, as another run.

@@ -12,10 +12,10 @@ def test_whole_documents_that_are_held_out_are_named(capsys):
     spans = {"train": [Span("a.txt", 0, 1000)], "validation": [Span("b.txt", 0, 1000)], "test": [Span("c.txt", 0, 1000)]}
     data_stages.show_vocabulary(METRICS, spans, {"a.txt": 1000, "b.txt": 1000, "c.txt": 1000}, SETTINGS.vocab)
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[0] == "data/vocab: 50 words are known; the training text has 80 distinct ones"
+    assert shown.out.splitlines()[0] == "data/vocab: 50 known words, of 80 distinct ones in the training text"
     assert shown.out.splitlines()[1].split() == ["split", "documents", "words", "known", "unknown"]
     assert "held out for validation: b.txt" in shown.out
-    assert shown.err.startswith("note: much of the training text is unknown: lower params.yaml: vocab.min_count")
+    assert shown.err.startswith("note: 20% of the training text is unknown: to make more of it known, lower vocab.min_count")
 
 
 def test_the_held_out_ends_of_documents_are_described(capsys):
@@ -31,4 +31,4 @@ def test_few_steps_are_noted(capsys):
     data_stages.show_batches(SETTINGS.batching, 1000)
     assert capsys.readouterr().err == ""
     data_stages.show_batches(SETTINGS.batching, 10)
-    assert "note: so few steps teach little" in capsys.readouterr().err
+    assert "steps per epoch are few" in capsys.readouterr().err

@@ -124,7 +124,7 @@ def test_a_wrong_encoding_is_reported_with_the_first_bad_byte_and_the_setting(ow
 
 def test_two_files_with_one_name_and_an_empty_text_are_refused(own):
     (own / "a.txt").write_text(" \n")
-    with pytest.raises(UserError, match="there is no text in it"):
+    with pytest.raises(UserError, match="contains no text"):
         list(fetch(own_source(), "utf-8"))
     (own / "a.md").write_text("x")
     with pytest.raises(UserError, match=r"both become a\.txt"):

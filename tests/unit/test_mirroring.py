@@ -78,5 +78,5 @@ def test_a_store_that_fails_to_answer_is_not_taken_for_one_that_lacks_the_run(
         raise mlflow.exceptions.MlflowException("out of order", error_code=mlflow.protos.databricks_pb2.INTERNAL_ERROR)
 
     monkeypatch.setattr(mlflow.MlflowClient, "get_run", fail)
-    with pytest.raises(UserError, match=r"cannot be asked for run x: .*out of order"):
+    with pytest.raises(UserError, match=r"could not be queried for run x: .*out of order"):
         mirroring.join(store.connect(SETTINGS.tracking), SETTINGS, "x")

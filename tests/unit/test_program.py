@@ -36,7 +36,10 @@ def test_a_user_error_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[s
 def test_a_missing_file_is_one_line(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert exit_code(Path("data/batches/batches.json").read_text) == 1
-    assert capfd.readouterr().err == "error: data/batches/batches.json: No such file or directory (made by the pipeline: dvc repro)\n"
+    assert (
+        capfd.readouterr().err
+        == "error: data/batches/batches.json: No such file or directory (an output of the pipeline; to create it, run: dvc repro)\n"
+    )
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

@@ -66,5 +66,5 @@ def test_generated_text_is_compared_with_test_text() -> None:
 
 def test_the_generalization_gap_is_a_sentence() -> None:
     gap = {"validation": {"training_text_loss": 4.3, "generalization_gap": 0.75}}
-    assert results.generalization_line(gap) == "training text: 4.300 nats per word; validation text: 0.750 more"
+    assert results.generalization_line(gap) == "loss on training text: 4.300 nats per word; on validation text: 0.750 more"
     assert results.generalization_line({"test": METRICS}) is None

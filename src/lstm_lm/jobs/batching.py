@@ -48,7 +48,7 @@ def training_blocks(train: Part, vocabulary_size: int, config: Batching) -> Bloc
     except windows.TextTooShort as error:
         raise UserError(
             f"{error}: lower batching.batch_size ({config.batch_size}) or batching.sequence_length ({config.sequence_length}) in "
-            f"params.yaml, or in the preset that sets them, or give it more text"
+            f"params.yaml, or in the preset that sets them, or add more text"
         ) from None
     ids = train.blocks_without_unknown(vocabulary_size)
     if config.recipe == "stream":

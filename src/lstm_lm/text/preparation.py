@@ -141,7 +141,7 @@ def _build_vocabulary(tokenized: TokenizedText, counts: Counts, config: Vocab) -
     known = len(built.vocabulary) - 1
     if known < MIN_VOCABULARY:
         raise UserError(
-            f"a vocabulary of {known} word(s) besides <unk> cannot be learnt: see params.yaml: vocab.min_count ({config.min_count}) and "
-            f"vocab.max_size ({config.max_size or 'null'}), or give it more text"
+            f"a vocabulary of {known} word(s) besides <unk> cannot be learned: see params.yaml: vocab.min_count ({config.min_count}) and "
+            f"vocab.max_size ({config.max_size or 'null'}), or add more text"
         )
     return built

@@ -56,7 +56,7 @@ def split(lengths: dict[str, int], validation: float | list[str], test: float | 
         # The first word of a held-out document is not scored, so that two words are the minimum.
         if not any(span.stop - span.start > 1 for span in spans[name]):
             raise UserError(
-                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words in a row: give it more text"
+                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words in a row: add more text"
             )
     return spans
 

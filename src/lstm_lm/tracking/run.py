@@ -106,7 +106,7 @@ class Run:
             self.flush()
             self.client.set_terminated(self.id, status)
         except (MlflowException, OSError) as error:
-            raise UserError(f"the tracking store fails: {first_line(error)}: when it is back, run this again") from None
+            raise UserError(f"the tracking store fails: {first_line(error)}: run this again when the store is available") from None
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
@@ -157,7 +157,7 @@ def is_known(client: MlflowClient, run_id: str, settings: Tracking) -> bool:
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             address = mask_password(uri(settings))
-            raise UserError(f"the tracking store {address} cannot be asked for run {run_id}: {first_line(error)}") from None
+            raise UserError(f"the tracking store {address} could not be queried for run {run_id}: {first_line(error)}") from None
         return False
 
 

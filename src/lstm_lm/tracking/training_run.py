@@ -176,7 +176,7 @@ class TrainingRun(Run, Observer):
             self.flush()
         except (MlflowException, OSError) as error:
             self._sent_at = time.monotonic()
-            print(f"warning: the tracking store fails: {first_line(error)}: queued metrics and samples are sent later", flush=True)
+            print(f"warning: the tracking store fails: {first_line(error)}: pending metrics and samples will be sent later", flush=True)
 
 
 def _find_orphan(client: MlflowClient, settings: Params, fingerprint: str) -> str | None:

@@ -29,14 +29,15 @@ def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping
         config: section `vocab` of params.yaml.
     """
     unit = UNIT_NAMES[config.unit]
-    terminal.print(f"data/vocab: {metrics['size'] - 1:,} {unit} are known; the training text has {metrics['words_seen']:,} distinct ones")
+    terminal.print(f"data/vocab: {metrics['size'] - 1:,} known {unit}, of {metrics['words_seen']:,} distinct ones in the training text")
     whole = all(span.stop - span.start == documents[span.document] for name in SPLITS for span in spans[name])
     columns = [Column("split", "left"), Column("documents" if whole else "spans"), Column(unit), Column("known"), Column("unknown")]
     terminal.table(columns, [_row(name, metrics[name]) for name in SPLITS], where="reports/vocabulary.json")
     _show_held_out(spans)
     if metrics["train"]["oov_rate"] > HIGH_OOV_RATE:
         terminal.note(
-            f"much of the training text is unknown: lower params.yaml: vocab.min_count ({config.min_count}) to make more of it known"
+            f"{metrics['train']['oov_rate']:.0%} of the training text is unknown: "
+            f"to make more of it known, lower vocab.min_count ({config.min_count}) in params.yaml"
         )
 
 
@@ -56,9 +57,9 @@ def _show_held_out(spans: Spans) -> None:
 
 def show_batches(config: Batching, steps: int) -> None:
     """Print the result of the stage batching. steps: an epoch."""
-    terminal.print(f"data/batches: {config.recipe}, {steps:,} steps an epoch of {config.batch_size} x {config.sequence_length} words")
+    terminal.print(f"data/batches: {config.recipe}, {steps:,} steps per epoch, of {config.batch_size} x {config.sequence_length} words")
     if steps < FEW_STEPS:
         terminal.note(
-            f"so few steps teach little: lower params.yaml: batching.batch_size ({config.batch_size}), or raise train.epochs "
-            f"until there are a thousand steps"
+            f"{steps} steps per epoch are few: in params.yaml lower batching.batch_size ({config.batch_size}), or raise train.epochs "
+            f"until the training has at least a thousand steps"
         )

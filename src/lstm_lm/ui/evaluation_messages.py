@@ -14,7 +14,7 @@ def show_counting(words: int) -> None:
 
 
 def note_too_long_to_count(words: int, max_words: int) -> None:
-    terminal.note(f"no n-gram baselines: they take at most {max_words:,} words of training text, and this text has {words:,}")
+    terminal.note(f"skipping the n-gram baselines: the training text has {words:,} words, and the limit is {max_words:,}")
 
 
 def show_adaptive_scoring(name: str) -> None:
@@ -26,16 +26,19 @@ def show_generating(texts: int, words: int) -> None:
 
 
 def note_unknown_prompt(prompt: str) -> None:
-    terminal.note(f"the model knows no word of {prompt!r}: change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml")
+    terminal.note(
+        f"the vocabulary contains no word of the prompt {prompt!r}: "
+        "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
+    )
 
 
 def note_no_sentence_end(tokens: str) -> None:
-    terminal.note(f"params.yaml: evaluate_sample.stop_at_sentence_end has no effect: the vocabulary has none of {tokens}")
+    terminal.note(f"params.yaml: evaluate_sample.stop_at_sentence_end has no effect: the vocabulary contains none of {tokens}")
 
 
 def show_proxy_run(run_id: str, proxy_id: str) -> None:
-    terminal.print(f"this tracking store does not know run {run_id}, which trained the weights: logging to run {proxy_id} instead")
+    terminal.print(f"run {run_id}, which trained the weights, is not in this tracking store: logging to run {proxy_id} instead")
 
 
 def show_version(name: str, version: int | str, is_new: bool) -> None:
-    terminal.print(f"{name} version {version} in the model registry" + ("" if is_new else " already is this model"))
+    terminal.print(f"{name} version {version} in the model registry" + ("" if is_new else " is already this model"))

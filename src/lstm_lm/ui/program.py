@@ -32,7 +32,7 @@ def run(main: Callable[[], object]) -> None:
         if error.filename is None:
             raise
         is_output = str(error.filename).startswith(("data/", "models/", "reports/"))
-        origin = " (made by the pipeline: dvc repro)" if is_output else ""
+        origin = " (an output of the pipeline; to create it, run: dvc repro)" if is_output else ""
         leave(f"error: {error.filename}: {error.strerror}{origin}{_restore_hint()}", 1)
     except Interrupted as interrupted:
         leave(str(interrupted), interrupted.code)
@@ -60,6 +60,6 @@ def _restore_hint() -> str:
     if not stage or is_copy or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
         return ""
     return (
-        " [dvc checkout restores the earlier outputs, and git checkout reports/ the reports; "
-        "with the earlier parameters and text, dvc repro restores both]"
+        " [dvc checkout restores the earlier outputs, git checkout reports/ the earlier reports; "
+        "dvc repro restores both if you undo your changes to parameters and text]"
     )

@@ -80,7 +80,7 @@ def generalization_line(results: Mapping[str, Metrics]) -> str | None:
     if "generalization_gap" not in validation:
         return None
     loss, gap = validation["training_text_loss"], validation["generalization_gap"]
-    return f"training text: {loss:.3f} nats per word; validation text: {abs(gap):.3f} {'more' if gap >= 0 else 'less'}"
+    return f"loss on training text: {loss:.3f} nats per word; on validation text: {abs(gap):.3f} {'more' if gap >= 0 else 'less'}"
 
 
 def generated_text_rows(results: Mapping[str, Metrics]) -> list[list[str]]:
@@ -119,7 +119,7 @@ def show_text_score(metrics: Metrics, unknown_words: int) -> None:
         ["unknown words", f"{unknown_words:,}", f"{metrics['oov_rate']:.2%}, scored as <unk>"],
         ["loss", f"{metrics['loss']:.3f}", "nats per word"],
         ["perplexity", f"{metrics['perplexity']:.2f}", "depends on the vocabulary"],
-        ["adjusted perplexity", f"{metrics['adjusted_perplexity']:.1f}", "with the cost of naming each unknown word"],
-        ["bits per character", f"{metrics['bits_per_character']:.3f}", "compares models of any vocabulary"],
+        ["adjusted perplexity", f"{metrics['adjusted_perplexity']:.1f}", "with the cost of identifying each unknown word"],
+        ["bits per character", f"{metrics['bits_per_character']:.3f}", "comparable across vocabularies"],
     ]
     terminal.table([Column("metric", align="left"), Column("value"), Column("", align="left", drop_order=1)], rows)

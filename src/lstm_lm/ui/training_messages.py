@@ -30,7 +30,9 @@ def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
         earlier_run_id: the one in which it was started, or None for a new training.
     """
     if earlier_run_id not in (None, run_id):
-        terminal.print(f"this tracking store does not know run {earlier_run_id}, in which the training started: logging to run {run_id}")
+        terminal.print(
+            f"run {earlier_run_id}, in which the training started, is not in this tracking store: logging to run {run_id} instead"
+        )
     if step:
         terminal.print(f"resuming from the checkpoint of step {step:,}, in MLflow run {run_id}")
     elif earlier_run_id:
@@ -38,7 +40,7 @@ def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
 
 
 def show_result(result: Result, patience: int | None) -> None:
-    early = f", stopped early: no better validation loss in {patience} epochs" if result.stopped_early else ""
+    early = f", stopped early: no lower validation loss in {patience} epoch(s)" if result.stopped_early else ""
     terminal.print(
         f"{result.steps:,} steps in {terminal.duration(result.seconds)}{early}; "
         f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
@@ -48,8 +50,8 @@ def show_result(result: Result, patience: int | None) -> None:
 def stopped_line(reason: str, step: int) -> str:
     """Return the line with which an interrupted training ends."""
     experiment = os.environ.get("DVC_EXP_NAME")
-    command = f"run of the experiment {experiment} with the same parameters" if experiment else "dvc repro"
-    return f"{reason} at step {step:,}: the next {command} resumes from there"
+    command = f"running the experiment {experiment} again with the same parameters" if experiment else "the next dvc repro"
+    return f"{reason} at step {step:,}: {command} resumes from there"
 
 
 def diverged_line(diverged: Diverged, settings: Train, scratch: str) -> str:
@@ -71,4 +73,4 @@ def diverged_line(diverged: Diverged, settings: Train, scratch: str) -> str:
 
 def diverged_before_line(line: str, scratch: str) -> str:
     """Return the line for a training that diverged before: `diverged_line` and why it is not tried again."""
-    return f"{line} (the same training diverged before: {scratch} keeps the result until a parameter, the code or the data changes)"
+    return f"{line} (this is the result of an earlier run, kept in {scratch}: change a parameter, the code or the data to train again)"

@@ -124,7 +124,7 @@ class Search:
         """Make params.yaml as it stands the first trial, which the others can be compared with."""
         current = self.space.current(self.values)
         if current is None:
-            terminal.print("params.yaml as it stands is outside the space of search.yaml: it is not among the trials")
+            terminal.print("params.yaml itself is outside the search space of search.yaml, so it is not one of the trials")
         else:
             self.study.enqueue_trial(current)
 
@@ -238,7 +238,9 @@ class Search:
         total = len(studies.ended(self.study))
         terminal.print(f"\n{total} trials: {report.count_states(self.study)}")
         if not (complete := studies.complete(self.study)):
-            raise UserError("no trial was completed, so there is no best one: make search resumes, with TRIALS=... for more trials")
+            raise UserError(
+                "no trial was completed, so there are no best parameters: resume with make search, with TRIALS=... for more trials"
+            )
         best = complete[0]
         perplexity = f"validation perplexity {math.exp(best.value or 0.0):.2f}"
         fixed = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.space.fixed.items())
@@ -252,7 +254,7 @@ class Search:
         terminal.print(f"MLflow run {search_run.id}, with a run for each trial below it")
         if not written:
             path.unlink(missing_ok=True)  # an earlier search may have left one
-            terminal.print("these are the parameters of params.yaml as it stands: no preset is written")
+            terminal.print("these are the values in params.yaml: no preset is written")
             return
         search_run.log_files([path])
         terminal.heading(str(path))
@@ -261,7 +263,7 @@ class Search:
         terminal.heading("next steps")
         terminal.commands(
             [
-                (f"make experiment PRESET={PRESET}", "a full training with these parameters, in an isolated copy"),
-                (f"dvc exp apply {PRESET}", "then: its parameters and its model into this checkout"),
+                (f"make experiment PRESET={PRESET}", "trains in full with these parameters, in an isolated copy"),
+                (f"dvc exp apply {PRESET}", "then copies its parameters and its model into this checkout"),
             ]
         )

@@ -64,7 +64,7 @@ def write(documents: Iterable[Document], source: dict[str, Any], folder: Path | 
             content = document.text.encode("utf-8")
             path = partial / document.name
             if not path.resolve().is_relative_to(partial.resolve()):
-                raise SettingError("download.source", f"the file name {document.name} leads out of the folder")
+                raise SettingError("download.source", f"the file name {document.name} points outside the folder")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
             files.append({"name": document.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})

@@ -18,7 +18,7 @@ def fetch(source: Source, encoding: str, clean: bool = True) -> Iterator[Documen
     Args:
         source: where the text is.
         encoding: of the source's files, a Python codec name.
-        clean: whether to normalise text and to remove markup and licences; if not, only newlines become LF.
+        clean: whether to normalize text and to remove markup and licences; if not, only newlines become LF.
     Yields:
         The documents in order of name.
     Raises:
@@ -36,7 +36,7 @@ def fetch(source: Source, encoding: str, clean: bool = True) -> Iterator[Documen
         del document, file  # before the next one is read, so that only one is in memory
     if not has_text:
         described = json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
-        raise SettingError("download.source", f"{described}: there is no text in it")
+        raise SettingError("download.source", f"{described}: contains no text")
 
 
 def _read(source: Source) -> Iterator[SourceFile]:

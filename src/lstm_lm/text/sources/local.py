@@ -29,7 +29,7 @@ def read_files(source: PathSource) -> Iterator[SourceFile]:
     _check_links(visible)
     named = [(file.relative_to(path).as_posix(), file) for file in visible if file.is_file()]
     if not named:
-        hint = " (an experiment has only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
+        hint = " (an experiment contains only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
         raise SettingError(KEY, f"{source.path}: no text in this folder: put your .txt or .md files there{hint}")
     for name, file in sorted(named, key=lambda pair: document_name(pair[0])):
         yield SourceFile(name, file.read_bytes())
@@ -41,7 +41,7 @@ def _check_inside(path: Path) -> None:
     plain = Path(*[part for part in path.parts if part != "."])
     if path.is_absolute() or ".." in path.parts or not plain.is_relative_to(OWN_TEXT):
         raise SettingError(
-            KEY, f"{path}: must be {OWN_TEXT} or inside it, where changes are noticed: put your text, or a link to it, there"
+            KEY, f"{path}: must be {OWN_TEXT} or inside it, where DVC notices changes: put your text, or a link to it, there"
         )
 
 
