@@ -29,7 +29,7 @@ def clean_text(content: bytes, encoding: str, name: str, clean: bool) -> str:
         content: the file's bytes.
         encoding: a Python codec name.
         name: the file's, whose ending says whether it is Markdown.
-        clean: whether to straighten quotes, compose accents (NFC) and remove markup and licences; if not, only newlines become LF.
+        clean: whether to straighten quotes, compose accents (NFC) and remove markup and licenses; if not, only newlines become LF.
     Raises:
         UserError: the file is in another encoding.
     """
@@ -87,7 +87,7 @@ def strip_markdown(text: str) -> str:
 
 
 def strip_gutenberg(text: str) -> str:
-    """A Project Gutenberg e-book without its header, licence and footer; any other text unchanged."""
+    """A Project Gutenberg e-book without its header, license and footer; any other text unchanged."""
     start = GUTENBERG_START.search(text)
     if not start:
         return text

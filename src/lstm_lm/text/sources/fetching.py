@@ -18,7 +18,7 @@ def fetch(source: Source, encoding: str, clean: bool = True) -> Iterator[Documen
     Args:
         source: where the text is.
         encoding: of the source's files, a Python codec name.
-        clean: whether to normalize text and to remove markup and licences; if not, only newlines become LF.
+        clean: whether to normalize text and to remove markup and licenses; if not, only newlines become LF.
     Yields:
         The documents in order of name.
     Raises:
