@@ -97,6 +97,7 @@ def test_a_source_or_a_text_that_cannot_be_used_is_one_line(
     assert message in error_of(folder, stage)
 
 
+@pytest.mark.slow
 def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:

@@ -97,6 +97,7 @@ def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path: Path) -> None
     assert sorted(venv.rglob("*")) == before
 
 
+@pytest.mark.slow
 def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> None:
     """Also when another checkout created the environment."""
     project, venv = copy_project(tmp_path / "project"), tmp_path / "venv"

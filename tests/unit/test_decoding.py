@@ -98,8 +98,15 @@ def test_many_rows_are_generated_as_few_rows_are(shared_model):
     assert together[:rows].tolist() == np.concatenate(few).tolist()
 
 
-def test_unknown_is_never_generated_even_if_it_is_the_most_probable_word(tiny_model):
-    model = tiny_model()
-    model.softmax_bias.assign([50.0] + [0.0] * 11)
+@pytest.fixture
+def model_that_predicts_unknown(shared_model):
+    """The shared model with other biases of its softmax, which are put back after the test."""
+    bias = shared_model.softmax_bias.numpy()
+    shared_model.softmax_bias.assign([50.0] + [0.0] * 11)
+    yield shared_model
+    shared_model.softmax_bias.assign(bias)
+
+
+def test_unknown_is_never_generated_even_if_it_is_the_most_probable_word(model_that_predicts_unknown):
     for temperature in (0.0, 1.0, 5.0):
-        assert (generate(model, PROMPTS, 30, temperature=temperature) > 0).all()
+        assert (generate(model_that_predicts_unknown, PROMPTS, 30, temperature=temperature) > 0).all()

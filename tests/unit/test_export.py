@@ -79,7 +79,8 @@ def generator_of(text_model):
     )
 
 
-@pytest.mark.parametrize("shape", [{}, pytest.param({"layers": 2, "tie_weights": False}, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
 def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model, tmp_path, shape):
     made, folder = tiny_text_model(**shape), saved_model(**shape)
     moved = folder.rename(tmp_path / "saved_model")
@@ -105,7 +106,7 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model
     assert len(found["texts"][0].split()) == 10
 
 
-@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
+@pytest.mark.parametrize("shape", [{}, pytest.param({"layers": 2, "tie_weights": False}, marks=pytest.mark.slow)])
 def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, shape):
     made, folder = tiny_text_model(**shape), saved_model(**shape)
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))

@@ -130,7 +130,8 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
             assert graph_ids == [ids.get(token, 0) for token in by_python]
 
 
-@pytest.mark.parametrize("unit", [pytest.param("word", marks=pytest.mark.slow), pytest.param("char", marks=pytest.mark.slow), "subword"])
+@pytest.mark.slow
+@pytest.mark.parametrize("unit", ["word", "char", "subword"])
 def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_model, tmp_path, unit):
     import tensorflow as tf
 

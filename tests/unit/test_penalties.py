@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
 
 import plain
 from decoding_models import align_right
@@ -46,6 +45,8 @@ def test_where_every_word_would_repeat_an_n_gram_all_words_but_unknown_are_allow
     [({}, 1.4, 0), ({}, 1.0, 2), ({"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.1}, 1.4, 2)],
 )
 def test_samples_after_a_text_have_the_distribution_of_the_plain_twin(sampling, penalty, size):
+    from scipy import stats
+
     """With the steps of the decoding loop, in their order."""
     logits, text = np.array([9, 2.0, 1.2, 0.4, -0.3, -0.8, 0.1], np.float32), [2, 6, 4, 2]
     expected = plain.block_repeated_ngrams(plain.apply_repetition_penalty(logits, text, penalty), text, size)

@@ -1,11 +1,12 @@
 import numpy as np
 import tensorflow as tf
-from scipy import stats
 
 from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD, uniforms
 
 
 def test_the_numbers_are_uniform_differ_by_key_and_seed_and_continue_at_a_position():
+    from scipy import stats
+
     keys = tf.constant([1, 2, 1])
     numbers = uniforms(keys, tf.constant(3), tf.constant(0), tf.constant(2_000)).numpy()
     assert numbers.shape == (3, 2_000, UNIFORMS_PER_WORD)

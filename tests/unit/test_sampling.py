@@ -3,7 +3,6 @@ import functools
 import numpy as np
 import pytest
 import tensorflow as tf
-from scipy import stats
 
 from decoding_models import logits_of_many_words
 from lstm_lm.generation.decoding import MIN_TEMPERATURE
@@ -82,6 +81,8 @@ def test_the_uniform_number_picks_by_cumulative_probability():
     ],
 )
 def test_samples_have_the_distribution_of_the_plain_twin(options):
+    from scipy import stats
+
     logits = LOGITS[[3, 0, 4, 2, 1]]  # not in order
     expected = distribution(logits, **options)
     samples = sample(logits, np.random.default_rng(5).uniform(size=40_000).astype(np.float32), **options)
@@ -141,6 +142,8 @@ def test_logits_of_any_size_are_sampled_from_and_leave_other_rows_alone(top_p, m
     ],
 )
 def test_samples_of_a_large_vocabulary_have_the_distribution_of_the_plain_twin(options):
+    from scipy import stats
+
     logits = logits_of_many_words() + np.random.default_rng(2).uniform(0, 0.001, 3000).astype(np.float32)  # no two alike
     expected = distribution(logits, **options)
     samples = sample(logits, np.random.default_rng(5).uniform(size=8_000).astype(np.float32), **options)

@@ -125,7 +125,7 @@ def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
 def test_a_seed_makes_two_runs_equal_and_another_one_does_not():
     def weights(seed):
         model = new_model()
-        train(model, chosen=settings(seed=seed), regularization=SOME)
+        train(model, chosen=settings(seed=seed, state_reset=0.2), regularization=SOME)
         return {name: variable.numpy() for name, variable in model.weights.items()}
 
     first, second, other = weights(1), weights(1), weights(2)
@@ -303,7 +303,7 @@ class Kept:
         self.saved = {name: np.array(value) for name, value in arrays.items()}, json.loads(json.dumps(facts))
 
 
-@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), pytest.param("cookbook", "float32", marks=pytest.mark.slow)])
 def test_a_training_stopped_anywhere_resumes_as_if_it_had_not_been(recipe, precision):
     def write(prompts, options):
         return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
@@ -506,7 +506,7 @@ def text_of_ranks(words=4000):
     return ids.astype(np.int32)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), pytest.param("bfloat16", 0.03, marks=pytest.mark.slow)])
 def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precision, tolerance):
     ids = text_of_ranks()
     about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
@@ -526,6 +526,7 @@ def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precisi
     np.testing.assert_allclose(fast, slow, rtol=tolerance)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["sampled", "adaptive"])
 def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
     model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
