@@ -129,7 +129,7 @@ def test_a_mistake_in_a_preset_is_one_line(project: Path) -> None:
     assert "cookbook, " in there
     try:
         for name, line in (
-            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; there are: {there}\n"),
+            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; the presets are {there}\n"),
             ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
         ):
             done = run(["python", "src/cli.py", "experiment", name], project, check=False)

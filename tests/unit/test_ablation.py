@@ -49,7 +49,7 @@ def test_the_file_of_the_project_is_valid(monkeypatch):
         ("seeds: [1]", "seeds: [1.5]", r"seeds.0 = 1.5: must be a valid integer"),
         ("seeds: [1]", "seeds: [-1]", r"seeds.0 = -1: must be greater than or equal to 0"),
         ("seeds: [1]", "sedes: [1]", r"sedes: unknown key; did you mean seeds\? \(known: seeds, fixed, presets, changes\)"),
-        ("fixed: {train.epochs: 1}", "fixed: 3", "fixed = 3: must hold keys and values"),
+        ("fixed: {train.epochs: 1}", "fixed: 3", "fixed = 3: must be a mapping"),
         ("untied:", "Un tied:", "Un tied: a name consists of lower case letters"),
         ("untied:", "default:", "default: a name consists of lower case letters, digits and '-', and is not default"),
         ("    source: P & W\n", "", "changes.untied.source: missing"),
@@ -153,4 +153,4 @@ def test_an_ablation_is_run_once_and_written(tmp_path):
     assert "0 run; the table is in docs/reference/ablation.md" in again and "Running stage" not in again
     refused = run(["python", "src/cli.py", "ablation", "--only", "tied"], folder, check=False)
     assert refused.returncode == 1
-    assert refused.stdout == "error: ONLY=tied: ablation.yaml has no such name; there are: default, untied\n"
+    assert refused.stdout == "error: ONLY=tied: ablation.yaml has no such name; the names are default, untied\n"

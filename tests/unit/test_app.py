@@ -72,4 +72,4 @@ def test_the_help_and_light_commands_import_no_heavy_library() -> None:
 def test_the_script_ends_with_the_exit_code_of_its_command() -> None:
     done = run([sys.executable, str(PROJECT / "src/cli.py"), "use-preset", "nonsense"], PROJECT, check=False)
     assert done.returncode == 1
-    assert done.stdout.startswith("error: PRESET=nonsense: there is no presets/nonsense.yaml; there are: ")
+    assert done.stdout.startswith("error: PRESET=nonsense: there is no presets/nonsense.yaml; the presets are ")

@@ -81,7 +81,7 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
             "dynamic_evaluation: {learning_rate: 0, decay: 0.1, segment: 5}",
             "evaluate_sample.dynamic_evaluation.learning_rate = 0: must be greater than 0",
         ),
-        ("dynamic_evaluation: null", "dynamic_evaluation: true", "evaluate_sample.dynamic_evaluation = true: must hold keys and values"),
+        ("dynamic_evaluation: null", "dynamic_evaluation: true", "evaluate_sample.dynamic_evaluation = true: must be a mapping"),
         ("prime_texts: [", "prime_texts: [] # [", "evaluate_sample.prime_texts = []: must have at least 1 item"),
         ("sampled_words: null", "sampled_words: 0", "train.sampled_words = 0: must be greater than or equal to 1"),
     ],

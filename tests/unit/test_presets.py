@@ -24,7 +24,7 @@ def test_a_preset_may_change_nothing():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("train: 3", "presets/x.yaml: train: must hold keys and values"), ("- a", "must hold the sections"), ("a: [", "not valid")],
+    [("train: 3", "presets/x.yaml: train: must be a mapping of keys to values"), ("- a", "must contain the sections"), ("a: [", "not valid")],
 )
 def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
     (tmp_path / "presets").mkdir()
@@ -32,5 +32,5 @@ def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, mes
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=message):
         presets.load("x")
-    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; there are: x"):
+    with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; the presets are x"):
         presets.load("y")

@@ -82,7 +82,7 @@ def test_a_mistake_in_the_head_is_one_line(tmp_path):
         (HEAD.replace("seed", "sede"), "sede: unknown key; did you mean seed?"),
         (HEAD.replace("4", "0", 1), "trials = 0: must be greater than or equal to 1"),
         (HEAD.replace("startup_trials: 1", "startup_trials: -1"), "startup_trials = -1: must be greater than or equal to 0"),
-        (HEAD.replace("{train.epochs: 2}", "3"), "fixed = 3: must hold keys and values"),
+        (HEAD.replace("{train.epochs: 2}", "3"), "fixed = 3: must be a mapping"),
     ):
         with pytest.raises(UserError, match=line):
             space(tmp_path, [LOW_HIGH], head)

@@ -63,5 +63,5 @@ def parse(text: str, path: str | Path, model: type[BaseModel] = Params) -> dict[
     except (YAMLError, ValueError, RecursionError) as error:  # such as an impossible date, or an integer with thousands of digits
         raise UserError(f"{path}: not valid YAML: {str(error).splitlines()[0]}") from None
     if not isinstance(values, dict):
-        raise UserError(f"{path}: must hold the {'sections' if model is Params else 'keys'} {', '.join(model.model_fields)}")
+        raise UserError(f"{path}: must contain the {'sections' if model is Params else 'keys'} {', '.join(model.model_fields)}")
     return values

@@ -132,7 +132,7 @@ def _explain_too_short(problem: _Problem) -> str:
 
 
 def _explain_not_a_mapping(problem: _Problem) -> str:
-    return f"{problem.key} = {as_json(problem.value)}: must hold keys and values, such as {{key: value}}"
+    return f"{problem.key} = {as_json(problem.value)}: must be a mapping, such as {{key: value}}"
 
 
 def _explain_wrong_value(problem: _Problem) -> str:

@@ -21,10 +21,10 @@ def load(name: str, folder: str | Path = "presets") -> dict[str, Any]:
         UserError: there is no such preset, or the file does not hold sections with keys.
     """
     if name not in names(folder):
-        raise UserError(f"PRESET={name}: there is no {folder}/{name}.yaml; there are: {', '.join(names(folder)) or 'none'}")
+        raise UserError(f"PRESET={name}: there is no {folder}/{name}.yaml; the presets are {', '.join(names(folder)) or 'none'}")
     path = Path(folder) / f"{name}.yaml"
     values = loading.read(path)
     for section, entries in values.items():
         if not isinstance(entries, dict):
-            raise UserError(f"{path}: {section}: must hold keys and values, as in params.yaml")
+            raise UserError(f"{path}: {section}: must be a mapping of keys to values, as in params.yaml")
     return keys.flatten_sections(values)

@@ -76,7 +76,7 @@ def _wanted(entries: list[Entry], only: list[str] | None) -> list[Entry]:
     labels = [entry.label for entry in entries]
     for name in only or []:
         if name not in labels:
-            raise UserError(f"ONLY={name}: {FILE} has no such name; there are: {', '.join(labels)}")
+            raise UserError(f"ONLY={name}: {FILE} has no such name; the names are {', '.join(labels)}")
     return [entry for entry in entries if only is None or entry.label in only]
 
 
