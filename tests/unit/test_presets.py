@@ -24,7 +24,11 @@ def test_a_preset_may_change_nothing():
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("train: 3", "presets/x.yaml: train: must be a mapping of keys to values"), ("- a", "must contain the sections"), ("a: [", "not valid")],
+    [
+        ("train: 3", "presets/x.yaml: train: must be a mapping of keys to values"),
+        ("- a", "must contain the sections"),
+        ("a: [", "not valid"),
+    ],
 )
 def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
     (tmp_path / "presets").mkdir()
