@@ -112,7 +112,7 @@ def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, sh
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
     stored = [tuple(dims) for name, dims in reader.get_variable_to_shape_map().items() if not name.startswith("_CHECKPOINTABLE")]
     assert sorted(stored) == sorted(tuple(variable.shape) for variable in made.model.variables)
-    assert [path.name for path in (folder / "assets").iterdir()] == ["vocabulary.txt"]
+    assert {path.name for path in (folder / "assets").iterdir()} == {"vocabulary.txt", "generation_options.json"}
 
 
 def test_step_gives_the_probabilities_of_score(tiny_text_model):

@@ -1,6 +1,7 @@
 """The SavedModel: strings in, strings out. Running it takes nothing of this project, and no Python."""
 
 import functools
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from lstm_lm.generation import decoding, option_tensors
 from lstm_lm.generation.beam_search import beam_search
 from lstm_lm.generation.decoding import Texts
 from lstm_lm.generation.option_tensors import OptionTensors
-from lstm_lm.generation.options import sentence_end_ids
+from lstm_lm.generation.options import sentence_end_ids, served_table
 from lstm_lm.generation.random_numbers import uniforms
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
@@ -25,6 +26,7 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 graph = functools.partial(tf.function, autograph=False)
 SIGNATURES = ("initial_state", "score", "step", "generate", "prefill", "decode")
 DEFAULT_SIGNATURE = "generate"  # also under the name that serving tools look for
+OPTIONS_FILE = "generation_options.json"  # an asset: whoever loads the SavedModel finds names, defaults and bounds there
 SAMPLE_KEY_STEP = 1_000_003  # between the random-number keys of two samples of a prompt
 KEYS = 2**31 - 1
 
@@ -43,12 +45,15 @@ class TextModel(tf.Module):
         Args:
             model: whose variables the text model shares.
             tokenizer: how prompts become words.
-            vocabulary_file: one word a line, line n is id n. It becomes an asset of the SavedModel, and so do files that the tokenizer
-                needs and that are written into the same folder.
+            vocabulary_file: one word a line, line n is id n. It becomes an asset of the SavedModel, and so do files that are written into
+                the same folder: those that the tokenizer needs, and the table of generation options.
         """
         super().__init__(name="text_model")
         self.model = model
         self.tokenizer = GraphTokenizer(tokenizer, vocabulary_file)
+        options_file = Path(vocabulary_file).with_name(OPTIONS_FILE)
+        options_file.write_text(json.dumps(served_table(), indent=1) + "\n", encoding="utf-8")
+        self.options_file = tf.saved_model.Asset(str(options_file))
         self.ends = sentence_end_ids(vocabulary.read_tokens(vocabulary_file))
         layers, hidden = model.shape.layers, model.shape.hidden_size
         state = tf.TensorSpec([layers, 2, None, hidden], tf.float32, "state")

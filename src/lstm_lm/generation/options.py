@@ -198,7 +198,7 @@ def sentence_end_ids(tokens: Sequence[str]) -> list[int]:
 
 
 def served_table() -> dict[str, Any]:
-    """All of the above for the served model, which cannot import this module; ready for JSON, with the server's upper bounds."""
+    """All of the above for users of the SavedModel, who cannot import this module; ready for JSON, with the server's upper bounds."""
     rows = [
         {
             "name": row.name,

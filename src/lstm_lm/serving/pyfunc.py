@@ -31,7 +31,7 @@ Table = dict[str, Any]  # as written by lstm_lm.generation.options.served_table
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):
-    """Artifacts: `saved_model`, a folder, and `generation_options`, the table as JSON."""
+    """The artifact `saved_model` is a folder; the table of generation options is among its assets."""
 
     def load_context(self, context: Any) -> None:
         """Load the SavedModel and the table; MLflow calls this once."""
@@ -48,7 +48,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         self.constant = tf.constant
         self.model = tf.saved_model.load(context.artifacts["saved_model"])
         self.generate = self.model.signatures["generate"]
-        self.table: Table = json.loads(Path(context.artifacts["generation_options"]).read_text(encoding="utf-8"))
+        self.table: Table = read_options(context.artifacts["saved_model"])
         words = read_vocabulary(context.artifacts["saved_model"])
         self.has_sentence_ends = not set(words).isdisjoint(self.table["sentence_ends"])
         self.has_punctuation = has_punctuation(words)
@@ -150,6 +150,12 @@ def check_prompts(model_input: pd.DataFrame | Sequence[Any], table: Table, punct
         if not any(c.isalnum() or (punctuation_is_enough and not c.isspace()) for c in cell):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must contain at least one word")
     return [unicodedata.normalize("NFC", cell).encode("utf-8", errors="replace") for cell in cells]
+
+
+def read_options(saved_model: str) -> Table:
+    """Read the table of generation options of a SavedModel."""
+    table: Table = json.loads((Path(saved_model) / "assets/generation_options.json").read_text(encoding="utf-8"))
+    return table
 
 
 def read_vocabulary(saved_model: str | Path) -> list[str]:

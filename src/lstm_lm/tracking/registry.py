@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
-DIGEST_TAG = "lstm_lm.digest"  # of a model version: digest of its weights, serving code and generation options
+DIGEST_TAG = "lstm_lm.digest"  # of a model version: digest of its SavedModel and serving code
 DESCRIPTION = "Word-level LSTM language model: prompt in, text out."
 PARAM_TYPES = {bool: "boolean", int: "long", float: "double"}  # of options -> of MLflow
 
@@ -49,14 +47,12 @@ def log_model(client: MlflowClient, run_id: str, saved_model: Path, serving_code
     if not client.search_registered_models(f"name = '{registered_name}'"):
         client.create_registered_model(registered_name, description=DESCRIPTION)
     tags = {DIGEST_TAG: model_digest(saved_model, serving_code)}
-    with current_store(client.tracking_uri), tempfile.TemporaryDirectory() as folder:
-        table = Path(folder) / "generation_options.json"
-        table.write_text(served_options(), encoding="utf-8")
+    with current_store(client.tracking_uri):
         with mlflow.start_run(run_id=run_id):
             info = mlflow.pyfunc.log_model(
                 name="model",
                 python_model=str(serving_code),
-                artifacts={"saved_model": str(saved_model), "generation_options": str(table)},
+                artifacts={"saved_model": str(saved_model)},
                 signature=signature(),
                 input_example=example,
                 pip_requirements=requirements(),
@@ -73,13 +69,8 @@ def registered_version(client: MlflowClient, saved_model: Path, serving_code: Pa
 
 
 def model_digest(saved_model: Path, serving_code: Path) -> str:
-    """The sha256 that identifies a model version: of its weights, its serving code and its generation options."""
-    return hashlib.sha256((digest(saved_model) + digest(serving_code) + served_options()).encode()).hexdigest()
-
-
-def served_options() -> str:
-    """The table of generation options, as JSON for the served model, which cannot import it."""
-    return json.dumps(options.served_table(), indent=1) + "\n"
+    """The sha256 that identifies a model version: of its SavedModel, which holds the generation options, and its serving code."""
+    return hashlib.sha256((digest(saved_model) + digest(serving_code)).encode()).hexdigest()
 
 
 def signature() -> ModelSignature:
