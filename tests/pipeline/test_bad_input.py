@@ -132,6 +132,7 @@ def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path)
         server.server_close()
 
 
+@pytest.mark.slow
 def test_texts_of_every_kind_are_accepted(folder: Path) -> None:
     """Windows newlines, a byte-order mark, one long line, combining accents, scripts with and without spaces, emoji."""
     import pandas as pd
@@ -176,6 +177,7 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
         assert long - short < 25  # MB
 
 
+@pytest.mark.slow
 def test_no_data_stage_imports_what_it_does_not_use(folder: Path) -> None:
     heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
     code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"

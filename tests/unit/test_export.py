@@ -71,6 +71,12 @@ def saved_model(tiny_text_model, tmp_path_factory):
     return save
 
 
+@pytest.fixture(scope="module")
+def loaded_model(saved_model):
+    """A function from a shape to its SavedModel, which is loaded once."""
+    return functools.cache(lambda **shape: tf.saved_model.load(str(saved_model(**shape))))
+
+
 def generator_of(text_model):
     """A function from prompts and options to texts; greedy unless there is a temperature."""
     generator = Generator(text_model)
@@ -152,8 +158,8 @@ def test_rows_do_not_depend_on_each_other_and_do_not_echo(shared_text_model):
 @pytest.mark.parametrize(
     "shape", [{}, pytest.param({"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}, marks=pytest.mark.slow)]
 )
-def test_prefill_and_decode_give_bit_by_bit_what_generate_gives_at_once(saved_model, shape):
-    signatures = tf.saved_model.load(str(saved_model(**shape))).signatures
+def test_prefill_and_decode_give_bit_by_bit_what_generate_gives_at_once(loaded_model, shape):
+    signatures = loaded_model(**shape).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
     for changes in ({"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}, {"stop_at_sentence_end": True}, {}):
         options = GenerationOptions(temperature=1.0, top_p=0.8, seed=3, samples=2, **changes)
@@ -213,9 +219,9 @@ def test_a_beam_search_is_that_of_the_plain_model_and_its_samples_are_the_best_t
     assert len(generate(prompts, 6, beam_width=2, samples=5)) == 4  # there are no more
 
 
-def test_a_text_ends_with_its_first_sentence(tiny_text_model):
+def test_a_text_ends_with_its_first_sentence(tiny_text_model, loaded_model):
     made = tiny_text_model()
-    generate, prompts = generator_of(made), ["thou art .", "king"]
+    generate, prompts = generator_of(loaded_model()), ["thou art .", "king"]
     long, short = (generate(prompts, 60, temperature=1.0, seed=3, samples=4, stop_at_sentence_end=stop) for stop in (False, True))
     for i, (whole, text) in enumerate(zip(long, short, strict=True)):
         prompt = prompts[i // 4]
@@ -229,12 +235,12 @@ def test_a_text_ends_with_its_first_sentence(tiny_text_model):
         assert text == " ".join([prompt, *(names[i] for i in best)])
 
 
-def test_texts_continued_from_one_word_each_are_those_of_generate(tiny_text_model):
-    made = tiny_text_model()
-    generate = generator_of(made)
+def test_texts_continued_from_one_word_each_are_those_of_generate(loaded_model):
+    loaded = loaded_model()
+    generate = generator_of(loaded)
 
     def continue_words(first, max_words, temperature):
-        return Generator(made).continue_words(np.array(first, np.int32), GenerationOptions(max_words, temperature, seed=7))
+        return Generator(loaded).continue_words(np.array(first, np.int32), GenerationOptions(max_words, temperature, seed=7))
 
     words = continue_words([3, 3, 5, 0], 30, 1.0)
     assert (words.shape, words.dtype) == ((4, 30), np.int32)

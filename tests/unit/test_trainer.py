@@ -113,7 +113,7 @@ def train(model, data=None, chosen=None, **more):
     return make(model, data, chosen, observers=[recorder], **more).run(), recorder
 
 
-@pytest.mark.parametrize(("recipe", "precision"), [("stream", "float32"), ("cookbook", "bfloat16")])
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "float32"), pytest.param("cookbook", "bfloat16", marks=pytest.mark.slow)])
 def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
     _, recorder = train(new_model(), batches(recipe), settings(epochs=15), precision=precision)
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
@@ -506,7 +506,8 @@ def text_of_ranks(words=4000):
     return ids.astype(np.int32)
 
 
-@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), pytest.param("bfloat16", 0.03, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
 def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precision, tolerance):
     ids = text_of_ranks()
     about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
