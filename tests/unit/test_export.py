@@ -19,19 +19,19 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from plain import PlainModel, beam_search, log_softmax
 
 ALONE = """
-import json, sys
+import json, pathlib, sys
 import tensorflow as tf
 
 assert not any(name.startswith("lstm_lm") for name in sys.modules)
 model = tf.saved_model.load(sys.argv[1])
+table = json.loads((pathlib.Path(sys.argv[1]) / "assets/generation_options.json").read_text())
 state = model.signatures["initial_state"](batch=tf.constant(2))["state"]
 scored = model.signatures["score"](ids=tf.constant([[1, 2, 3], [4, 5, 6]]), targets=tf.constant([[2, 3, 4], [5, 6, 7]]), state=state)
 state = model.signatures["initial_state"](batch=tf.constant(1))["state"]
 stepped = model.signatures["step"](ids=tf.constant([[3]]), state=state)
 def generate(seed):
-    settings = dict(max_words=8, temperature=1.0, top_k=0, top_p=1.0, seed=seed, min_p=0.0, repetition_penalty=1.0, no_repeat_ngram=0)
-    settings |= dict(stop_at_sentence_end=False, samples=1, beam_width=1)
-    scalars = {name: tf.constant(value) for name, value in settings.items()}
+    values = {row["name"]: row["default"] for row in table["options"]} | {"max_words": 8, "temperature": 1.0, "seed": seed}
+    scalars = {name: tf.constant(value) for name, value in values.items()}
     prompts = tf.constant(["Thou art", "to be, or"])
     texts = model.signatures["generate"](prompts=prompts, **scalars)["texts"].numpy()
     assert (model.signatures["serving_default"](prompts=prompts, **scalars)["texts"].numpy() == texts).all()
