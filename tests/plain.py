@@ -93,7 +93,7 @@ class PlainModel:
         return np.array(costs)
 
 
-def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
+def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, typical_p=1.0):
     """What a word is drawn from, by sorting: float64 [vocabulary]."""
     order = np.argsort(-logits, kind="stable")
     p = np.exp((logits[order] - logits.max()) / temperature, dtype=np.float64)
@@ -104,6 +104,12 @@ def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0):
     if top_p < 1:
         p[before >= top_p - 1e-7] = 0
     p[p < min_p * p.max()] = 0
+    if typical_p < 1:
+        p /= p.sum()
+        surprisal = -np.log(p, where=p > 0, out=np.full(len(p), np.inf))
+        distance = abs(surprisal - np.sum(p[p > 0] * surprisal[p > 0]))
+        nearest = np.argsort(distance, kind="stable")
+        p[nearest[np.cumsum(p[nearest]) - p[nearest] >= typical_p - 1e-7]] = 0
     result = np.zeros(len(logits))
     result[order] = p / p.sum()
     return result

@@ -78,6 +78,13 @@ def test_the_uniform_number_picks_by_cumulative_probability():
         {"top_p": 0.92, "min_p": 0.12},  # top_p keeps four words of all, and would keep three of the four that min_p keeps
         {"top_k": 4, "min_p": 0.4},
         {"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.3},
+        {"typical_p": 0.25},  # only the word of 0.3: of all, its surprisal is closest to the entropy
+        {"typical_p": 0.5},
+        {"typical_p": 0.75},
+        {"typical_p": 0.97},
+        {"temperature": 2.0, "typical_p": 0.6},
+        {"top_k": 3, "typical_p": 0.5},
+        {"top_p": 0.85, "min_p": 0.1, "typical_p": 0.7},
     ],
 )
 def test_samples_have_the_distribution_of_the_plain_twin(options):
@@ -105,6 +112,7 @@ def test_a_blocked_word_is_never_sampled_whatever_the_uniform_number():
         {"top_p": 0.9, "min_p": 0.1},
         {"top_k": 3, "top_p": 0.9, "min_p": 0.1},
         {"min_p": 0.1},
+        {"typical_p": 0.9},
     ):
         assert set(sample(logits, uniform, **options)) == {1, 2}
 
@@ -139,6 +147,9 @@ def test_logits_of_any_size_are_sampled_from_and_leave_other_rows_alone(top_p, m
         {"min_p": 0.02},
         {"top_p": 0.5, "min_p": 0.01},
         {"top_k": 300, "top_p": 0.9, "min_p": 0.05},
+        {"typical_p": 0.2},
+        {"typical_p": 0.9},
+        {"top_p": 0.9, "typical_p": 0.5},
     ],
 )
 def test_samples_of_a_large_vocabulary_have_the_distribution_of_the_plain_twin(options):

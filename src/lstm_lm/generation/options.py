@@ -114,6 +114,15 @@ class GenerationOptions:
         off=0.0,
         source="Nguyen et al. 2024",
     )
+    typical_p: float = option(
+        1.0,
+        "sample among the words whose surprisal is closest to the expected one, whose probabilities add up to this; 1: off",
+        minimum=0,
+        maximum=1,
+        exclusive_minimum=True,
+        off=1.0,
+        source="Meister et al. 2023, who use 0.2 to 0.95",
+    )
     repetition_penalty: float = option(
         1.0,
         "above 1: words that are already in the text become less probable; 1: off",

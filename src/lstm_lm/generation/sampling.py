@@ -3,15 +3,19 @@
 The options apply in this order, which is that of Hugging Face's transformers, so that the same values mean the same in both:
 
     logits -> repetition penalty -> no repeated n-gram -> temperature -> top_k -> top_p, of what top_k kept -> min_p
+    -> typical_p, of what all of these kept
 
 The first two are in `penalties`. `<unk>` (id 0) is never generated, so that 0 can stand for no word after the end of a text.
 """
 
+import numpy as np
 import tensorflow as tf
 
 from lstm_lm.generation.draw import draw, draw_from_blocks, exponentials, inverse_cdf, most_probable
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
+
+MIN_PROBABILITY = 1e-30  # its logarithm is finite
 
 
 def sample_next_token(logits: tf.Tensor, uniforms: tf.Tensor, greedy: tf.Tensor, options: OptionTensors) -> tf.Tensor:
@@ -21,15 +25,16 @@ def sample_next_token(logits: tf.Tensor, uniforms: tf.Tensor, greedy: tf.Tensor,
         logits: float32 [rows, vocabulary], divided by the temperature.
         uniforms: float32 [rows, UNIFORMS_PER_WORD] in [0, 1).
         greedy: bool scalar; take the most probable word.
-        options: of which top_k, top_p and min_p are used.
+        options: of which top_k, top_p, min_p and typical_p are used.
     Returns:
         int32 [rows]
     """
     top_p, min_p = options.top_p, options.min_p
     is_filtered = tf.logical_or(top_p < 1.0, min_p > 0.0)
+    needs_sorting = tf.logical_or(options.top_k > 0, options.typical_p < 1.0)
 
     def sample() -> tf.Tensor:
-        return tf.cond(options.top_k > 0, lambda: _sample_top_k(logits, uniforms[:, 0], options), sample_from_all)
+        return tf.cond(needs_sorting, lambda: _sample_sorted(logits, uniforms[:, 0], options), sample_from_all)
 
     def sample_from_all() -> tf.Tensor:
         exps, blocks, sums = exponentials(logits)
@@ -50,25 +55,52 @@ def sample_next_token(logits: tf.Tensor, uniforms: tf.Tensor, greedy: tf.Tensor,
     return tf.cond(greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), sample)
 
 
-def _sample_top_k(logits: tf.Tensor, uniform: tf.Tensor, options: OptionTensors) -> tf.Tensor:
-    """Sample among the k most probable words, or those of them that top_p and min_p keep.
+def _sample_sorted(logits: tf.Tensor, uniform: tf.Tensor, options: OptionTensors) -> tf.Tensor:
+    """Sample among the k most probable words, or those of them that top_p, min_p and typical_p keep, by sorting the words.
 
     Args:
         logits: float32 [rows, vocabulary].
         uniform: float32 [rows] in [0, 1).
-        options: of which top_k (above 0), top_p and min_p are used.
+        options: of which top_k, top_p, min_p and typical_p are used.
     Returns:
         int32 [rows]
     """
-    k = tf.minimum(options.top_k, logits.shape[1])
+    vocabulary_size = logits.shape[1]
+    k = tf.where(options.top_k > 0, tf.minimum(options.top_k, vocabulary_size), vocabulary_size)
     values, words = most_probable(logits, k)  # [rows, k], falling
     exps = tf.exp(values - values[:, :1])
     # A word stays while the words before it have not reached top_p, so that at least one stays.
     before = tf.cumsum(exps, axis=1, exclusive=True)
     stays = tf.logical_or(before < options.top_p * tf.reduce_sum(exps, axis=1, keepdims=True), options.top_p >= 1.0)
     stays = tf.logical_and(stays, exps >= options.min_p)
-    index, _ = inverse_cdf(exps * tf.cast(stays, tf.float32), uniform)
+    exps *= tf.cast(stays, tf.float32)
+    exps = tf.cond(options.typical_p < 1.0, lambda: _keep_typical(exps, options.typical_p), lambda: exps)
+    index, _ = inverse_cdf(exps, uniform)
     return tf.gather(words, index, axis=1, batch_dims=1)
+
+
+def _keep_typical(exps: tf.Tensor, typical_p: tf.Tensor) -> tf.Tensor:
+    """Keep the locally typical words (Meister et al. 2023).
+
+    The surprisal of a word is -ln of its probability; the expected surprisal is the entropy of the distribution. Words are kept in
+    the order of how far their surprisal is from the entropy, until their probabilities add up to typical_p: at least one, and all
+    that are exactly as far from it as the last of them.
+
+    Args:
+        exps: float32 [rows, words], a distribution, not normalized; 0 for words that are left out already.
+        typical_p: float32 scalar in (0, 1).
+    Returns:
+        float32 [rows, words], 0 for words that are left out.
+    """
+    probabilities = exps / tf.reduce_sum(exps, axis=1, keepdims=True)
+    surprisal = -tf.math.log(tf.maximum(probabilities, MIN_PROBABILITY))
+    entropy = tf.reduce_sum(probabilities * surprisal, axis=1, keepdims=True)
+    distance = tf.where(exps > 0.0, tf.abs(surprisal - entropy), np.inf)
+    order = tf.argsort(distance, axis=1)
+    before = tf.cumsum(tf.gather(probabilities, order, axis=1, batch_dims=1), axis=1, exclusive=True)
+    last = tf.reduce_sum(tf.cast(before < typical_p, tf.int32), axis=1, keepdims=True) - 1
+    farthest = tf.gather(tf.gather(distance, order, axis=1, batch_dims=1), last, axis=1, batch_dims=1)  # [rows, 1]
+    return tf.where(distance <= farthest, exps, 0.0)
 
 
 def _sample_top_p(exps: tf.Tensor, total: tf.Tensor, word: tf.Tensor, uniforms: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
