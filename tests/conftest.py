@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # TensorFlow then imports no Keras, which takes as long as all the rest of it
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # keeps TensorFlow from importing Keras, which would double its import time
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-# What the caller tracks, or the run it is part of, is none of the tests' business.
+# The tests must not depend on the caller's make, MLflow run or DVC experiment.
 for name in (
     "MAKEFLAGS",
     "MAKELEVEL",
@@ -28,7 +28,7 @@ for name in (
 ):
     os.environ.pop(name, None)
 
-# Graphs are built of so many Python objects that looking for garbage as often as by default takes a tenth of the tests' time.
+# TensorFlow graphs consist of many Python objects: at the default thresholds, garbage collection takes a tenth of the test time.
 gc.set_threshold(50_000, 50, 50)
 
 PROJECT = Path(__file__).parent.parent
@@ -37,6 +37,7 @@ TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or
 
 
 def make_tiny_model(scale=0.5, seed=1, **shape):
+    """Create a LanguageModel of 12 words with random weights. Keyword arguments change its shape."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
@@ -48,13 +49,13 @@ def make_tiny_model(scale=0.5, seed=1, **shape):
 
 @pytest.fixture
 def tiny_model():
-    """A LanguageModel of 12 words with random weights; keyword arguments change its shape."""
+    """The function `make_tiny_model`."""
     return make_tiny_model
 
 
 @pytest.fixture
 def tiny_text_model(tiny_model, tmp_path):
-    """A TextModel over `tiny_model`."""
+    """A function that creates a TextModel with a tiny LanguageModel. Keyword arguments change its shape."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -66,7 +67,7 @@ def tiny_text_model(tiny_model, tmp_path):
 
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory):
-    """The file of an MLflow store that was just made, to be copied: its tables take seconds to make."""
+    """The database file of an empty MLflow store. Tests copy it because creating its tables takes seconds."""
     from lstm_lm.config import loading
     from lstm_lm.tracking import store
 
@@ -79,7 +80,10 @@ def empty_store(tmp_path_factory):
 
 @pytest.fixture
 def tracked_project(empty_store, tmp_path, monkeypatch):
-    """A project folder with an empty store. The current folder is another one, with outputs of the data stages, as in an experiment."""
+    """A project folder with an empty store.
+
+    The current folder is another one that has outputs of the data stages, as in an experiment.
+    """
     root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for name in ("vocab", "batches"):
         (elsewhere / "data" / name).mkdir(parents=True)
@@ -93,17 +97,17 @@ def tracked_project(empty_store, tmp_path, monkeypatch):
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory):
-    """A small project that has been run from nothing and committed: its folder, and what `dvc repro` printed.
+    """A small project that has been run from scratch and committed: its folder, and the output of `dvc repro`.
 
-    test_experiments.py uses it, and leaves it as it is but for more MLflow runs and experiments; then test_pipeline.py does, or has
-    one of its own, as every worker has.
+    test_experiments.py only adds MLflow runs and experiments to it. test_pipeline.py changes it, so it runs later, or in another
+    worker, which has its own copy.
     """
     folder = copy_project(tmp_path_factory.mktemp("project"))
     write_corpus(folder / "data/own")
     change_params(folder, TINY)
     (folder / "presets/slow.yaml").write_text(PRESET)
     run(["git", "add", "--all"], folder)
-    run([*COMMIT, "mine"], folder)
+    run([*COMMIT, "configure"], folder)
     printed = run(["python", "-m", "dvc", "repro"], folder).stdout
     assert len(runs(folder)) == 1
     run(["git", "add", "--all"], folder)
@@ -113,7 +117,7 @@ def finished(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared_text_model(tmp_path_factory):
-    """One TextModel of the same size for the tests that leave its weights alone: tracing takes longer than its texts."""
+    """One TextModel for all tests that do not change its weights. Tracing takes longer than generating its texts."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
@@ -126,7 +130,7 @@ def shared_text_model(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def shared_model():
-    """One LanguageModel of 12 words for the tests that leave its weights alone: it is traced once."""
+    """One LanguageModel of 12 words for all tests that do not change its weights, so that it is traced only once."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
@@ -137,7 +141,7 @@ def shared_model():
 
 @pytest.fixture(scope="session")
 def adaptive_model():
-    """As `shared_model`, with an adaptive softmax, whose logits are log probabilities."""
+    """A model like `shared_model`, but with an adaptive softmax, whose logits are log probabilities."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
@@ -152,7 +156,7 @@ def free_port():
 
 
 def environment(**more):
-    """That of a stage: this interpreter is `python`, and its packages' programs are on PATH."""
+    """Return the environment variables of a stage: `python` is this interpreter, and PATH has the programs of its packages."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     quiet = {
         "DVC_NO_ANALYTICS": "true",
@@ -164,7 +168,7 @@ def environment(**more):
 
 
 def run(command, folder, check=True, **more):
-    """Run a command to its end: CompletedProcess with text, stderr in stdout."""
+    """Run a command to its end. Return a CompletedProcess with text, stderr merged into stdout."""
     done = subprocess.run(
         command, cwd=folder, env=environment(**more), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False
     )
@@ -174,7 +178,7 @@ def run(command, folder, check=True, **more):
 
 
 def start(command, folder, **options):
-    """Start a command that a test will interrupt: Popen with text, stderr in stdout, and Ctrl-C as it is at a terminal."""
+    """Start a command that a test will interrupt. Return a Popen with text, stderr merged into stdout, and Ctrl-C as at a terminal."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -182,13 +186,13 @@ def start(command, folder, **options):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (where these run in a background, it is ignored)
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (background processes ignore Ctrl-C)
         **options,
     )
 
 
 def copy_project(folder):
-    """The project's files as they are now, committed, in a Git repository of their own at `folder`."""
+    """Copy the current files of the project to `folder` and commit them to a new Git repository there."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
@@ -211,24 +215,24 @@ def change_params(folder, changes):
     values = yaml.load(path)
     for key, value in changes.items():
         *sections, last = key.split(".")
-        place = values
+        section_values = values
         for section in sections:
-            place = place[section]
-        place[last] = value
+            section_values = section_values[section]
+        section_values[last] = value
     with path.open("w") as file:
         yaml.dump(values, file)
 
 
 def write_corpus(folder):
-    """Some documents of simple sentences; each has a word of its own."""
-    draw = np.random.default_rng(0)
+    """Write documents of random sentences. Each document has a word that no other document has."""
+    rng = np.random.default_rng(0)
     words = "the king and queen of england did not see a ghost to-night who'd come to be or art thou more".split()
     for i in range(DOCUMENTS):
-        lines = [" ".join(draw.choice(words, 7)) for _ in range(30)]
+        lines = [" ".join(rng.choice(words, 7)) for _ in range(30)]
         (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")
 
 
-# For such a corpus; the model's sizes are each test's own.
+# Parameters for such a corpus. Each test sets the sizes of its model.
 SMALL_TEXT = {
     "download.source": {"path": "data/own"},
     "vocab.min_count": 2,
@@ -245,7 +249,7 @@ TINY = {
     "reporting.sample_every": 100,
     "evaluate_sample.max_words": 6,
 }
-# presets/slow.yaml of `finished`.
+# The file presets/slow.yaml of the fixture `finished`.
 PRESET = """\
 train:
   learning_rate: 0.002
@@ -256,23 +260,25 @@ COMMIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", 
 
 
 def client(folder):
-    """Of a project's own MLflow store."""
+    """Return an MLflow client of a project's store."""
     import mlflow
 
     return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
 
 
 def runs(folder):
-    """Of a project's experiment, newest first."""
+    """Return the runs of a project's experiment, newest first."""
     store = client(folder)
     return store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
 
 
 def run_id(folder):
+    """Return the id of the MLflow run that trained the model of a project."""
     return json.loads((folder / "models/run.json").read_text())["run_id"]
 
 
 def digests(folder):
+    """Return the SHA-256 digest of each file in a folder: {relative path: hexadecimal digest}."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

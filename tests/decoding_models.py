@@ -1,4 +1,4 @@
-"""What the tests of the decoding loop and the beam search share: prompts, and functions over tensors of them."""
+"""Prompts, options and traced functions for the tests of the decoding loop and of beam search."""
 
 import functools
 
@@ -15,7 +15,7 @@ from lstm_lm.generation.text_history import NO_WORD, ends_sentence
 
 ENDS = [4, 9]
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9], [0, 1]]
-# Sets of options that look back at the text.
+# Sets of options that depend on the text so far.
 LOOKING_BACK = [
     {"repetition_penalty": 1.5},
     {"repetition_penalty": 1.2, "no_repeat_ngram": 3, "temperature": 1.1, "top_k": 6, "min_p": 0.1},
@@ -27,24 +27,24 @@ GRAPH = functools.partial(tf.function, autograph=False)
 
 
 def logits_of_many_words(words=3000, seed=0):
-    """Enough words for the code made for large vocabularies; some are equally probable."""
+    """Return logits of enough words to take the code path for large vocabularies. Some are equal."""
     return np.random.default_rng(seed).normal(0, 2, words).round(2).astype(np.float32)
 
 
 def align_right(texts):
-    """Lists of ids as `text_history.align_right` returns them."""
+    """Return lists of ids as `text_history.align_right` returns them."""
     longest = max(map(len, texts))
     return tf.constant([[NO_WORD] * (longest - len(text)) + text for text in texts])
 
 
 def align_left(texts):
-    """Lists of ids as `prefill` takes them: (ids, lengths)."""
+    """Return lists of ids as `prefill` takes them: (ids, lengths)."""
     lengths = [len(text) for text in texts]
     return tf.constant([text + [0] * (max(lengths) - len(text)) for text in texts]), tf.constant(lengths)
 
 
 def option_values(**values):
-    """Tensors of options; greedy unless there is a temperature."""
+    """Return tensors of options. The default temperature is 0."""
     return option_tensors.tensors(GenerationOptions(**{"temperature": 0.0, **values}))
 
 
@@ -55,14 +55,14 @@ def texts_spec(model):
 
 @functools.cache
 def prefill_in_graph(model):
-    """For any number of rows: tracing takes longer than reading the prompts."""
+    """Trace `prefill` once for any number of rows, because tracing takes longer than reading the prompts."""
     signature = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32)]
     return GRAPH(functools.partial(decoding.prefill, model), input_signature=signature)
 
 
 @functools.cache
 def generate_in_graph(model):
-    """For any number of rows and words."""
+    """Trace `generate` once for any number of rows and words."""
 
     def generate(texts, ended, numbers, options):
         return decoding.generate(model, texts, ended, numbers, OptionTensors(**options), ENDS)
@@ -73,7 +73,7 @@ def generate_in_graph(model):
 
 @functools.cache
 def search_in_graph(model):
-    """A beam search for any number of rows and words."""
+    """Trace beam search once for any number of rows and words."""
 
     def search(texts, options):
         return beam_search(model, texts, OptionTensors(**options), ENDS)
@@ -82,13 +82,14 @@ def search_in_graph(model):
 
 
 def generate(model, prompts, max_words, keys=None, pieces=None, seed=1, **options):
-    """Generate with the loop.
+    """Generate with the decoding loop.
 
     Args:
         prompts: lists of ids.
-        keys: of the random numbers, one for each prompt.
-        pieces: numbers of words to generate one after the other, instead of all at once.
+        keys: keys of the random numbers, one for each prompt.
+        pieces: numbers of words to generate in each call, instead of all in one call.
         options: as for `option_values`.
+
     Returns:
         int [prompts, max_words]
     """

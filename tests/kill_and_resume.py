@@ -1,9 +1,9 @@
-"""Kill a training at random moments, let it recover each time, and compare the outcome with that of an uninterrupted one.
+"""Kill training at random times, resume it each time, and compare the result with uninterrupted training.
 
     python tests/kill_and_resume.py --kills 10
 
-trains a small model twice, in copies of the project: once without interruption, and once with that many kills, taking turns:
-everything (dvc and its children), the training process alone, dvc alone, and Ctrl-C.
+trains a small model twice, in copies of the project: once without interruption, and once with the given number of kills. The kills
+alternate between dvc with its children, the training process alone, dvc alone, and Ctrl-C.
 """
 
 import argparse
@@ -31,11 +31,12 @@ SMALL = {
     "reporting.sample_every": 200,
     "train.patience": None,
     "reporting.checkpoint_seconds": 0.2,
-    "train.precision": "float32",  # measured again, auto might choose another one for the reference
+    "train.precision": "float32",  # auto is timed on each start and could resolve to another precision for the reference
 }
 
 
 def make_project(folder: Path, epochs: int) -> Path:
+    """Create a copy of the project that trains a small model on a small text."""
     copy_project(folder)
     write_corpus(folder / "data/own")
     change_params(folder, {**SMALL, "train.epochs": epochs})
@@ -48,10 +49,10 @@ def train(folder: Path) -> str:
 
 
 def kill(folder: Path, way: str, delay: float, after: str = "training words") -> tuple[bool, str]:
-    """Start `dvc repro train` and kill it `delay` seconds after it has printed a line with `after` in it.
+    """Start `dvc repro train` and kill it `delay` seconds after it has printed a line that contains `after`.
 
     Returns:
-        (whether it was still training then, what it printed)
+        (whether it was still training at that time, its output)
     """
     dvc = start([sys.executable, "-m", "dvc", "repro", "train"], folder, start_new_session=True)
     printed = ""
@@ -60,8 +61,8 @@ def kill(folder: Path, way: str, delay: float, after: str = "training words") ->
         if after in line:
             break
     time.sleep(delay)
-    below = psutil.Process(dvc.pid).children(recursive=True) if dvc.poll() is None else []
-    training = [process for process in below if "src/train.py" in process.cmdline()[-1:]]
+    children = psutil.Process(dvc.pid).children(recursive=True) if dvc.poll() is None else []
+    training = [process for process in children if "src/train.py" in process.cmdline()[-1:]]
     in_time = bool(training)
     if dvc.poll() is not None:
         in_time = False
@@ -74,20 +75,21 @@ def kill(folder: Path, way: str, delay: float, after: str = "training words") ->
     elif training:
         training[0].kill()
     dvc.wait(timeout=60)
-    _, left = psutil.wait_procs(training, timeout=20)
-    assert not left, "the training continues without its dvc"
+    _, alive = psutil.wait_procs(training, timeout=20)
+    assert not alive, "training continues after its dvc has ended"
     return in_time, printed + dvc.stdout.read()
 
 
 def history(folder: Path) -> pd.DataFrame:
+    """Load the history of training without its speed, which differs between runs."""
     return pd.read_csv(folder / "models/history.csv").drop(columns="words_per_second")
 
 
 def check(folder: Path, reference: Path) -> None:
-    """Compare a training that was killed with one that was not.
+    """Compare training that was killed with training that was not.
 
     Raises:
-        AssertionError: a weight, a row of the history, a sample, or what MLflow has differs.
+        AssertionError: a weight, a row of the history, a sample or an MLflow metric differs.
     """
     with np.load(folder / "models/weights/weights.npz") as ours, np.load(reference / "models/weights/weights.npz") as theirs:
         assert set(ours) == set(theirs)
@@ -105,33 +107,33 @@ def check(folder: Path, reference: Path) -> None:
         assert sorted(logged) == list(history(folder).dropna(subset=column)[["step", column]].itertuples(index=False, name=None)), metric
 
     run(["python", "-m", "dvc", "repro"], folder)
-    assert not list((folder / ".training").iterdir())  # no scratch is left
+    assert not list((folder / ".training").iterdir())  # no scratch files are left
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=10, help="(default: %(default)s)")
-    parser.add_argument("--epochs", type=int, default=60, help="of a training of about 120 steps each (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments (default: %(default)s)")
+    parser.add_argument("--kills", type=int, default=10, help="number of kills (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=60, help="epochs of about 120 steps each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random times (default: %(default)s)")
     args = parser.parse_args()
-    moments = random.Random(args.seed)
+    rng = random.Random(args.seed)
     with tempfile.TemporaryDirectory() as scratch:
         reference = make_project(Path(scratch) / "reference", args.epochs)
         folder = make_project(Path(scratch) / "killed", args.epochs)
-        began = time.monotonic()
+        start_time = time.monotonic()
         train(reference)
-        print(f"without interruption: {len(history(reference))} rows of history in {time.monotonic() - began:.0f} s")
+        print(f"without interruption: {len(history(reference))} rows of history in {time.monotonic() - start_time:.0f} s")
         ways = itertools.cycle(WAYS)
         for number, way in zip(range(1, args.kills + 1), ways, strict=False):
-            delay = moments.uniform(1, 6)
+            delay = rng.uniform(1, 6)
             in_time, printed = kill(folder, way, delay)
-            assert in_time, "the training had ended before it was to be killed: give it more --epochs"
+            assert in_time, "training had ended before it was to be killed: use more --epochs"
             recovery = [line for line in printed.splitlines() if line.startswith(("resuming from", "restarting from"))]
-            print(f"kill {number}: {way}, {delay:.1f} s after the start: {recovery or 'its first start'}")
+            print(f"kill {number}: {way}, {delay:.1f} s after the start: {recovery or 'first start'}")
         recovery = [line for line in train(folder).splitlines() if line.startswith("resuming from")]
-        print(f"the last recovery: {recovery}")
+        print(f"last recovery: {recovery}")
         check(folder, reference)
-        print("weights, history, samples and MLflow run are those of the uninterrupted training")
+        print("weights, history, samples and MLflow metrics equal those of the uninterrupted training")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
-"""Slow, obvious twins of the fast code, in plain NumPy and Python: the model from its saved weights, generation, the vocabulary, the
-description of held-out splits, and Kneser-Ney."""
+"""Slow, obvious versions of the fast code, in plain NumPy and Python.
+
+They cover the model, generation, the vocabulary, the description of held-out splits and Kneser-Ney n-grams.
+"""
 
 import json
 from collections import Counter
@@ -24,6 +26,7 @@ def sigmoid(x):
 
 
 def lstm_step(x, h, c, kernel, recurrent, bias):
+    """Run one LSTM step: (next h, next c). The gates are ordered i, f, g, o."""
     i, f, g, o = np.split(x @ kernel + h @ recurrent + bias, 4, axis=-1)
     c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
     return sigmoid(o) * np.tanh(c), c
@@ -35,7 +38,12 @@ def log_softmax(logits):
 
 
 class PlainModel:
-    """weights: {name: array}; tied unless there is one named softmax."""
+    """The language model in float64.
+
+    Args:
+        weights: {name: array}. Without a `softmax`, the embedding is also the softmax matrix.
+        layers: number of LSTM layers.
+    """
 
     def __init__(self, weights, layers):
         self.weights = {name: np.asarray(value, np.float64) for name, value in weights.items()}
@@ -56,7 +64,7 @@ class PlainModel:
         return np.zeros([self.layers, 2, batch, hidden])
 
     def hidden(self, ids, state):
-        """int [batch], state -> (softmax input [batch, output], next state)."""
+        """Read one word per row: int [batch], state -> (softmax input [batch, output], next state)."""
         weights, state = self.weights, state.copy()
         x = weights["embedding"][ids]
         for layer in range(self.layers):
@@ -66,43 +74,43 @@ class PlainModel:
         return (x @ weights["projection"] if "projection" in weights else x), state
 
     def step(self, ids, state):
-        """int [batch], state -> (logits [batch, vocabulary], next state)."""
+        """Read one word per row: int [batch], state -> (logits [batch, vocabulary], next state)."""
         x, state = self.hidden(ids, state)
         if "tail_0" in self.weights:
-            return self.adaptive(x), state
+            return self.adaptive_log_probabilities(x), state
         return x @ self.weights.get("softmax", self.weights["embedding"]).T + self.weights["softmax_bias"], state
 
-    def adaptive(self, x):
-        """Log probabilities by an adaptive softmax."""
+    def adaptive_log_probabilities(self, x):
+        """Return the log probabilities of an adaptive softmax: [batch, vocabulary]."""
         weights = self.weights
         tails = sum(name.endswith("_projection") for name in weights)
         head = log_softmax(x @ weights["softmax"].T + weights["softmax_bias"])
         frequent = head.shape[1] - tails
         parts = [head[:, :frequent]]
         for i in range(tails):
-            of_tail = log_softmax(x @ weights[f"tail_{i}_projection"] @ weights[f"tail_{i}"].T + weights[f"tail_{i}_bias"])
-            parts.append(head[:, frequent + i : frequent + i + 1] + of_tail)
+            tail = log_softmax(x @ weights[f"tail_{i}_projection"] @ weights[f"tail_{i}"].T + weights[f"tail_{i}_bias"])
+            parts.append(head[:, frequent + i : frequent + i + 1] + tail)
         return np.concatenate(parts, axis=1)
 
     def nats(self, document):
-        """int [words] -> nats of each word but the first, from zero state."""
-        state, costs = self.initial_state(1), []
+        """Return the nats of each word but the first, from the zero state: int [words] -> float64 [words - 1]."""
+        state, nats = self.initial_state(1), []
         for word, target in pairwise(document):
             logits, state = self.step(np.array([word]), state)
-            costs.append(-log_softmax(logits)[0, target])
-        return np.array(costs)
+            nats.append(-log_softmax(logits)[0, target])
+        return np.array(nats)
 
 
 def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, typical_p=1.0):
-    """What a word is drawn from, by sorting: float64 [vocabulary]."""
+    """Return the distribution that the next word is sampled from, computed by sorting: float64 [vocabulary]."""
     order = np.argsort(-logits, kind="stable")
     p = np.exp((logits[order] - logits.max()) / temperature, dtype=np.float64)
     if top_k:
         p[top_k:] = 0
     p /= p.sum()
-    before = np.cumsum(p) - p
+    cumulative_before = np.cumsum(p) - p
     if top_p < 1:
-        p[before >= top_p - 1e-7] = 0
+        p[cumulative_before >= top_p - 1e-7] = 0
     p[p < min_p * p.max()] = 0
     if typical_p < 1:
         p /= p.sum()
@@ -116,7 +124,7 @@ def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, typical
 
 
 def apply_repetition_penalty(logits, text, penalty):
-    """Logits [vocabulary] after the repetition penalty for the words of a text, a list of ids."""
+    """Return logits [vocabulary] after the repetition penalty for the words of a text, a list of ids."""
     logits = np.array(logits)
     for word in set(text) - {0}:
         logits[word] = logits[word] / penalty if logits[word] > 0 else logits[word] * penalty
@@ -124,18 +132,21 @@ def apply_repetition_penalty(logits, text, penalty):
 
 
 def block_repeated_ngrams(logits, text, size):
-    """Logits [vocabulary], -inf for `<unk>` and for what would repeat an n-gram of the text, a list of ids; size 0: none is."""
+    """Return logits [vocabulary] with -inf for `<unk>` and for each word that would repeat an n-gram of `size` words of the text.
+
+    If that would block every word, only `<unk>` is blocked. A size of 0 blocks no n-grams.
+    """
     logits = np.array(logits)
     logits[0] = -np.inf
-    left, tail = logits.copy(), text[len(text) - size + 1 :]
+    blocked, tail = logits.copy(), text[len(text) - size + 1 :]
     for start in range(len(text) - size + 1) if size else ():
         if text[start : start + size - 1] == tail:
-            left[text[start + size - 1]] = -np.inf
-    return left if left.max() > -np.inf else logits
+            blocked[text[start + size - 1]] = -np.inf
+    return blocked if blocked.max() > -np.inf else logits
 
 
 def greedy(model, prompt, count, penalty=1.0, size=0):
-    """Ids of the most probable words one after the other, by a PlainModel."""
+    """Generate the most probable word `count` times with a PlainModel. Return a list of ids."""
     state, text = model.initial_state(1), list(prompt)
     for word in prompt[:-1]:
         _, state = model.step(np.array([word]), state)
@@ -146,41 +157,58 @@ def greedy(model, prompt, count, penalty=1.0, size=0):
 
 
 def beam_search(model, prompt, count, width, penalty=1.0, size=0, ends=()):
-    """[(log probability, ids), ...] of the hypotheses of a PlainModel, the best ones per word first. `ends`: ids that end a text."""
+    """Run a beam search with a PlainModel.
+
+    Args:
+        model: a PlainModel.
+        prompt: list of ids.
+        count: most words of a text.
+        width: of the beam.
+        penalty: repetition penalty.
+        size: size of the n-grams that must not repeat. 0 allows all.
+        ends: ids that end a text.
+
+    Returns:
+        [(log probability, ids), ...], by descending log probability per word.
+    """
     state = model.initial_state(1)
     for word in prompt[:-1]:
         _, state = model.step(np.array([word]), state)
     beam = [(0.0, [], state)]
     for _ in range(count):
-        going, kept = [], [(score, words, state) for score, words, state in beam if words and words[-1] in ends]
+        candidates, finished = [], [(score, words, state) for score, words, state in beam if words and words[-1] in ends]
         for score, words, before in beam:
             if words and words[-1] in ends:
                 continue
             text = [*prompt, *words]
             logits, after = model.step(np.array(text[-1:]), before)
-            costs = log_softmax(apply_repetition_penalty(logits[0], text, penalty))
-            left = block_repeated_ngrams(costs, text, size)
-            going += [(score + costs[word], [*words, word], after) for word in range(len(costs)) if left[word] > -np.inf]
-        going.sort(key=lambda hypothesis: -hypothesis[0])
-        beam = kept + going[: width - len(kept)]
+            log_probabilities = log_softmax(apply_repetition_penalty(logits[0], text, penalty))
+            allowed = block_repeated_ngrams(log_probabilities, text, size) > -np.inf
+            candidates += [(score + log_probabilities[word], [*words, word], after) for word in np.flatnonzero(allowed).tolist()]
+        candidates.sort(key=lambda hypothesis: -hypothesis[0])
+        beam = finished + candidates[: width - len(finished)]
     beam.sort(key=lambda hypothesis: -hypothesis[0] / max(len(hypothesis[1]), 1))
     return [(score, words) for score, words, _ in beam]
 
 
-def every_text(model, prompt, count, ends=()):
-    """[(log probability, ids), ...] of all texts of so many words, or fewer if they end, the best ones per word first."""
+def all_texts(model, prompt, count, ends=()):
+    """Return all texts of `count` words, or fewer if they end: [(log probability, ids), ...], by descending log probability per word."""
     state = model.initial_state(1)
     for word in prompt[:-1]:
         _, state = model.step(np.array([word]), state)
 
-    def texts(last, state, left):
-        if left == 0 or (left < count and last in ends):
+    def continuations(last, state, remaining):
+        if remaining == 0 or (remaining < count and last in ends):
             return [(0.0, [])]
         logits, state = model.step(np.array([last]), state)
-        costs = log_softmax(logits)[0]
-        return [(costs[word] + cost, [word, *words]) for word in range(1, len(costs)) for cost, words in texts(word, state, left - 1)]
+        scores = log_softmax(logits)[0]
+        return [
+            (scores[word] + score, [word, *words])
+            for word in range(1, len(scores))
+            for score, words in continuations(word, state, remaining - 1)
+        ]
 
-    return sorted(texts(prompt[-1], state, count), key=lambda text: -text[0] / len(text[1]))
+    return sorted(continuations(prompt[-1], state, count), key=lambda text: -text[0] / len(text[1]))
 
 
 def vocabulary(words, min_count, max_size):
@@ -192,12 +220,12 @@ def vocabulary(words, min_count, max_size):
 
 
 def held_out(names, words, ids):
-    """Describe a held-out split from the name, words and ids of each document or span: (dataset.HeldOut, int32 [words])."""
+    """Describe a held-out split from the name, words and ids of each document or span: (dataset.HeldOut, its ids as int32 [words])."""
     documents, start = [], 0
     for name, document in zip(names, ids, strict=True):
         documents.append(Document(name, start, len(document)))
         start += len(document)
-    unknown_types = {word for text, coded in zip(words, ids, strict=True) for word, i in zip(text, coded, strict=True) if i == 0}
+    unknown_types = {word for text, encoded in zip(words, ids, strict=True) for word, i in zip(text, encoded, strict=True) if i == 0}
     description = HeldOut(
         documents=documents,
         scored_words=sum(max(len(document) - 1, 0) for document in ids),
@@ -209,24 +237,31 @@ def held_out(names, words, ids):
 
 
 class PlainKneserNey:
-    """Interpolated modified Kneser-Ney from its formula, in dictionaries of tuples. documents: a list of lists of ids."""
+    """Interpolated modified Kneser-Ney computed from its formula with dictionaries of tuples.
+
+    Args:
+        documents: list of lists of ids.
+        vocabulary_size: number of words, including those that do not occur.
+        order: words in the longest n-gram.
+        fallback: discounts for n-grams that occur once, twice, and three or more times, if they cannot be estimated.
+    """
 
     def __init__(self, documents, vocabulary_size, order, fallback=(0.5, 1.0, 1.5)):
         self.vocabulary_size, self.order = vocabulary_size, order
-        seen, before = Counter(), {}
+        occurrences, predecessors = Counter(), {}
         for document in documents:
             for k in range(1, order + 1):
                 for start in range(len(document) - k + 1):
                     ngram = tuple(int(word) for word in document[start : start + k])
-                    seen[ngram] += 1
-                    before.setdefault(ngram, set()).add(int(document[start - 1]) if start else "beginning")
-        self.counts = {ngram: seen[ngram] if len(ngram) == order else len(before[ngram]) for ngram in seen}
+                    occurrences[ngram] += 1
+                    predecessors.setdefault(ngram, set()).add(int(document[start - 1]) if start else "beginning")
+        self.counts = {ngram: occurrences[ngram] if len(ngram) == order else len(predecessors[ngram]) for ngram in occurrences}
         self.discounts = [
             self._discounts([count for ngram, count in self.counts.items() if len(ngram) == k], fallback) for k in range(1, order + 1)
         ]
-        self.after = {}
+        self.continuations = {}
         for ngram in self.counts:
-            self.after.setdefault(ngram[:-1], []).append(ngram)
+            self.continuations.setdefault(ngram[:-1], []).append(ngram)
 
     @staticmethod
     def _discounts(counts, fallback):
@@ -239,18 +274,18 @@ class PlainKneserNey:
         return fallback
 
     def probability(self, word, context):
-        """context: tuple of any length."""
+        """Return the probability of a word after a context, a tuple of ids of any length."""
         context = context[max(0, len(context) - self.order + 1) :]
-        shorter = 1 / self.vocabulary_size if not context else self.probability(word, context[1:])
-        ngrams = self.after.get(context, [])
+        backoff = 1 / self.vocabulary_size if not context else self.probability(word, context[1:])
+        ngrams = self.continuations.get(context, [])
         if not ngrams:
-            return shorter
+            return backoff
         discounts = self.discounts[len(context)]
         total = sum(self.counts[ngram] for ngram in ngrams)
-        taken = {ngram: discounts[min(self.counts[ngram], 3) - 1] for ngram in ngrams}
+        discounted_mass = {ngram: discounts[min(self.counts[ngram], 3) - 1] for ngram in ngrams}
         ngram = (*context, word)
-        discounted = (self.counts[ngram] - taken[ngram]) / total if ngram in taken else 0.0
-        return discounted + sum(taken.values()) / total * shorter
+        discounted = (self.counts[ngram] - discounted_mass[ngram]) / total if ngram in discounted_mass else 0.0
+        return discounted + sum(discounted_mass.values()) / total * backoff
 
     def nats(self, document):
         words = [int(word) for word in document]

@@ -9,7 +9,7 @@ from plain import PlainModel
 
 
 def search(model, prompts, count, width, best=1, **options):
-    """Lists of ids, `best` for each prompt, without what comes after their end."""
+    """Return the `best` texts of each prompt as lists of ids that stop at the end of the text."""
     values = option_values(max_words=count, beam_width=width, samples=best, **options)
     rows = search_in_graph(model)(prefill_in_graph(model)(*align_left(prompts)), values).numpy()
     assert rows.shape == (len(prompts) * best, count)
@@ -30,42 +30,42 @@ def search(model, prompts, count, width, best=1, **options):
 )
 @pytest.mark.parametrize("width", [1, 2, 4, 15])
 @pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
-def test_the_texts_are_those_of_the_plain_beam_search(request, name, width, options):
+def test_texts_match_the_plain_beam_search(request, name, width, options):
     model = request.getfixturevalue(name)
-    twin_options = {
+    plain_options = {
         "penalty": options.get("repetition_penalty", 1.0),
         "size": options.get("no_repeat_ngram", 0),
         "ends": ENDS if options.get("stop_at_sentence_end") else (),
     }
     for prompt, texts in zip(PROMPTS, search(model, PROMPTS, 7, width, best=width, **options), strict=True):
-        expected = plain.beam_search(PlainModel.from_model(model), prompt, 7, width, **twin_options)
+        expected = plain.beam_search(PlainModel.from_model(model), prompt, 7, width, **plain_options)
         assert texts == [words for _, words in expected]
 
 
 @pytest.mark.parametrize("stop", [False, True])
-def test_a_beam_wide_enough_finds_the_best_of_all_texts(shared_model, stop):
+def test_a_sufficiently_wide_beam_finds_the_best_of_all_texts(shared_model, stop):
     best = search(shared_model, PROMPTS, 3, 11**3, best=5, stop_at_sentence_end=stop)
     for prompt, texts in zip(PROMPTS, best, strict=True):
-        every = plain.every_text(PlainModel.from_model(shared_model), prompt, 3, ENDS if stop else ())
-        assert texts == [words for _, words in every[:5]]
+        expected = plain.all_texts(PlainModel.from_model(shared_model), prompt, 3, ENDS if stop else ())
+        assert texts == [words for _, words in expected[:5]]
 
 
-def test_a_beam_of_one_is_greedy_and_a_wider_one_finds_more_probable_texts(shared_model):
+def test_a_beam_of_width_1_is_greedy_and_a_wider_beam_finds_more_probable_texts(shared_model):
     model, improved = PlainModel.from_model(shared_model), 0
     greedy = generate(shared_model, PROMPTS, 12)
     assert [texts[0] for texts in search(shared_model, PROMPTS, 12, 1)] == greedy.tolist()
     for prompt, row, (text,) in zip(PROMPTS, greedy.tolist(), search(shared_model, PROMPTS, 12, 6), strict=True):
         start = len(prompt) - 1
-        costs = [model.nats([*prompt, *words])[start:].sum() for words in (row, text)]
-        assert costs[1] <= costs[0] + 1e-4
-        improved += costs[1] < costs[0] - 1e-4
+        nats = [model.nats([*prompt, *words])[start:].sum() for words in (row, text)]
+        assert nats[1] <= nats[0] + 1e-4
+        improved += nats[1] < nats[0] - 1e-4
     assert improved
 
 
-def test_no_words_no_prompts_and_more_places_than_texts_are_no_error(shared_model):
+def test_zero_words_zero_prompts_and_more_samples_than_texts_are_valid(shared_model):
     assert search(shared_model, PROMPTS, 0, 3) == [[[]]] * 4
     texts = search(shared_model, [[1, 2]], 1, 40, best=40)[0]
-    assert len({tuple(text) for text in texts}) == 11  # never <unk>; the last text fills the remaining places
+    assert len({tuple(text) for text in texts}) == 11  # <unk> is never generated; the last text is repeated to fill the beam
     assert texts[11:] == texts[10:11] * 29
-    nothing = Texts(tf.zeros([0], tf.int32), tf.zeros([1, 2, 0, 7]), tf.zeros([0, 1], tf.int32))
-    assert search_in_graph(shared_model)(nothing, option_values(max_words=4, beam_width=3, samples=2)).shape == (0, 4)
+    no_texts = Texts(tf.zeros([0], tf.int32), tf.zeros([1, 2, 0, 7]), tf.zeros([0, 1], tf.int32))
+    assert search_in_graph(shared_model)(no_texts, option_values(max_words=4, beam_width=3, samples=2)).shape == (0, 4)

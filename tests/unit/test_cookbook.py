@@ -1,4 +1,4 @@
-"""presets/cookbook.yaml against a plain re-statement of the book's own loop (TensorFlow Machine Learning Cookbook, ch. 9.3)."""
+"""presets/cookbook.yaml against a plain version of the book's training loop (TensorFlow Machine Learning Cookbook, ch. 9.3)."""
 
 import numpy as np
 import pytest
@@ -23,21 +23,21 @@ EPOCHS = 3
 
 
 def text(words=1500):
-    """Ids with a little order in them: some words are much more frequent than others, and each favours a successor."""
-    draw = np.random.default_rng(0)
-    return (draw.zipf(1.3, words) % VOCABULARY).astype(np.int32)
+    """Ids with frequencies that follow Zipf's law."""
+    rng = np.random.default_rng(0)
+    return (rng.zipf(1.3, words) % VOCABULARY).astype(np.int32)
 
 
 class Book:
-    """The book's model and loop, written plainly: its names, its graph, its optimiser, word by word.
+    """The book's model and training loop, with its names, its graph and its optimizer.
 
-    TensorFlow 1's parts are spelt out: BasicLSTMCell (gates i, j, f, o; a constant 1 is added to f), Adam, and
-    clip_by_global_norm, which takes the rows of the embedding's gradient one by one, before equal words are summed.
+    The TensorFlow 1 operations are reimplemented: BasicLSTMCell (gates i, j, f, o; a constant 1 is added to f), Adam, and
+    clip_by_global_norm, which uses the rows of the embedding gradient before the rows of equal words are summed.
     """
 
     def __init__(self, weights):
         kernel = np.concatenate([weights["lstm_0_kernel"], weights["lstm_0_recurrent"]])
-        i, f, j, o = np.split(kernel, 4, axis=1)  # ours lie in another order
+        i, f, j, o = np.split(kernel, 4, axis=1)  # our gates are in another order
         self.embedding = tf.Variable(weights["embedding"])
         self.kernel = tf.Variable(np.concatenate([i, j, f, o], axis=1))
         self.cell_bias = tf.Variable(np.zeros(4 * UNITS, np.float32))
@@ -96,25 +96,33 @@ class Losses(Observer):
         self.rows.append(row)
 
 
-NOTHING = Regularization()
+NO_REGULARIZATION = Regularization()
 
 
-def ours(model, ids, epochs):
-    train = windows.cookbook(ids, BATCH, TIME)
-    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
+def train(model, ids, epochs):
+    chunks = windows.cookbook(ids, BATCH, TIME)
+    description, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
     data = Batches(
-        "cookbook", BATCH, TIME, VOCABULARY, {}, "", train, {"validation": about, "test": about}, {"validation": held, "test": held}
+        "cookbook",
+        BATCH,
+        TIME,
+        VOCABULARY,
+        {},
+        "",
+        chunks,
+        {"validation": description, "test": description},
+        {"validation": held, "test": held},
     )
     losses = Losses()
-    chosen = SETTINGS.train.model_copy(update={"epochs": epochs})
+    train_settings = SETTINGS.train.model_copy(update={"epochs": epochs})
     reporting = SETTINGS.reporting.model_copy(update={"status_every": 1})
-    config = TrainingConfig(chosen, reporting, NOTHING, SETTINGS.train.precision)
+    config = TrainingConfig(train_settings, reporting, NO_REGULARIZATION, SETTINGS.train.precision)
     trainer = Trainer(model, data, config, Hooks([losses]))
     trainer.run()
     return losses.rows
 
 
-def test_it_is_the_books_recipe_step_by_step():
+def test_training_matches_the_book_at_every_step():
     shape = Shape(VOCABULARY, UNITS, UNITS, SETTINGS.model.layers, SETTINGS.model.projection_size, SETTINGS.model.tie_weights)
     model = LanguageModel(shape, Initializer(SETTINGS.model.initializer, SETTINGS.model.initializer_scale, 1))
     book = Book({name: variable.numpy() for name, variable in model.weights.items()})
@@ -122,18 +130,18 @@ def test_it_is_the_books_recipe_step_by_step():
     chunks = len(ids) // (BATCH * TIME) + 1
     shuffles = [np.random.default_rng([SETTINGS.train.seed, epoch]).permutation(chunks) for epoch in range(1, EPOCHS + 1)]
     expected = book.train(ids, EPOCHS, shuffles)
-    found = ours(model, ids, EPOCHS)
-    assert len(found) == len(expected) == EPOCHS * chunks
-    assert [row.loss for row in found] == pytest.approx(expected, rel=1e-5)
-    # Ours are of the summed gradient, as clipping was meant; it comes into play in neither.
-    assert [row.gradient_norm for row in found] == pytest.approx(book.norms, rel=0.02)
+    rows = train(model, ids, EPOCHS)
+    assert len(rows) == len(expected) == EPOCHS * chunks
+    assert [row.loss for row in rows] == pytest.approx(expected, rel=1e-5)
+    # Our norms are of the summed gradient, as clipping intends. Neither version ever clips here.
+    assert [row.gradient_norm for row in rows] == pytest.approx(book.norms, rel=0.02)
     assert max(book.norms) < 4.5
 
 
-def test_it_has_the_books_sizes():
+def test_the_preset_has_the_hyperparameters_of_the_book():
     model, train = SETTINGS.model, SETTINGS.train
     assert (SETTINGS.batching.recipe, SETTINGS.batching.batch_size, SETTINGS.batching.sequence_length) == ("cookbook", 100, 50)
     assert (model.embedding_size, model.hidden_size, model.layers) == (128, 128, 1)
     assert (model.initializer, model.initializer_scale, model.unigram_bias) == ("normal", 1.0, False)
-    assert regularization(SETTINGS) == NOTHING
+    assert regularization(SETTINGS) == NO_REGULARIZATION
     assert (train.epochs, train.optimizer, train.learning_rate, train.clip_norm) == (10, "adam", 0.001, 4.5)

@@ -14,12 +14,12 @@ SHAPES = [
 
 
 def documents(*lengths):
-    draw = np.random.default_rng(3)
-    return [draw.integers(0, 12, length).astype(np.int32) for length in lengths]
+    rng = np.random.default_rng(3)
+    return [rng.integers(0, 12, length).astype(np.int32) for length in lengths]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_without_a_learning_rate_it_is_the_static_evaluation(tiny_model, shape):
+def test_learning_rate_0_equals_static_evaluation(tiny_model, shape):
     model = tiny_model(**shape)
     texts = documents(12, 5, 1, 2, 0)
     for document, nats in zip(texts, dynamic_evaluation.score(model, texts, 0.0, 0.0, 4), strict=True):
@@ -29,7 +29,7 @@ def test_without_a_learning_rate_it_is_the_static_evaluation(tiny_model, shape):
 
 
 def numeric_gradient(weights, segment, state, layers):
-    """d mean cost of a segment / d every weight, by central differences of the plain model in float64."""
+    """Return the gradient of the mean loss of a segment, by central differences of the plain model in float64."""
 
     def loss():
         plain, after, total = PlainModel(weights, layers), state, 0.0
@@ -41,17 +41,17 @@ def numeric_gradient(weights, segment, state, layers):
     gradients = {}
     for name, value in weights.items():
         gradients[name] = np.zeros_like(value)
-        for at in np.ndindex(value.shape):
-            middle = value[at]
-            value[at] = middle + 1e-5
-            above = loss()
-            value[at] = middle - 1e-5
-            gradients[name][at] = (above - loss()) / 2e-5
-            value[at] = middle
+        for index in np.ndindex(value.shape):
+            original = value[index]
+            value[index] = original + 1e-5
+            loss_above = loss()
+            value[index] = original - 1e-5
+            gradients[name][index] = (loss_above - loss()) / 2e-5
+            value[index] = original
     return gradients
 
 
-def test_it_is_a_plain_loop_of_scoring_and_learning(tiny_model):
+def test_scores_match_a_plain_loop_of_scoring_and_updating(tiny_model):
     model = tiny_model(embedding_size=2, hidden_size=3, projection_size=2, vocabulary_size=5)
     texts = [document % 5 for document in documents(9, 6)]
     learning_rate, decay, segment = 0.5, 0.1, 3
@@ -71,14 +71,14 @@ def test_it_is_a_plain_loop_of_scoring_and_learning(tiny_model):
                 weights = {
                     name: value + decay * (trained[name] - value) - learning_rate * gradients[name] for name, value in weights.items()
                 }
-    found = dynamic_evaluation.score(model, texts, learning_rate, decay, segment)
-    np.testing.assert_allclose(np.concatenate(found), expected, rtol=1e-4)
+    nats = dynamic_evaluation.score(model, texts, learning_rate, decay, segment)
+    np.testing.assert_allclose(np.concatenate(nats), expected, rtol=1e-4)
     static = dynamic_evaluation.score(model, texts, 0.0, 0.0, segment)
-    assert not np.allclose(np.concatenate(found)[3:8], np.concatenate(static)[3:8], rtol=1e-2)
-    np.testing.assert_allclose(found[1][:3], static[1][:3], rtol=1e-6)  # a document starts from the trained weights
+    assert not np.allclose(np.concatenate(nats)[3:8], np.concatenate(static)[3:8], rtol=1e-2)
+    np.testing.assert_allclose(nats[1][:3], static[1][:3], rtol=1e-6)  # a document starts from the trained weights
 
 
-def test_the_weights_are_the_trained_ones_again_also_after_a_failure(tiny_model):
+def test_the_trained_weights_are_restored_even_after_a_failure(tiny_model):
     model = tiny_model()
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     dynamic_evaluation.score(model, documents(20), 1.0, 0.0, 4)
@@ -88,7 +88,7 @@ def test_the_weights_are_the_trained_ones_again_also_after_a_failure(tiny_model)
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
 
-def test_a_text_that_repeats_itself_is_learnt(tiny_model):
+def test_dynamic_evaluation_learns_a_repetitive_text(tiny_model):
     model = tiny_model()
     text = [np.tile(np.array([1, 4, 2, 7], np.int32), 40)]
     static, dynamic = (dynamic_evaluation.score(model, text, rate, 0.0, 4)[0] for rate in (0.0, 0.5))

@@ -7,34 +7,34 @@ from plain import PlainKneserNey
 
 
 def documents(*lengths, vocabulary=9, seed=3):
-    """Random words, the small ids more often, so that n-grams come again."""
-    draw = np.random.default_rng(seed)
-    return [np.minimum(draw.geometric(0.35, length) - 1, vocabulary - 1).astype(np.int32) for length in lengths]
+    """Documents of random words. Small ids are more frequent, so that n-grams repeat."""
+    rng = np.random.default_rng(seed)
+    return [np.minimum(rng.geometric(0.35, length) - 1, vocabulary - 1).astype(np.int32) for length in lengths]
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 5])
 @pytest.mark.parametrize("lengths", [(40,), (300, 2, 1, 0, 500), (3, 4), (1, 1)])
-def test_kneser_ney_is_the_formula_in_dictionaries(order, lengths):
-    training, held_out = documents(*lengths), documents(60, 1, 0, 25, vocabulary=10, seed=4)  # with a word that training lacks
+def test_kneser_ney_matches_the_plain_implementation(order, lengths):
+    training, held_out = documents(*lengths), documents(60, 1, 0, 25, vocabulary=10, seed=4)  # with a word that does not occur in training
     fast, plain = KneserNey(training, 11, order), PlainKneserNey(training, 11, order)
     np.testing.assert_allclose(fast.discounts, plain.discounts)
-    for found, document in zip(fast.nats(held_out), held_out, strict=True):
-        assert len(found) == max(len(document) - 1, 0)
-        np.testing.assert_allclose(found, plain.nats(document), rtol=1e-12)
+    for nats, document in zip(fast.nats(held_out), held_out, strict=True):
+        assert len(nats) == max(len(document) - 1, 0)
+        np.testing.assert_allclose(nats, plain.nats(document), rtol=1e-12)
     for context in ((), (0,), (3, 0), (0, 0, 0, 1), (0, 1, 0, 0, 0, 1), (10, 10), (10, 0)):
         np.testing.assert_allclose(fast.probabilities(context), [plain.probability(word, context) for word in range(11)], rtol=1e-12)
 
 
-def test_the_counts_of_counts_give_the_discounts_of_a_text_that_is_long_enough():
+def test_discounts_of_a_long_text_are_estimated_from_counts_of_counts():
     fast = KneserNey(documents(3000, 2000, vocabulary=60), 60, 3)
     assert not np.allclose(fast.discounts[2], ngrams.FALLBACK_DISCOUNTS)
     assert (np.diff(fast.discounts[2]) > 0).all()
 
 
-def test_probabilities_sum_to_one_after_any_context_and_none_is_zero():
+def test_probabilities_are_positive_and_sum_to_one_after_any_context():
     training = documents(700, 30, vocabulary=20)
     model = KneserNey(training, 25, 4)
-    end = training[0][-3:]  # maybe nothing comes after it
+    end = training[0][-3:]  # may occur nowhere else, so that no word follows it
     for context in ((), (1,), (24,), (24, 1), (0, 1, 0), (0, 0, 0, 0, 0), end, *np.random.default_rng(0).integers(0, 25, [50, 3])):
         probabilities = model.probabilities(context)
         assert probabilities.sum() == pytest.approx(1, abs=1e-12)
@@ -42,49 +42,54 @@ def test_probabilities_sum_to_one_after_any_context_and_none_is_zero():
 
 
 def test_a_hand_computed_bigram_model():
-    # a b a b a c, and documents keep apart: b, c. Ids: a 0, b 1, c 2, and 3, which never comes.
+    # Three documents: a b a b a c, b, and c. The ids are a 0, b 1 and c 2; id 3 does not occur.
     model = KneserNey([np.array([0, 1, 0, 1, 0, 2]), np.array([1]), np.array([2])], 4, 2)
-    # Before a: the beginning and b; before b: a and the beginning; before c: likewise. All discounts are the fallback's.
+    # Two contexts precede each word: the start of a document and b precede a, the start and a precede b and c.
+    # All discounts are the fallback discounts.
     a = b = c = (2 - 1) / 6 + (3 * 1 / 6) / 4
-    never = (3 * 1 / 6) / 4
-    np.testing.assert_allclose(model.probabilities([]), [a, b, c, never])
-    # After a: b twice, c once. D(2) = 1, D(1) = 0.5.
-    left = (1 + 0.5) / 3
-    np.testing.assert_allclose(model.probabilities([0]), [left * a, (2 - 1) / 3 + left * b, (1 - 0.5) / 3 + left * c, left * never])
-    np.testing.assert_allclose(model.probabilities([2]), model.probabilities([]))  # nothing comes after c
-    [costs] = model.nats([np.array([2, 0, 1])])
-    np.testing.assert_allclose(costs, -np.log([a, (2 - 1) / 3 + left * b]))
+    unseen = (3 * 1 / 6) / 4
+    np.testing.assert_allclose(model.probabilities([]), [a, b, c, unseen])
+    # b follows a twice and c once; D(2) = 1, D(1) = 0.5.
+    backoff = (1 + 0.5) / 3
+    np.testing.assert_allclose(
+        model.probabilities([0]), [backoff * a, (2 - 1) / 3 + backoff * b, (1 - 0.5) / 3 + backoff * c, backoff * unseen]
+    )
+    np.testing.assert_allclose(model.probabilities([2]), model.probabilities([]))  # no word follows c
+    [nats] = model.nats([np.array([2, 0, 1])])
+    np.testing.assert_allclose(nats, -np.log([a, (2 - 1) / 3 + backoff * b]))
 
 
-def test_a_document_is_scored_as_if_it_were_alone():
+def test_documents_are_scored_independently():
     training, held_out = documents(500, 300), documents(30, 2, 40, seed=5)
     model = KneserNey(training, 9, 5)
     alone = [model.nats([document])[0] for document in held_out]
-    for together, one in zip(model.nats(held_out), alone, strict=True):
-        np.testing.assert_array_equal(together, one)
+    for nats, nats_alone in zip(model.nats(held_out), alone, strict=True):
+        np.testing.assert_array_equal(nats, nats_alone)
     assert model.nats([]) == []
 
 
 def test_the_unigram_model_counts_every_word_and_adds_one():
     model = Unigram([np.array([0, 1, 1]), np.array([1, 2])], 4)
     np.testing.assert_allclose(model.probabilities, [2 / 9, 4 / 9, 2 / 9, 1 / 9])
-    costs = model.nats([np.array([3, 1, 3]), np.array([2])])
-    np.testing.assert_allclose(costs[0], -np.log([4 / 9, 1 / 9]))
-    assert len(costs[1]) == 0
+    nats = model.nats([np.array([3, 1, 3]), np.array([2])])
+    np.testing.assert_allclose(nats[0], -np.log([4 / 9, 1 / 9]))
+    assert len(nats[1]) == 0
 
 
-def test_a_table_finds_the_n_grams_of_another_text_and_no_others():
+def test_a_table_finds_exactly_the_ngrams_that_both_texts_contain():
     text, other = documents(200, 7, vocabulary=6), documents(50, 90, vocabulary=7, seed=8)
     table = NgramTable(text, 7, 4)
-    there = [{tuple(document[i : i + k]) for document in text for i in range(len(document) - k + 1)} for k in range(1, 5)]
-    assert [len(keys) for keys in table.keys] == [len(of_level) for of_level in there]
-    for k, found in enumerate(table.find(*ngrams.concatenate(other)), 1):
+    expected_ngrams = [{tuple(document[i : i + k]) for document in text for i in range(len(document) - k + 1)} for k in range(1, 5)]
+    assert [len(keys) for keys in table.keys] == [len(ngrams_of_order) for ngrams_of_order in expected_ngrams]
+    for k, rows in enumerate(table.find(*ngrams.concatenate(other)), 1):
         expected = [
-            tuple(document[i - k + 1 : i + 1]) in there[k - 1] if i >= k - 1 else False for document in other for i in range(len(document))
+            tuple(document[i - k + 1 : i + 1]) in expected_ngrams[k - 1] if i >= k - 1 else False
+            for document in other
+            for i in range(len(document))
         ]
-        assert (found >= 0).tolist() == expected
+        assert (rows >= 0).tolist() == expected
 
 
-def test_no_words_are_an_error():
+def test_a_text_without_words_is_an_error():
     with pytest.raises(ValueError, match="there are no words"):
         KneserNey([], 5, 2)

@@ -24,8 +24,8 @@ WORDS, CYCLE = 12, 5
 DEFAULT = loading.load(PROJECT / "params.yaml")
 NONE = Regularization()
 SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
-# Of schema.Train: what no graph depends on.
-OUTSIDE = {
+# Settings of schema.Train that no traced graph depends on.
+NOT_IN_GRAPHS = {
     *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
     "precision",
 }
@@ -43,16 +43,16 @@ class Recorder(Observer):
 
 
 def batches(recipe="stream", held_out_shift=1):
-    """A text that repeats 1 2 3 4 5: easy to learn. The held-out text may count in other steps, which cannot be learnt."""
+    """Batches of a text that repeats 1 2 3 4 5, which is easy to learn. With another shift, the held-out text is unpredictable."""
     text = np.arange(600, dtype=np.int32) % CYCLE + 1
     train = windows.stream(text, 4) if recipe == "stream" else windows.cookbook(text, 4, 5)
     held = (np.arange(60, dtype=np.int32) * held_out_shift) % CYCLE + 1
-    about, ids = held_out(["text"], [list("x" * 60)], [held])
-    return Batches(recipe, 4, 5, WORDS, {}, "", train, {"validation": about, "test": about}, {"validation": ids, "test": ids})
+    description, ids = held_out(["text"], [list("x" * 60)], [held])
+    return Batches(recipe, 4, 5, WORDS, {}, "", train, {"validation": description, "test": description}, {"validation": ids, "test": ids})
 
 
 def settings(**changes):
-    """(schema.Train, schema.Reporting) of a quick training, with some values changed."""
+    """Settings of a short training run, with some values changed: (schema.Train, schema.Reporting)."""
     quick = {
         "state_reset": 0.0,
         "epochs": 4,
@@ -73,33 +73,33 @@ def settings(**changes):
 
 
 @functools.cache
-def only_model(**shape):
+def cached_model(**shape):
     model = make_tiny_model(scale=0.1, **shape)
     return model, {name: variable.numpy() for name, variable in model.weights.items()}
 
 
 def new_model(**shape):
-    """The one model of its shape, with its initial weights again."""
-    model, initial = only_model(**shape)
+    """The cached model of this shape, reset to its initial weights."""
+    model, initial = cached_model(**shape)
     for name, variable in model.weights.items():
         variable.assign(initial[name])
     return model
 
 
 @functools.cache
-def only_graphs(model, size, regularization, precision, in_graph, kind):
+def cached_graphs(model, size, regularization, precision, in_graph, step_class):
     return {}
 
 
-def make(model, data=None, chosen=None, regularization=NONE, precision="float32", kind=None, steps_per_call=None, **hooks):
-    """A Trainer with the graphs of an earlier one where they are the same: tracing takes longer than training here."""
+def make(model, data=None, sections=None, regularization=NONE, precision="float32", step_class=None, steps_per_call=None, **hooks):
+    """Create a Trainer that reuses the graphs of an earlier one where they are the same: here, tracing takes longer than training."""
     data = data or batches()
-    config = TrainingConfig(*(chosen or settings()), regularization, precision, steps_per_call)
+    config = TrainingConfig(*(sections or settings()), regularization, precision, steps_per_call)
     trainer = Trainer(model, data, config, Hooks(**hooks))
     size = data.batch_size, data.sequence_length, data.vocabulary_size
-    graphs = only_graphs(model, size, regularization, precision, config.train.model_dump_json(exclude=OUTSIDE), kind)
+    graphs = cached_graphs(model, size, regularization, precision, config.train.model_dump_json(exclude=NOT_IN_GRAPHS), step_class)
     if "functions" not in graphs:
-        graphs["functions"] = trainer.functions if kind is None else kind(model, config, data)
+        graphs["functions"] = trainer.functions if step_class is None else step_class(model, config, data)
     functions = trainer.functions = copy.copy(graphs["functions"])  # a test may replace its functions
     for moment in (*functions.optimizer.m, *functions.optimizer.v):
         moment.assign(tf.zeros_like(moment))
@@ -108,13 +108,13 @@ def make(model, data=None, chosen=None, regularization=NONE, precision="float32"
     return trainer
 
 
-def train(model, data=None, chosen=None, **more):
+def train(model, data=None, sections=None, **more):
     recorder = Recorder()
-    return make(model, data, chosen, observers=[recorder], **more).run(), recorder
+    return make(model, data, sections, observers=[recorder], **more).run(), recorder
 
 
 @pytest.mark.parametrize(("recipe", "precision"), [("stream", "float32"), pytest.param("cookbook", "bfloat16", marks=pytest.mark.slow)])
-def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
+def test_training_learns_a_predictable_text(recipe, precision):
     _, recorder = train(new_model(), batches(recipe), settings(epochs=15), precision=precision)
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
     assert recorder.rows[0].loss > 1.0
@@ -122,10 +122,10 @@ def test_it_learns_a_text_that_can_be_learnt(recipe, precision):
     assert len(losses) == 15
 
 
-def test_a_seed_makes_two_runs_equal_and_another_one_does_not():
+def test_equal_seeds_train_equal_weights_and_different_seeds_do_not():
     def weights(seed):
         model = new_model()
-        train(model, chosen=settings(seed=seed, state_reset=0.2), regularization=SOME)
+        train(model, sections=settings(seed=seed, state_reset=0.2), regularization=SOME)
         return {name: variable.numpy() for name, variable in model.weights.items()}
 
     first, second, other = weights(1), weights(1), weights(2)
@@ -133,8 +133,8 @@ def test_a_seed_makes_two_runs_equal_and_another_one_does_not():
     assert any((first[name] != other[name]).any() for name in first)
 
 
-def test_rows_come_at_every_status_and_epoch_with_true_counts():
-    result, recorder = train(new_model(), chosen=settings(epochs=2))
+def test_history_has_a_row_at_every_status_and_epoch_with_correct_counts():
+    result, recorder = train(new_model(), sections=settings(epochs=2))
     assert result.steps == 58  # (150 - 1) // 5 windows, twice
     assert [row.step for row in recorder.rows] == [10, 20, 29, 30, 40, 50, 58]
     assert [row.words_seen for row in recorder.rows] == [row.step * 20 for row in recorder.rows]
@@ -144,8 +144,8 @@ def test_rows_come_at_every_status_and_epoch_with_true_counts():
     assert recorder.rows[2].validation_perplexity == pytest.approx(np.exp(recorder.rows[2].validation_loss))
 
 
-def test_the_best_weights_are_kept_and_patience_ends_the_training():
-    # The held-out text goes in steps of 2: the better the training text is learnt, the worse it fits.
+def test_the_best_weights_are_kept_and_patience_stops_training():
+    # The held-out text counts in steps of 2, so fitting the training text makes the validation loss worse.
     model = new_model()
     result, recorder = train(model, batches(held_out_shift=2), settings(epochs=30, patience=3))
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
@@ -153,9 +153,9 @@ def test_the_best_weights_are_kept_and_patience_ends_the_training():
     assert result.stopped_early
     assert len(losses) == best + 1 + 3 < 30
     assert (result.best_epoch, result.best_validation_loss) == (best + 1, losses[best])
-    # The model itself is the best one again.
-    again = make(model, batches(held_out_shift=2)).validation_loss()
-    assert again == pytest.approx(losses[best], rel=1e-6)
+    # The model has the best weights again.
+    loss = make(model, batches(held_out_shift=2)).validation_loss()
+    assert loss == pytest.approx(losses[best], rel=1e-6)
 
 
 def test_validation_within_an_epoch_keeps_the_best_weights_too():
@@ -165,13 +165,13 @@ def test_validation_within_an_epoch_keeps_the_best_weights_too():
     assert list(validated) == sorted({*range(4, 88, 4), 29, 58, 87})
     assert [row.step for row in recorder.rows] == sorted({*validated, *range(10, 88, 10)})
     best = min(validated, key=validated.get)
-    assert best % 29  # not at an epoch's end
+    assert best % 29  # not at the end of an epoch
     assert (result.best_step, result.best_validation_loss) == (best, validated[best])
     assert make(model, data).validation_loss() == pytest.approx(validated[best], rel=1e-6)
 
 
-def test_averaged_weights_are_what_is_scored_and_kept_while_training_continues_with_its_own():
-    chosen = {"epochs": 1, "schedule": "constant"}
+def test_averaged_weights_are_validated_and_kept_while_training_updates_the_raw_weights():
+    changes = {"epochs": 1, "schedule": "constant"}
     model, steps = new_model(), []
 
     class Weights(Observer):
@@ -179,8 +179,8 @@ def test_averaged_weights_are_what_is_scored_and_kept_while_training_continues_w
             steps.append({name: variable.numpy() for name, variable in model.weights.items()})
 
     initial = {name: variable.numpy() for name, variable in model.weights.items()}
-    make(model, chosen=settings(**chosen), observers=[Weights()], steps_per_call=1).run()
-    make(new_model(), chosen=settings(**chosen, ema_decay=0.8)).run()
+    make(model, sections=settings(**changes), observers=[Weights()], steps_per_call=1).run()
+    make(new_model(), sections=settings(**changes, ema_decay=0.8)).run()
     for name, expected in initial.items():
         expected = expected.astype(np.float64)  # noqa: PLW2901
         for step, weights in enumerate(steps, 1):
@@ -190,35 +190,35 @@ def test_averaged_weights_are_what_is_scored_and_kept_while_training_continues_w
         assert (model.weights[name].numpy() != steps[-1][name]).any()
 
 
-def test_short_windows_count_their_own_words_and_learn_at_a_smaller_rate():
-    chosen = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
-    trainer = make(new_model(), chosen=chosen, observers=[recorder := Recorder()])
+def test_short_windows_count_their_own_words_and_scale_down_the_learning_rate():
+    sections = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
+    trainer = make(new_model(), sections=sections, observers=[recorder := Recorder()])
     rates = {}
 
     def spy(real):
-        def call(ids, targets, state, first, given):
-            rates.setdefault(ids.shape[2], set()).update(np.asarray(given).tolist())
-            return real(ids, targets, state, first, given)
+        def call(ids, targets, state, first, step_rates):
+            rates.setdefault(ids.shape[2], set()).update(np.asarray(step_rates).tolist())
+            return real(ids, targets, state, first, step_rates)
 
         return call
 
     functions = trainer.functions
     functions.train_steps, functions.train_short_steps = spy(functions.train_steps), spy(functions.train_short_steps)
     result = trainer.run()
-    assert {length: sorted(of_it) for length, of_it in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
-    lengths = [ids.shape[1] for number in (1, 2) for ids, _ in windows.epoch_windows(batches().train, "stream", 5, 1, number, 0.4)]
+    assert {length: sorted(values) for length, values in rates.items()} == {5: [pytest.approx(0.02)], 2: [pytest.approx(0.02 * 2 / 5)]}
+    lengths = [ids.shape[1] for epoch in (1, 2) for ids, _ in windows.epoch_windows(batches().train, "stream", 5, 1, epoch, 0.4)]
     assert result.steps == len(lengths)
     assert [row.words_seen for row in recorder.rows] == (4 * np.cumsum(lengths)).tolist()
 
 
-def test_samples_are_greedy_and_sampled_for_each_prime_text():
-    asked = []
+def test_each_prime_text_has_a_greedy_and_a_random_sample():
+    calls = []
 
-    def write(prompts, options):
-        asked.append(options)
+    def generate(prompts, options):
+        calls.append(options)
         return [f"{prompt} {options.temperature}" for prompt in prompts]
 
-    result, recorder = train(new_model(), chosen=settings(epochs=2, prime_texts=["a", "b"]), generate=write)
+    result, recorder = train(new_model(), sections=settings(epochs=2, prime_texts=["a", "b"]), generate=generate)
     assert [reported[0].step for reported in recorder.reported] == [25, 50, result.best_step]
     assert [(s.prompt, s.temperature, s.text) for s in recorder.reported[0]] == [
         ("a", 0.0, "a 0.0"),
@@ -226,15 +226,15 @@ def test_samples_are_greedy_and_sampled_for_each_prime_text():
         ("a", 0.8, "a 0.8"),
         ("b", 0.8, "b 0.8"),
     ]
-    assert asked[0] == GenerationOptions(max_words=10, temperature=0.0, seed=1)
-    # Steps that fall on an epoch's end, and on the best weights, have their samples once.
-    result, recorder = train(new_model(), chosen=settings(epochs=2, sample_every=29), generate=write)
+    assert calls[0] == GenerationOptions(max_words=10, temperature=0.0, seed=1)
+    # A step that ends an epoch and has the best weights is sampled only once.
+    result, recorder = train(new_model(), sections=settings(epochs=2, sample_every=29), generate=generate)
     assert [reported[0].step for reported in recorder.reported] == sorted({29, 58, result.best_step})
 
 
 def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
     model = new_model()
-    trainer = make(model, chosen=settings(epochs=2), steps_per_call=1)
+    trainer = make(model, sections=settings(epochs=2), steps_per_call=1)
     real, states = trainer.functions.train_steps, []
 
     def spy(ids, targets, state, first, rates):
@@ -248,7 +248,7 @@ def test_state_is_carried_within_an_epoch_and_reset_at_its_start():
         assert (before == (np.zeros_like(before) if i in (0, 29) else states[i - 1][1])).all()
 
 
-def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
+def test_state_reset_zeroes_the_whole_state_of_random_rows(tiny_model):
     model = tiny_model(scale=0.1)
     trainer = Trainer(model, batches(), TrainingConfig(*settings(state_reset=0.5), NONE, "float32"))
     seen, real = [], model.training_loss
@@ -258,16 +258,16 @@ def test_rows_start_from_zero_state_now_and_then_if_asked_to(tiny_model):
     for step in range(1, 51):
         trainer.functions._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
     kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
-    assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or nothing
+    assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or none of it
     assert set(np.unique(kept)) == {0, 1}
     assert 0.4 < kept.mean() < 0.6
-    assert len(np.unique(kept, axis=0)) > 8  # rows are drawn apart
+    assert len(np.unique(kept, axis=0)) > 8  # each row is drawn independently
 
 
 def test_gradients_are_clipped_by_their_global_norm(tiny_model):
     model = tiny_model(scale=0.1)
-    chosen = settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0)
-    trainer = Trainer(model, batches(), TrainingConfig(*chosen, NONE, "float32"))
+    sections = settings(clip_norm=1e-3, optimizer="adam", weight_decay=0.0)
+    trainer = Trainer(model, batches(), TrainingConfig(*sections, NONE, "float32"))
     seen = []
     trainer.functions.optimizer.apply = lambda gradients, rate, step: seen.append(gradients)
     ids, targets = next(windows.stream_windows(batches().train, 5))
@@ -280,7 +280,7 @@ def test_gradients_are_clipped_by_their_global_norm(tiny_model):
 
 
 class StopAfter:
-    """Asks to stop when it has been asked a number of times, once a call."""
+    """A stop request that is made after a number of steps. The trainer must take one step per call."""
 
     def __init__(self, steps):
         self.left = steps
@@ -291,8 +291,8 @@ class StopAfter:
         return "stopped" if self.left < 0 else None
 
 
-class Kept:
-    """Checkpoints in memory, as JSON would bring them back."""
+class MemoryCheckpoints:
+    """Checkpoints in memory. Their facts pass through JSON, as on disk."""
 
     saved = None
 
@@ -304,25 +304,25 @@ class Kept:
 
 
 @pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), pytest.param("cookbook", "float32", marks=pytest.mark.slow)])
-def test_a_training_stopped_anywhere_resumes_as_if_it_had_not_been(recipe, precision):
-    def write(prompts, options):
+def test_stopped_training_resumes_bit_for_bit(recipe, precision):
+    def generate(prompts, options):
         return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
 
     def trainer(recorder, stop=None):
         nonlocal model
         model = new_model()
-        short = 0.3 if recipe == "stream" else 0.0
-        chosen = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short)
-        # Interrupted ones take single steps, the last and the uninterrupted one several in a call.
-        more = {"generate": write, "observers": [recorder], "checkpoints": Kept(), "stop_request": stop}
-        return make(model, batches(recipe), chosen, SOME, precision, steps_per_call=1 if stop else None, **more)
+        short_windows = 0.3 if recipe == "stream" else 0.0
+        sections = settings(epochs=3, state_reset=0.2, patience=2, ema_decay=0.9, validate_every=8, short_windows=short_windows)
+        # Interrupted runs take single steps. The last run and the uninterrupted one take several per call.
+        more = {"generate": generate, "observers": [recorder], "checkpoints": MemoryCheckpoints(), "stop_request": stop}
+        return make(model, batches(recipe), sections, SOME, precision, steps_per_call=1 if stop else None, **more)
 
     model = None
-    whole = Recorder()
-    result = trainer(whole).run()
+    uninterrupted = Recorder()
+    result = trainer(uninterrupted).run()
     expected = {name: variable.numpy() for name, variable in model.weights.items()}
-    epoch = next(row.step for row in whole.rows if row.epoch == 2) - 1
-    # At the very end of an epoch, and twice, within the first and within a later one.
+    epoch = next(row.step for row in uninterrupted.rows if row.epoch == 2) - 1
+    # Stop at the very end of an epoch, then twice: within the first epoch and within a later one.
     for stops in ([epoch], [7, epoch + 4]):
         recorder, saved = Recorder(), None
         for steps in stops:
@@ -336,33 +336,37 @@ def test_a_training_stopped_anywhere_resumes_as_if_it_had_not_been(recipe, preci
         assert saved[1]["step"] == sum(stops)
         last = trainer(recorder)
         last.restore(*saved)
-        again = last.run()
-        assert (again.steps, again.best_step, again.best_validation_loss) == (result.steps, result.best_step, result.best_validation_loss)
+        resumed = last.run()
+        assert (resumed.steps, resumed.best_step, resumed.best_validation_loss) == (
+            result.steps,
+            result.best_step,
+            result.best_validation_loss,
+        )
         for name, variable in model.weights.items():
             assert (variable.numpy() == expected[name]).all(), name
-        without_speed = [[replace(row, words_per_second=0) for row in rows] for rows in (recorder.rows, whole.rows)]
+        without_speed = [[replace(row, words_per_second=0) for row in rows] for rows in (recorder.rows, uninterrupted.rows)]
         assert without_speed[0] == without_speed[1]
-        assert recorder.reported == whole.reported
+        assert recorder.reported == uninterrupted.reported
 
 
-def test_what_was_reported_before_is_reported_to_the_observers_again():
+def test_observers_receive_the_earlier_rows_and_samples_on_resume():
     class Listener(Recorder):
         def resumed(self, step, rows, samples):
             self.before = step, rows, samples
 
     first, listener = Recorder(), Listener()
-    part = make(new_model(), observers=[first], checkpoints=Kept(), stop_request=StopAfter(24), steps_per_call=1)
+    part = make(new_model(), observers=[first], checkpoints=MemoryCheckpoints(), stop_request=StopAfter(24), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
-    rest = make(new_model(), observers=[listener], checkpoints=Kept())
+    rest = make(new_model(), observers=[listener], checkpoints=MemoryCheckpoints())
     rest.restore(*part.hooks.checkpoints.saved)
     rest.run()
     assert listener.before == (25, first.rows, [])
     assert [row.step for row in first.rows + listener.rows][:3] == [10, 20, 29]
 
 
-def test_a_checkpoint_is_of_one_precision():
-    part = make(new_model(), checkpoints=Kept(), stop_request=StopAfter(3), steps_per_call=1)
+def test_a_checkpoint_cannot_be_resumed_in_another_precision():
+    part = make(new_model(), checkpoints=MemoryCheckpoints(), stop_request=StopAfter(3), steps_per_call=1)
     with pytest.raises(Stopped):
         part.run()
     other = make(new_model(), precision="bfloat16")
@@ -371,7 +375,7 @@ def test_a_checkpoint_is_of_one_precision():
 
 
 @pytest.mark.parametrize(("broken", "value"), [("softmax_bias", np.nan), ("embedding", np.inf)])
-def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(broken, value):
+def test_a_non_finite_step_stops_training_and_restores_good_weights(broken, value):
     model = new_model()
     trainer = make(model, steps_per_call=1)
     real = trainer.functions.train_steps
@@ -387,16 +391,16 @@ def test_a_step_that_is_not_finite_ends_the_training_and_leaves_good_weights(bro
         trainer.run()
     assert (diverged.value.step, diverged.value.epoch, diverged.value.kept_step) == (12, 1, 10)
     kept = {name: variable.numpy() for name, variable in model.weights.items()}
-    # Those of the last row of the history.
+    # The weights are those of the last row of the history.
     with pytest.raises(Stopped):
         make(new_model(), stop_request=StopAfter(9), steps_per_call=1).run()
     for name, variable in model.weights.items():
         assert (variable.numpy() == kept[name]).all(), name
 
 
-def test_a_step_that_is_not_good_updates_nothing():
+def test_a_rejected_step_leaves_the_weights_unchanged():
     model = new_model()
-    trainer = make(model, chosen=settings(max_loss=1.0))
+    trainer = make(model, sections=settings(max_loss=1.0))
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     ids, targets = next(windows.stream_windows(batches().train, 5))
     loss, _, is_good, _ = trainer.functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
@@ -408,7 +412,7 @@ def test_a_step_that_is_not_good_updates_nothing():
     assert any((variable.numpy() != before[name]).any() for name, variable in model.weights.items())
 
 
-def test_a_validation_loss_that_is_not_finite_is_a_divergence():
+def test_a_non_finite_validation_loss_is_a_divergence():
     trainer = make(new_model())
     trainer.validation_loss = lambda: float("nan")
     with pytest.raises(Diverged) as diverged:
@@ -416,24 +420,24 @@ def test_a_validation_loss_that_is_not_finite_is_a_divergence():
     assert (diverged.value.step, diverged.value.kept_step) == (29, 20)
 
 
-def test_a_loss_above_the_bound_has_exploded():
+def test_a_loss_above_max_loss_is_a_divergence():
     model = new_model()
     before = {name: variable.numpy() for name, variable in model.weights.items()}
     with pytest.raises(Diverged) as diverged:
-        make(model, chosen=settings(max_loss=1.0)).run()
+        make(model, sections=settings(max_loss=1.0)).run()
     assert diverged.value.step == 1
     assert diverged.value.loss == pytest.approx(np.log(WORDS), rel=0.1)
     assert all((variable.numpy() == before[name]).all() for name, variable in model.weights.items())
 
 
-def test_the_best_weights_are_the_last_good_ones_of_a_training_that_diverges_later():
+def test_the_best_weights_are_kept_when_training_diverges_later():
     model = new_model()
     trainer = make(model)
     real = trainer.functions.train_steps
 
     def explode(ids, targets, state, first, rates):
         steps = first + tf.range(len(rates))
-        return real(ids, targets, state, first, tf.where(steps == 35, np.nan, rates))  # after which no weight is a number
+        return real(ids, targets, state, first, tf.where(steps == 35, np.nan, rates))  # all weights are NaN after this step
 
     trainer.functions.train_steps = explode
     with pytest.raises(Diverged) as diverged:
@@ -450,27 +454,27 @@ def test_the_test_split_is_never_read():
     train(new_model(), spoiled)
 
 
-def test_several_steps_a_call_are_the_single_steps():
+def test_several_steps_per_call_equal_single_steps():
     def outcome(steps_per_call):
         model, recorder = new_model(), Recorder()
-        chosen = settings(epochs=2, state_reset=0.2, short_windows=0.3)
-        make(model, chosen=chosen, regularization=SOME, observers=[recorder], steps_per_call=steps_per_call).run()
+        sections = settings(epochs=2, state_reset=0.2, short_windows=0.3)
+        make(model, sections=sections, regularization=SOME, observers=[recorder], steps_per_call=steps_per_call).run()
         rows = [replace(row, words_per_second=0) for row in recorder.rows]
         return {name: variable.numpy() for name, variable in model.weights.items()}, rows
 
     single = outcome(1)
-    for together in (2, 7, 32):
-        several = outcome(together)
+    for steps_per_call in (2, 7, 32):
+        several = outcome(steps_per_call)
         assert all((single[0][name] == several[0][name]).all() for name in single[0])
         assert single[1] == several[1]
 
 
-def test_a_call_of_several_steps_ends_at_one_that_is_not_good():
+def test_a_call_of_several_steps_stops_at_a_rejected_step():
     model = new_model()
     trainer = make(model)
-    cut = list(windows.stream_windows(batches().train, 5))[:4]
-    ids, targets = (np.stack(part) for part in zip(*cut, strict=True))
-    rates = [0.01, 0.01, np.nan, 0.01]  # after the third step no weight is a number
+    first_windows = list(windows.stream_windows(batches().train, 5))[:4]
+    ids, targets = (np.stack(part) for part in zip(*first_windows, strict=True))
+    rates = [0.01, 0.01, np.nan, 0.01]  # all weights are NaN after the third step
     arguments = ids, targets, model.initial_state(4), tf.constant(1), tf.constant(rates, tf.float32)
     losses, _, is_good, _, steps_taken = trainer.functions.train_steps(*arguments)
     assert int(steps_taken) == 4
@@ -482,7 +486,7 @@ def test_a_call_of_several_steps_ends_at_one_that_is_not_good():
 
 
 class PlainStep(StepFunctions):
-    """Trains by TensorFlow's own loss and gradients on the inference view: no chunks, no unrolled LSTM, no fused Adam."""
+    """Train with TensorFlow's own loss and gradients on the inference path: no chunks, no unrolled LSTM, no fused Adam."""
 
     def _train_step(self, ids, targets, state, step, rate):
         variables = list(self.model.weights.values())
@@ -499,8 +503,8 @@ class PlainStep(StepFunctions):
         return loss, norm, True, state
 
 
-def text_of_ranks(words=4000):
-    """Ids with a little to learn in them: some are much more frequent than others, and each third follows from the one before."""
+def zipf_text(words=4000):
+    """Ids that are partly predictable: frequencies follow Zipf's law, and every third id is determined by the one before it."""
     ids = np.random.default_rng(0).zipf(1.3, words) % WORDS
     ids[2::3] = (ids[1 : len(ids[2::3]) * 3 : 3] * 5 + 1) % WORDS
     return ids.astype(np.int32)
@@ -509,30 +513,38 @@ def text_of_ranks(words=4000):
 @pytest.mark.slow
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 2e-4), ("bfloat16", 0.03)])
 def test_fast_and_plain_training_have_the_same_loss_curve_over_200_steps(precision, tolerance):
-    ids = text_of_ranks()
-    about, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
+    ids = zipf_text()
+    description, held = held_out(["x"], [list("x" * 30)], [ids[:30]])
     data = Batches(
-        "stream", 4, 5, WORDS, {}, "", windows.stream(ids, 4), {"validation": about, "test": about}, {"validation": held, "test": held}
+        "stream",
+        4,
+        5,
+        WORDS,
+        {},
+        "",
+        windows.stream(ids, 4),
+        {"validation": description, "test": description},
+        {"validation": held, "test": held},
     )
-    chosen = settings(epochs=1, status_every=1, optimizer="adam", weight_decay=0.0, schedule="constant", learning_rate=0.005)
+    sections = settings(epochs=1, status_every=1, optimizer="adam", weight_decay=0.0, schedule="constant", learning_rate=0.005)
 
-    def curve(kind, precision):
+    def curve(step_class, precision):
         recorder = Recorder()
-        make(new_model(), data, chosen, precision=precision, kind=kind, observers=[recorder]).run()
+        make(new_model(), data, sections, precision=precision, step_class=step_class, observers=[recorder]).run()
         return np.array([row.loss for row in recorder.rows])
 
     fast, slow = curve(None, precision), curve(PlainStep, "float32")
     assert len(fast) == len(slow) == 199
-    assert slow[-20:].mean() < slow[:20].mean() - 0.1  # there is something to agree on
+    assert slow[-20:].mean() < slow[:20].mean() - 0.1  # the loss falls, so the comparison means something
     np.testing.assert_allclose(fast, slow, rtol=tolerance)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", ["sampled", "adaptive"])
-def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
-    model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if way == "adaptive" else ())
-    chosen = settings(epochs=15, sampled_words=30 if way == "sampled" else None)
-    trainer = make(model, chosen=chosen, observers=[recorder := Recorder()])
+@pytest.mark.parametrize("softmax", ["sampled", "adaptive"])
+def test_softmaxes_for_large_vocabularies_learn_and_are_scored_exactly(softmax):
+    model = new_model(projection_size=None, tie_weights=False, adaptive_cutoffs=(4, 8) if softmax == "adaptive" else ())
+    sections = settings(epochs=15, sampled_words=30 if softmax == "sampled" else None)
+    trainer = make(model, sections=sections, observers=[recorder := Recorder()])
     assert trainer.functions.lazy
     trainer.run()
     losses = [row.validation_loss for row in recorder.rows if row.validation_loss]
@@ -541,7 +553,7 @@ def test_the_ways_for_large_vocabularies_learn_too_and_are_scored_exactly(way):
     assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
 
 
-def test_a_step_leaves_rows_that_it_does_not_use_as_they_are():
+def test_a_step_updates_only_the_rows_that_it_uses():
     model = new_model(vocabulary_size=4000, tie_weights=False, projection_size=None)
     data = replace(batches(), vocabulary_size=4000)
     trainer = make(model, data, settings(sampled_words=20))
@@ -553,7 +565,7 @@ def test_a_step_leaves_rows_that_it_does_not_use_as_they_are():
     assert changed[1].sum() == CYCLE
 
 
-def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
+def test_reading_a_long_memory_mapped_text_uses_little_memory(tiny_model, tmp_path):
     import psutil
 
     words = 2**26  # 256 MiB
@@ -561,7 +573,7 @@ def test_reading_a_long_text_does_not_fill_the_memory(tiny_model, tmp_path):
     data = replace(batches(), train=np.load(tmp_path / "train.npy", mmap_mode="r"), sequence_length=2**14)
     config = TrainingConfig(*settings(status_every=10_000, sample_every=10_000), NONE, "float32", steps_per_call=8)
     trainer = Trainer(tiny_model(), data, config)
-    before, most = psutil.Process().memory_info().rss, 0
+    before, peak = psutil.Process().memory_info().rss, 0
     for _ in trainer._calls(1, 0, 0):
-        most = max(most, psutil.Process().memory_info().rss - before)
-    assert most < 160 * 2**20
+        peak = max(peak, psutil.Process().memory_info().rss - before)
+    assert peak < 160 * 2**20
