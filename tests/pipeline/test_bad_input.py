@@ -1,6 +1,6 @@
-"""Mistakes that users make. The real stage programs run, each in a folder with its own text and params.yaml.
+"""Mistakes of users, with the real stage programs, in a folder with its own text and params.yaml.
 
-Each mistake ends in one line that says what is wrong, which value it is and what to do, in exit code 1, and in no stack trace.
+Each mistake ends with exit code 1 and one line, without a stack trace. The line states the problem, the value and what to do.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ def copy_outputs(prepared: Path, folder: Path, stage: str) -> None:
         shutil.copytree(prepared / OUTPUTS[earlier], folder / OUTPUTS[earlier])
 
 
-def error_of(folder: Path, stage: str) -> str:
+def run_to_error(folder: Path, stage: str) -> str:
     """Run the stages up to one that has to fail, and return the line that it prints."""
     for earlier in STAGES[: STAGES.index(stage)]:
         if not (folder / OUTPUTS[earlier]).exists():
@@ -85,7 +85,7 @@ def error_of(folder: Path, stage: str) -> str:
         ("batching", {"batching.batch_sise": 3}, None, "batching.batch_sise: unknown key; did you mean batch_size?"),
     ],
 )
-def test_a_source_or_a_text_that_cannot_be_used_is_one_line(
+def test_an_unusable_source_or_text_is_a_one_line_error(
     folder: Path, prepared: Path, stage: str, changes: dict[str, Any], text: bytes | None, message: str
 ) -> None:
     (folder / "data/own/empty").mkdir()
@@ -94,11 +94,11 @@ def test_a_source_or_a_text_that_cannot_be_used_is_one_line(
     else:
         (folder / "data/own/text.txt").write_bytes(text)
     change_params(folder, changes)
-    assert message in error_of(folder, stage)
+    assert message in run_to_error(folder, stage)
 
 
 @pytest.mark.slow
-def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path) -> None:
+def test_a_missing_empty_or_changed_web_page_is_a_one_line_error(folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             body = TEXT.encode() if self.path == "/text.txt" else b""
@@ -116,16 +116,16 @@ def test_a_web_page_that_is_missing_empty_or_different_is_one_line(folder: Path)
     try:
         run(["python", "src/download.py"], folder)
         before = (folder / "data/raw/text.txt").read_bytes()
-        there = f"http://127.0.0.1:{server.server_port}"
+        address = f"http://127.0.0.1:{server.server_port}"
         for source, message in (
-            ({"url": f"{there}/gone.txt"}, "the server answered 404 Not Found"),
-            ({"url": f"{there}/empty.txt"}, "contains no text"),
-            ({"url": f"{there}/text.txt", "sha256": "0" * 64}, f"sha256 is {hashlib.sha256(TEXT.encode()).hexdigest()}, but "),
+            ({"url": f"{address}/gone.txt"}, "the server answered 404 Not Found"),
+            ({"url": f"{address}/empty.txt"}, "contains no text"),
+            ({"url": f"{address}/text.txt", "sha256": "0" * 64}, f"sha256 is {hashlib.sha256(TEXT.encode()).hexdigest()}, but "),
         ):
             change_params(folder, {"download.source": source})
-            assert message in error_of(folder, "download")
-            assert (folder / "data/raw/text.txt").read_bytes() == before  # the text before is still complete
-        assert "0" * 64 in error_of(folder, "download")
+            assert message in run_to_error(folder, "download")
+            assert (folder / "data/raw/text.txt").read_bytes() == before  # the earlier text is intact
+        assert "0" * 64 in run_to_error(folder, "download")
     finally:
         server.shutdown()
         thread.join()
@@ -166,7 +166,7 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     )
     peaks = []
     lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
-    for times in (3, 9):  # about 8 MB each, so that the shorter text too is more than the blocks held at a time
+    for times in (3, 9):  # times 8 MB, so that even the shorter text is larger than the blocks in memory
         text = "".join("".join(lines[i::7] + lines) for i in range(times))
         documents.write([Document("text.txt", text)], {"path": "data/own"}, folder / "data/raw")
         for stage in STAGES[1:]:
@@ -178,7 +178,7 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_no_data_stage_imports_what_it_does_not_use(folder: Path) -> None:
+def test_data_stages_import_only_the_libraries_they_need(folder: Path) -> None:
     heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
     code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"
     for stage in STAGES:
@@ -186,7 +186,7 @@ def test_no_data_stage_imports_what_it_does_not_use(folder: Path) -> None:
         assert imported == ("pyarrow" if stage == "vocab" else "")
 
 
-def test_a_note_warns_of_too_few_steps_to_learn_from(folder: Path, prepared: Path) -> None:
+def test_a_note_warns_of_too_few_steps(folder: Path, prepared: Path) -> None:
     copy_outputs(prepared, folder, "batching")
     assert "note:" not in run(["python", "src/batching.py"], folder).stdout
     change_params(folder, {"batching.batch_size": 16})

@@ -1,4 +1,4 @@
-"""The documentation against the project: its commands run, its code runs, its links and file names lead somewhere."""
+"""The documentation matches the project: commands and code run, and links and files exist."""
 
 import contextlib
 import io
@@ -28,7 +28,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"^[\w.-]+(/[\w.*-]+)*/?$")
 SUFFIXES = (".py", ".yaml", ".yml", ".md", ".json", ".csv", ".npz", ".npy", ".toml", ".lock", ".png", ".txt", ".sh", ".html")
-# Named in the documentation, but made by the user, by another tool or only on request.
+# Files in the documentation that the user, another tool or an optional command creates.
 ELSEWHERE = {
     *("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "assets/merges.txt", "presets/wide.yaml", "presets/searched.yaml"),
     *("dvc_plots/index.html", ".dvc/plots.html", ".dvc/config.local", "trials.json", ".training/KEY/", ".training/KEY/weights"),
@@ -63,8 +63,8 @@ def blocks_of(page: Path) -> list[Block]:
                 blocks.append(Block(page, start, lines[start - 1].strip().strip("`"), text, skipped))
                 start = skipped = None
         elif start is None and line.strip():
-            found = SKIPPED.search(line)
-            skipped = found[1] if found else None
+            match = SKIPPED.search(line)
+            skipped = match[1] if match else None
     assert start is None, f"{page}: the block of line {start} does not end"
     return blocks
 
@@ -74,14 +74,14 @@ PAGES_WITH_CODE = sorted({block.page for block in BLOCKS if block.language == "p
 COMMANDS = [block for block in BLOCKS if block.language in ("", "sh", "console") and not block.skipped]
 
 
-def test_a_block_is_left_out_only_for_a_known_reason():
+def test_blocks_are_skipped_only_for_known_reasons():
     unknown = {f"{block.name}: {block.skipped}" for block in BLOCKS if block.skipped and block.skipped not in REASONS}
     assert not unknown
 
 
 @pytest.fixture(scope="module")
 def project(finished, tmp_path_factory):
-    """A copy of a finished small project, in which the commands of the documentation may change things."""
+    """A copy of a finished small project that the commands of the documentation may change."""
     folder = tmp_path_factory.mktemp("docs") / "project"
     shutil.copytree(finished[0], folder, symlinks=True)
     (folder / ".venv").symlink_to(sys.prefix)
@@ -91,7 +91,7 @@ def project(finished, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.name)
 def test_commands_run(block, project):
-    # `make` takes the environment of the tests as it is.
+    # `make` must not set up an environment, but use that of the tests.
     script = f'make() {{ command make -o setup "$@"; }}\nset -e\n{block.text}\n'
     done = run(["bash", "-c", script], project, check=False)
     assert done.returncode == 0, f"{block.text}\n{done.stdout}"
@@ -110,7 +110,7 @@ def test_python_code_runs(page, project, monkeypatch):
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "yaml"], ids=lambda block: block.name)
-def test_yaml_names_parameters_that_exist(block):
+def test_parameters_in_yaml_exist(block):
     values = YAML(typ="safe").load(block.text)
     known = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     assert {(section, key) for section, keys in values.items() for key in keys} <= {
@@ -124,7 +124,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_links_lead_somewhere(page):
+def test_links_have_existing_targets(page):
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith(("http://", "https://")):
             continue
@@ -142,26 +142,26 @@ def test_every_reported_metric_is_in_the_table(finished):
         assert set(values) <= known
 
 
-def exists(name: str, page: Path, made: Path) -> bool:
-    places = [
+def exists(name: str, page: Path, finished: Path) -> bool:
+    folders = [
         PROJECT,
         page.parent,
         PROJECT / "src",
         PROJECT / "src/lstm_lm",
-        made,
-        made / "models/saved_model",
-        made / "data/vocab",
-        made / "data/batches",
-        made / "models",
-        made / "reports",
-        made / "models/weights",
+        finished,
+        finished / "models/saved_model",
+        finished / "data/vocab",
+        finished / "data/batches",
+        finished / "models",
+        finished / "reports",
+        finished / "models/weights",
     ]
-    return any((place / name).exists() or ("*" in name and any(place.glob(name))) for place in places)
+    return any((folder / name).exists() or ("*" in name and any(folder.glob(name))) for folder in folders)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_files_that_are_named_exist(page, finished):
+def test_files_mentioned_in_the_documentation_exist(page, finished):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     named = {span for span in SPAN.findall(text) if FILE.match(span) and (span.endswith(SUFFIXES) or span.endswith("/"))}
     missing = sorted(name for name in named - ELSEWHERE if not exists(name, page, finished[0]))

@@ -15,7 +15,7 @@ from lstm_lm.experiments import runner
 
 
 def apply(changes: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Change params.yaml as `dvc exp run --set-param` does: its values after and before."""
+    """Change params.yaml as `dvc exp run --set-param` does. Return its values after and before."""
     from dvc.utils.hydra import apply_overrides
 
     shutil.copy(PROJECT / "params.yaml", folder)
@@ -28,19 +28,19 @@ STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", 
 
 
 @pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
-def test_dvc_gets_exactly_the_values_of_the_changes(value: object, tmp_path: Path) -> None:
+def test_dvc_sets_exactly_the_requested_values(value: object, tmp_path: Path) -> None:
     after, before = apply({"train.seed": value}, tmp_path)
     assert after == keys.with_changes(before, {"train.seed": value})
 
 
-def test_another_kind_of_source_replaces_the_earlier_one(tmp_path: Path) -> None:
+def test_a_source_of_another_kind_replaces_the_earlier_one(tmp_path: Path) -> None:
     source = {"url": "https://x/y?z=1", "sha256": "1"}
     after, before = apply({"download.source": source}, tmp_path)
     assert after["download"]["source"] == source
     assert after == keys.with_changes(before, {"download.source": source})
 
 
-def test_outside_a_git_repository_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_outside_a_git_repository_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -59,7 +59,7 @@ def project(finished: tuple[Path, str]) -> Path:
 
 @pytest.fixture(scope="module")
 def checkout(project: Path) -> Checkout:
-    """What an experiment must not change."""
+    """The state of the checkout that an experiment must not change."""
     return digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project)
 
 
@@ -123,13 +123,13 @@ def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project: Path,
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_preset_is_one_line(project: Path) -> None:
+def test_a_mistake_in_a_preset_is_reported_in_one_line(project: Path) -> None:
     (project / "presets/typo.yaml").write_text("train:\n  epoch: 2\n")
-    there = ", ".join(sorted({path.stem for path in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
-    assert "cookbook, " in there
+    presets = ", ".join(sorted({path.stem for path in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
+    assert "cookbook, " in presets
     try:
         for name, line in (
-            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; the presets are {there}\n"),
+            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; the presets are {presets}\n"),
             ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
         ):
             done = run(["python", "src/cli.py", "experiment", name], project, check=False)
@@ -141,54 +141,59 @@ def test_a_mistake_in_a_preset_is_one_line(project: Path) -> None:
 
 
 def mlflow_run(project: Path, *arguments: str, check: bool = True) -> tuple[str, Any]:
-    """Call `mlflow run .` in this environment: its output, and the one run that it made."""
-    before = {made.info.run_id for made in runs(project)}
+    """Call `mlflow run .` in this environment. Return its output and the one run that it created."""
+    before = {tracked.info.run_id for tracked in runs(project)}
     done = run(
         ["python", "-m", "mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "lstm_lm", *arguments], project, check=check
     )
-    [made] = [made for made in runs(project) if made.info.run_id not in before]
-    return done.stdout, made
+    [created] = [tracked for tracked in runs(project) if tracked.info.run_id not in before]
+    return done.stdout, created
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project: Path, checkout: Checkout) -> None:
-    _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
-    assert made.info.status == "FINISHED"
-    assert made.info.run_name == "default learning_rate=0.003"
-    assert made.data.tags["evaluate_sample.prime_texts"] == '["to be", "or not"]'
-    assert made.data.params["train.learning_rate"] == "0.003"
-    assert made.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
-    assert made.data.metrics["test/perplexity"] > 1
-    assert made.data.metrics["train/loss"] > 0
+def test_mlflow_run_with_other_parameters_is_one_run_with_all_results(project: Path, checkout: Checkout) -> None:
+    _, tracked = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
+    assert tracked.info.status == "FINISHED"
+    assert tracked.info.run_name == "default learning_rate=0.003"
+    assert tracked.data.tags["evaluate_sample.prime_texts"] == '["to be", "or not"]'
+    assert tracked.data.params["train.learning_rate"] == "0.003"
+    assert tracked.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
+    assert tracked.data.metrics["test/perplexity"] > 1
+    assert tracked.data.metrics["train/loss"] > 0
     store = client(project)
-    assert {item.path for item in store.list_artifacts(made.info.run_id)} >= {"samples.json", "samples.md", "metrics.json", "history.csv"}
-    assert len(made.outputs.model_outputs) == 1
-    assert [version.run_id for version in store.search_model_versions(f"run_id = '{made.info.run_id}'")] == [made.info.run_id]
+    assert {item.path for item in store.list_artifacts(tracked.info.run_id)} >= {
+        "samples.json",
+        "samples.md",
+        "metrics.json",
+        "history.csv",
+    }
+    assert len(tracked.outputs.model_outputs) == 1
+    assert [version.run_id for version in store.search_model_versions(f"run_id = '{tracked.info.run_id}'")] == [tracked.info.run_id]
     assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project: Path) -> None:
-    printed, made = mlflow_run(project)
+def test_mlflow_run_with_nothing_left_to_train_mirrors_the_earlier_run(project: Path) -> None:
+    printed, tracked = mlflow_run(project)
     assert f"this run mirrors run {run_id(project)}, in which the model was trained, and shows its metrics" in printed
-    assert made.info.status == "FINISHED"
-    assert made.data.tags["lstm_lm.mirrors"] == run_id(project)
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.tags["lstm_lm.mirrors"] == run_id(project)
     store, trained = client(project), client(project).get_run(run_id(project))
-    assert made.data.metrics == trained.data.metrics
-    assert made.data.params.items() >= trained.data.params.items()
+    assert tracked.data.metrics == trained.data.metrics
+    assert tracked.data.params.items() >= trained.data.params.items()
     for metric in ("train/loss", "test/perplexity"):
-        curves = [[(p.step, p.value) for p in store.get_metric_history(each, metric)] for each in (made.info.run_id, run_id(project))]
+        curves = [[(p.step, p.value) for p in store.get_metric_history(each, metric)] for each in (tracked.info.run_id, run_id(project))]
         assert curves[0] == curves[1]
-    assert "samples.json" in {item.path for item in store.list_artifacts(made.info.run_id)}
+    assert "samples.json" in {item.path for item in store.list_artifacts(tracked.info.run_id)}
 
 
 @pytest.mark.slow
 def test_mlflow_run_stops_at_a_stage_and_reports_mistakes_in_one_line(project: Path) -> None:
-    printed, made = mlflow_run(project, "-P", "stage=vocab")
+    printed, tracked = mlflow_run(project, "-P", "stage=vocab")
     assert "ran up to vocab: nothing was trained" in printed
-    assert made.info.status == "FINISHED"
-    printed, made = mlflow_run(project, "-P", "train.epoch=2", check=False)
-    assert made.info.status == "FAILED"
+    assert tracked.info.status == "FINISHED"
+    printed, tracked = mlflow_run(project, "-P", "train.epoch=2", check=False)
+    assert tracked.info.status == "FAILED"
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
     done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # as for -P stage=nonsense

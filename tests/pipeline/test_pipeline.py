@@ -1,4 +1,4 @@
-"""The real pipeline, a real `dvc repro` in a Git repository of its own, on a tiny corpus."""
+"""The whole pipeline on a tiny corpus: a real `dvc repro` in its own Git repository."""
 
 import json
 import re
@@ -22,36 +22,36 @@ def stages(printed):
 
 
 def repro(folder, *arguments, **more):
-    """`dvc repro`: (names of the stages that ran, what was printed)."""
+    """Run `dvc repro`: (names of the stages that ran, output)."""
     printed = run(["python", "-m", "dvc", "repro", *arguments], folder, **more).stdout
     return stages(printed), printed
 
 
 @pytest.fixture(scope="module")
 def project(finished):
-    """A copy of the project that has been run, and what the first time printed."""
+    """A copy of the project that has been run, and the output of the first run."""
     assert stages(finished[1]) == ["download", "vocab", "batching", "train", "evaluate-sample"]
     return finished
 
 
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory):
-    """One that has not been run, and is by the last test that uses it."""
+    """A copy of the project that has not been run. The last test that uses it runs it."""
     return copy_project(tmp_path_factory.mktemp("empty"))
 
 
-def test_it_says_what_it_does_and_nothing_else(project):
+def test_the_first_run_reports_its_progress_and_nothing_else(project):
     _, printed = project
     assert "data/raw: 20 document(s)" in printed
     assert re.search(r"train +18 document\(s\)", printed)
     assert re.search(r"step +\d+/\d+ +epoch 1/2 +loss .* words/s .* left", printed)
     assert re.search(r"epoch 2/2: validation loss [\d.]+, perplexity [\d.]+", printed)
     assert "lstm_lm version 1 in the model registry" in printed
-    for noise in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
-        assert noise not in printed
+    for unwanted in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
+        assert unwanted not in printed
 
 
-def test_every_output_is_there(project):
+def test_every_output_exists(project):
     folder, _ = project
     history = pd.read_csv(folder / "models/history.csv")
     assert history.validation_perplexity.notna().sum() == 2
@@ -63,42 +63,42 @@ def test_every_output_is_there(project):
     assert config["precision"] in ("float32", "bfloat16")
 
 
-def test_reported_figures_are_those_of_a_plain_numpy_evaluation(project):
+def test_reported_metrics_match_a_plain_numpy_evaluation(project):
     folder, _ = project
     reported = json.loads((folder / "reports/metrics.json").read_text())
     plain = PlainModel.load(folder / "models/weights")
-    about = json.loads((folder / "data/batches/batches.json").read_text())
+    description = json.loads((folder / "data/batches/batches.json").read_text())
     for split in ("validation", "test"):
         ids = np.load(folder / f"data/batches/{split}.npy")
-        costs = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in about[split]["documents"]])
-        assert reported[split]["perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
-        assert reported[split]["words"] == len(costs) == about[split]["scored"]
+        nats = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in description[split]["documents"]])
+        assert reported[split]["perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
+        assert reported[split]["words"] == len(nats) == description[split]["scored"]
 
 
-def test_baselines_intervals_and_texts_are_reported_beside_them(project):
+def test_baselines_intervals_and_text_statistics_match_plain_implementations(project):
     folder, _ = project
     reported = json.loads((folder / "reports/metrics.json").read_text())
     whole, _, vocabulary_size = encoded.load(folder / "data/vocab")
-    parts = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
+    splits_by_name = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
     words = {
         name: [np.where(part.ids[start:stop] < vocabulary_size, part.ids[start:stop], 0) for _, start, stop in part.ranges]
-        for name, part in parts.items()
+        for name, part in splits_by_name.items()
     }
     baseline = PlainKneserNey(words["train"], vocabulary_size, 5)
     for split in ("validation", "test"):
-        costs = np.concatenate([baseline.nats(document) for document in words[split]])
-        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
-        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(costs.mean() - reported[split]["loss"], abs=1e-5)
+        nats = np.concatenate([baseline.nats(document) for document in words[split]])
+        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
+        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(nats.mean() - reported[split]["loss"], abs=1e-5)
         for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
             assert reported[split][f"{name}_low"] < reported[split][name] < reported[split][f"{name}_high"]
         counts = np.bincount(np.concatenate(words["train"]), minlength=vocabulary_size) + 1
-        costs = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
-        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        nats = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
+        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
         assert not [name for name in reported[split] if name.startswith(("dynamic_evaluation", "neural_cache"))]
-    # As much training text as there is validation text: 213 words, from the beginning of the first document.
-    costs = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
-    assert reported["validation"]["training_text_loss"] == pytest.approx(costs.mean(), rel=1e-4)
-    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - costs.mean(), abs=1e-4)
+    # The training text is scored on as many words as the validation text has: 213, from the start of the first document.
+    nats = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
+    assert reported["validation"]["training_text_loss"] == pytest.approx(nats.mean(), rel=1e-4)
+    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - nats.mean(), abs=1e-4)
     names = {
         f"{prefix}{name}" for prefix in ("", "test_text_") for name in ("repetition_4", "distinct_1", "distinct_2", "copied_4", "copied_8")
     }
@@ -109,31 +109,31 @@ def test_baselines_intervals_and_texts_are_reported_beside_them(project):
     assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
 
 
-def test_no_test_document_reaches_the_vocabulary_the_training_or_its_stopping(project, tmp_path):
-    """Another text in its place, of another length and of other words only, changes nothing but the test split."""
+def test_the_test_text_affects_neither_the_vocabulary_nor_training_nor_early_stopping(project, tmp_path):
+    """Replacing it by a text of another length and with other words changes only the test split."""
     folder, _ = project
-    again = copy_project(tmp_path / "again")
-    write_corpus(again / "data/own")
+    changed = copy_project(tmp_path / "changed")
+    write_corpus(changed / "data/own")
     trained = json.loads((folder / "models/weights/config.json").read_text())
-    change_params(again, {**TINY, "train.precision": trained["precision"]})  # which is not to be timed anew
+    change_params(changed, {**TINY, "train.precision": trained["precision"]})  # set, so that it is not timed again
     [document] = {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]}
-    (again / "data/own" / document).write_text("quite other words of which none is known nor said elsewhere\n" * 50)
-    assert repro(again, "train")[0] == ["download", "vocab", "batching", "train"]
+    (changed / "data/own" / document).write_text("quite other words of which none is known nor said elsewhere\n" * 50)
+    assert repro(changed, "train")[0] == ["download", "vocab", "batching", "train"]
     for name in ("raw", "vocab", "batches"):
-        before, after = digests(folder / "data" / name), digests(again / "data" / name)
+        before, after = digests(folder / "data" / name), digests(changed / "data" / name)
         assert {file for file in before | after if before.get(file) != after.get(file)} == {
             "raw": {document, "source.json"},
             "vocab": {"text.npy", "text.json", "lengths.npy", "splits.json"},
             "batches": {"test.npy", "batches.json"},
         }[name]
-    before, after = (json.loads((place / "data/batches/batches.json").read_text()) for place in (folder, again))
+    before, after = (json.loads((each / "data/batches/batches.json").read_text()) for each in (folder, changed))
     assert {key for key in before if before[key] != after[key]} == {"test", "raw"}
-    before, after = (json.loads((place / "data/vocab/splits.json").read_text()) for place in (folder, again))
+    before, after = (json.loads((each / "data/vocab/splits.json").read_text()) for each in (folder, changed))
     assert {key for key in before if before[key] != after[key]} == {"test"}
-    # The weights and the step they are of: chosen by the validation loss, bit for bit.
-    assert digests(folder / "models/weights") == digests(again / "models/weights")
-    assert (folder / "models/samples.csv").read_bytes() == (again / "models/samples.csv").read_bytes()
-    before, after = (pd.read_csv(place / "models/history.csv").drop(columns="words_per_second") for place in (folder, again))
+    # The weights, selected by the validation loss, are equal bit for bit, and so is the step they come from.
+    assert digests(folder / "models/weights") == digests(changed / "models/weights")
+    assert (folder / "models/samples.csv").read_bytes() == (changed / "models/samples.csv").read_bytes()
+    before, after = (pd.read_csv(each / "models/history.csv").drop(columns="words_per_second") for each in (folder, changed))
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
@@ -142,23 +142,23 @@ def test_held_out_documents_never_reach_the_vocabulary(project):
     splits = json.loads((folder / "data/vocab/splits.json").read_text())
     known = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
     own = {name: {f"own{span['document'][5:7]}" for span in splits[name]} for name in splits}
-    assert own["train"] <= known  # each is there three times, and two are enough
+    assert own["train"] <= known  # each occurs three times, and min_count is 2
     assert not (own["validation"] | own["test"]) & known
     assert len(own["validation"]) == len(own["test"]) == 1
 
 
-def test_it_is_one_finished_mlflow_run_with_everything_in_it(project):
+def test_the_pipeline_is_one_finished_mlflow_run_with_all_results(project):
     folder, _ = project
     store = client(folder)
-    [found] = [each for each in runs(folder) if each.info.run_id == run_id(folder)]
-    assert found.info.status == "FINISHED"
-    assert found.data.params["batching.batch_size"] == "4"
+    [tracked] = [each for each in runs(folder) if each.info.run_id == run_id(folder)]
+    assert tracked.info.status == "FINISHED"
+    assert tracked.data.params["batching.batch_size"] == "4"
     reported = json.loads((folder / "reports/metrics.json").read_text())
-    assert found.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
+    assert tracked.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
     history = pd.read_csv(folder / "models/history.csv")
-    logged = store.get_metric_history(found.info.run_id, "train/loss")
+    logged = store.get_metric_history(tracked.info.run_id, "train/loss")
     assert [metric.step for metric in logged] == history.step.tolist()
-    assert {item.path for item in store.list_artifacts(found.info.run_id)} >= {
+    assert {item.path for item in store.list_artifacts(tracked.info.run_id)} >= {
         "graph.png",
         "history.csv",
         "metrics.json",
@@ -166,12 +166,12 @@ def test_it_is_one_finished_mlflow_run_with_everything_in_it(project):
         "samples.json",
         "samples.md",
     }
-    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
-    [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")
+    assert tracked.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    [version] = store.search_model_versions(f"run_id = '{tracked.info.run_id}'")
     assert version.name == "lstm_lm"
 
 
-def test_the_second_time_nothing_runs(project):
+def test_a_second_repro_runs_nothing(project):
     folder, _ = project
     ran, printed = repro(folder)
     assert ran == []
@@ -190,9 +190,9 @@ def test_the_summary_shows_results_samples_and_next_steps(project):
     assert "make serve" in printed
 
 
-def test_sampling_from_the_checkout(project):
+def test_the_sample_command_generates_text_and_rejects_bad_options(project):
     folder, _ = project
-    assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first of the prime texts
+    assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first prime text
     printed = run(["python", "src/cli.py", "sample", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
@@ -218,20 +218,20 @@ def test_sampling_from_the_checkout(project):
         assert done.stdout.count("\n") == 1
 
 
-def test_a_model_folder_that_is_incomplete_is_said_and_dvc_brings_it_back(project):
+def test_a_damaged_model_folder_is_reported_and_dvc_checkout_restores_it(project):
     folder, _ = project
     before = digests(folder / "models")
     sample, evaluate = ["python", "src/cli.py", "sample", "to be"], ["python", "src/evaluate_sample.py"]
     missing = "is incomplete: variables/variables.index is missing: restore it with dvc checkout"
-    for name, spoil, message, commands in (
+    for name, content, message, commands in (
         ("variables/variables.index", None, missing, [sample, evaluate]),
         ("saved_model.pb", b"nonsense", "cannot be loaded: ", [sample]),
         ("variables/variables.data-00000-of-00001", b"short", "cannot be loaded: ", [evaluate]),
     ):
         file = folder / "models/saved_model" / name
-        file.unlink()  # not written over: it may be a link into DVC's cache
-        if spoil is not None:
-            file.write_bytes(spoil)
+        file.unlink()  # not overwritten: it may be a link into DVC's cache
+        if content is not None:
+            file.write_bytes(content)
         for command in commands:
             done = run(command, folder, check=False)
             assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
@@ -240,14 +240,14 @@ def test_a_model_folder_that_is_incomplete_is_said_and_dvc_brings_it_back(projec
         assert digests(folder / "models") == before
 
 
-def test_a_tracking_server_that_is_not_there_is_said_before_any_training(project, free_port):
+def test_an_unreachable_tracking_server_is_reported_before_training(project, free_port):
     folder, _ = project
     before = digests(folder / "models")
-    nobody = f"127.0.0.1:{free_port}"
-    for stage, address in (("train", f"http://{nobody}"), ("evaluate_sample", f"postgresql://user:secret@{nobody}/mlflow")):
-        began = time.monotonic()
+    unused_address = f"127.0.0.1:{free_port}"
+    for stage, address in (("train", f"http://{unused_address}"), ("evaluate_sample", f"postgresql://user:secret@{unused_address}/mlflow")):
+        start = time.monotonic()
         done = run(["python", f"src/{stage}.py"], folder, check=False, MLFLOW_TRACKING_URI=address)
-        assert time.monotonic() - began < 20
+        assert time.monotonic() - start < 20
         assert done.returncode == 1
         assert done.stdout.count("\n") == 1
         assert "error: no MLflow server answers at " in done.stdout
@@ -255,7 +255,7 @@ def test_a_tracking_server_that_is_not_there_is_said_before_any_training(project
     assert digests(folder / "models") == before
 
 
-def test_serving_says_what_is_missing(project, empty, empty_store, tmp_path):
+def test_serve_and_ui_report_what_is_missing(project, empty, empty_store, tmp_path):
     folder, _ = project
     done = run(["python", "src/cli.py", "serve"], empty, check=False)
     assert (done.returncode, done.stdout) == (1, "error: there is no model in models/saved_model: train one first, with: make repro\n")
@@ -270,7 +270,7 @@ def test_serving_says_what_is_missing(project, empty, empty_store, tmp_path):
     assert done.stdout == "error: the tracking store is a server with its own web interface: open http://127.0.0.1:1\n"
 
 
-def test_a_stage_before_its_turn_is_one_line(empty):
+def test_a_stage_without_its_inputs_reports_one_line(empty):
     for script, file in (
         ("vocab", "data/raw/source.json"),
         ("batching", "data/vocab/text.json"),
@@ -283,7 +283,7 @@ def test_a_stage_before_its_turn_is_one_line(empty):
         )
 
 
-def test_a_bad_parameter_is_one_line_and_exit_code(empty):
+def test_an_invalid_parameter_is_reported_in_one_line(empty):
     change_params(empty, {"batching.batch_size": 0})
     done = run(["python", "-m", "dvc", "repro"], empty, check=False)
     assert done.returncode != 0
@@ -291,7 +291,7 @@ def test_a_bad_parameter_is_one_line_and_exit_code(empty):
     assert "Traceback" not in done.stdout
 
 
-def test_data_outputs_are_byte_equal_in_a_fresh_copy(project, empty):
+def test_data_stages_reproduce_their_outputs_byte_for_byte_in_a_fresh_copy(project, empty):
     folder, _ = project
     write_corpus(empty / "data/own")
     change_params(empty, TINY)
@@ -300,12 +300,12 @@ def test_data_outputs_are_byte_equal_in_a_fresh_copy(project, empty):
         assert digests(empty / "data" / name) == digests(folder / "data" / name)
 
 
-def test_changes_run_only_what_depends_on_them(project, empty_store):
-    """Each change on top of the one before; ends with the weights that the other tests know."""
+def test_a_change_reruns_only_the_stages_that_depend_on_it(project, empty_store):
+    """Apply one change after the other. The last one restores the weights that other tests expect."""
     folder, _ = project
     first_run, metrics = run_id(folder), json.loads((folder / "reports/metrics.json").read_text())
 
-    # A setting of the last stage: no retraining, the same run, the same model version.
+    # Settings of the last stage retrain nothing and keep the run and the model version.
     primes = loading.load(folder / "params.yaml").evaluate_sample.prime_texts
     change_params(
         folder,
@@ -321,7 +321,7 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     assert printed.count("note: the vocabulary contains no word of") == 1
     assert "'xyzzy plugh'" in printed
     assert "lstm_lm version 1 in the model registry is already this model" in printed
-    # Options have figures of their own; all others stay.
+    # The options add metrics and change no others.
     after = json.loads((folder / "reports/metrics.json").read_text())
     for split in ("validation", "test"):
         for option in ("dynamic_evaluation", "neural_cache"):
@@ -330,7 +330,7 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     assert after == metrics
     assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
 
-    # The serving code: a new version of the same run, still no retraining.
+    # A change of the serving code registers a new version of the same run and retrains nothing.
     serving = folder / "src/lstm_lm/serving/pyfunc.py"
     serving.write_text(serving.read_text() + "# changed\n")
     ran, printed = repro(folder)
@@ -340,31 +340,31 @@ def test_changes_run_only_what_depends_on_them(project, empty_store):
     assert client(folder).get_model_version("lstm_lm", str(version)).run_id == first_run
     assert run_id(folder) == first_run
 
-    # Where runs are tracked shapes no output.
+    # The tracking section affects no output.
     change_params(folder, {"tracking.experiment": "other"})
     assert repro(folder)[0] == []
 
-    # A store that does not know the run gets a stand-in for it.
+    # A store that does not know the run gets a proxy run.
     shutil.copy(empty_store, folder / "elsewhere.db")
     ran, printed = repro(folder, "--force", "--single-item", "evaluate-sample", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'elsewhere.db'}")
     assert f"run {first_run}, which trained the weights, is not in this tracking store" in printed
     assert run_id(folder) == first_run
 
-    # One edited line of one's own text in a training document: everything, as another run.
+    # One more line in a training document reruns every stage, as another run.
     text = folder / "data/own" / json.loads((folder / "data/vocab/splits.json").read_text())["train"][0]["document"]
     text.write_text(text.read_text() + "a ghost more\n")
     ran, printed = repro(folder)
     assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
     assert run_id(folder) != first_run
 
-    # Back to what was trained before: DVC remembers, and nothing is trained.
+    # With the earlier text back, DVC restores the earlier outputs and trains nothing.
     text.write_text(text.read_text().removesuffix("a ghost more\n"))
     ran, printed = repro(folder)
     assert "Stage 'train' is cached" in printed
     assert run_id(folder) == first_run
 
 
-def test_cleaning_keeps_ones_own_text_and_the_runs(project):
+def test_make_clean_keeps_the_users_text_and_the_mlflow_runs(project):
     folder, _ = project
     printed = run(["make", "clean"], folder).stdout
     assert "data/raw" in printed

@@ -25,14 +25,14 @@ def write_history(folder: Path, loss: float) -> None:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project with the page, a history in its last commit and another one in its files."""
+    """A copy of the project with the page, a history in its last commit and another one in its working tree."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     run(["python", "scripts/plots_page.py"], folder)
     (folder / "reports").mkdir(exist_ok=True)
     (folder / "reports/graph.png").write_bytes(b"\x89PNG")
     (folder / "reports/coverage.csv").write_text("vocabulary_size,coverage\n1,0.5\n2,1.0\n")
     write_history(folder, 2)
-    # Git stores here what DVC usually does: plots are read from either.
+    # Here, Git stores the history instead of DVC. `dvc plots` can read both.
     run(["git", "add", "--all"], folder)
     run(["git", "add", "--force", "models/history.csv"], folder)
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message", "history"], folder)
@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Page(HTMLParser):
-    """What a browser sees in a page: the addresses that it loads, the scripts, and the plots in the scripts."""
+    """The content of a page for a browser: the addresses that it loads, the scripts, and the plots in the scripts."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ def test_the_page_is_complete_and_shows_every_plot_once(project: Path, command: 
         assert sorted({row["rev"] for row in plot["data"]["values"]}) == revisions
 
 
-def test_empty_cells_are_no_points_of_a_curve(project: Path) -> None:
+def test_empty_cells_are_not_points_of_a_curve(project: Path) -> None:
     import vl_convert
 
     printed = run(["python", "-m", "dvc", "plots", "diff", "HEAD", "--targets", "validation perplexity", "--show-vega"], project).stdout

@@ -1,4 +1,4 @@
-"""dvc.yaml against the code: each stage depends on the folders that shape its outputs, and on no others."""
+"""Compare dvc.yaml with the code: each stage depends on the modules that affect its outputs, and on no others."""
 
 import ast
 from pathlib import Path
@@ -10,48 +10,48 @@ from conftest import PROJECT
 from lstm_lm import paths
 
 STAGES = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
-# They shape no output: DVC tracks the values of the parameters itself, and the others only report, pace, lock or name things.
-SHAPES_NOTHING = ("config", "tracking", "ui", "errors.py", "events.py", "paths.py", "io")
-EXCEPT = ("io/arrays.py",)  # writes the bytes of data/
-# Read as a file, not imported: the code that is packed into the MLflow model.
+# These modules affect no output. DVC tracks the values of parameters itself; the others only report, lock, name or time things.
+WITHOUT_EFFECT = ("config", "tracking", "ui", "errors.py", "events.py", "paths.py", "io")
+EXCEPTIONS = ("io/arrays.py",)  # determines the bytes of the files in data/
+# This code is packed into the MLflow model: it is read as a file, not imported.
 ALSO_READ = {"evaluate-sample": {"src/lstm_lm/serving/pyfunc.py"}}
 
 
 def imports(path):
-    """The project's modules that a file imports, at any depth of its code, as paths."""
-    found = set()
+    """Return the paths of the project's modules that a file imports, anywhere in its code."""
+    imported = set()
     for node in ast.walk(ast.parse((PROJECT / path).read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "lstm_lm":
             folder = "src/" + node.module.replace(".", "/")
             if (PROJECT / f"{folder}.py").is_file():
-                found.add(f"{folder}.py")
+                imported.add(f"{folder}.py")
             else:
                 modules = {f"{folder}/{alias.name}.py" for alias in node.names}
                 assert all((PROJECT / module).is_file() for module in modules), f"{path}: {ast.unparse(node)}"
-                found |= modules
+                imported |= modules
         elif isinstance(node, ast.Import):
             assert not any(alias.name.startswith("lstm_lm") for alias in node.names), f"{path}: write from lstm_lm import ..."
-    return found
+    return imported
 
 
-def is_in(path, places):
+def is_in(path, folders):
     relative = path.removeprefix("src/lstm_lm/")
-    return any(relative == place or relative.startswith(f"{place}/") for place in places)
+    return any(relative == folder or relative.startswith(f"{folder}/") for folder in folders)
 
 
-def shapes_nothing(path):
-    return is_in(path, SHAPES_NOTHING) and not is_in(path, EXCEPT)
+def has_no_effect(path):
+    return is_in(path, WITHOUT_EFFECT) and not is_in(path, EXCEPTIONS)
 
 
 def needed(script):
-    """The modules that shape what a script makes, itself included."""
-    seen, waiting = set(), [script]
+    """Return the modules that affect the outputs of a script, including the script itself."""
+    modules, waiting = set(), [script]
     while waiting:
         path = waiting.pop()
-        if path not in seen and not shapes_nothing(path):
-            seen.add(path)
+        if path not in modules and not has_no_effect(path):
+            modules.add(path)
             waiting += imports(path)
-    return seen
+    return modules
 
 
 def code_deps(stage):
@@ -59,7 +59,7 @@ def code_deps(stage):
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_depends_on_all_code_that_shapes_its_outputs_and_on_no_other(stage):
+def test_a_stage_depends_on_exactly_the_code_that_affects_its_outputs(stage):
     script = STAGES[stage]["cmd"].removeprefix("python ")
     modules = needed(script) | ALSO_READ.get(stage, set())
     deps = code_deps(stage)
@@ -69,20 +69,20 @@ def test_a_stage_depends_on_all_code_that_shapes_its_outputs_and_on_no_other(sta
     assert not unused
 
 
-def test_an_edit_to_the_server_never_retrains_and_an_edit_to_the_model_always_does():
+def test_training_depends_on_the_model_and_not_on_the_server():
     assert not any("serving" in dep for dep in STAGES["train"]["deps"])
     assert "src/lstm_lm/model" in STAGES["train"]["deps"]
 
 
 @pytest.mark.parametrize("stage", ["download", "vocab", "batching"])
-def test_data_stages_know_neither_tensorflow_nor_mlflow(stage):
+def test_data_stages_import_neither_tensorflow_nor_mlflow(stage):
     for path in needed(STAGES[stage]["cmd"].removeprefix("python ")):
         assert not top_level_imports(PROJECT / path) & {"tensorflow", "keras", "mlflow"}, path
 
 
-@pytest.mark.parametrize("room", ["model", "generation", "data", "evaluation"])
-def test_the_model_and_its_neighbours_know_neither_dvc_nor_mlflow_nor_params_yaml(room):
-    for path in (PROJECT / "src/lstm_lm" / room).rglob("*.py"):
+@pytest.mark.parametrize("package", ["model", "generation", "data", "evaluation"])
+def test_model_packages_use_neither_dvc_nor_mlflow_nor_params_yaml(package):
+    for path in (PROJECT / "src/lstm_lm" / package).rglob("*.py"):
         assert not top_level_imports(path) & {"dvc", "mlflow"}, path
         assert "params.yaml" not in path.read_text(), path
         assert not any("/config/" in module for module in imports(path.relative_to(PROJECT).as_posix())), path
@@ -95,19 +95,19 @@ def top_level_imports(path):
     return {name.split(".")[0] for name in names}
 
 
-def test_only_one_module_talks_to_mlflow_and_one_to_the_network():
+def test_mlflow_and_the_network_are_used_only_where_they_should_be():
     for path in (PROJECT / "src").rglob("*.py"):
         name = path.relative_to(PROJECT / "src").as_posix()
-        found = top_level_imports(path)
-        assert "mlflow" not in found or name.startswith(("lstm_lm/tracking/", "lstm_lm/serving/")), name
-        # tracking/store.py only asks whether its server is there.
-        assert not found & {"requests", "http", "aiohttp", "httpx"} or name.startswith(
+        imported = top_level_imports(path)
+        assert "mlflow" not in imported or name.startswith(("lstm_lm/tracking/", "lstm_lm/serving/")), name
+        # tracking/store.py only checks whether its server responds.
+        assert not imported & {"requests", "http", "aiohttp", "httpx"} or name.startswith(
             ("lstm_lm/text/sources/", "lstm_lm/tracking/store")
         ), name
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_every_data_path_a_stage_names_is_a_dep_or_an_out_of_it(stage):
+def test_every_data_path_in_a_stage_is_one_of_its_deps_or_outs(stage):
     script = PROJECT / "src/lstm_lm/jobs" / STAGES[stage]["cmd"].removeprefix("python src/")
     nodes = list(ast.walk(ast.parse(script.read_text())))
     strings = {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
@@ -124,7 +124,7 @@ def test_every_data_path_a_stage_names_is_a_dep_or_an_out_of_it(stage):
         assert any(text == path or text.startswith(f"{path}/") for path in listed), text
 
 
-def test_every_stage_reads_the_parameters_it_lists():
+def test_stages_depend_on_all_sections_that_affect_outputs():
     sections = {key for stage in STAGES.values() for key in stage["params"]}
-    # All but reporting and tracking, which shape no output.
+    # The sections reporting and tracking affect no output.
     assert sections == {"download", "vocab", "batching", "model", "train", "evaluate_sample"}

@@ -1,4 +1,4 @@
-"""Which edits make a stage stale: those that shape its outputs, and no others."""
+"""An edit makes a stage stale only if it can change the outputs of the stage."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def replace_text(folder: Path, name: str, old: str, new: str) -> None:
 
 
 def report_differently(number: int) -> dict[str, Callable[[Path], None]]:
-    """Return edits that only change what is reported, and how often; other ones for each number."""
+    """Return edits that only change what is reported and how often. The edits differ between numbers."""
     messages, scores, picture = "ui/training_messages.py", "ui/evaluation_messages.py", "ui/graph_picture.py"
     return {
         "a message of the training": lambda folder: replace_text(folder, messages, ":,} weights", f":,}} weights {number}"),
@@ -46,14 +46,14 @@ def stale_stages(folder: Path) -> set[str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """A project with everything that a training needs."""
+    """A project that has run all stages before training."""
     folder = kill_and_resume.make_project(tmp_path_factory.mktemp("staleness") / "project", EPOCHS)
     shutil.copy(empty_store, folder)
     run(["python", "-m", "dvc", "repro", "batching"], folder)
     return folder
 
 
-def test_what_only_reports_makes_no_stage_stale_and_abandons_no_checkpoint(project: Path) -> None:
+def test_edits_that_only_affect_reports_keep_stages_and_checkpoints_valid(project: Path) -> None:
     in_time, printed = kill_and_resume.kill(project, "ctrl-c", 0.5, after="words/s")
     assert in_time
     stopped = re.search(r"^stopped at step ([\d,]+): ", printed, re.MULTILINE)
@@ -69,6 +69,6 @@ def test_what_only_reports_makes_no_stage_stale_and_abandons_no_checkpoint(proje
         assert stale_stages(project) == set(), name
 
 
-def test_an_edit_of_the_model_makes_training_stale(project: Path) -> None:
+def test_editing_the_model_makes_training_stale(project: Path) -> None:
     replace_text(project, "model/lstm.py", '"""', '"""Edited: ')
     assert "train" in stale_stages(project)

@@ -1,5 +1,6 @@
-"""Text prepared as the corpora of language modelling are, through the real pipeline by parameters alone, and a NumPy evaluation of it
-that knows nothing of the project: it reads the text file and the weights."""
+"""The pipeline on a corpus in the format of PTB and WikiText, with a preset and parameters alone.
+
+Its results are compared with a NumPy evaluation that uses no code of the project: it reads only the text file and the weights."""
 
 import csv
 import json
@@ -31,12 +32,15 @@ SIZES = {
 
 
 def write_corpus(folder):
-    """PTB's shape: a sentence a line, a space at both ends, rare words `<unk>`, numbers N; marks of WikiText, its empty lines and titles;
-    a word in the test text that is not in the training text; text that cleaning would change."""
-    draw = np.random.default_rng(5)
+    """Write random files with the features of the standard corpora.
+
+    From PTB: one sentence per line, a space at both ends, `<unk>` for rare words, N for numbers. From WikiText: `@-@`, empty lines and
+    titles. Also: a word that occurs only in the test text, and text that cleaning would change.
+    """
+    rng = np.random.default_rng(5)
     words = "the <unk> N company 's mr. said a of to in U.S. new-york @-@ \u2018quoted\u2019 e\u0301 *so* it $ <unk> = ,".split()
     for split, name in FILES.items():
-        lines = [f" {' '.join(draw.choice(words, draw.integers(1, 9)))} \n" for _ in range(LINES[split])]
+        lines = [f" {' '.join(rng.choice(words, rng.integers(1, 9)))} \n" for _ in range(LINES[split])]
         lines[0] = " = the Title = \n"
         lines[1] = lines[7] = "\n"
         if split == "test":
@@ -46,7 +50,7 @@ def write_corpus(folder):
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """The project with such a corpus, run once, and the lines of its files."""
+    """The project with such a corpus, run once."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
     write_corpus(folder / "data/own")
     change_params(folder, presets.load("ptb", folder / "presets") | SIZES)
@@ -54,8 +58,8 @@ def project(tmp_path_factory):
     return folder
 
 
-def words_of(folder, split):
-    """The usual reader's."""
+def read_words(folder, split):
+    """Return the words of a file, as common readers of these corpora do: `<eos>` after each line."""
     words = []
     with (folder / "data/own" / FILES[split]).open(encoding="utf-8") as file:
         for line in file:
@@ -68,7 +72,7 @@ def sigmoid(x):
 
 
 def perplexity(ids, weights):
-    """exp of the mean nats of all words but the first, by one LSTM layer from zero state, in float64."""
+    """Return exp of the mean nats of all words but the first, by one LSTM layer from the zero state, in float64."""
     embedding, softmax = weights["embedding"], weights.get("softmax", weights["embedding"])
     h = c = np.zeros(weights["lstm_0_recurrent"].shape[0])
     nats = []
@@ -84,40 +88,40 @@ def perplexity(ids, weights):
 
 
 @pytest.mark.slow
-def test_perplexity_is_that_of_a_numpy_evaluation_of_the_text_file_itself(project):
+def test_perplexity_matches_a_numpy_evaluation_of_the_text_file(project):
     with (project / "data/vocab/vocab.csv").open(encoding="utf-8", newline="") as file:
         ids = {row["word"]: int(row["id"]) for row in csv.DictReader(file)}
     with np.load(project / "models/weights/weights.npz") as saved:
         weights = {name: values.astype(np.float64) for name, values in saved.items()}
     reported = json.loads((project / "reports/metrics.json").read_text())
     for split in ("validation", "test"):
-        coded = [ids.get(word, ids["<unk>"]) for word in words_of(project, split)]
-        assert reported[split]["perplexity"] == pytest.approx(perplexity(coded, weights), rel=1e-5)
-        assert reported[split]["words"] == len(coded) - 1
+        encoded = [ids.get(word, ids["<unk>"]) for word in read_words(project, split)]
+        assert reported[split]["perplexity"] == pytest.approx(perplexity(encoded, weights), rel=1e-5)
+        assert reported[split]["words"] == len(encoded) - 1
 
 
 @pytest.mark.slow
-def test_every_word_and_every_line_is_a_token_as_it_stands(project):
-    about = json.loads((project / "data/vocab/text.json").read_text())
+def test_words_and_newlines_are_tokens_exactly_as_in_the_file(project):
+    description = json.loads((project / "data/vocab/text.json").read_text())
     batches = json.loads((project / "data/batches/batches.json").read_text())
     with (project / "data/vocab/vocab.csv").open(encoding="utf-8", newline="") as file:
         counts = {row["word"]: int(row["count"]) for row in csv.DictReader(file)}
-    training = words_of(project, "train")
+    training = read_words(project, "train")
     assert counts == {word: training.count(word) for word in set(training)}
-    assert about["documents"] == {FILES[split]: len(words_of(project, split)) for split in FILES}
-    for split, unheard in (("validation", 0), ("test", 1)):
-        words = words_of(project, split)
+    assert description["documents"] == {FILES[split]: len(read_words(project, split)) for split in FILES}
+    for split, unknown in (("validation", 0), ("test", 1)):
+        words = read_words(project, split)
         assert batches[split]["scored"] == len(words) - 1
-        # `<unk>` that stands in the text is a word like any: only what the vocabulary lacks is unknown.
-        assert batches[split]["unknown"] == batches[split]["unknown_types"] == unheard
+        # `<unk>` in the text itself is an ordinary word. Only words that the vocabulary lacks are unknown.
+        assert batches[split]["unknown"] == batches[split]["unknown_types"] == unknown
         with (project / "data/own" / FILES[split]).open(encoding="utf-8") as file:
             lines = [" ".join(line.split()) for line in file]
-        joined = "\n".join(lines) + "\n"
-        assert batches[split]["characters"] == len(joined) - len(words[0])
+        text = "\n".join(lines) + "\n"
+        assert batches[split]["characters"] == len(text) - len(words[0])
 
 
 @pytest.mark.slow
-def test_line_ends_are_written_as_such_and_unknown_words_never(project):
+def test_generated_text_has_newlines_and_no_unknown_words(project):
     sample = (project / "reports/samples.md").read_text().split("- **the N**")[1]
     assert "<unk>" not in sample and "<eos>" not in sample
     assert sample.rstrip("\n").count("\n") > 0

@@ -1,4 +1,4 @@
-"""The MLflow model: logged, registered, loaded and asked over real HTTP."""
+"""The MLflow model: logged, registered, loaded and queried over HTTP."""
 
 import json
 import os
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def registered(tmp_path_factory, empty_store):
-    """(the store's folder, SavedModel folder, version) of a small model in a registry."""
+    """A small registered model: (folder of the store, folder of the SavedModel, version)."""
     from conftest import TINY_VOCABULARY
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
@@ -51,7 +51,7 @@ def registered(tmp_path_factory, empty_store):
 
 @pytest.fixture(scope="module")
 def server(registered):
-    """The address of `mlflow models serve` of it."""
+    """The address of an `mlflow models serve` process that serves the registered model."""
     import socket
 
     with socket.socket() as probe:
@@ -91,27 +91,27 @@ def server(registered):
         process.wait(30)
 
 
-def ask(server, cells, **settings):
-    body = {"dataframe_split": {"columns": ["prompt"], "data": [[cell] for cell in cells]}, "params": settings}
-    # json.dumps, unlike requests, writes NaN, as clients in Python do.
+def post_prompts(server, prompts, **params):
+    body = {"dataframe_split": {"columns": ["prompt"], "data": [[prompt] for prompt in prompts]}, "params": params}
+    # json.dumps, unlike requests, serializes NaN. Python clients do so too.
     return requests.post(f"{server}/invocations", data=json.dumps(body), headers={"Content-Type": "application/json"}, timeout=60)
 
 
-def texts(answer):
-    assert answer.status_code == 200, answer.text
-    return [row["text"] for row in answer.json()["predictions"]]
+def texts(response):
+    assert response.status_code == 200, response.text
+    return [row["text"] for row in response.json()["predictions"]]
 
 
-def test_it_answers_with_the_words_of_the_savedmodel_itself(server, registered):
+def test_the_server_returns_the_texts_of_the_saved_model(server, registered):
     import tensorflow as tf
 
     generate = Generator(tf.saved_model.load(str(registered[1])))
     prompts = ["Thou art", "to be or not"]
     for values in ({"temperature": 0.0}, {"temperature": 0.9, "top_k": 5, "top_p": 0.9, "seed": 3}, {}):
-        assert texts(ask(server, prompts, max_words=9, **values)) == generate(prompts, GenerationOptions(max_words=9, **values))
+        assert texts(post_prompts(server, prompts, max_words=9, **values)) == generate(prompts, GenerationOptions(max_words=9, **values))
 
 
-def test_every_option_goes_through(server, registered):
+def test_every_option_reaches_the_model(server, registered):
     import tensorflow as tf
 
     generate = Generator(tf.saved_model.load(str(registered[1])))
@@ -122,36 +122,39 @@ def test_every_option_goes_through(server, registered):
         {"max_words": 9, "temperature": 1.0, "samples": 3},
         {"max_words": 5, "beam_width": 4, "samples": 2},
     ):
-        assert texts(ask(server, prompts, **values)) == generate(prompts, GenerationOptions(**values))
-    several = ask(server, prompts, max_words=9, samples=3)
-    places = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
-    assert places == [(row, sample) for row in range(2) for sample in range(3)]
-    assert set(ask(server, prompts).json()["predictions"][0]) == {"text"}
+        assert texts(post_prompts(server, prompts, **values)) == generate(prompts, GenerationOptions(**values))
+    several = post_prompts(server, prompts, max_words=9, samples=3)
+    positions = [(row["row"], row["sample"]) for row in several.json()["predictions"]]
+    assert positions == [(row, sample) for row in range(2) for sample in range(3)]
+    assert set(post_prompts(server, prompts).json()["predictions"][0]) == {"text"}
 
 
-def test_a_stop_that_has_no_effect_is_told_once_in_the_log(server, registered):
-    plain = texts(ask(server, ["thou art"], max_words=7))
+def test_a_stop_option_without_effect_is_logged_once(server, registered):
+    plain = texts(post_prompts(server, ["thou art"], max_words=7))
     for _ in range(2):
-        assert texts(ask(server, ["thou art"], max_words=7, stop_at_sentence_end=True)) == plain
+        assert texts(post_prompts(server, ["thou art"], max_words=7, stop_at_sentence_end=True)) == plain
     log = (registered[0] / "server.log").read_text()
     assert log.count("stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model") == 1
 
 
-def test_defaults_are_sensible_and_the_seed_fixes_the_text(server):
-    first = texts(ask(server, ["thou art"]))
-    assert first == texts(ask(server, ["thou art"])) == texts(ask(server, ["thou art"], seed=1))
-    assert first != texts(ask(server, ["thou art"], seed=2))
+def test_defaults_generate_a_reproducible_text_of_40_words(server):
+    first = texts(post_prompts(server, ["thou art"]))
+    assert first == texts(post_prompts(server, ["thou art"])) == texts(post_prompts(server, ["thou art"], seed=1))
+    assert first != texts(post_prompts(server, ["thou art"], seed=2))
     assert len(first[0].split()) == 42
     assert "<unk>" not in first[0]
 
 
-def test_a_decomposed_accent_and_unknown_words_are_fine(server):
-    assert texts(ask(server, ["e\u0301"], max_words=3))[0].split()[1:] == texts(ask(server, ["é"], max_words=3))[0].split()[1:]
-    assert texts(ask(server, ["zounds"], max_words=3))[0].startswith("zounds ")
+def test_decomposed_accents_and_unknown_words_are_accepted(server):
+    assert (
+        texts(post_prompts(server, ["e\u0301"], max_words=3))[0].split()[1:]
+        == texts(post_prompts(server, ["é"], max_words=3))[0].split()[1:]
+    )
+    assert texts(post_prompts(server, ["zounds"], max_words=3))[0].startswith("zounds ")
 
 
 @pytest.mark.parametrize(
-    ("cells", "settings", "message"),
+    ("prompts", "params", "message"),
     [
         ([5], {}, "prompt of row 0 = 5: must be a string"),
         ([None], {}, "prompt of row 0 = null: must be a string"),
@@ -188,48 +191,48 @@ def test_a_decomposed_accent_and_unknown_words_are_fine(server):
         (["king"], {"seed": 2**31}, "seed = 2147483648: must be a whole number from 0"),
     ],
 )
-def test_what_is_not_allowed_is_refused_in_one_line_without_a_trace(server, cells, settings, message):
-    answer = ask(server, cells, **settings)
-    assert answer.status_code == 400, answer.text
-    last = answer.json()["message"].splitlines()[-1]
-    assert message in last
-    assert "Traceback" not in answer.text
-    assert ".py" not in answer.text
-    assert "stack_trace" not in answer.json()
+def test_an_invalid_value_is_rejected_in_one_line_without_a_stack_trace(server, prompts, params, message):
+    response = post_prompts(server, prompts, **params)
+    assert response.status_code == 400, response.text
+    last_line = response.json()["message"].splitlines()[-1]
+    assert message in last_line
+    assert "Traceback" not in response.text
+    assert ".py" not in response.text
+    assert "stack_trace" not in response.json()
 
 
-def test_punctuation_is_enough_of_a_prompt_for_a_model_that_generates_it(tmp_path):
+def test_a_prompt_of_punctuation_is_accepted_if_the_vocabulary_has_punctuation(tmp_path):
     from lstm_lm.serving import pyfunc
     from lstm_lm.serving.pyfunc import MlflowException
 
     (tmp_path / "assets").mkdir()
-    for words, is_there in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
+    for words, expected in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
         (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
-        assert pyfunc.has_punctuation(pyfunc.read_vocabulary(tmp_path)) == is_there
+        assert pyfunc.has_punctuation(pyfunc.read_vocabulary(tmp_path)) == expected
     assert pyfunc.check_prompts(["— "], options.served_table(), True) == ["— ".encode()]
     for prompts, punctuation_is_enough in ((["—"], False), ([" \n"], True)):
         with pytest.raises(MlflowException, match="must contain at least one word"):
             pyfunc.check_prompts(prompts, options.served_table(), punctuation_is_enough)
 
 
-def test_a_body_of_another_shape_is_refused_without_a_trace(server):
+def test_a_malformed_request_body_is_rejected_without_a_stack_trace(server):
     for body in ('{"data": [[5]]}', "nonsense", "[]", '{"dataframe_split": {"columns": ["x"], "data": [["king"]]}}'):
-        answer = requests.post(f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}, timeout=60)
-        assert answer.status_code == 400, answer.text
-        assert "Traceback" not in answer.text
-        assert '.py\\"' not in answer.text
+        response = requests.post(f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}, timeout=60)
+        assert response.status_code == 400, response.text
+        assert "Traceback" not in response.text
+        assert '.py\\"' not in response.text
 
 
-def test_calls_at_once_get_their_own_answers(server):
-    def one(seed):
-        return texts(ask(server, ["thou art"], seed=seed, max_words=30, temperature=1.0))
+def test_concurrent_requests_get_their_own_responses(server):
+    def generate(seed):
+        return texts(post_prompts(server, ["thou art"], seed=seed, max_words=30, temperature=1.0))
 
-    alone = [one(seed) for seed in range(8)]
+    sequential = [generate(seed) for seed in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(one, range(8))) == alone
+        assert list(pool.map(generate, range(8))) == sequential
 
 
-def test_the_same_model_is_registered_once(registered, monkeypatch, tmp_path):
+def test_an_unchanged_model_is_registered_only_once(registered, monkeypatch, tmp_path):
     folder, saved_model, version = registered
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = store.connect(SETTINGS.tracking)
@@ -241,14 +244,14 @@ def test_the_same_model_is_registered_once(registered, monkeypatch, tmp_path):
     assert registry.registered_version(client, saved_model, SERVING, "other") is None
 
 
-def test_the_model_carries_signature_example_and_pinned_requirements_and_no_pickle(registered, monkeypatch):
+def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pickle(registered, monkeypatch):
     import mlflow
 
     monkeypatch.setenv("DVC_ROOT", str(registered[0]))
     client = store.connect(SETTINGS.tracking)
-    found = client.get_model_version("lstm_lm", str(registered[2]))
+    version = client.get_model_version("lstm_lm", str(registered[2]))
     with registry.current_store(client.tracking_uri):
-        folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{found.version}")
+        folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{version.version}")
         info = mlflow.models.get_model_info(folder)
     assert info.signature.inputs.input_names() == ["prompt"]
     assert info.signature.outputs.required_input_names() == ["text"]
