@@ -34,11 +34,11 @@ def plan(tmp_path, old="", new=""):
     return plans.load(path, VALUES)
 
 
-def test_the_file_of_the_project_is_valid(monkeypatch):
+def test_the_projects_ablation_file_is_valid(monkeypatch):
     monkeypatch.chdir(PROJECT)
-    found = plans.load(PROJECT / "ablation.yaml", VALUES)
-    assert found.entries[0] == Entry("default", "default")
-    for entry in found.entries[1:]:
+    loaded = plans.load(PROJECT / "ablation.yaml", VALUES)
+    assert loaded.entries[0] == Entry("default", "default")
+    for entry in loaded.entries[1:]:
         assert keys.with_changes(VALUES, entry.changes) != VALUES, entry.name
 
 
@@ -63,7 +63,7 @@ def test_the_file_of_the_project_is_valid(monkeypatch):
         ("[default]", "[nonsense]", "there is no presets/nonsense.yaml"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path, monkeypatch, old, new, line):
+def test_a_mistake_is_reported_in_one_line(tmp_path, monkeypatch, old, new, line):
     monkeypatch.chdir(PROJECT)
     with pytest.raises(UserError, match=line) as error:
         plan(tmp_path, old, new)
@@ -79,49 +79,49 @@ def rows(text):
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("|")][2:]
 
 
-def test_the_table_has_means_and_changes_and_marks_outdated_results(tmp_path, monkeypatch):
+def test_the_table_shows_means_and_changes_and_flags_outdated_results(tmp_path, monkeypatch):
     monkeypatch.chdir(PROJECT)
-    found, stored = plan(tmp_path), Results(tmp_path / "reports/ablation.json")
+    ablation, stored = plan(tmp_path), Results(tmp_path / "reports/ablation.json")
     for seed, reference, untied in ((1, 100, 110), (2, 200, 180)):
         stored.put("default", seed, result(reference, 90))
         stored.put("untied", seed, result(untied, 95, "before"))
-    again = Results(tmp_path / "reports/ablation.json")
+    reloaded = Results(tmp_path / "reports/ablation.json")
     keys_now = {(name, seed): "now" for name in ("default", "untied") for seed in (1, 2)}
-    text = tables.ablation_table(found, [1, 2], again, keys_now)
+    text = tables.ablation_table(ablation, [1, 2], reloaded, keys_now)
     default, untied = rows(text)
     assert default[:4] == ["default", "params.yaml unchanged", "150.0 (100.0..200.0)", ""]
-    # The mean of +10% and -10%.
+    # The change is the mean of +10% and -10%.
     assert untied[:4] == ["untied *", "`model.tie_weights: false`", "145.0 (110.0..180.0)", "+0.0%"]
     assert untied[4:] == ["95.0 (95.0..95.0)", "2.0", "1,234,567", "2", "its own weights; P & W"]
     assert "with `train.epochs: 1`" in text and "Rows with a *" in text
-    text = tables.ablation_table(found, [1], again, keys_now | {("untied", 1): "before"})
+    text = tables.ablation_table(ablation, [1], reloaded, keys_now | {("untied", 1): "before"})
     (default, untied) = rows(text)
     assert untied[0] == "untied" and untied[3] == "+10.0%" and untied[2] == "110.0"
     assert "Rows with a *" not in text
 
 
-def test_the_table_of_presets_has_intervals_where_there_are_any(tmp_path):
+def test_the_table_of_presets_shows_intervals_where_they_exist(tmp_path):
     stored = Results(tmp_path / "ablation.json")
     stored.put("preset default", 1, result(100, 90, perplexity_low=85.0, perplexity_high=96.0))
     stored.put("preset cookbook", 1, result(200, 190))
     entries = [Entry(f"preset {name}", name) for name in ("default", "cookbook", "not-run")]
     keys_now = {(entry.name, 1): "now" for entry in entries}
-    found = rows(tables.preset_table(entries, [1], stored, keys_now))
-    assert [row[:2] for row in found] == [["default", "90.0 (85.0..96.0)"], ["cookbook", "190.0"]]
-    assert found[0][2:] == ["180.0", "1.500", "100.0", "2.0", "3,000", "1,234,567", "1"]
+    preset_rows = rows(tables.preset_table(entries, [1], stored, keys_now))
+    assert [row[:2] for row in preset_rows] == [["default", "90.0 (85.0..96.0)"], ["cookbook", "190.0"]]
+    assert preset_rows[0][2:] == ["180.0", "1.500", "100.0", "2.0", "3,000", "1,234,567", "1"]
 
 
-def test_the_results_of_the_project_can_be_read():
+def test_the_projects_results_can_be_loaded():
     stored = Results(PROJECT / "reports/ablation.json")
     assert stored.of_entry("preset quick", [1, 2, 3])[1].metrics["test"]["perplexity"] > 1
 
 
-def test_time_is_read_off_the_history():
+def test_training_time_is_computed_from_the_history():
     history = "step,words_seen,words_per_second\n1,100,10\n2,300,20\n3,600,5\n"
     assert results.training_time(history) == ((10 + 10 + 60) / 60, 10)
 
 
-def test_a_page_keeps_the_text_around_its_table(tmp_path):
+def test_replacing_a_table_keeps_the_text_around_it(tmp_path):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table:a -->\nold\n<!-- /table:a -->\nafter\n")
     markdown.write(page, "a", "new")
@@ -131,26 +131,26 @@ def test_a_page_keeps_the_text_around_its_table(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_ablation_is_run_once_and_written(tmp_path):
+def test_an_ablation_runs_once_and_updates_its_page(tmp_path):
     folder = copy_project(tmp_path)
     write_corpus(folder / "data/own")
     change_params(folder, {**SMALL, "model.hidden_size": 32})
     (folder / "ablation.yaml").write_text(PLAN)
     shutil.rmtree(folder / "data/raw", ignore_errors=True)
     run(["git", "add", "--all"], folder)
-    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message", "mine"], folder)
+    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message", "configure"], folder)
     printed = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "2 of 2: untied, seed 1" in printed
     page = (folder / "docs/reference/ablation.md").read_text()
-    found = rows(page)
-    kept = json.loads((folder / "reports/ablation.json").read_text())
-    assert [row[0] for row in found] == ["default", "untied"]
-    for row in found:
-        metrics = kept[row[0]]["1"]["metrics"]
+    table = rows(page)
+    results_by_entry = json.loads((folder / "reports/ablation.json").read_text())
+    assert [row[0] for row in table] == ["default", "untied"]
+    for row in table:
+        metrics = results_by_entry[row[0]]["1"]["metrics"]
         assert row[2].startswith(f"{metrics['validation']['perplexity']:.1f}")
         assert row[4].startswith(f"{metrics['test']['perplexity']:.1f}")
-    again = run(["python", "src/cli.py", "ablation"], folder).stdout
-    assert "0 run; the table is in docs/reference/ablation.md" in again and "Running stage" not in again
+    second_output = run(["python", "src/cli.py", "ablation"], folder).stdout
+    assert "0 run; the table is in docs/reference/ablation.md" in second_output and "Running stage" not in second_output
     refused = run(["python", "src/cli.py", "ablation", "--only", "tied"], folder, check=False)
     assert refused.returncode == 1
     assert refused.stdout == "error: ONLY=tied: ablation.yaml has no such name; the names are default, untied\n"

@@ -26,7 +26,7 @@ def problem(words=40, targets=None):
 
 
 def plain(hidden, head, head_bias, tails):
-    """In NumPy, word by word of the vocabulary."""
+    """Compute the probabilities in NumPy, one word of the vocabulary at a time."""
 
     def softmax(logits):
         exps = np.exp(logits - logits.max(axis=1, keepdims=True))

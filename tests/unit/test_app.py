@@ -13,7 +13,7 @@ COMMANDS += ["check", "summary", "mlflow-run"]
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a program end by SystemExit: `os._exit` would end pytest itself."""
+    """End programs with SystemExit, because `os._exit` would end pytest itself."""
     monkeypatch.setattr(program.os, "_exit", sys.exit)
 
 

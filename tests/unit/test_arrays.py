@@ -12,7 +12,7 @@ VALUES = np.arange(1000, dtype=np.int32)
 
 @pytest.mark.parametrize("sizes", [[1000], [1, 0, 998, 1], [300, 300, 400]])
 @pytest.mark.parametrize("shape", [(1000,), (10, 100), (2, 5, 100)])
-def test_blocks_are_saved_as_numpy_saves_the_whole_array(tmp_path, sizes, shape):
+def test_saved_blocks_equal_a_file_of_numpy(tmp_path, sizes, shape):
     np.save(tmp_path / "whole.npy", VALUES.reshape(shape))
     arrays.save(tmp_path / "blocks.npy", Blocks(shape, iter(np.split(VALUES, np.cumsum(sizes)[:-1]))))
     assert (tmp_path / "blocks.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
@@ -20,7 +20,7 @@ def test_blocks_are_saved_as_numpy_saves_the_whole_array(tmp_path, sizes, shape)
     assert (tmp_path / "array.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
-def test_a_length_unknown_in_advance_is_written_at_the_end(tmp_path):
+def test_a_writer_needs_no_length_in_advance(tmp_path):
     with Writer(tmp_path / "a.npy") as writer:
         for block in np.split(VALUES, 4):
             writer.append(block)
@@ -31,7 +31,7 @@ def test_a_length_unknown_in_advance_is_written_at_the_end(tmp_path):
     assert arrays.load(tmp_path / "empty.npy").shape == (0,)
 
 
-def test_blocks_that_do_not_fill_the_shape_are_refused(tmp_path):
+def test_blocks_that_do_not_match_the_shape_are_rejected(tmp_path):
     with pytest.raises(ValueError, match=r"1000 values for an array of shape \(3, 3\)"):
         arrays.save(tmp_path / "a.npy", Blocks((3, 3), [VALUES]))
 
@@ -52,7 +52,7 @@ def test_a_slice_is_read_in_blocks(tmp_path):
 
 
 def resident():
-    """Bytes of mapped files in this process's memory."""
+    """Return the bytes of mapped files in the memory of this process."""
     return 1024 * int(re.search(r"RssFile:\s+(\d+) kB", Path("/proc/self/status").read_text())[1])
 
 

@@ -52,7 +52,7 @@ def cells_of(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines[2:]]
 
 
-def test_writing_a_section_of_the_page_changes_nothing_else(tmp_path: Path) -> None:
+def test_replacing_a_section_of_the_page_changes_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "page.md"
     path.write_text("# Title\n<!-- bench:a -->\nold\n<!-- /bench:a -->\nby hand\n<!-- bench:b -->\n<!-- /bench:b -->\nend\n")
     page.write(path, "b", "\nnew\n")

@@ -8,7 +8,7 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 @pytest.fixture(scope="module")
 def words():
-    """Thousands of words of the project's own documentation."""
+    """Thousands of words from the project's documentation."""
     paths = [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))]
     content = "".join(path.read_text(encoding="utf-8") for path in paths)
     return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
@@ -18,7 +18,7 @@ def test_the_pair_with_the_best_rank_is_merged_first():
     assert bpe.split(" to", {"to": 0, "\u2581t": 1}) == ["\u2581", "to"]
 
 
-def test_of_equal_pairs_the_leftmost_is_merged_first():
+def test_the_leftmost_of_equal_pairs_is_merged_first():
     assert bpe.split("aaa", {"aa": 0}) == ["aa", "a"]
 
 
@@ -42,6 +42,6 @@ def test_learning_does_not_depend_on_the_order_of_pretokens(words):
     assert bpe.learn(pretokens, counts, 300) == bpe.learn(pretokens[::-1], counts[::-1], 300)
 
 
-def test_the_size_is_limited_by_the_text_and_holds_all_characters():
+def test_the_text_limits_the_number_of_subwords_and_all_characters_are_included():
     assert len(bpe.learn([" ab", " a"], [3, 2], 1000)) < 10
     assert {"\u2581", *"ab"} <= {*bpe.learn([" ab"], [1], 1)}

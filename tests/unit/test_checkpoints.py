@@ -52,15 +52,15 @@ def test_an_unreadable_checkpoint_is_reported_in_one_line(scratch, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-def test_a_checkpoint_is_due_by_the_clock_and_takes_at_most_one_percent_of_the_time(scratch, monkeypatch):
-    now = [0.0]
-    monkeypatch.setattr(checkpoints_module.time, "monotonic", lambda: now[0])
+def test_checkpoints_are_due_at_intervals_and_take_at_most_one_percent_of_the_time(scratch, monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(checkpoints_module.time, "monotonic", lambda: clock[0])
     with scratch.lock():
         checkpoints = Checkpoints(scratch.folder, 30)
-        for now[0], due in ((0, False), (29, False), (30, True)):
+        for clock[0], due in ((0, False), (29, False), (30, True)):
             assert checkpoints.is_due() == due
         checkpoints.save(ARRAYS, {})
         checkpoints.wait()
         checkpoints.write_seconds = 0.5
-        for now[0], due in ((30 + 49, False), (30 + 50, True)):
+        for clock[0], due in ((30 + 49, False), (30 + 50, True)):
             assert checkpoints.is_due() == due

@@ -41,10 +41,10 @@ def test_markdown_markup_is_removed_and_words_and_newlines_are_kept():
 
 def test_gutenberg_header_and_footer_are_removed():
     assert strip_gutenberg(GUTENBERG) == "First line,\nsecond line.\n"
-    assert strip_gutenberg("*** Not such a mark ***\n") == "*** Not such a mark ***\n"
+    assert strip_gutenberg("*** Not a marker ***\n") == "*** Not a marker ***\n"
 
 
-def test_clean_text_removes_markup_by_the_files_suffix():
+def test_clean_text_removes_markup_according_to_the_file_suffix():
     assert clean_text(b"*so*\r\n", "utf-8", "a.md", clean=True).strip() == "so"
     assert clean_text(b"*so*\r\n", "utf-8", "a.txt", clean=True) == "*so*\n"
     assert clean_text(b"*so*\r\n", "utf-8", "a.md", clean=False) == "*so*\n"

@@ -22,6 +22,6 @@ def test_the_charts_show_metrics_that_are_logged() -> None:
     assert len({chart["uuid"] for chart in charts}) == len(charts)
 
 
-def test_the_experiments_description_links_to_the_view() -> None:
+def test_the_description_of_the_experiment_links_to_the_view() -> None:
     assert comparison_view.address("7") in comparison_view.description("7")
     assert comparison_view.TAG.endswith(f".{comparison_view.KEY}")

@@ -3,7 +3,7 @@ import numpy as np
 from lstm_lm.text.coverage import coverage, save_coverage
 
 
-def test_coverage_is_the_fraction_that_the_most_frequent_words_make_up(tmp_path):
+def test_coverage_is_the_fraction_of_tokens_among_the_most_frequent_words(tmp_path):
     sizes, fractions = coverage(np.array([3, 6, 1]))
     assert sizes.tolist() == [1, 2, 3]
     assert fractions.tolist() == [0.6, 0.9, 1.0]

@@ -8,23 +8,23 @@ SPLIT = {"documents": 1, "words": 1000, "coverage": 0.9, "oov_rate": 0.1}
 METRICS = {"size": 51, "words_seen": 80, "train": SPLIT | {"oov_rate": 0.2}, "validation": SPLIT, "test": SPLIT}
 
 
-def test_whole_documents_that_are_held_out_are_named(capsys):
+def test_held_out_documents_are_named(capsys):
     spans = {"train": [Span("a.txt", 0, 1000)], "validation": [Span("b.txt", 0, 1000)], "test": [Span("c.txt", 0, 1000)]}
     data_stages.show_vocabulary(METRICS, spans, {"a.txt": 1000, "b.txt": 1000, "c.txt": 1000}, SETTINGS.vocab)
-    shown = capsys.readouterr()
-    assert shown.out.splitlines()[0] == "data/vocab: 50 known words, of 80 distinct ones in the training text"
-    assert shown.out.splitlines()[1].split() == ["split", "documents", "words", "known", "unknown"]
-    assert "held out for validation: b.txt" in shown.out
-    assert shown.err.startswith("note: 20% of the training text is unknown: to make more of it known, lower vocab.min_count")
+    output = capsys.readouterr()
+    assert output.out.splitlines()[0] == "data/vocab: 50 known words, of 80 distinct ones in the training text"
+    assert output.out.splitlines()[1].split() == ["split", "documents", "words", "known", "unknown"]
+    assert "held out for validation: b.txt" in output.out
+    assert output.err.startswith("note: 20% of the training text is unknown: to make more of it known, lower vocab.min_count")
 
 
 def test_the_held_out_ends_of_documents_are_described(capsys):
     spans = {"train": [Span("a.txt", 0, 800)], "validation": [Span("a.txt", 800, 900)], "test": [Span("a.txt", 900, 1000)]}
     data_stages.show_vocabulary(METRICS | {"train": SPLIT}, spans, {"a.txt": 1000}, SETTINGS.vocab)
-    shown = capsys.readouterr()
-    assert "spans" in shown.out
-    assert "The end of each document is held out" in shown.out
-    assert shown.err == ""
+    output = capsys.readouterr()
+    assert "spans" in output.out
+    assert "The end of each document is held out" in output.out
+    assert output.err == ""
 
 
 def test_few_steps_are_noted(capsys):

@@ -13,36 +13,36 @@ from plain import PlainModel
 
 @pytest.fixture(scope="module")
 def deep():
-    """A model of two layers, as `shared_model` else."""
+    """A model like `shared_model`, but with two layers."""
     return LanguageModel(Shape(12, 5, 7, 2, 5, True), Initializer("uniform", 1.0, 2))
 
 
-def test_greedy_text_is_that_of_the_plain_model(shared_model):
+def test_greedy_text_matches_the_plain_model(shared_model):
     for prompt, row in zip(PROMPTS, generate(shared_model, PROMPTS, 12), strict=True):
         assert row.tolist() == plain.greedy(PlainModel.from_model(shared_model), prompt, 12)
 
 
 @pytest.mark.parametrize(("penalty", "size"), [(1.5, 0), (1.0, 1), (1.0, 2), (1.0, 3), (1.3, 2), (0.7, 4)])
 @pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
-def test_greedy_text_with_penalties_is_that_of_the_plain_model(request, name, penalty, size):
+def test_greedy_text_with_penalties_matches_the_plain_model(request, name, penalty, size):
     model = request.getfixturevalue(name)
     generated = generate(model, PROMPTS, 20, repetition_penalty=penalty, no_repeat_ngram=size)
     for prompt, row in zip(PROMPTS, generated, strict=True):
         assert row.tolist() == plain.greedy(PlainModel.from_model(model), prompt, 20, penalty, size)
         ngrams = [tuple([*prompt, *row][i : i + size]) for i in range(len(prompt) + 20 - size + 1)]
-        if size in (2, 3):  # there are more of these than words
+        if size in (2, 3):  # there are enough n-grams of these sizes to repeat none
             assert len(set(ngrams)) == len(ngrams)
 
 
-def test_options_that_are_off_leave_the_text_as_it_is(shared_model):
-    """Also beside one that is on and has nothing to do."""
+def test_options_that_are_off_do_not_change_the_text(shared_model):
+    """An option that is on but never applies does not change it either."""
     for options in ({}, {"temperature": 1.0}, {"temperature": 1.0, "top_p": 0.8}):
         with_history = generate(shared_model, PROMPTS, 20, no_repeat_ngram=100, **options)
         assert with_history.tolist() == generate(shared_model, PROMPTS, 20, **options).tolist()
 
 
-def test_a_text_stops_with_the_first_generated_end_of_a_sentence(shared_model):
-    prompts = [*PROMPTS, [9], [3, 4]]  # an end inside a prompt does not stop it
+def test_a_text_stops_after_the_first_generated_sentence_end(shared_model):
+    prompts = [*PROMPTS, [9], [3, 4]]  # a sentence end in the prompt does not stop the text
     long, short = (generate(shared_model, prompts, 60, temperature=1.0, stop_at_sentence_end=stop) for stop in (False, True))
     for whole, row in zip(long.tolist(), short.tolist(), strict=True):
         end = next(i for i, word in enumerate(whole) if word in ENDS) + 1
@@ -50,7 +50,7 @@ def test_a_text_stops_with_the_first_generated_end_of_a_sentence(shared_model):
     assert len({row.tolist().index(0) for row in short}) > 1
 
 
-def test_no_step_is_taken_after_the_last_row_has_stopped(shared_model):
+def test_decoding_stops_when_all_rows_have_stopped(shared_model):
     texts = prefill_in_graph(shared_model)(*align_left([[1, 2]]))
     numbers = uniforms(tf.constant([7]), tf.constant(1), tf.constant(0), tf.constant(60))
     loop, running = generate_in_graph(shared_model), tf.constant([False])
@@ -85,12 +85,12 @@ def test_the_seed_determines_the_text_and_more_words_continue_it(shared_model):
 @pytest.mark.parametrize(
     "options", [{}, {"temperature": 1.0}, {"temperature": 1.3, "top_k": 5}, {"temperature": 1.0, "top_p": 0.7}, *LOOKING_BACK]
 )
-def test_a_text_in_pieces_is_the_text_at_once(deep, options):
+def test_text_generated_in_pieces_equals_text_generated_at_once(deep, options):
     whole = generate(deep, PROMPTS, 20, **options)
     assert generate(deep, PROMPTS, 20, pieces=[1, 7, 0, 12], **options).tolist() == whole.tolist()
 
 
-def test_many_rows_are_generated_as_few_rows_are(shared_model):
+def test_rows_of_a_large_batch_equal_rows_of_small_batches(shared_model):
     rows = MIN_ROWS_TO_TRANSPOSE
     prompts = [[i % 11 + 1] for i in range(rows + 3)]
     together = generate(shared_model, prompts, 15, temperature=1.0)
@@ -100,13 +100,13 @@ def test_many_rows_are_generated_as_few_rows_are(shared_model):
 
 @pytest.fixture
 def model_that_predicts_unknown(shared_model):
-    """The shared model with other biases of its softmax, which are put back after the test."""
+    """The shared model with other softmax biases, which are restored after the test."""
     bias = shared_model.softmax_bias.numpy()
     shared_model.softmax_bias.assign([50.0] + [0.0] * 11)
     yield shared_model
     shared_model.softmax_bias.assign(bias)
 
 
-def test_unknown_is_never_generated_even_if_it_is_the_most_probable_word(model_that_predicts_unknown):
+def test_the_unknown_word_is_never_generated_even_if_it_is_most_probable(model_that_predicts_unknown):
     for temperature in (0.0, 1.0, 5.0):
         assert (generate(model_that_predicts_unknown, PROMPTS, 30, temperature=temperature) > 0).all()

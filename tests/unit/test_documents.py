@@ -10,10 +10,10 @@ from lstm_lm.text.sources.documents import Document
 SOURCE = {"path": "data/own"}
 
 
-def test_documents_are_read_as_they_were_written_and_described(tmp_path):
-    written = [Document("a/b.txt", "één\n"), Document("c.txt", "two\r\n")]
-    assert documents.write(iter(written), SOURCE, tmp_path / "raw") == (2, 11)
-    assert list(documents.read(tmp_path / "raw")) == written
+def test_saved_documents_are_loaded_unchanged_and_their_source_is_described(tmp_path):
+    originals = [Document("a/b.txt", "één\n"), Document("c.txt", "two\r\n")]
+    assert documents.write(iter(originals), SOURCE, tmp_path / "raw") == (2, 11)
+    assert list(documents.read(tmp_path / "raw")) == originals
     contents = json.loads((tmp_path / "raw/source.json").read_text())
     assert contents["source"] == {"path": "data/own"}
     assert documents.load_source(tmp_path / "raw/source.json") == (
@@ -23,7 +23,7 @@ def test_documents_are_read_as_they_were_written_and_described(tmp_path):
     assert contents["files"][0] == {"name": "a/b.txt", "sha256": hashlib.sha256("één\n".encode()).hexdigest(), "bytes": 6}
 
 
-def test_an_interrupted_write_leaves_the_old_folder_whole(tmp_path):
+def test_an_interrupted_write_leaves_the_old_folder_intact(tmp_path):
     documents.write([Document("a.txt", "old")], SOURCE, tmp_path / "raw")
     with pytest.raises(UnicodeEncodeError):
         documents.write([Document("a.txt", "new"), Document("b.txt", "\ud800")], SOURCE, tmp_path / "raw")
@@ -32,7 +32,7 @@ def test_an_interrupted_write_leaves_the_old_folder_whole(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["../a.txt", "/tmp/a.txt", "a/../../b.txt"])
-def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path, name):
+def test_a_name_outside_the_folder_is_rejected(tmp_path, name):
     with pytest.raises(UserError, match="points outside the folder"):
         documents.write([Document(name, "x")], SOURCE, tmp_path / "raw")
     assert list(tmp_path.iterdir()) == []

@@ -28,7 +28,7 @@ def test_a_dropout_mask_depends_on_seed_step_and_site(locked):
     assert (dropped[0] != dropped[1]).any()
 
 
-def test_each_rate_drops_only_where_its_name_says():
+def test_each_rate_applies_only_to_its_own_site():
     x, square = tf.ones([3, 4, 200]), tf.ones([50, 200])
     for rates, changed in (
         ({}, ""),
@@ -46,7 +46,7 @@ def test_each_rate_drops_only_where_its_name_says():
             "output": (step_masks.drop_output(x, 1, last=True), x),
             "recurrent": (step_masks.drop_recurrent(square, 0), square),
         }
-        assert [place for place, (y, before) in after.items() if y is not before] == ([changed] if changed else [])
+        assert [site for site, (y, before) in after.items() if y is not before] == ([changed] if changed else [])
 
 
 def test_a_dropped_word_is_dropped_wherever_it_occurs():
@@ -58,11 +58,11 @@ def test_a_dropped_word_is_dropped_wherever_it_occurs():
     assert 0.15 < np.mean([values[0] == 0 for values in by_word.values()]) < 0.45
 
 
-def test_the_penalty_is_that_of_its_formula():
+def test_the_activation_penalty_matches_its_formula():
     rng = np.random.default_rng(0)
     dropped, outputs = (tf.constant(rng.normal(size=[3, 5, 4]), tf.float32) for _ in range(2))
     penalty = masks(activation=2.0, temporal=3.0).penalty(dropped, outputs)
     change = np.diff(outputs.numpy(), axis=1)
     assert float(penalty) == pytest.approx(2 * np.mean(dropped.numpy() ** 2) + 3 * np.mean(change**2), rel=1e-5)
     assert float(masks().penalty(dropped, outputs)) == 0
-    assert float(masks(temporal=3.0).penalty(dropped[:, :1], outputs[:, :1])) == 0  # one word has no change
+    assert float(masks(temporal=3.0).penalty(dropped[:, :1], outputs[:, :1])) == 0  # a single word has no temporal change

@@ -21,43 +21,43 @@ def index(folder, texts):
 
 
 @pytest.mark.parametrize("split_by", ["documents", "spans"])
-def test_ids_counts_and_held_out_statistics_equal_those_of_lists_of_words(tmp_path, split_by):
+def test_ids_counts_and_held_out_statistics_match_lists_of_words(tmp_path, split_by):
     words = {name: TOKENIZER.tokenize(content) for name, content in TEXTS.items()}
     indexer, whole = index(tmp_path, TEXTS)
     assert whole.documents == {name: len(document) for name, document in words.items()}
 
     parts = splits.split(whole.documents, 0.2, 0.2, split_by, 1)
-    words_of = {name: [words[span.document][span.start : span.stop] for span in parts[name]] for name in splits.SPLITS}
+    words_by_split = {name: [words[span.document][span.start : span.stop] for span in parts[name]] for name in splits.SPLITS}
     counts = {name: whole.part(parts[name]).counts(len(indexer.words)) for name in splits.SPLITS}
     for name in splits.SPLITS:
-        joined = [word for document in words_of[name] for word in document]
-        assert counts[name].tolist() == [joined.count(word.decode()) for word in indexer.words]
+        all_words = [word for document in words_by_split[name] for word in document]
+        assert counts[name].tolist() == [all_words.count(word.decode()) for word in indexer.words]
 
     known, kept, order = build_vocabulary(indexer.words, counts["train"], min_count=3, max_size=None)
-    training = [word for document in words_of["train"] for word in document]
+    training = [word for document in words_by_split["train"] for word in document]
     assert list(zip(known.words, kept.tolist(), strict=True)) == plain.vocabulary(training, 3, None)
 
     lengths = indexer.word_lengths()
     encoded.finish(whole, tmp_path, order, Characters(lengths, np.zeros_like(lengths)), len(known))
     assert not (tmp_path / encoded.SPACING_FILE).exists()
-    again, characters, size = encoded.load(tmp_path)
+    loaded, characters, size = encoded.load(tmp_path)
     assert not characters.spacing.any()
-    assert (again.documents, size) == (whole.documents, len(known))
+    assert (loaded.documents, size) == (whole.documents, len(known))
     by_id = ["", *[indexer.words[i].decode() for i in order]]
-    assert [by_id[i] for i in again.ids] == [word for document in words.values() for word in document]
+    assert [by_id[i] for i in loaded.ids] == [word for document in words.values() for word in document]
     assert characters.lengths.tolist() == [len("<unk>"), *map(len, by_id[1:])]
     unknown = by_id[size:]
     assert unknown == sorted(unknown, key=lambda word: (-training.count(word), word))
     assert "<unk>" in unknown
 
     for name in splits.SPLITS:
-        part = again.part(parts[name])
-        ids = [known.encode(document) for document in words_of[name]]
-        about, joined = plain.held_out([span.document for span in parts[name]], words_of[name], ids)
-        assert describe_held_out(part, characters, size) == about
-        assert len(part) == len(joined)
+        part = loaded.part(parts[name])
+        ids = [known.encode(document) for document in words_by_split[name]]
+        description, all_ids = plain.held_out([span.document for span in parts[name]], words_by_split[name], ids)
+        assert describe_held_out(part, characters, size) == description
+        assert len(part) == len(all_ids)
         for block in (1, 7, 10**6):
-            assert np.concatenate(list(part.blocks_without_unknown(size, block))).tolist() == joined.tolist()
+            assert np.concatenate(list(part.blocks_without_unknown(size, block))).tolist() == all_ids.tolist()
 
 
 def test_a_text_without_words_is_empty(tmp_path):
@@ -67,7 +67,7 @@ def test_a_text_without_words_is_empty(tmp_path):
     assert indexer.words == []
 
 
-def test_spacing_is_read_as_it_was_written(tmp_path):
+def test_saved_spacing_is_loaded_in_the_order_of_ids(tmp_path):
     _, text = index(tmp_path, {"a.txt": "b a b"})
     encoded.finish(text, tmp_path, np.array([1, 0]), Characters(np.array([1, 2]), np.array([encoded.NO_SPACE_AFTER, 0])), 3)
     loaded = encoded.load(tmp_path)

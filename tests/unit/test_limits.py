@@ -1,4 +1,4 @@
-"""The sizes that keep the code readable. ruff checks branches, arguments and statements; this checks lines."""
+"""Limits that keep the code readable. ruff limits branches, arguments and statements. These tests limit lines."""
 
 import ast
 

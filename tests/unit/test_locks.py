@@ -8,7 +8,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.io import locks
 
 
-def test_a_lock_refuses_a_second_process_and_names_the_first(tmp_path):
+def test_a_second_process_is_rejected_and_the_lock_holder_is_named(tmp_path):
     code = (
         "import sys; from pathlib import Path; from lstm_lm.io import locks\n"
         "with locks.exclusive(Path(sys.argv[1]), 'busy'): print('held', flush=True); sys.stdin.read()"

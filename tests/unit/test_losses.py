@@ -25,7 +25,7 @@ def value_and_gradients(loss, hidden, weights, bias, targets, **more):
 
 
 @pytest.mark.parametrize("chunk", [1, 10, 37, 100])
-def test_the_chunked_loss_is_the_plain_one_in_value_and_gradient(chunk):
+def test_the_chunked_loss_matches_the_plain_loss_in_value_and_gradient(chunk):
     plain = value_and_gradients(softmax_cross_entropy, *problem())
     fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(), chunk=chunk)
     for ours, theirs in zip(fast, plain, strict=True):
@@ -35,7 +35,7 @@ def test_the_chunked_loss_is_the_plain_one_in_value_and_gradient(chunk):
 def test_a_target_whose_probability_underflows_has_its_exact_loss():
     plain = value_and_gradients(softmax_cross_entropy, *problem(scale=100.0))
     fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(scale=100.0))
-    assert float(plain[0]) > 150  # far below the least float32
+    assert float(plain[0]) > 150  # exp(-150) is below the smallest float32
     np.testing.assert_allclose(fast[0], plain[0], rtol=1e-5)
     np.testing.assert_allclose(fast[1], plain[1], rtol=1e-4, atol=1e-6)
 
@@ -49,7 +49,7 @@ def test_the_gradient_scales_with_the_loss():
     np.testing.assert_allclose(tape.gradient(value, weights), 3 * plain_tape.gradient(plain, weights), rtol=1e-5, atol=1e-6)
 
 
-def test_bfloat16_is_close_and_float32_outside_the_products():
+def test_bfloat16_products_are_close_and_results_are_float32():
     plain = value_and_gradients(softmax_cross_entropy, *problem())
     fast = value_and_gradients(chunked_softmax_cross_entropy, *problem(), dtype=tf.bfloat16)
     for ours, theirs in zip(fast, plain, strict=True):
@@ -57,7 +57,7 @@ def test_bfloat16_is_close_and_float32_outside_the_products():
         np.testing.assert_allclose(ours, theirs, rtol=0.05, atol=0.02 * float(tf.reduce_max(abs(theirs))))
 
 
-def test_a_certain_prediction_costs_0_and_an_even_one_ln_of_the_vocabulary():
+def test_a_certain_prediction_has_loss_0_and_a_uniform_one_ln_v():
     weights, bias = tf.zeros([4, 2]), tf.constant([0.0, 0.0, 0.0, 200.0])
     assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias, tf.constant([3]))) == 0.0
     assert float(chunked_softmax_cross_entropy(tf.zeros([1, 2]), weights, bias * 0, tf.constant([3]))) == pytest.approx(np.log(4))
@@ -80,7 +80,7 @@ def test_a_nan_weight_makes_the_loss_nan():
     assert np.isnan(chunked_softmax_cross_entropy(hidden, weights, bias, targets))
 
 
-def test_the_sum_is_divided_by_the_count():
+def test_the_summed_loss_is_divided_by_count():
     hidden, weights, bias, targets = problem()
     whole = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets)
     part = value_and_gradients(chunked_softmax_cross_entropy, hidden, weights, bias, targets, count=4 * 37)
@@ -89,7 +89,7 @@ def test_the_sum_is_divided_by_the_count():
 
 
 def plain_sampled(hidden, weights, bias, targets, sample):
-    """By its definition, with TensorFlow's own gradient."""
+    """Compute the sampled loss from its definition, with TensorFlow's own gradient."""
     logits = tf.matmul(hidden, weights, transpose_b=True) + bias
     target_logits = tf.gather(logits, targets, batch_dims=1)
     others = tf.gather(logits, sample.ids, axis=1) - sample.log_expected
@@ -105,7 +105,7 @@ def test_the_sampled_loss_matches_its_definition_in_value_and_gradient(scale):
     fast = value_and_gradients(sampled_softmax_cross_entropy, *arguments, sample=sample, chunk=10)
     for ours, theirs in zip(fast, plain, strict=True):
         np.testing.assert_allclose(tf.convert_to_tensor(ours), tf.convert_to_tensor(theirs), rtol=2e-4, atol=1e-5)
-    assert isinstance(fast[2], tf.IndexedSlices)  # of the weights
+    assert isinstance(fast[2], tf.IndexedSlices)  # the gradient of the weights is sparse
 
 
 def test_a_larger_sample_is_closer_to_the_exact_loss():

@@ -18,7 +18,7 @@ def problem(seed=0):
 
 
 def gradients(function, tensors):
-    """Gradients of a sum that weights every output differently."""
+    """Return the gradients of a sum that weights every output differently."""
     with tf.GradientTape() as tape:
         tape.watch(tensors)
         total = sum(tf.reduce_sum(out * tf.reshape(tf.range(tf.size(out), dtype=tf.float32), out.shape)) for out in function(*tensors))
@@ -26,7 +26,7 @@ def gradients(function, tensors):
 
 
 @pytest.mark.parametrize("run", [lstm.scan, lstm.unrolled, GRAPH(lstm.scan), GRAPH(lstm.unrolled)])
-def test_outputs_and_state_are_those_of_the_plain_numpy_lstm(run):
+def test_outputs_and_state_match_the_plain_numpy_lstm(run):
     x, kernel, recurrent, bias, h, c = problem()
     outputs, last_h, last_c = run(x, kernel, recurrent, bias, h, c)
     h, c = h.numpy(), c.numpy()
@@ -38,7 +38,7 @@ def test_outputs_and_state_are_those_of_the_plain_numpy_lstm(run):
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, GRAPH])
-def test_the_unrolled_gradient_is_that_of_automatic_differentiation(wrap):
+def test_the_unrolled_gradient_matches_automatic_differentiation(wrap):
     for ours, theirs in zip(gradients(wrap(lstm.unrolled), problem()), gradients(wrap(lstm.scan), problem()), strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(abs(theirs))))
 
@@ -65,7 +65,7 @@ def test_bfloat16_products_are_close_in_value_and_gradient():
         np.testing.assert_allclose(ours, theirs, atol=0.05 * float(tf.reduce_max(abs(theirs))))
 
 
-def test_a_sequence_in_two_parts_with_the_state_carried_is_one_long_sequence():
+def test_two_parts_with_carried_state_equal_one_long_sequence():
     x, kernel, recurrent, bias, h, c = problem()
     whole, whole_h, whole_c = lstm.unrolled(x, kernel, recurrent, bias, h, c)
     first, h, c = lstm.unrolled(x[:, :2], kernel, recurrent, bias, h, c)

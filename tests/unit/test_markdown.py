@@ -5,7 +5,7 @@ import pytest
 from lstm_lm.ui import markdown
 
 
-def test_the_text_around_a_section_stays(tmp_path: Path) -> None:
+def test_replacing_a_section_keeps_the_text_around_it(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- table:a -->\nold\n<!-- /table:a -->\nafter\n")
     markdown.write(page, "a", "new")

@@ -10,7 +10,7 @@ if sys.argv[1] == "keep":
     memory.keep_freed()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for i in range(30):
-    bytearray(48 * 2**20)  # beyond what glibc keeps by itself
+    bytearray(48 * 2**20)  # larger than the blocks that glibc reuses by default
 print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 

@@ -11,7 +11,7 @@ from lstm_lm.tracking.training_run import TrainingRun
 from mlflow_helpers import HELD_OUT_METRICS, ROW, SAMPLES, SETTINGS, UNKNOWN_RUN, artifact_text, logged_steps
 
 
-def test_a_mirroring_run_shows_what_the_run_that_trained_shows(tracked_project: Path) -> None:
+def test_a_mirroring_run_shows_the_data_of_the_training_run(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     trained = TrainingRun.start(client, SETTINGS)
     trained.log_params({"train.epochs": 4, "resolved_precision": "float32"})
@@ -19,18 +19,18 @@ def test_a_mirroring_run_shows_what_the_run_that_trained_shows(tracked_project: 
         trained.row(replace(ROW, step=step))
     log_evaluation(trained, HELD_OUT_METRICS, 20, SAMPLES, SETTINGS.evaluate_sample)
     trained.finish()
-    other = Run(client, create_run(client, SETTINGS))
-    for _ in range(2):  # mirrored again, nothing is logged twice
-        assert mirroring.mirror(other, trained.id, SETTINGS, HELD_OUT_METRICS)
-    stored = client.get_run(other.id).data
+    mirror = Run(client, create_run(client, SETTINGS))
+    for _ in range(2):  # mirroring twice logs nothing twice
+        assert mirroring.mirror(mirror, trained.id, SETTINGS, HELD_OUT_METRICS)
+    stored = client.get_run(mirror.id).data
     assert stored.tags["lstm_lm.mirrors"] == trained.id
     assert stored.params == client.get_run(trained.id).data.params
     assert stored.metrics == client.get_run(trained.id).data.metrics
-    assert logged_steps(other, "train/loss") == [10, 20]
-    assert artifact_text(other, "samples.json") == artifact_text(trained, "samples.json")
+    assert logged_steps(mirror, "train/loss") == [10, 20]
+    assert artifact_text(mirror, "samples.json") == artifact_text(trained, "samples.json")
 
 
-def test_a_run_that_mirrors_an_unknown_one_shows_the_reported_metrics(tracked_project: Path) -> None:
+def test_a_run_that_mirrors_an_unknown_run_shows_the_reported_metrics(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     run = Run(client, create_run(client, SETTINGS))
     assert not mirroring.mirror(run, UNKNOWN_RUN, SETTINGS, HELD_OUT_METRICS)
@@ -46,12 +46,12 @@ def test_joining_returns_the_run_that_trained_the_weights(tracked_project: Path)
     assert (run.id, is_proxy) == (trained, False)
 
 
-def test_an_unknown_run_gets_one_proxy(tracked_project: Path) -> None:
+def test_an_unknown_run_gets_only_one_proxy_run(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     run, is_proxy = mirroring.join(client, SETTINGS, UNKNOWN_RUN)
     assert is_proxy
-    again, is_proxy = mirroring.join(client, SETTINGS, UNKNOWN_RUN)
-    assert (again.id, is_proxy) == (run.id, True)
+    second, is_proxy = mirroring.join(client, SETTINGS, UNKNOWN_RUN)
+    assert (second.id, is_proxy) == (run.id, True)
     stored = client.get_run(run.id)
     assert stored.info.status == "FINISHED"
     assert stored.data.tags["lstm_lm.proxy_for"] == UNKNOWN_RUN
@@ -66,12 +66,10 @@ def test_the_run_that_mlflow_run_created_is_the_proxy_of_an_unknown_one(tracked_
     run, is_proxy = mirroring.join(client, SETTINGS, UNKNOWN_RUN)
     assert (run.id, is_proxy) == (created, True)
     assert len(client.search_runs([experiment])) == 1
-    assert client.get_run(created).info.status == "RUNNING"  # MLflow itself ends it
+    assert client.get_run(created).info.status == "RUNNING"  # `mlflow run` ends it
 
 
-def test_a_store_that_fails_to_answer_is_not_taken_for_one_that_lacks_the_run(
-    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_store_is_not_mistaken_for_one_without_the_run(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     def fail(self: object, run_id: str) -> None:

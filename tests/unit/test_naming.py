@@ -35,12 +35,12 @@ def test_a_run_is_named_after_its_preset_and_changes(
     assert naming.run_name(loading.check(keys.with_changes(loading.read("params.yaml"), changes))) == name
 
 
-def test_changes_are_those_since_the_last_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_changes_are_relative_to_the_last_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy_project(tmp_path / "copy")
     monkeypatch.chdir(folder)
     change_params(folder, {"train.epochs": 9})
     assert naming.run_name(loading.load()) == "default epochs=9"
-    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "mine"], folder)
+    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "more epochs"], folder)
     assert naming.run_name(loading.load()) == "default"
 
 
@@ -51,7 +51,7 @@ def test_long_values_are_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
     assert naming.run_name(settings).endswith('source={"path": "data/a/folder/wit...')
 
 
-def test_git_tags_tell_the_commit_and_whether_there_are_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_git_tags_contain_the_commit_and_whether_there_are_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy_project(tmp_path / "copy")
     monkeypatch.setenv("DVC_ROOT", str(folder))
     monkeypatch.setenv("DVC_EXP_NAME", "mine")

@@ -6,7 +6,7 @@ from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_it_is_keras_adam_and_adamw(decay):
+def test_updates_match_keras_adam_and_adamw(decay):
     import keras
 
     start = np.random.default_rng(0).normal(size=[4, 3]).astype(np.float32)
@@ -26,7 +26,7 @@ def test_biases_do_not_decay():
     assert bias.numpy().tolist() == [1.0, 2.0]
 
 
-def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
+def test_gradients_are_scaled_down_to_the_maximum_norm():
     gradients = [tf.constant([3.0]), tf.constant([[4.0]])]
     clipped, norm = clip_by_global_norm(gradients, 1.0)
     assert float(norm) == 5.0
@@ -35,13 +35,13 @@ def test_gradients_are_scaled_to_the_largest_norm_and_no_further():
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
-    draw = np.random.default_rng(0)
-    start = draw.normal(size=[9, 3]).astype(np.float32)
+def test_a_sparse_gradient_updates_only_its_rows(decay):
+    rng = np.random.default_rng(0)
+    start = rng.normal(size=[9, 3]).astype(np.float32)
     whole, part = tf.Variable(start), tf.Variable(start[[2, 5]])
     by_rows, dense = Adam([whole], decay), Adam([part], decay)
     for step in range(1, 20):
-        values = tf.constant(draw.normal(size=[4, 3]), tf.float32)
+        values = tf.constant(rng.normal(size=[4, 3]), tf.float32)
         gradient = sum_duplicate_rows(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))
         by_rows.apply([gradient], 0.01, tf.constant(step))
         dense.apply([tf.stack([values[1] + values[3], values[0] + values[2]])], 0.01, tf.constant(step))
@@ -50,7 +50,7 @@ def test_rows_are_updated_as_a_variable_of_these_rows_alone(decay):
     assert (whole.numpy()[others] == start[others]).all()
 
 
-def test_the_norm_of_rows_is_that_of_the_dense_gradient():
+def test_the_norm_of_a_sparse_gradient_equals_the_dense_norm():
     rows = tf.IndexedSlices(tf.constant([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]), tf.constant([1, 0, 1]), tf.constant([3, 2]))
     dense = tf.convert_to_tensor(rows)
     clipped, norm = clip_by_global_norm([sum_duplicate_rows(rows), tf.constant([2.0])], 0.5)
@@ -59,7 +59,7 @@ def test_the_norm_of_rows_is_that_of_the_dense_gradient():
     np.testing.assert_allclose(tf.convert_to_tensor(clipped[0]), expected[0], rtol=1e-5)
 
 
-def test_averages_follow_their_variables_faster_at_first():
+def test_averages_follow_their_variables_faster_in_early_steps():
     values = np.random.default_rng(0).normal(size=[40, 2, 3]).astype(np.float32)
     variable, average = tf.Variable(values[0]), tf.Variable(values[0])
     expected = values[0].astype(np.float64)

@@ -6,7 +6,7 @@ from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import GenerationOptions
 
 
-def test_there_is_a_scalar_for_each_option_in_the_order_of_the_table():
+def test_each_option_has_a_scalar_tensor_in_the_order_of_the_table():
     specs, tensors = option_tensors.specs(), option_tensors.tensors(GenerationOptions(top_k=5))
     assert list(specs) == list(tensors) == [row.name for row in options.options()]
     for name, spec in specs.items():
@@ -17,8 +17,8 @@ def test_there_is_a_scalar_for_each_option_in_the_order_of_the_table():
 
 
 def test_options_that_only_set_the_number_of_rows_do_not_apply_to_words():
-    left_out = {*option_tensors.specs()} - {*option_tensors.specs(option_tensors.of_words)}
-    assert left_out == {"samples", "beam_width"}
+    excluded = {*option_tensors.specs()} - {*option_tensors.specs(option_tensors.of_words)}
+    assert excluded == {"samples", "beam_width"}
 
 
 @pytest.mark.parametrize(

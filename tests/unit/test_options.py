@@ -19,12 +19,12 @@ def test_every_row_is_complete_and_its_default_is_allowed(row):
     assert row.off is None or row.check(row.off) == row.off
     assert (row.minimum is None) == (row.maximum is None) == (row.type is bool)
     if row.looks_back:
-        assert row.default == row.off  # by default nothing needs the text so far
+        assert row.default == row.off  # by default, no option needs the text so far
     if row.served_maximum is not None:
         assert row.default <= row.served_maximum < row.maximum
 
 
-def test_the_defaults_are_those_of_the_served_model():
+def test_the_defaults_equal_those_of_the_served_model():
     defaults = {
         "max_words": 40,
         "temperature": 0.8,
@@ -61,18 +61,18 @@ def test_the_defaults_are_those_of_the_served_model():
         ({"samples": 3, "beam_width": 2}, "samples = 3: must be at most beam_width, which is 2"),
     ],
 )
-def test_a_wrong_value_is_refused_with_one_line(values, message):
+def test_an_invalid_value_is_rejected_in_one_line(values, message):
     with pytest.raises(ValueError) as error:
         options.check(values)
     assert str(error.value) == message
 
 
-def test_an_unknown_name_is_refused_with_the_names_there_are():
+def test_an_unknown_option_is_rejected_and_the_known_ones_are_listed():
     with pytest.raises(ValueError, match=r"^top_q: there is no such option; the options are max_words, .*, beam_width$"):
         options.check({"top_q": 1})
 
 
-def test_correct_values_become_options_of_their_type():
+def test_valid_values_are_converted_to_the_type_of_their_option():
     checked = options.check({"top_k": np.int64(5), "temperature": 1, "min_p": np.float32(0.5), "samples": 3})
     assert checked == GenerationOptions(top_k=5, temperature=1.0, min_p=0.5, samples=3)
     assert {type(value) for value in (checked.temperature, checked.min_p)} == {float}
@@ -81,7 +81,7 @@ def test_correct_values_become_options_of_their_type():
     assert options.check({}) == GenerationOptions()
 
 
-def test_the_served_table_is_json_with_the_bounds_of_the_server():
+def test_the_served_table_is_json_and_has_the_limits_of_the_server():
     table = json.loads(json.dumps(options.served_table()))
     rows = {row["name"]: row for row in table["options"]}
     assert list(rows) == list(ROWS)
@@ -98,6 +98,6 @@ def test_the_served_table_is_json_with_the_bounds_of_the_server():
     assert table["sentence_ends"] == [".", "!", "?", "<eos>"]
 
 
-def test_the_tokens_that_end_a_sentence_are_those_that_the_vocabulary_has():
+def test_sentence_ends_are_looked_up_in_the_vocabulary():
     assert options.sentence_end_ids(["<unk>", "a", ".", "?", "..", "<eos>"]) == [2, 3, 5]
     assert options.sentence_end_ids(["<unk>", "a", "b"]) == []

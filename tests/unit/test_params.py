@@ -1,4 +1,4 @@
-"""params.yaml: what is valid, and what the messages about mistakes say."""
+"""Which values of params.yaml are valid, and the messages about mistakes."""
 
 import pytest
 
@@ -86,7 +86,7 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ("sampled_words: null", "sampled_words: 0", "train.sampled_words = 0: must be greater than or equal to 1"),
     ],
 )
-def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path, old, new, message):
+def test_a_mistake_is_reported_in_one_line_with_key_value_and_allowed_values(tmp_path, old, new, message):
     assert old in TEXT
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace(old, new, 1))
@@ -97,7 +97,7 @@ def test_a_mistake_is_one_line_that_names_key_value_and_what_is_allowed(tmp_path
     assert "\n" not in str(error.value)
 
 
-def test_a_missing_file_is_one_line(tmp_path):
+def test_a_missing_file_is_a_one_line_error(tmp_path):
     with pytest.raises(UserError, match=r"params\.yaml: cannot be read: No such file"):
         loading.load(tmp_path / "params.yaml")
 
@@ -113,7 +113,7 @@ def test_params_are_frozen():
         loading.load(PROJECT / "params.yaml").train.epochs = 3
 
 
-def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_each(tmp_path):
+def test_the_first_of_several_mistakes_is_shown_and_the_others_are_counted(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(TEXT.replace("  validation: 0.05", "  validation: 1.5").replace("  layers: 1 ", "  layers: 0 "))
     with pytest.raises(UserError, match=r"vocab\.validation = 1\.5: .* \(and 1 more\)$"):
@@ -121,7 +121,7 @@ def test_of_several_mistakes_the_first_is_shown_and_the_others_are_counted_once_
 
 
 @pytest.mark.parametrize("option", [option for option in options.options() if option.maximum is not None], ids=lambda option: option.name)
-def test_generation_options_have_the_bounds_of_their_table(option):
+def test_generation_options_have_the_limits_of_the_option_table(option):
     values = loading.read(PROJECT / "params.yaml")
     key, wrap = ("temperatures", lambda value: [value]) if option.name == "temperature" else (option.name, lambda value: value)
     loading.check(keys.with_changes(values, {f"evaluate_sample.{key}": wrap(option.maximum)}))
@@ -130,13 +130,13 @@ def test_generation_options_have_the_bounds_of_their_table(option):
             loading.check(keys.with_changes(values, {f"evaluate_sample.{key}": wrap(outside)}))
 
 
-def test_the_options_of_samples_are_those_of_params_yaml_at_one_temperature():
+def test_generation_options_are_read_from_params_yaml_for_one_temperature():
     values = keys.with_changes(loading.read(PROJECT / "params.yaml"), {"evaluate_sample.top_k": 7, "evaluate_sample.max_words": 9})
-    found = loading.check(values).evaluate_sample.generation_options(0.3)
-    assert found == GenerationOptions(temperature=0.3, top_k=7, max_words=9)
+    generation_options = loading.check(values).evaluate_sample.generation_options(0.3)
+    assert generation_options == GenerationOptions(temperature=0.3, top_k=7, max_words=9)
 
 
-def test_two_ways_for_large_vocabularies_at_once_are_refused():
+def test_adaptive_and_sampled_softmax_cannot_be_combined():
     values = keys.with_changes(
         loading.read(PROJECT / "params.yaml"), {"model.adaptive_cutoffs": [9], "model.tie_weights": False, "train.sampled_words": 9}
     )

@@ -15,7 +15,7 @@ TEXTS = [[3, 1, 2, 3, 1], [5], [0, 2, 2, 0], [1, 2, 1, 2, 1, 2, 1], [7, 8, 9, 7,
 
 
 @pytest.mark.parametrize("penalty", [1.3, 0.8, 5.0, 1.0])
-def test_the_repetition_penalty_is_that_of_the_plain_twin(penalty):
+def test_the_repetition_penalty_matches_the_plain_version(penalty):
     logits = np.random.default_rng(1).normal(0, 3, [len(TEXTS), 10]).astype(np.float32)
     penalized = penalties.apply_repetition_penalty(tf.constant(logits), align_right(TEXTS), tf.constant(penalty)).numpy()
     for row, text in enumerate(TEXTS):
@@ -24,30 +24,30 @@ def test_the_repetition_penalty_is_that_of_the_plain_twin(penalty):
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 4, 5, 9, 100])
-def test_the_words_that_would_repeat_an_n_gram_are_those_of_the_plain_twin(size):
+def test_blocked_words_match_the_plain_version(size):
     logits = np.random.default_rng(2).normal(0, 3, [len(TEXTS), 10]).astype(np.float32)
     logits[:, 0] = BLOCKED
-    left = penalties.block_repeated_ngrams(tf.constant(logits), align_right(TEXTS), tf.constant(size)).numpy()
+    allowed = penalties.block_repeated_ngrams(tf.constant(logits), align_right(TEXTS), tf.constant(size)).numpy()
     for row, text in enumerate(TEXTS):
         expected = plain.block_repeated_ngrams(logits[row], text, size)
-        np.testing.assert_array_equal(left[row], np.where(np.isinf(expected), BLOCKED, expected).astype(np.float32))
+        np.testing.assert_array_equal(allowed[row], np.where(np.isinf(expected), BLOCKED, expected).astype(np.float32))
 
 
-def test_where_every_word_would_repeat_an_n_gram_all_words_but_unknown_are_allowed():
+def test_if_every_word_would_repeat_an_ngram_only_the_unknown_word_is_blocked():
     logits = np.array([[BLOCKED, 1, 2, 3], [BLOCKED, 1, 2, 3]], np.float32)
-    left = penalties.block_repeated_ngrams(tf.constant(logits), tf.constant([[3, 1, 2], [3, 3, 1]]), tf.constant(1)).numpy()
+    allowed = penalties.block_repeated_ngrams(tf.constant(logits), tf.constant([[3, 1, 2], [3, 3, 1]]), tf.constant(1)).numpy()
     blocked = np.float32(BLOCKED)
-    np.testing.assert_array_equal(left, [logits[0], [blocked, blocked, 2, blocked]])
+    np.testing.assert_array_equal(allowed, [logits[0], [blocked, blocked, 2, blocked]])
 
 
 @pytest.mark.parametrize(
     ("sampling", "penalty", "size"),
     [({}, 1.4, 0), ({}, 1.0, 2), ({"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.1}, 1.4, 2)],
 )
-def test_samples_after_a_text_have_the_distribution_of_the_plain_twin(sampling, penalty, size):
+def test_samples_with_penalties_follow_the_distribution_of_the_plain_version(sampling, penalty, size):
+    """The test takes the same steps as the decoding loop, in the same order."""
     from scipy import stats
 
-    """With the steps of the decoding loop, in their order."""
     logits, text = np.array([9, 2.0, 1.2, 0.4, -0.3, -0.8, 0.1], np.float32), [2, 6, 4, 2]
     expected = plain.block_repeated_ngrams(plain.apply_repetition_penalty(logits, text, penalty), text, size)
     expected = plain.distribution(np.where(np.isinf(expected), BLOCKED, expected), **sampling)

@@ -19,4 +19,4 @@ def test_a_product_of_rounded_factors_is_float32():
     assert precision.matmul(a, b, tf.bfloat16).dtype == tf.float32
     np.testing.assert_allclose(precision.matmul(a, b, tf.bfloat16), a @ b, atol=0.2)
     np.testing.assert_allclose(precision.matmul(a, b, tf.float32, transpose_b=True), a @ b.T, rtol=1e-4, atol=1e-5)
-    assert np.abs(precision.matmul(a, b, tf.bfloat16) - a @ b).max() > 0.005  # it does round
+    assert np.abs(precision.matmul(a, b, tf.bfloat16) - a @ b).max() > 0.005  # the factors are rounded

@@ -13,7 +13,7 @@ CONTENT = "the king and the queen, and the fool.\n" * 9 + "a rare word\n"
 
 
 def prepared(folder, content=CONTENT, **changes):
-    """A text that was prepared from two documents, and the folder it is in."""
+    """Prepare a text of two documents: (Preparation, its folder)."""
     result = folder / "vocab"
     result.mkdir()
     for name in ("a.txt", "b.txt"):
@@ -27,7 +27,7 @@ def prepared(folder, content=CONTENT, **changes):
     [{}, {"punctuation": "separate", "newlines": True}, {"unit": "char"}, {"unit": "subword", "max_size": 30}],
     ids=["words", "punctuation and newlines", "characters", "subwords"],
 )
-def test_the_ids_stand_for_the_tokens_of_the_documents(tmp_path, changes):
+def test_the_ids_encode_the_tokens_of_the_documents(tmp_path, changes):
     _, folder = prepared(tmp_path, **changes)
     tokenizer = Tokenizer.load(folder / "tokenizer.json")
     vocabulary = Vocabulary.load(folder / "vocab.csv")
@@ -39,12 +39,12 @@ def test_the_ids_stand_for_the_tokens_of_the_documents(tmp_path, changes):
     assert [span.document for span in splits.load(folder / "splits.json")["train"]] == ["a.txt", "b.txt"]
 
 
-def test_the_metrics_say_how_much_of_each_split_is_known(tmp_path):
+def test_the_metrics_include_the_coverage_of_each_split(tmp_path):
     preparation, _ = prepared(tmp_path)
     metrics = preparation.metrics()
     assert metrics["size"] == 6  # <unk>, the, and, king, queen, fool
     assert metrics["train"]["oov_rate"] == 0
-    # The rare words are at the end of each document, and so in the test split.
+    # The rare words are at the end of each document, which is the test split.
     assert metrics["test"] == {"documents": 2, "words": 16, "coverage": 0.625, "oov_rate": 0.375}
     assert sum(metrics[name]["words"] for name in splits.SPLITS) == sum(preparation.documents.values())
 
@@ -53,6 +53,6 @@ def test_the_metrics_say_how_much_of_each_split_is_known(tmp_path):
     ("content", "message"),
     [("?!\n", "nothing is left of the text after cleaning"), ("king " * 50, r"a vocabulary of 1 word\(s\) besides <unk>")],
 )
-def test_too_small_a_text_is_refused(tmp_path, content, message):
+def test_a_text_that_is_too_small_is_rejected(tmp_path, content, message):
     with pytest.raises(UserError, match=message):
         prepared(tmp_path, content)

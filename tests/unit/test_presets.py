@@ -1,4 +1,4 @@
-"""The presets, and reading them."""
+"""The presets of the project, and loading presets."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 
 
-def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_differs():
+def test_every_preset_is_valid_and_contains_only_what_differs_from_params_yaml():
     values = loading.read(PROJECT / "params.yaml")
     assert "cookbook" in presets.names(PROJECT / "presets")
     for name in presets.names(PROJECT / "presets"):
@@ -18,7 +18,7 @@ def test_every_preset_changes_params_yaml_into_something_valid_and_only_what_dif
             assert values[section][last] != value, key
 
 
-def test_a_preset_may_change_nothing():
+def test_a_preset_may_be_empty():
     assert presets.load("quick", PROJECT / "presets") == {}
 
 
@@ -30,7 +30,7 @@ def test_a_preset_may_change_nothing():
         ("a: [", "not valid"),
     ],
 )
-def test_a_preset_that_is_no_preset_is_one_line(tmp_path, monkeypatch, text, message):
+def test_an_invalid_preset_is_a_one_line_error(tmp_path, monkeypatch, text, message):
     (tmp_path / "presets").mkdir()
     (tmp_path / "presets/x.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)

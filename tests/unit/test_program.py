@@ -11,7 +11,7 @@ from lstm_lm.ui import program
 
 @pytest.fixture(autouse=True)
 def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a program end by SystemExit: `os._exit` would end pytest itself."""
+    """End programs with SystemExit, because `os._exit` would end pytest itself."""
     monkeypatch.setattr(program.os, "_exit", sys.exit)
 
 
@@ -33,7 +33,7 @@ def test_a_user_error_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[s
     assert capfd.readouterr().err == "error: params.yaml: x = 0: must be >= 1\n"
 
 
-def test_a_missing_file_is_one_line(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_file_is_a_one_line_error(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert exit_code(Path("data/batches/batches.json").read_text) == 1
     assert (
@@ -42,7 +42,7 @@ def test_a_missing_file_is_one_line(capfd: pytest.CaptureFixture[str], tmp_path:
     )
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+def test_a_full_disk_is_a_one_line_error(tmp_path: Path) -> None:
     code = (
         "import resource; from lstm_lm.ui import program; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"
         "program.run(lambda: open('large', 'wb').write(bytes(10_000)))"

@@ -21,14 +21,14 @@ SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8
 
 
 class Tty(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def show_training(stream: io.StringIO, startup: dict[str, float] | None = None) -> str:
-    """Report a short training: what was printed."""
+    """Report a short training run and return the output."""
     progress = TrainingProgress(stream, startup)
     progress.started(200, 2)
     progress.warm(1.5, 10)
@@ -41,7 +41,7 @@ def show_training(stream: io.StringIO, startup: dict[str, float] | None = None) 
     return stream.getvalue()
 
 
-def test_plain_lines_where_there_is_no_terminal() -> None:
+def test_output_without_a_terminal_is_plain_lines() -> None:
     printed = show_training(io.StringIO(), {"TensorFlow": 3.0})
     assert "\r" not in printed and "\x1b" not in printed
     started, first, second, validation, *samples = printed.splitlines()
@@ -60,15 +60,15 @@ def test_plain_lines_where_there_is_no_terminal() -> None:
         (40, "loss 6.000  "),
     ],
 )
-def test_a_terminal_shows_a_bar_that_fits_into_one_line(width: int, results: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_progress_bar_fits_into_one_line_of_a_terminal(width: int, results: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("NO_COLOR", "1")
     printed = show_training(Tty())
-    last = printed.split("\x1b[2K")[-1].splitlines()[0]  # what is left on the screen
-    assert f" {results}" in last and "50% " in last
-    assert last.rstrip().endswith(" left")
-    assert len(last.rstrip()) <= width
+    last_bar = printed.split("\x1b[2K")[-1].splitlines()[0]  # the bar that stays on the screen
+    assert f" {results}" in last_bar and "50% " in last_bar
+    assert last_bar.rstrip().endswith(" left")
+    assert len(last_bar.rstrip()) <= width
     assert "epoch 1/2: validation loss 5.500, perplexity 244.7" in " ".join(printed.split())
 
 
@@ -77,7 +77,7 @@ def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\x1b" not in show_training(Tty())
 
 
-def test_the_time_of_a_phase_is_recorded() -> None:
+def test_timed_records_the_seconds_of_a_phase() -> None:
     seconds: dict[str, float] = {}
     with timed(seconds, "MLflow"):
         pass

@@ -4,7 +4,7 @@ import tensorflow as tf
 from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD, uniforms
 
 
-def test_the_numbers_are_uniform_differ_by_key_and_seed_and_continue_at_a_position():
+def test_numbers_are_uniform_and_determined_by_key_seed_and_position():
     from scipy import stats
 
     keys = tf.constant([1, 2, 1])

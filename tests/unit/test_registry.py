@@ -34,7 +34,7 @@ def test_the_newest_version_with_the_same_digest_is_found(tracked_project: Path,
     assert registry.registered_version(client, model, code, "another") is None
 
 
-def test_the_current_store_is_put_back(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_current_store_is_restored(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     import mlflow
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")

@@ -21,9 +21,9 @@ METRICS = {
 }
 
 
-def test_held_out_rows_have_intervals_and_baselines_if_there_are_any() -> None:
-    without = {name: value for name, value in METRICS.items() if not name.endswith(("_low", "_high")) and "kneser" not in name}
-    rows = results.held_out_rows({"validation": without, "test": METRICS, "samples": {"words": 3}}, compare_in=["test"])
+def test_held_out_rows_include_intervals_and_baselines_that_exist() -> None:
+    basic_metrics = {name: value for name, value in METRICS.items() if not name.endswith(("_low", "_high")) and "kneser" not in name}
+    rows = results.held_out_rows({"validation": basic_metrics, "test": METRICS, "samples": {"words": 3}}, compare_in=["test"])
     assert rows == [
         ["validation", "43,628", "5.109", "165.50", "", "8.48%", "313.4", "1.586"],
         ["test", "43,628", "5.109", "165.50", "160.12-171.33", "8.48%", "313.4", "1.586"],
@@ -50,7 +50,7 @@ def test_the_tables_fit_into_a_narrow_window(width: int, monkeypatch: pytest.Mon
     samples = {"words": 6400, "repetition_4": 0.001, "distinct_1": 0.2, "distinct_2": 0.2, "copied_4": 0.12, "copied_8": 0.1}
     results.show_generated_text({"samples": samples})
     results.show_text_score(METRICS, unknown_words=12)
-    printed = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)  # bold and dim
+    printed = re.sub(r"\x1b\[\d*m", "", capsys.readouterr().out)  # removes bold and dim
     assert max(map(len, printed.splitlines())) <= width
     assert "perplexity" in printed and "165.50" in printed
 
@@ -64,7 +64,7 @@ def test_generated_text_is_compared_with_test_text() -> None:
     assert results.generated_text_rows({"test": METRICS}) == []
 
 
-def test_the_generalization_gap_is_a_sentence() -> None:
+def test_the_generalization_gap_is_shown_as_a_sentence() -> None:
     gap = {"validation": {"training_text_loss": 4.3, "generalization_gap": 0.75}}
     assert results.generalization_line(gap) == "loss on training text: 4.300 nats per word; on validation text: 0.750 more"
     assert results.generalization_line({"test": METRICS}) is None

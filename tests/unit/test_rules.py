@@ -1,4 +1,4 @@
-"""Each rule on its own. In the examples, `|` stands for BOUNDARY, `_` for JOINER, and `%` for NEWLINE_MARKER."""
+"""Each rule on its own. In the examples, `|` represents BOUNDARY, `_` represents JOINER and `%` represents NEWLINE_MARKER."""
 
 import pytest
 import regex
@@ -31,7 +31,7 @@ def test_white_space_is_collapsed():
     check(rules.COLLAPSE_WHITE_SPACE, "a \t\u3000b\u00a0c", "a b c")
 
 
-def test_control_characters_are_replaced_where_text_is_left_as_it_is():
+def test_control_characters_are_replaced_where_punctuation_is_kept_as_is():
     check(rules.REPLACE_CONTROL_CHARACTERS, "a\x00b\x1bc\td", "a\ufffdb\ufffdc\td")
 
 
@@ -40,7 +40,7 @@ def test_quotes_are_straightened():
     check(rules.STRAIGHTEN_DOUBLE_QUOTES, "\u201ca\u201d\u201f", '"a""')
 
 
-def test_two_hyphens_are_a_dash():
+def test_two_or_more_hyphens_are_a_dash():
     check(rules.BLANK_DASHES, "a-b--c---d", "a-b c d")
 
 
@@ -48,7 +48,7 @@ def test_newlines_get_their_token():
     check(rules.NAME_NEWLINES, "a % b", "a <eos> b")
 
 
-def test_everything_that_is_not_in_words_separates_them():
+def test_characters_that_are_not_part_of_words_become_spaces():
     check(rules.blank_separators("-'", newlines=False), "a-b's, c%d!", "a-b's c d ")
     check(rules.blank_separators("", newlines=True), "a-b % c", "a b % c".replace(" % ", " % "))
 
@@ -79,12 +79,12 @@ def test_kept_punctuation_without_a_letter_is_split_off():
     check(punctuation_rules.split_stray_punctuation(""), "|\u0301|", "|_\u0301_|")
 
 
-def test_joiners_beside_a_space_are_removed():
+def test_joiners_next_to_a_space_are_removed():
     check(punctuation_rules.UNJOIN_BEFORE_SPACE, "a|_,_|| b_|", "a|_,| b|")
     check(punctuation_rules.UNJOIN_AFTER_SPACE, "a ||_(_|b", "a |(_|b")
 
 
-def test_two_neighbouring_marks_have_one_joiner():
+def test_adjacent_punctuation_has_one_joiner():
     check(punctuation_rules.UNJOIN_AFTER_OPENING, '(_||_"_|', '(_||"_|')
     check(punctuation_rules.UNJOIN_BEFORE_MARK, '._||_"|', '.||_"|')
 
@@ -103,13 +103,13 @@ def test_punctuation_is_attached_to_its_words():
     check(surface.ATTACH_OPENING, "|a| |(| |b|", "|a| |(||b|")
 
 
-def test_words_are_attached_where_there_is_a_joiner():
+def test_words_are_attached_at_joiners():
     check(surface.ATTACH_BEFORE, '|a| |_"|', '|a||"|')
     check(surface.ATTACH_AFTER, '|"_| |a|', '|"||a|')
     check(surface.REMOVE_JOINERS, "|_%_|", "|%|")
 
 
-def test_a_newline_is_written_without_spaces_but_for_a_subwords_own():
+def test_newlines_lose_the_spaces_around_them_except_those_of_subwords():
     check(surface.write_newlines("word"), "|a| |<eos>| |b|", "|a||\n||b|")
     check(surface.write_newlines("subword"), "|a| |<eos>| |b|", "|a||\n| |b|")
 
@@ -131,5 +131,5 @@ def test_ascii_punctuation_is_escaped_and_other_punctuation_is_not():
         ("king", "separate", False, ("king", False, False)),
     ],
 )
-def test_a_words_surface_form_says_where_there_is_no_space(word, punctuation, newlines, form):
+def test_a_surface_form_includes_where_no_space_is_allowed(word, punctuation, newlines, form):
     assert surface.surface_form(word.translate(MARKERS), punctuation, newlines) == form

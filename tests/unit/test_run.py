@@ -15,7 +15,9 @@ from mlflow_helpers import SETTINGS, UNKNOWN_RUN, artifact_text
     ("error", "status"),
     [(None, "FINISHED"), (KeyboardInterrupt(), "KILLED"), (Interrupted("stopped", 130), "KILLED"), (UserError("x"), "FAILED")],
 )
-def test_a_runs_status_tells_how_its_block_ended(error: BaseException | None, status: str, tracked_project: Path) -> None:
+def test_the_status_of_a_run_depends_on_the_error_that_ended_its_block(
+    error: BaseException | None, status: str, tracked_project: Path
+) -> None:
     client = store.connect(SETTINGS.tracking)
     run = Run(client, create_run(client, SETTINGS))
     with contextlib.suppress(BaseException), run.recorded():
@@ -58,5 +60,5 @@ def test_a_deleted_or_missing_run_is_not_known(tracked_project: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "is_generated"), [("selective-deer-714", True), ("big-model-2", False), ("mine", False)])
-def test_only_names_that_mlflow_generated_are_replaced(name: str, is_generated: bool) -> None:
+def test_generated_run_names_are_recognized(name: str, is_generated: bool) -> None:
     assert run_module._is_generated_name(name) == is_generated

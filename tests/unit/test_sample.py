@@ -10,7 +10,7 @@ from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 
-def test_there_is_a_flag_for_each_row_of_the_table_of_generation_options() -> None:
+def test_each_generation_option_has_a_flag() -> None:
     received = []
     command = sample.with_generation_options(lambda prompt, generation: received.append((prompt, generation)))
     defaults = {row.name: row.default for row in options.options()}
@@ -29,7 +29,7 @@ def test_there_is_a_flag_for_each_row_of_the_table_of_generation_options() -> No
         ({"beam_width": 2, "samples": 3}, "--samples = 3: must be at most --beam-width, which is 2"),
     ],
 )
-def test_a_value_that_is_not_allowed_is_reported_by_its_flag(values: dict[str, float], message: str) -> None:
+def test_an_invalid_value_is_reported_with_its_flag(values: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         sample.check_options(values)
 
@@ -43,7 +43,7 @@ def test_a_value_that_is_not_allowed_is_reported_by_its_flag(values: dict[str, f
         ("caf\udce9", "the prompt is not UTF-8"),
     ],
 )
-def test_a_prompt_that_cannot_be_continued_is_refused(prompt: str, message: str) -> None:
+def test_an_invalid_prompt_is_rejected(prompt: str, message: str) -> None:
     with pytest.raises(UserError, match=message):
         sample.check_prompt(prompt)
 
@@ -51,7 +51,7 @@ def test_a_prompt_that_cannot_be_continued_is_refused(prompt: str, message: str)
 def test_a_prompt_needs_a_word_that_the_model_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "data/vocab").mkdir(parents=True)
-    sample.check_has_known_word("xyzzy", ["king"])  # without the tokenizer's file, nobody can tell
+    sample.check_has_known_word("xyzzy", ["king"])  # unknown words cannot be detected without the tokenizer file
     Tokenizer(True, "-'").save(tmp_path / "data/vocab/tokenizer.json")
     sample.check_has_known_word("the King", ["king"])
     with pytest.raises(

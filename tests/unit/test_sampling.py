@@ -49,7 +49,7 @@ def test_a_tiny_temperature_is_greedy_and_does_not_overflow(temperature):
     assert sample(LOGITS[[1, 0, 2, 3, 4]] * 50, [0.0, 0.5, 0.999], temperature=temperature).tolist() == [1, 1, 1]
 
 
-def test_the_uniform_number_picks_by_cumulative_probability():
+def test_a_uniform_number_selects_a_word_by_cumulative_probability():
     assert sample(LOGITS, [0.0, 0.39, 0.41, 0.69, 0.71, 0.89, 0.91, 0.97, 0.99999994]).tolist() == [0, 0, 1, 1, 2, 2, 3, 4, 4]
 
 
@@ -71,11 +71,11 @@ def test_the_uniform_number_picks_by_cumulative_probability():
         {"min_p": 0.14},  # just below 0.06 / 0.4
         {"min_p": 0.16},
         {"temperature": 0.5, "min_p": 0.14},
-        {"temperature": 3.0, "min_p": 0.49},  # of the probabilities after the temperature
+        {"temperature": 3.0, "min_p": 0.49},  # min_p applies to the probabilities after the temperature
         {"min_p": 1.0},
         {"top_p": 0.95, "min_p": 0.3},
         {"top_p": 0.69, "min_p": 0.05},
-        {"top_p": 0.92, "min_p": 0.12},  # top_p keeps four words of all, and would keep three of the four that min_p keeps
+        {"top_p": 0.92, "min_p": 0.12},  # top_p applies before min_p: it keeps four words, but after min_p it would keep three
         {"top_k": 4, "min_p": 0.4},
         {"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.3},
         {"typical_p": 0.25},  # only the word of 0.3: of all, its surprisal is closest to the entropy
@@ -87,10 +87,10 @@ def test_the_uniform_number_picks_by_cumulative_probability():
         {"top_p": 0.85, "min_p": 0.1, "typical_p": 0.7},
     ],
 )
-def test_samples_have_the_distribution_of_the_plain_twin(options):
+def test_samples_follow_the_distribution_of_the_plain_version(options):
     from scipy import stats
 
-    logits = LOGITS[[3, 0, 4, 2, 1]]  # not in order
+    logits = LOGITS[[3, 0, 4, 2, 1]]  # not sorted
     expected = distribution(logits, **options)
     samples = sample(logits, np.random.default_rng(5).uniform(size=40_000).astype(np.float32), **options)
     counts = np.bincount(samples, minlength=5)
@@ -123,14 +123,14 @@ def test_a_dominant_word_is_sampled_whatever_the_uniform_number():
 
 
 @pytest.mark.parametrize(("top_p", "min_p"), [(1.0, 0.0), (0.7, 0.0), (0.9, 0.02)])
-def test_logits_of_any_size_are_sampled_from_and_leave_other_rows_alone(top_p, min_p):
-    random = np.random.default_rng(6)
-    logits, uniforms = random.normal(0, 2, [5, 300]).astype(np.float32), random.uniform(size=[5, UNIFORMS_PER_WORD]).astype(np.float32)
-    logits = (logits * 128).round() / 128  # so that adding a whole number rounds nothing off
+def test_extreme_logits_do_not_change_samples_or_affect_other_rows(top_p, min_p):
+    rng = np.random.default_rng(6)
+    logits, uniforms = rng.normal(0, 2, [5, 300]).astype(np.float32), rng.uniform(size=[5, UNIFORMS_PER_WORD]).astype(np.float32)
+    logits = (logits * 128).round() / 128  # adding a whole number to these logits is exact
     logits[:, 0] = BLOCKED
     options = tensors(GenerationOptions(temperature=1.0, top_p=top_p, min_p=min_p))
     moderate = sample_in_graph(tf.constant(logits), tf.constant(uniforms), options).numpy()
-    extreme = logits + np.array([[0], [300], [-300], [60], [5000]], np.float32)  # whose exponentials are 0, or infinite
+    extreme = logits + np.array([[0], [300], [-300], [60], [5000]], np.float32)  # the exponentials of these logits are 0 or infinite
     extreme[:, 0] = BLOCKED
     assert sample_in_graph(tf.constant(extreme), tf.constant(uniforms), options).numpy().tolist() == moderate.tolist()
 
@@ -152,14 +152,14 @@ def test_logits_of_any_size_are_sampled_from_and_leave_other_rows_alone(top_p, m
         {"top_p": 0.9, "typical_p": 0.5},
     ],
 )
-def test_samples_of_a_large_vocabulary_have_the_distribution_of_the_plain_twin(options):
+def test_samples_of_a_large_vocabulary_follow_the_distribution_of_the_plain_version(options):
     from scipy import stats
 
-    logits = logits_of_many_words() + np.random.default_rng(2).uniform(0, 0.001, 3000).astype(np.float32)  # no two alike
+    logits = logits_of_many_words() + np.random.default_rng(2).uniform(0, 0.001, 3000).astype(np.float32)  # no two logits are equal
     expected = distribution(logits, **options)
     samples = sample(logits, np.random.default_rng(5).uniform(size=8_000).astype(np.float32), **options)
     assert (expected[samples] > 0).all()
-    # In ten classes of about equal expectation.
+    # Group the words into ten classes of about equal probability.
     order = np.argsort(-expected)
     classes = np.empty(3000, int)
     classes[order] = np.minimum(np.cumsum(expected[order]) * 10, 9).astype(int)
@@ -173,6 +173,6 @@ def test_samples_of_a_large_vocabulary_have_the_distribution_of_the_plain_twin(o
 def test_when_all_random_numbers_are_used_up_top_p_falls_back_on_the_most_probable_word():
     logits = np.zeros(50, np.float32)
     logits[7] = 1.0
-    uniforms = tf.zeros([1, UNIFORMS_PER_WORD])  # always the first word of those that are left
+    uniforms = tf.zeros([1, UNIFORMS_PER_WORD])  # selects the first remaining word
     options = tensors(GenerationOptions(temperature=1.0, top_p=0.01))
     assert sample_in_graph(tf.constant(logits[np.newaxis]), uniforms, options).numpy().tolist() == [7]

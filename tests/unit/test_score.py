@@ -39,7 +39,7 @@ def load_once() -> Any:
 
 
 def printed_metrics(file: str, capsys: pytest.CaptureFixture[str]) -> dict[str, str]:
-    """Score a text: {metric: value} as printed."""
+    """Score a text and return the printed metrics: {name: value as printed}."""
     score.score(file)
     rows = [line.rsplit("  ", 1)[0] if line.count("  ") else line for line in capsys.readouterr().out.splitlines()[1:]]
     values = {}
@@ -59,14 +59,14 @@ def test_a_text_is_scored_like_a_held_out_document(
     state = shared_text_model.initial_state(1)["state"]
     nats = shared_text_model.score(ids[:, :-1], ids[:, 1:], state)["nats"].numpy().astype(np.float64)
     # Three different unknown words: "a", "ghost" and "nor".
-    charged = nats.sum() + len(UNKNOWN) * math.log(3)
+    adjusted_nats = nats.sum() + len(UNKNOWN) * math.log(3)
     assert metrics == {
         "words": "10",
         "unknown words": "5",
         "loss": f"{nats.mean():.3f}",
         "perplexity": f"{math.exp(nats.mean()):.2f}",
-        "adjusted perplexity": f"{math.exp(charged / 10):.1f}",
-        "bits per character": f"{charged / math.log(2) / len(' '.join(['', *WORDS[1:]])):.3f}",
+        "adjusted perplexity": f"{math.exp(adjusted_nats / 10):.1f}",
+        "bits per character": f"{adjusted_nats / math.log(2) / len(' '.join(['', *WORDS[1:]])):.3f}",
     }
 
 
@@ -89,7 +89,7 @@ def test_standard_input_is_scored_like_a_file(
         (b"king", r"text.txt: has 1 word\(s\): at least 2 are needed"),
     ],
 )
-def test_a_text_that_cannot_be_scored_is_one_line(
+def test_a_text_that_cannot_be_scored_is_a_one_line_error(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: bytes | None, message: str
 ) -> None:
     for name in ("models", "data", "params.yaml"):
@@ -102,7 +102,7 @@ def test_a_text_that_cannot_be_scored_is_one_line(
     assert "\n" not in str(error.value)
 
 
-def test_without_a_model_the_error_says_how_to_make_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_a_model_the_error_explains_how_to_train_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     Path("text.txt").write_text(TEXT)

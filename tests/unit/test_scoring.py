@@ -7,12 +7,12 @@ from plain import PlainModel
 
 
 def documents(*lengths):
-    draw = np.random.default_rng(3)
-    return [draw.integers(0, 12, length).astype(np.int32) for length in lengths]
+    rng = np.random.default_rng(3)
+    return [rng.integers(0, 12, length).astype(np.int32) for length in lengths]
 
 
 @pytest.mark.parametrize(("rows", "window"), [(64, 256), (64, 4), (2, 7), (1, 1)])
-def test_every_word_but_the_first_is_scored_once_from_the_zero_state_with_any_window_size(tiny_model, monkeypatch, rows, window):
+def test_scores_match_the_plain_model_for_every_batch_and_window_size(tiny_model, monkeypatch, rows, window):
     monkeypatch.setattr(scoring, "MAX_ROWS", rows)
     monkeypatch.setattr(scoring, "MAX_WINDOW", window)
     model = tiny_model()
@@ -31,17 +31,20 @@ def test_every_word_but_the_first_is_scored_once_from_the_zero_state_with_any_wi
 
 
 def test_pieces_of_training_text_are_spread_evenly_and_split_at_documents():
-    # 40 words of 100 in pieces of 10: at 0, 30, 60 and 90.
+    # 40 of 100 words in pieces of 10 words, which start at 0, 30, 60 and 90.
     assert scoring.spread_pieces([100], 40, 10) == [(0, 0, 10), (0, 30, 40), (0, 60, 70), (0, 90, 100)]
     assert scoring.spread_pieces([35, 0, 30, 35], 40, 10) == [(0, 0, 10), (0, 30, 35), (2, 0, 5), (2, 25, 30), (3, 0, 5), (3, 25, 35)]
-    assert scoring.spread_pieces([7, 8], 100, 4) == [(0, 0, 4), (0, 4, 7), (1, 0, 1), (1, 1, 4), (1, 4, 8)]  # no more than all words, once
+    assert scoring.spread_pieces([7, 8], 100, 4) == [(0, 0, 4), (0, 4, 7), (1, 0, 1), (1, 1, 4), (1, 4, 8)]  # at most all words, each once
     assert scoring.spread_pieces([100], 3, 10) == [(0, 0, 3)]
 
 
 @pytest.mark.parametrize(("lengths", "words"), [((5000, 3, 1, 9000, 2500), 6000), ((2,) * 9000, 4001)])
-def test_pieces_are_as_many_words_as_asked_for_and_do_not_overlap(lengths, words):
-    seen = [(document, word) for document, start, stop in scoring.spread_pieces(lengths, words) for word in range(start, stop)]
-    assert len(seen) == len(set(seen)) == words
-    assert all(word < lengths[document] for document, word in seen)
-    assert seen == sorted(seen)
-    assert {seen[0], seen[-1]} == {(0, 0), (len(lengths) - 1, lengths[-1] - 1)}  # from the beginning to the end
+def test_pieces_have_the_requested_number_of_words_and_do_not_overlap(lengths, words):
+    positions = [(document, word) for document, start, stop in scoring.spread_pieces(lengths, words) for word in range(start, stop)]
+    assert len(positions) == len(set(positions)) == words
+    assert all(word < lengths[document] for document, word in positions)
+    assert positions == sorted(positions)
+    assert {positions[0], positions[-1]} == {
+        (0, 0),
+        (len(lengths) - 1, lengths[-1] - 1),
+    }  # the first and the last word of the text are included

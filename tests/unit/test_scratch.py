@@ -14,7 +14,7 @@ def scratch(tmp_path):
     return Scratch(tmp_path, "0123456789abcdef")
 
 
-def test_facts_are_kept_until_the_training_has_ended_well(scratch):
+def test_facts_are_kept_until_their_training_run_has_finished(scratch):
     with scratch.lock():
         assert scratch.read("run") is None
         scratch.write("run", {"run_id": "x"})
@@ -22,15 +22,15 @@ def test_facts_are_kept_until_the_training_has_ended_well(scratch):
         assert scratch.read("run") == {"run_id": "x"}
     root = scratch.folder.parent.parent
     scratch_module.remove_ended(root, "x")
-    assert scratch.read("run")  # the training has not ended
+    assert scratch.read("run")  # training has not finished
     scratch.write("ended", {"steps": 3})
     scratch_module.remove_ended(root, "y")
-    assert scratch.read("run")  # another run has ended
+    assert scratch.read("run")  # another run has finished
     scratch_module.remove_ended(root, "x")
     assert not list(scratch.folder.parent.iterdir())
 
 
-def test_a_second_training_at_the_same_time_is_refused_and_names_the_first(scratch, monkeypatch):
+def test_a_second_concurrent_training_is_rejected_and_the_first_is_named(scratch, monkeypatch):
     monkeypatch.setattr(scratch_module, "LOCK_SECONDS", 0.1)
     code = (
         "import sys; from lstm_lm.io.scratch import Scratch\n"
@@ -45,7 +45,7 @@ def test_a_second_training_at_the_same_time_is_refused_and_names_the_first(scrat
         other = Scratch(scratch.folder.parent.parent, "another")
         with other.lock():
             pass
-        holder.kill()  # however it ends, its lock goes with it
+        holder.kill()  # a lock ends with its process, even if the process is killed
         holder.wait()
         with scratch.lock():
             pass

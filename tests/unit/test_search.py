@@ -34,10 +34,10 @@ def space(tmp_path, entries, head=HEAD):
 LOW_HIGH = "train.learning_rate: {low: 0.001, high: 0.02, log: true}"
 
 
-def test_the_search_file_of_the_project_is_valid():
-    found = spaces.load(PROJECT / "search.yaml", VALUES)
-    assert found.parameters and found.trials >= 10
-    assert found.current(VALUES)  # params.yaml itself is the first trial
+def test_the_projects_search_file_is_valid():
+    search_space = spaces.load(PROJECT / "search.yaml", VALUES)
+    assert search_space.parameters and search_space.trials >= 10
+    assert search_space.current(VALUES)  # params.yaml itself is the first trial
 
 
 @pytest.mark.parametrize(
@@ -71,13 +71,13 @@ def test_the_search_file_of_the_project_is_valid():
         ("model.embedding_size: {choices: [16]}", "tie_weights needs an output as wide as the embedding"),
     ],
 )
-def test_a_mistake_is_one_line(tmp_path, entry, line):
+def test_a_mistake_in_the_space_is_reported_in_one_line(tmp_path, entry, line):
     with pytest.raises(UserError) as error:
         space(tmp_path, [LOW_HIGH, entry] if "learning_rate:" not in entry else [entry])
     assert line in str(error.value) and "\n" not in str(error.value)
 
 
-def test_a_mistake_in_the_head_is_one_line(tmp_path):
+def test_a_mistake_in_the_settings_is_reported_in_one_line(tmp_path):
     for head, line in (
         (HEAD.replace("seed", "sede"), "sede: unknown key; did you mean seed?"),
         (HEAD.replace("4", "0", 1), "trials = 0: must be greater than or equal to 1"),
@@ -88,25 +88,25 @@ def test_a_mistake_in_the_head_is_one_line(tmp_path):
             space(tmp_path, [LOW_HIGH], head)
 
 
-def test_proposals_lie_in_the_space_and_do_not_depend_on_the_process(tmp_path):
+def test_proposals_are_within_the_space_and_do_not_depend_on_the_process(tmp_path):
     entries = [LOW_HIGH, "model.layers: {low: 1, high: 3}", "model.embedding_size: {choices: [16, 32]}"]
-    found = space(tmp_path, [*entries, "model.projection_size: {tied_to: model.embedding_size}"])
+    search_space = space(tmp_path, [*entries, "model.projection_size: {tied_to: model.embedding_size}"])
 
     def proposals(folder, sessions):
-        seen = []
+        proposed = []
         for count in sessions:
-            study = studies.open_study(folder, "key", found)  # as another process does
+            study = studies.open_study(folder, "key", search_space)  # as a new process does
             for _ in range(count):
-                trial = studies.ask(study, found)
-                values = found.propose(trial)
-                seen.append(values)
+                trial = studies.ask(study, search_space)
+                values = search_space.propose(trial)
+                proposed.append(values)
                 study.tell(trial, values["train.learning_rate"])
-        return seen
+        return proposed
 
-    seen = proposals(tmp_path / "a", [6])
-    assert seen == proposals(tmp_path / "b", [2, 3, 1])
-    assert len({values["train.learning_rate"] for values in seen}) > 3
-    for values in seen:
+    proposed = proposals(tmp_path / "a", [6])
+    assert proposed == proposals(tmp_path / "b", [2, 3, 1])
+    assert len({values["train.learning_rate"] for values in proposed}) > 3
+    for values in proposed:
         assert 0.001 <= values["train.learning_rate"] <= 0.02
         assert values["model.layers"] in (1, 2, 3)
         assert values["model.projection_size"] == values["model.embedding_size"]
@@ -116,9 +116,9 @@ def row(step, loss):
     return Row(step, step, 1, 1.0, 0.1, 1.0, 1.0, loss, None if loss is None else float(np.exp(loss)))
 
 
-def train_through(study, found, losses, total=100):
-    """One trial that reports these losses at equal fractions of a training; return how it ended."""
-    trial = studies.ask(study, found)
+def train_through(study, search_space, losses, total=100):
+    """Run one trial that reports these losses at equal fractions of training. Return its final state."""
+    trial = studies.ask(study, search_space)
     pruning = Pruning(trial, 4)
     pruning.started(total, 2)
     try:
@@ -133,82 +133,84 @@ def train_through(study, found, losses, total=100):
 
 
 def test_a_trial_worse_than_the_median_at_the_same_fraction_is_pruned(tmp_path):
-    found = space(tmp_path, [LOW_HIGH])
-    study = studies.open_study(tmp_path / "s", "key", found)
-    assert train_through(study, found, [9, 9, 9, 9]) == "complete"  # the first: nothing to hold it against
-    assert train_through(study, found, [5, 4, 3, 2], total=8) == "complete"
-    assert train_through(study, found, [6, 3, 2, 1]) == "complete"  # medians are 7, 6.5, ... until here
-    assert train_through(study, found, [6.5, 3, 2, 1]) == "pruned"  # 6 is the median of 9, 5, 6
+    search_space = space(tmp_path, [LOW_HIGH])
+    study = studies.open_study(tmp_path / "s", "key", search_space)
+    assert train_through(study, search_space, [9, 9, 9, 9]) == "complete"  # there is no other trial to compare the first with
+    assert train_through(study, search_space, [5, 4, 3, 2], total=8) == "complete"
+    assert train_through(study, search_space, [6, 3, 2, 1]) == "complete"  # the medians so far are 7, 6.5, ...
+    assert train_through(study, search_space, [6.5, 3, 2, 1]) == "pruned"  # above 6, the median of 9, 5 and 6
     assert [trial.number for trial in studies.complete(study)] == [2, 1, 0]
 
 
-def test_an_interrupted_trial_does_not_count_and_is_tried_again_first(tmp_path):
-    found = space(tmp_path, [LOW_HIGH])
-    study = studies.open_study(tmp_path / "s", "key", found)
-    values = found.propose(studies.ask(study, found))  # and the process is killed
-    study = studies.open_study(tmp_path / "s", "key", found)
+def test_an_interrupted_trial_does_not_count_and_is_repeated_first(tmp_path):
+    search_space = space(tmp_path, [LOW_HIGH])
+    study = studies.open_study(tmp_path / "s", "key", search_space)
+    values = search_space.propose(studies.ask(study, search_space))  # then the process is killed
+    study = studies.open_study(tmp_path / "s", "key", search_space)
     assert studies.ended(study) == []
-    assert found.propose(studies.ask(study, found)) == values
+    assert search_space.propose(studies.ask(study, search_space)) == values
 
 
-def test_the_study_is_another_one_if_anything_else_is(tmp_path):
-    found = space(tmp_path, [LOW_HIGH])
-    key = studies.key_of(found, VALUES, {"a": "1"})
-    assert key == studies.key_of(found, keys.with_changes(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"})
-    others = [
-        studies.key_of(found, VALUES, {"a": "2"}),
-        studies.key_of(found, keys.with_changes(VALUES, {"model.layers": 2}), {"a": "1"}),
+def test_the_key_of_a_study_depends_on_space_text_and_fixed_parameters(tmp_path):
+    search_space = space(tmp_path, [LOW_HIGH])
+    key = studies.key_of(search_space, VALUES, {"a": "1"})
+    assert key == studies.key_of(
+        search_space, keys.with_changes(VALUES, {"train.learning_rate": 0.1, "evaluate_sample.seed": 9}), {"a": "1"}
+    )
+    other_keys = [
+        studies.key_of(search_space, VALUES, {"a": "2"}),
+        studies.key_of(search_space, keys.with_changes(VALUES, {"model.layers": 2}), {"a": "1"}),
         studies.key_of(space(tmp_path, ["train.learning_rate: {low: 0.001, high: 0.03, log: true}"]), VALUES, {"a": "1"}),
     ]
-    assert len({key, *others}) == 4
+    assert len({key, *other_keys}) == 4
 
 
-def test_current_parameters_are_the_first_trial_if_they_are_inside_the_space(tmp_path):
+def test_the_first_trial_has_the_current_parameters_if_they_are_in_the_space(tmp_path):
     inside = space(tmp_path, [LOW_HIGH, "model.projection_size: {choices: [160]}", "train.clip_norm: {low: 0.5, high: 2, step: 0.25}"])
     assert inside.current(VALUES) == {"train.learning_rate": 0.008, "model.projection_size": 160, "train.clip_norm": 1.0}
     assert space(tmp_path, ["train.clip_norm: {low: 0.5, high: 2, step: 0.3}"]).current(VALUES) is None
     assert space(tmp_path, ["train.learning_rate: {low: 0.01, high: 0.02}"]).current(VALUES) is None
 
 
-def test_a_preset_has_what_differs_and_can_be_run(tmp_path):
+def test_the_preset_has_only_what_differs_and_is_valid(tmp_path):
     changes = {
         "train.learning_rate": 0.003,
         "train.epochs": VALUES["train"]["epochs"],
         "model.projection_size": None,
         "model.tie_weights": False,
     }
-    written = report.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
-    assert presets.load("searched", tmp_path) == written == {key: changes[key] for key in changes if key != "train.epochs"}
+    preset = report.write_preset(tmp_path / "searched.yaml", changes, VALUES, ["found", "so"])
+    assert presets.load("searched", tmp_path) == preset == {key: changes[key] for key in changes if key != "train.epochs"}
     assert (tmp_path / "searched.yaml").read_text().startswith("# found\n# so\n")
-    loading.check(keys.with_changes(VALUES, written))
+    loading.check(keys.with_changes(VALUES, preset))
     assert report.write_preset(tmp_path / "none.yaml", {"train.learning_rate": 0.008}, VALUES, []) == {}
     assert not (tmp_path / "none.yaml").exists()
 
 
 @pytest.mark.parametrize(("limits", "line"), [({"trials": 0}, "TRIALS=0: must be above 0"), ({"minutes": -1.5}, "MINUTES=-1.5: must be")])
-def test_a_limit_that_allows_no_trial_is_refused(limits, line):
+def test_a_limit_that_allows_no_trial_is_rejected(limits, line):
     with pytest.raises(UserError, match=line):
         loop.run(**limits)
 
 
 def test_the_table_of_trials_starts_with_the_best(tmp_path):
-    found = space(tmp_path, [LOW_HIGH])
-    study = studies.open_study(tmp_path / "s", "key", found)
+    search_space = space(tmp_path, [LOW_HIGH])
+    study = studies.open_study(tmp_path / "s", "key", search_space)
     for state, loss in (("failed", None), ("complete", 2.0), ("diverged", None), ("complete", 1.0)):
-        trial = studies.ask(study, found)
-        trial.set_user_attr("values", found.propose(trial))
+        trial = studies.ask(study, search_space)
+        trial.set_user_attr("values", search_space.propose(trial))
         studies.tell(study, trial.number, state, loss)
-    columns, rows = report.trial_table(study, found)
+    columns, rows = report.trial_table(study, search_space)
     assert columns == ["trial", "state", "perplexity", "seconds", "train.learning_rate", "validations"]
     assert [row[:2] for row in rows] == [[3, "complete"], [1, "complete"], [0, "failed"], [2, "diverged"]]
     assert [row[2] for row in rows] == [pytest.approx(np.exp(1)), pytest.approx(np.exp(2)), None, None]
     assert report.count_states(study) == "2 complete, 1 diverged, 1 failed"
 
 
-def test_validations_are_spread_over_a_training():
+def test_validations_are_spread_over_training():
     train = loading.load(PROJECT / "params.yaml").train.model_copy(update={"epochs": 2, "short_windows": 0.0})
     batches = Batches("stream", 2, 5, 9, {}, "", np.zeros([2, 101], np.int32), {}, {})
-    assert validation_interval(train, batches, 8) == 5  # of 2 x 20 steps
+    assert validation_interval(train, batches, 8) == 5  # 8 validations in 2 x 20 steps
     assert validation_interval(train, batches, 2) is None
 
 
@@ -228,7 +230,7 @@ COMMAND = ["python", "src/cli.py", "search"]
 
 
 @pytest.mark.slow
-def test_an_interrupted_search_resumes_and_writes_a_preset(project):
+def test_an_interrupted_search_resumes_and_saves_a_preset(project):
     with start([sys.executable, *COMMAND[1:]], project) as process:
         for line in process.stdout:
             if line.startswith("trial 1"):
@@ -239,42 +241,48 @@ def test_an_interrupted_search_resumes_and_writes_a_preset(project):
     assert re.search(r"^3 trials: ", printed, re.MULTILINE)
 
     store = client(project)
-    found = store.search_runs([store.get_experiment_by_name("lstm_lm-search").experiment_id])
-    [above] = [each for each in found if "mlflow.parentRunId" not in each.data.tags]
-    below = sorted((each for each in found if each is not above), key=lambda each: int(each.info.run_name.split()[1]))
-    assert all(each.data.tags["mlflow.parentRunId"] == above.info.run_id for each in below)
-    states = [each.data.tags["lstm_lm.trial"] for each in below]
+    tracked = store.search_runs([store.get_experiment_by_name("lstm_lm-search").experiment_id])
+    [parent] = [each for each in tracked if "mlflow.parentRunId" not in each.data.tags]
+    children = sorted((each for each in tracked if each is not parent), key=lambda each: int(each.info.run_name.split()[1]))
+    assert all(each.data.tags["mlflow.parentRunId"] == parent.info.run_id for each in children)
+    states = [each.data.tags["lstm_lm.trial"] for each in children]
     assert states[:2] == ["complete", "stopped"] and len(states) == 4
     assert set(states[2:]) <= {"complete", "pruned", "diverged"}
-    assert below[0].data.params["train.learning_rate"] == "0.008"  # params.yaml as it stands
-    assert below[1].data.params["train.learning_rate"] == below[2].data.params["train.learning_rate"]
-    curve = store.get_metric_history(below[0].info.run_id, "validation/perplexity")
+    assert children[0].data.params["train.learning_rate"] == "0.008"  # the unchanged params.yaml
+    assert children[1].data.params["train.learning_rate"] == children[2].data.params["train.learning_rate"]
+    curve = store.get_metric_history(children[0].info.run_id, "validation/perplexity")
     assert len(curve) >= 2
-    assert above.info.status == "FINISHED"
-    bests = [each.data.metrics["validation/best_perplexity"] for each in below if each.data.tags["lstm_lm.trial"] == "complete"]
-    assert above.data.metrics["validation/best_perplexity"] == min(bests)
-    assert bests[0] == pytest.approx(min(point.value for point in curve))
-    assert "trials.json" in {item.path for item in store.list_artifacts(above.info.run_id)}
-    assert float(above.data.tags["best.train.learning_rate"]) == 0.008
-    if above.data.tags["best.batching.batch_size"] == "8":  # else params.yaml as it stands is the best: nothing is written
+    assert parent.info.status == "FINISHED"
+    best_perplexities = [
+        each.data.metrics["validation/best_perplexity"] for each in children if each.data.tags["lstm_lm.trial"] == "complete"
+    ]
+    assert parent.data.metrics["validation/best_perplexity"] == min(best_perplexities)
+    assert best_perplexities[0] == pytest.approx(min(point.value for point in curve))
+    assert "trials.json" in {item.path for item in store.list_artifacts(parent.info.run_id)}
+    assert float(parent.data.tags["best.train.learning_rate"]) == 0.008
+    if parent.data.tags["best.batching.batch_size"] == "8":  # otherwise params.yaml is the best, and no preset is saved
         changes = presets.load("searched", project / "presets")
         assert changes == {"batching.batch_size": 8}
         loading.check(keys.with_changes(loading.read(project / "params.yaml"), changes))
 
 
 @pytest.mark.slow
-def test_rebatching_makes_what_the_stage_makes(project, tmp_path):
+def test_rebatching_equals_the_batching_stage(project, tmp_path):
     run(["python", "-m", "dvc", "repro", "batching"], project)
     batches = dataset.load(project / "data/batches")
     settings = loading.load(project / "params.yaml").batching
     assert rebatch(batches, settings, tmp_path).train is batches.train
     for changes in ({"batch_size": 8}, {"recipe": "cookbook", "sequence_length": 5}):
-        wanted = settings.model_copy(update=changes)
-        found = rebatch(batches, wanted, tmp_path, project / "data/vocab")
-        change_params(project, {f"batching.{key}": value for key, value in wanted.model_dump().items()})
+        new_settings = settings.model_copy(update=changes)
+        rebatched = rebatch(batches, new_settings, tmp_path, project / "data/vocab")
+        change_params(project, {f"batching.{key}": value for key, value in new_settings.model_dump().items()})
         run(["python", "src/batching.py"], project)
-        made = dataset.load(project / "data/batches")
-        np.testing.assert_array_equal(found.train, made.train)
-        assert (found.recipe, found.batch_size, found.sequence_length) == (made.recipe, made.batch_size, made.sequence_length)
-        assert windows.steps_per_epoch(found.train, found.recipe, found.sequence_length) > 0
-        assert isinstance(found.train, np.memmap)
+        expected = dataset.load(project / "data/batches")
+        np.testing.assert_array_equal(rebatched.train, expected.train)
+        assert (rebatched.recipe, rebatched.batch_size, rebatched.sequence_length) == (
+            expected.recipe,
+            expected.batch_size,
+            expected.sequence_length,
+        )
+        assert windows.steps_per_epoch(rebatched.train, rebatched.recipe, rebatched.sequence_length) > 0
+        assert isinstance(rebatched.train, np.memmap)

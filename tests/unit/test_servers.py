@@ -6,7 +6,7 @@ from lstm_lm.commands.servers import check_can_listen
 from lstm_lm.errors import UserError
 
 
-def test_a_server_is_not_started_where_it_cannot_listen() -> None:
+def test_a_server_is_not_started_on_an_unavailable_port() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

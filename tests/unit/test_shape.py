@@ -13,7 +13,7 @@ from lstm_lm.model.shape import MIN_TAIL_WIDTH, Shape, count_parameters, tail_cl
         {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (4, 8)},
     ],
 )
-def test_the_parameter_count_of_a_shape_is_that_of_its_model(tiny_model, changes):
+def test_a_shape_counts_the_parameters_of_its_model(tiny_model, changes):
     model = tiny_model(**changes)
     assert count_parameters(model.shape) == model.parameter_count
 

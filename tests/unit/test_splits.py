@@ -18,12 +18,12 @@ def test_whole_documents_are_held_out_when_there_are_enough():
     assert all(span == Span(span.document, 0, MANY[span.document]) for name in splits.SPLITS for span in parts[name])
 
 
-def test_the_seed_chooses_the_documents_and_nothing_else_does():
+def test_the_held_out_documents_depend_on_the_seed_alone():
     assert splits.split(MANY, 0.05, 0.05, "auto", 1) == splits.split(MANY, 0.05, 0.05, "auto", 1)
     assert splits.split(MANY, 0.05, 0.05, "auto", 1) != splits.split(MANY, 0.05, 0.05, "auto", 2)
 
 
-def test_few_documents_are_cut_into_contiguous_spans_at_their_ends():
+def test_the_ends_of_documents_are_held_out_when_there_are_few():
     parts = splits.split({"book.txt": 1000, "empty.txt": 0, "other.txt": 200}, 0.05, 0.1, "auto", 1)
     assert parts["train"] == [Span("book.txt", 0, 850), Span("other.txt", 0, 170)]
     assert parts["validation"] == [Span("book.txt", 850, 900), Span("other.txt", 170, 180)]
@@ -52,12 +52,12 @@ def test_files_named_by_globs_are_held_out():
         ({"a.txt": 9, "b.txt": 9}, ["!"], ["b*"], "auto", r"vocab\.validation: '!' is not a file name pattern"),
     ],
 )
-def test_a_split_without_text_is_refused(lengths, validation, test, split_by, message):
+def test_an_empty_split_is_rejected(lengths, validation, test, split_by, message):
     with pytest.raises(UserError, match=message):
         splits.split(lengths, validation, test, split_by, 1)
 
 
-def test_splits_are_read_as_they_were_written(tmp_path):
+def test_saved_splits_are_loaded_unchanged(tmp_path):
     parts = splits.split(MANY, 0.05, 0.05, "auto", 1)
     splits.save(parts, tmp_path / "splits.json")
     assert splits.load(tmp_path / "splits.json") == parts

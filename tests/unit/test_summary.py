@@ -33,7 +33,7 @@ def test_the_first_text_of_each_prompt_at_the_middle_temperature_is_shown() -> N
     assert summary.first_samples(PAGE, temperatures=[0, 0.7, 1.0], samples=2, prompts=2) == ["to be a king", "thou art / mine"]
 
 
-def test_without_results_the_error_says_how_to_make_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_results_the_error_explains_how_to_create_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"reports/metrics.json is missing: run the pipeline first, with: make repro"):
         summary.summary()

@@ -9,14 +9,17 @@ from lstm_lm.ui.terminal import Column
 
 
 class Tty(io.StringIO):
-    """A stream that says that it is a terminal."""
+    """A stream that reports to be a terminal."""
 
     def isatty(self) -> bool:
         return True
 
 
 def replace_stdout(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> io.StringIO:
-    """Put a stream in the place of stdout, for a terminal of 60 columns without colours. Only within a test: pytest replaces stdout too."""
+    """Replace stdout by a stream, with the settings of a terminal with 60 columns and no colors.
+
+    Call this within a test, not in a fixture: pytest replaces stdout, too.
+    """
     monkeypatch.setattr(sys, "stdout", stream)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("TERM", "xterm")
@@ -28,24 +31,24 @@ COLUMNS = [Column("name", align="left"), Column("loss", drop_order=2), Column("p
 ROWS = [["test", "5.109", "165.50", "43,628"], ["  another model of the same text, too", "", "250.66", ""]]
 
 
-def test_a_table_has_every_column_where_the_output_is_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_table_has_all_columns_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     terminal.table(COLUMNS, ROWS)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:2]] == [["name", "loss", "perplexity", "words"], ["test", "5.109", "165.50", "43,628"]]
     assert lines[2].split()[-1] == "250.66"
-    assert lines[1].index("165.50") + len("165.50") == lines[0].index("perplexity") + len("perplexity")  # numbers are aligned right
+    assert lines[1].index("165.50") + len("165.50") == lines[0].index("perplexity") + len("perplexity")  # numbers are right-aligned
 
 
 def test_a_narrow_window_shows_fewer_columns_and_names_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     tty = replace_stdout(monkeypatch, Tty())
     terminal.table(COLUMNS, ROWS, where="reports/metrics.json")
-    lines = re.sub(r"\x1b\[\d*m", "", tty.getvalue()).splitlines()  # bold and dim
+    lines = re.sub(r"\x1b\[\d*m", "", tty.getvalue()).splitlines()  # removes bold and dim
     assert lines[0].split() == ["name", "loss", "perplexity"]
     assert " ".join(" ".join(lines[3:]).split()) == "(this window is too narrow for words: see reports/metrics.json)"
     assert all(len(line) <= 60 for line in lines)
 
 
-def test_text_breaks_between_words_on_a_terminal_and_stays_whole_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_wrapped_on_a_terminal_and_not_in_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     tty = replace_stdout(monkeypatch, Tty())
     text = "word " * 30
     terminal.print(text)
@@ -55,13 +58,13 @@ def test_text_breaks_between_words_on_a_terminal_and_stays_whole_in_a_pipe(monke
     assert pipe.getvalue() == f"{text}\n"
 
 
-def test_text_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_text_is_printed_literally(monkeypatch: pytest.MonkeyPatch) -> None:
     tty = replace_stdout(monkeypatch, Tty())
     terminal.print("[red] :smile: 1.5 [/]")
     assert tty.getvalue() == "[red] :smile: 1.5 [/]\n"
 
 
-def test_colour_is_a_matter_of_the_terminal_and_not_of_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_colors_require_a_terminal_even_with_force_color(monkeypatch: pytest.MonkeyPatch) -> None:
     pipe = replace_stdout(monkeypatch, io.StringIO())
     monkeypatch.delenv("NO_COLOR")
     monkeypatch.setenv("FORCE_COLOR", "1")
@@ -77,7 +80,7 @@ def test_notes_and_warnings_go_to_stderr_in_one_line(capsys: pytest.CaptureFixtu
     assert (out, err) == ("", f"note: {'x ' * 100}\nwarning: y\n")
 
 
-def test_commands_stay_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_commands_are_never_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     tty = replace_stdout(monkeypatch, Tty())
     terminal.commands([("make ui", "the pages"), ("make sample PROMPT=x", "a text")])
     terminal.commands([("make " + "x" * 70, "a long one")])
@@ -89,5 +92,5 @@ def test_commands_stay_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
-def test_durations_are_minutes_and_seconds() -> None:
+def test_durations_are_shown_in_minutes_and_seconds() -> None:
     assert [terminal.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]

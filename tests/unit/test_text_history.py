@@ -8,11 +8,11 @@ from lstm_lm.generation.text_history import NO_WORD
 TEXTS = [[3, 1, 2, 3, 1], [5], [0, 2, 2, 0], [1, 2, 1, 2, 1, 2, 1]]
 
 
-def test_prompts_are_aligned_at_the_right():
+def test_prompts_are_aligned_to_the_right():
     np.testing.assert_array_equal(text_history.align_right(*align_left(TEXTS)), align_right(TEXTS))
 
 
-def test_words_are_appended_into_the_room_that_was_reserved_and_the_rest_is_released():
+def test_words_are_appended_to_reserved_columns_and_unused_columns_are_released():
     before = align_right([[1, 2], [3]])
     reserved = text_history.reserve(before, tf.constant(3))
     assert reserved.numpy().tolist() == [[NO_WORD] * 3 + [1, 2], [NO_WORD] * 4 + [3]]

@@ -19,7 +19,7 @@ NEWLINES = Tokenizer(False, "-'", "separate", newlines=True)
         ("' ' - 'twas - '", ["'twas"]),  # kept punctuation alone is not a word
         ("\u2018tis \u201cso\u201d", ["'tis", "so"]),
         ("ÉTÉ Straße ΣΟΦΟΣ Привет", ["été", "straße", "σοφος"[:-1] + "ς", "привет"]),
-        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),  # combining marks belong to words
+        ("नमस्ते दुनिया", ["नमस्ते", "दुनिया"]),  # combining characters belong to words
         ("❤️ 😀 3 men", ["3", "men"]),
         ("unknown <unk>", ["unknown", "unk"]),
         ("", []),
@@ -55,7 +55,7 @@ def test_punctuation_and_newlines_can_be_words(tokenizer, line, words):
     assert tokenizer.tokenize(line) == words
 
 
-def test_prose_is_detokenized_as_it_was_written():
+def test_detokenizing_restores_prose_exactly():
     assert NEWLINES.detokenize(NEWLINES.tokenize(PROSE), previous="<eos>") == PROSE
     assert SEPARATE.detokenize(SEPARATE.tokenize(PROSE)) == f" {' '.join(PROSE.split())}"
     for unit in ("char", "subword"):
@@ -68,7 +68,7 @@ def test_punctuation_with_spaces_around_it_is_attached_to_its_word():
     assert SEPARATE.detokenize(SEPARATE.tokenize("so , it ( is ) .")) == " so, it (is)."
 
 
-def test_characters_and_subwords_are_those_of_the_words():
+def test_words_are_split_into_characters_or_subwords():
     assert Tokenizer(True, "-'", unit="char").tokenize("To be, or") == list(" to be or")
     assert Tokenizer(True, "-'", "separate", True, "char").tokenize("To be,\nor") == [*"to be,", "<eos>", *"or"]
     subwords = ("\u2581t", "\u2581to", "be", "\u2581", *"tobe,")
@@ -91,11 +91,11 @@ def test_characters_and_subwords_are_those_of_the_words():
         (Tokenizer(True, "", unit="subword"), "<unk>", (5, False, False)),
     ],
 )
-def test_spacing_is_the_room_that_a_token_takes_in_a_text(tokenizer, token, spacing):
+def test_spacing_is_the_length_and_the_spaces_of_a_token(tokenizer, token, spacing):
     assert tokenizer.spacing(token) == TokenSpacing(*spacing)
 
 
-def test_a_tokenizer_is_read_as_it_was_written(tmp_path):
+def test_a_saved_tokenizer_is_loaded_unchanged(tmp_path):
     for tokenizer in (DROP, Tokenizer(False, "", "separate", True, "subword", ("\u2581a", "\u2581", "a"))):
         tokenizer.save(tmp_path / "t.json")
         assert Tokenizer.load(tmp_path / "t.json") == tokenizer

@@ -22,18 +22,26 @@ def start(**options: Any) -> TrainingRun:
     return TrainingRun.start(store.connect(SETTINGS.tracking), SETTINGS, **options)
 
 
-def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_project: Path) -> None:
+def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_project: Path) -> None:
     run = start()
     run.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
-    held, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
+    description, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     run.log_dataset(
         Batches(
-            "stream", 2, 3, 4, {"path": "data/own"}, "digest", train, {"validation": held, "test": held}, {"validation": ids, "test": ids}
+            "stream",
+            2,
+            3,
+            4,
+            {"path": "data/own"},
+            "digest",
+            train,
+            {"validation": description, "test": description},
+            {"validation": ids, "test": ids},
         )
     )
     run.row(ROW)
-    assert latest_metrics(run) == {}  # queued, because one call a row would be slow
+    assert latest_metrics(run) == {}  # rows are queued, because one call per row would be slow
     run.row(replace(ROW, step=20, validation_loss=5.5, validation_perplexity=244.7))
     run.samples([Sample(20, "to be", 0.0, "to be king")])
     run.finish()
@@ -60,7 +68,7 @@ def test_a_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_p
     assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
     assert stored.data.tags["data.raw"] == "digest"
     assert stored.data.tags["data.vocab"] == hashing.digest(tracked_project.parent / "elsewhere/data/vocab")
-    assert (tracked_project / "mlartifacts/lstm_lm").is_dir()  # in the project, although the stage ran elsewhere
+    assert (tracked_project / "mlartifacts/lstm_lm").is_dir()  # artifacts are in the project, although the stage ran in another folder
 
 
 def test_a_run_that_mlflow_run_created_is_joined(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,7 +78,7 @@ def test_a_run_that_mlflow_run_created_is_joined(tracked_project: Path, monkeypa
     assert start().id == created
 
 
-def test_a_stopped_training_resumes_its_run_and_logs_no_step_twice(tracked_project: Path) -> None:
+def test_stopped_training_resumes_its_run_and_logs_each_step_once(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     first = start()
     first.log_params({"train.epochs": 4})
@@ -83,7 +91,7 @@ def test_a_stopped_training_resumes_its_run_and_logs_no_step_twice(tracked_proje
     assert second.id == first.id
     assert client.get_run(first.id).info.status == "RUNNING"
     second.log_params({"train.epochs": 4, "resolved_precision": "float32"})
-    # The checkpoint may be newer than what reached the store (step 30), or older (step 20 is trained again).
+    # The checkpoint may be newer than the store, which lacks step 30, or older, so that step 20 is trained again.
     second.resumed(30, rows[:3], [Sample(20, "to be", 0.0, "to be king")])
     second.row(rows[1])
     second.row(rows[3])
@@ -95,11 +103,11 @@ def test_a_stopped_training_resumes_its_run_and_logs_no_step_twice(tracked_proje
     assert client.get_run(first.id).info.status == "FINISHED"
 
 
-def test_a_run_that_the_store_does_not_know_is_not_resumed(tracked_project: Path) -> None:
+def test_a_run_unknown_to_the_store_is_not_resumed(tracked_project: Path) -> None:
     assert start(resume=UNKNOWN_RUN).id != UNKNOWN_RUN
 
 
-def test_a_run_whose_process_was_killed_before_noting_it_is_found_again(tracked_project: Path, tmp_path: Path) -> None:
+def test_a_run_is_found_again_if_its_process_was_killed_before_saving_its_id(tracked_project: Path, tmp_path: Path) -> None:
     first = start(scratch_folder=tmp_path / "key")
     assert start(scratch_folder=tmp_path / "key").id == first.id
     assert start(scratch_folder=tmp_path / "other").id != first.id
@@ -149,18 +157,18 @@ def test_rows_that_arrive_while_the_store_is_slow_are_sent_at_the_end(tracked_pr
     import mlflow
 
     run = start()
-    may_answer, log_batch = threading.Event(), mlflow.MlflowClient.log_batch
+    may_respond, log_batch = threading.Event(), mlflow.MlflowClient.log_batch
 
     def slow_log_batch(*arguments: object, **options: object) -> object:
-        may_answer.wait(60)
+        may_respond.wait(60)
         return log_batch(*arguments, **options)
 
     monkeypatch.setattr(training_run, "SEND_SECONDS", 0)
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", slow_log_batch)
     for step in range(1, 40):
-        run.row(replace(ROW, step=step))  # returns at once
+        run.row(replace(ROW, step=step))  # returns immediately
     assert run._sending is not None
     assert not run._sending.done()
-    may_answer.set()
+    may_respond.set()
     run.finish()
     assert logged_steps(run, "train/loss") == list(range(1, 40))

@@ -11,10 +11,10 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from plain import PROSE
 
 
-def test_subwords_are_not_learnt_from_special_tokens():
+def test_subwords_are_not_learned_from_special_tokens():
     tokenizer = Tokenizer(True, "", "as_is", newlines=True, unit="subword")
-    learnt = units.learn_subwords(tokenizer, [" ab", "<unk>", "\n", " <eos>"], np.array([3, 9, 9, 9]), 10)
-    assert {*"".join(learnt.subwords)} == {"\u2581", "a", "b"}
+    learned = units.learn_subwords(tokenizer, [" ab", "<unk>", "\n", " <eos>"], np.array([3, 9, 9, 9]), 10)
+    assert {*"".join(learned.subwords)} == {"\u2581", "a", "b"}
     word_tokenizer = Tokenizer(True, "")
     assert units.learn_subwords(word_tokenizer, [" ab"], np.array([1]), None) is word_tokenizer
 
@@ -35,7 +35,7 @@ def test_characters_are_lengths_and_spacing():
 
 @pytest.mark.slow
 @pytest.mark.parametrize("split_by", ["documents", "spans"])
-def test_the_three_units_are_scored_on_the_same_characters(tmp_path, split_by):
+def test_all_units_are_scored_on_the_same_characters(tmp_path, split_by):
     shutil.copytree(PROJECT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     (tmp_path / "data/own").mkdir(parents=True)
@@ -51,8 +51,8 @@ def test_the_three_units_are_scored_on_the_same_characters(tmp_path, split_by):
         change_params(tmp_path, {"vocab.unit": unit})
         for stage in ("vocab", "batching"):
             run(["python", f"src/{stage}.py"], tmp_path)
-        about = json.loads((tmp_path / "data/batches/batches.json").read_text())
-        scored[unit] = [about[split]["characters"] for split in ("validation", "test")]
-        assert unit == "word" or about["test"]["scored"] <= scored[unit][1]
-        assert unit != "char" or [about[split]["scored"] for split in ("validation", "test")] == scored[unit]
+        description = json.loads((tmp_path / "data/batches/batches.json").read_text())
+        scored[unit] = [description[split]["characters"] for split in ("validation", "test")]
+        assert unit == "word" or description["test"]["scored"] <= scored[unit][1]
+        assert unit != "char" or [description[split]["scored"] for split in ("validation", "test")] == scored[unit]
     assert scored["word"] == scored["char"] == scored["subword"]

@@ -19,7 +19,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize("name", presets.names(PROJECT / "presets"))
-def test_the_values_of_a_preset_are_written_and_all_else_stays(name: str, project: Path) -> None:
+def test_a_preset_changes_its_values_and_nothing_else(name: str, project: Path) -> None:
     before, text = loading.read("params.yaml"), (project / "params.yaml").read_text()
     changes = presets.load(name)
     use_preset(name)
@@ -31,7 +31,7 @@ def test_the_values_of_a_preset_are_written_and_all_else_stays(name: str, projec
     assert all(old.partition("#")[2] == new.partition("#")[2] for old, new in changed)  # comments
 
 
-def test_values_of_every_type_are_written(tmp_path: Path) -> None:
+def test_values_of_every_type_are_saved(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     path.write_text("a:\n  b: 1  # kept\n  c: x\n")
     values = {"a.b": None, "a.c": ["to be", 1.5, True], "a.d": {"path": "data/own"}}

@@ -9,7 +9,7 @@ def build(counts, min_count, max_size):
     return build_vocabulary(words, np.array(list(counts.values())), min_count=min_count, max_size=max_size)
 
 
-def test_ids_fall_with_the_count_and_ties_are_alphabetical():
+def test_words_are_sorted_by_descending_count_and_then_alphabetically():
     known, kept, order = build({"b": 2, "a": 2, "c": 1, "é": 1, "d": 1}, min_count=1, max_size=None)
     assert known.words == ["<unk>", "a", "b", "c", "d", "é"]
     assert kept.tolist() == [0, 2, 2, 1, 1, 1]
@@ -17,7 +17,7 @@ def test_ids_fall_with_the_count_and_ties_are_alphabetical():
     assert list(zip(known.words, kept.tolist(), strict=True)) == vocabulary(["b", "a", "c", "b", "a", "d", "é"], 1, None)
 
 
-def test_rare_words_are_unknown_and_the_word_unknown_is_a_word_like_any():
+def test_rare_words_are_unknown_and_the_word_unknown_is_an_ordinary_word():
     counts = {"unknown": 7, "rare": 1, "the": 9, "scarce": 2, "<unk>": 4, "new": 0, "also": 0}
     known, kept, order = build(counts, min_count=2, max_size=None)
     assert known.words == ["<unk>", "the", "unknown", "scarce"]
@@ -35,13 +35,13 @@ def test_a_prepared_text_may_use_the_unknown_token_itself():
     assert (known.words, kept.tolist(), order.tolist()) == (["<unk>", "rare"], [9, 1], [2, 1, 0])
 
 
-def test_a_vocabulary_is_read_as_it_was_written(tmp_path):
+def test_a_saved_vocabulary_is_loaded_unchanged(tmp_path):
     words = ["<unk>", "null", "nan", "NA", "1", 'quo"te', "com,ma", "true", "é", "long" * 50_000]
     known, kept, _ = build(dict(zip(words[1:], range(len(words), 1, -1), strict=True)), 1, None)
     known.save(tmp_path / "vocab.csv", kept)
-    again = Vocabulary.load(tmp_path / "vocab.csv")
-    assert again.words == known.words == words
+    loaded = Vocabulary.load(tmp_path / "vocab.csv")
+    assert loaded.words == known.words == words
     assert (tmp_path / "vocab.csv").read_text().splitlines()[:3] == ["id,word,count", "0,<unk>,0", "1,null,10"]
-    assert again.encode(words).tolist() == list(range(len(words)))
-    assert again.encode([]).tolist() == []
-    assert again.encode(words).dtype == np.int32
+    assert loaded.encode(words).tolist() == list(range(len(words)))
+    assert loaded.encode([]).tolist() == []
+    assert loaded.encode(words).dtype == np.int32
