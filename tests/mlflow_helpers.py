@@ -1,4 +1,4 @@
-"""Reading what a run has logged."""
+"""Settings and rows to log, and functions that read what a run has logged."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ SAMPLES: list[dict[str, Any]] = [{"prompt": "to be", "temperature": 0, "text": "
 
 
 def latest_metrics(run: Run) -> dict[str, tuple[int, float]]:
-    """{metric: (step, value) of its last point}."""
+    """Return the last point of each metric: {metric: (step, value)}."""
     return {
         point.key: (point.step, point.value)
         for key in run.client.get_run(run.id).data.metrics
@@ -29,12 +29,12 @@ def latest_metrics(run: Run) -> dict[str, tuple[int, float]]:
 
 
 def logged_steps(run: Run, metric: str) -> list[int]:
-    """The steps at which a metric was logged, in order."""
+    """Return the steps at which a metric was logged, in order."""
     return [point.step for point in run.client.get_metric_history(run.id, metric)]
 
 
 def artifact_text(run: Run, path: str) -> str:
-    """The text of an artifact."""
+    """Return the text of an artifact."""
     import mlflow
 
     return str(mlflow.artifacts.load_text(f"{run.client.get_run(run.id).info.artifact_uri}/{path}"))

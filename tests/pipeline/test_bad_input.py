@@ -23,7 +23,7 @@ SMALL = {"download.source": {"path": "data/own"}, "vocab.min_count": 2, "batchin
 
 
 def create_project(folder: Path) -> Path:
-    """A project without Git, with a short text of its own."""
+    """Create a project without Git that has a short text."""
     shutil.copytree(PROJECT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(PROJECT / "params.yaml", folder)
     (folder / "data/own").mkdir(parents=True)
@@ -39,7 +39,7 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Such a project after the stages before batching. Tests copy their outputs."""
+    """A project that has run the stages before batching. Tests copy their outputs."""
     folder = create_project(tmp_path_factory.mktemp("prepared"))
     for stage in STAGES[:2]:
         run(["python", f"src/{stage}.py"], folder)
@@ -47,13 +47,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def copy_outputs(prepared: Path, folder: Path, stage: str) -> None:
-    """Copy what the stages before this one make of the text of every project."""
+    """Copy the outputs of the stages before `stage`, which are the same in every project with the default text."""
     for earlier in STAGES[: STAGES.index(stage)]:
         shutil.copytree(prepared / OUTPUTS[earlier], folder / OUTPUTS[earlier])
 
 
 def run_to_error(folder: Path, stage: str) -> str:
-    """Run the stages up to one that has to fail, and return the line that it prints."""
+    """Run the stages up to `stage`, which must fail, and return its error line."""
     for earlier in STAGES[: STAGES.index(stage)]:
         if not (folder / OUTPUTS[earlier]).exists():
             run(["python", f"src/{earlier}.py"], folder)

@@ -196,6 +196,8 @@ def test_mlflow_run_stops_at_a_stage_and_reports_mistakes_in_one_line(project: P
     assert tracked.info.status == "FAILED"
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
-    done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # as for -P stage=nonsense
+    done = run(
+        ["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False
+    )  # MLproject calls this for -P stage=nonsense
     line = "error: -P stage=nonsense: unknown stage; the stages are download, vocab, batching, train, evaluate-sample\n"
     assert (done.returncode, done.stdout) == (1, line)

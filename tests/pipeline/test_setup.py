@@ -22,14 +22,14 @@ from conftest import PROJECT, copy_project, environment, run
 TOO_OLD = 'test "$1" = --version && echo Python 3.8.1 || exit 1'
 NO_VENV = 'case "$2" in *version_info*) exit 0;; *) exit 1;; esac'
 
-# `python3 -m venv FOLDER` of this one creates an environment whose python is the next one.
+# A fake python3. Its `-m venv FOLDER` creates an environment whose python is FAKE_VENV_PYTHON.
 FAKE_PYTHON = """\
 case "$1$2" in
     --version) echo Python 3.12.9;;
     -mvenv) mkdir -p "$3/bin" && cp "$FAKES/venv_python" "$3/bin/python" && touch "$3/bin/activate";;
     scripts/install_lock.py*) exec "$REAL_PYTHON" "$@";;
 esac"""
-# Logs what pip is asked to install. Its "installed" uv logs, too, and succeeds or fails as the test wants.
+# A fake python of an environment. It logs what pip is asked to install. The uv that it "installs" is FAKE_UV.
 FAKE_VENV_PYTHON = """\
 case "$*" in
     *"pip --disable-pip-version-check config list") echo "$PIP_SETTINGS";;
@@ -80,11 +80,11 @@ def test_a_missing_prerequisite_is_reported_in_one_line(tmp_path: Path, python3:
 
 def test_a_folder_that_make_did_not_create_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "venv").mkdir()
-    (tmp_path / "venv/mine.txt").write_text("precious")
+    (tmp_path / "venv/user.txt").write_text("precious")
     done = subprocess.run(["sh", "scripts/setup.sh", str(tmp_path / "venv")], cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "was not created by make: remove it, or choose another folder with VENV=..." in done.stderr
-    assert (tmp_path / "venv/mine.txt").read_text() == "precious"
+    assert (tmp_path / "venv/user.txt").read_text() == "precious"
 
 
 def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path: Path) -> None:
@@ -99,7 +99,7 @@ def test_an_environment_that_fits_the_lock_is_left_alone(tmp_path: Path) -> None
 
 @pytest.mark.slow
 def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> None:
-    """Also when another checkout created the environment."""
+    """It is created even if another checkout created the environment."""
     project, venv = copy_project(tmp_path / "project"), tmp_path / "venv"
     write_program(venv / "bin/python", f'exec "{sys.executable}" "$@"')
     shutil.copy(PROJECT / "requirements.lock", venv / "requirements.lock")
@@ -107,13 +107,13 @@ def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> No
     run(["sh", "scripts/setup.sh", str(venv)], project)
     assert "{plot_divs}" in page.read_text()
     assert run(["git", "status", "--porcelain"], project).stdout == ""
-    page.write_text("mine")
+    page.write_text("edited")
     run(["sh", "scripts/setup.sh", str(venv)], project)
-    assert page.read_text() == "mine"
+    assert page.read_text() == "edited"
 
 
 def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """Run setup.sh with fake programs. Returns the finished process and what was installed, by which installer."""
+    """Run setup.sh with fake programs. Return the finished process and the log of installations."""
     fakes = folder / "fakes"
     write_program(fakes / "python3", FAKE_PYTHON)
     write_program(fakes / "venv_python", FAKE_VENV_PYTHON)

@@ -1,4 +1,4 @@
-"""The benchmarks at tiny sizes: nothing is timed, but every worker that this environment can run does run."""
+"""The benchmarks at tiny sizes. Nothing is timed, but every worker runs that can run in this environment."""
 
 import json
 import math
@@ -210,6 +210,6 @@ def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers: None, t
         validation, test, relative = map(float, row[1:4])
         assert 1 < validation < 100
         assert relative == pytest.approx(test / float(book[2]), abs=0.01)
-        # This text's test document has a single unknown word, so that naming it costs nothing.
+        # This text's test document has a single unknown word, so predicting which one it is costs nothing.
         assert float(row[4]) == pytest.approx(test, abs=0.1)
     assert float(ours[6].removesuffix(" s")) >= 0

@@ -212,7 +212,7 @@ def test_beam_search_returns_the_best_texts_of_the_plain_beam_search(shared_text
     generate, model = text_generator(shared_text_model), PlainModel.from_model(shared_text_model.model)
     prompts = ["thou art", "king and the king"]
     texts = generate(prompts, 6, beam_width=4, samples=3)
-    assert texts[::3] == generate(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # nothing is sampled
+    assert texts[::3] == generate(prompts, 6, temperature=1.0, seed=9, beam_width=4)  # beam search samples nothing
     for i, prompt in enumerate(prompts):
         ids = [TINY_VOCABULARY.index(word) for word in prompt.split()]
         expected = beam_search(model, ids, 6, 4)[:3]

@@ -82,7 +82,7 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
         "e\u0301 ❤️ 你好 مرحبا नमस्ते",
         "a\u00a0b\u2028c\x00d\u3000e",
     ]
-    # Every character, between letters and alone, up to Unicode 3.2: the libraries implement different later versions.
+    # Test each character between letters and alone, up to Unicode 3.2, because the libraries implement different later versions.
     # Surrogates are omitted, because they are not characters.
     characters = [chr(code_point) for code_point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(code_point)) not in ("Cn", "Cs")]
     texts += ["".join(f"a{c}b {c} " for c in characters[start : start + 500]) for start in range(0, len(characters), 500)]
@@ -95,7 +95,7 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
 
 @pytest.fixture(scope="module")
 def words():
-    """Thousands of words of the project's own documentation."""
+    """Thousands of words from the project's documentation."""
     content = "".join(path.read_text(encoding="utf-8") for path in [PROJECT / "README.md", *sorted((PROJECT / "docs").rglob("*.md"))])
     return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
 

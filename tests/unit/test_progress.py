@@ -21,7 +21,7 @@ SAMPLES = [Sample(100, "to be", 0.0, "to be the king"), Sample(100, "to be", 0.8
 
 
 class Tty(io.StringIO):
-    """A stream that reports to be a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

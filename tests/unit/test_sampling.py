@@ -18,7 +18,7 @@ LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
 
 @functools.cache
 def sampling_graph(words):
-    """The graph for a vocabulary of this size, traced once for any number of rows, as in the model."""
+    """Trace the graph for a vocabulary of this size once, for any number of rows, as in the model."""
     logits, uniforms = (tf.TensorSpec([None, size], tf.float32) for size in (words, UNIFORMS_PER_WORD))
 
     def sample(logits, uniforms, options):
@@ -32,7 +32,7 @@ def sample_in_graph(logits, uniforms, options):
 
 
 def sample(logits, uniform, **options):
-    """Sample as the decoding loop does. `uniform` are the first random numbers of each row; the others are made here."""
+    """Sample as the decoding loop does. `uniform` has the first random number of each row. The others are generated here."""
     options = GenerationOptions(**{"temperature": 1.0, **options})
     rows = np.broadcast_to(logits, [len(uniform), len(logits)]) / max(options.temperature, MIN_TEMPERATURE)
     uniforms = np.random.default_rng(3).uniform(size=[len(uniform), UNIFORMS_PER_WORD])

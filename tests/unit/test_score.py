@@ -34,7 +34,7 @@ def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) ->
 
 @pytest.fixture(scope="module")
 def load_once() -> Any:
-    """Loads the model of `project` when it is first called."""
+    """A function that loads the model of `project` once."""
     return functools.cache(text_model.load_text_model)
 
 

@@ -9,7 +9,7 @@ from lstm_lm.ui.terminal import Column
 
 
 class Tty(io.StringIO):
-    """A stream that reports to be a terminal."""
+    """A stream that claims to be a terminal."""
 
     def isatty(self) -> bool:
         return True

@@ -89,7 +89,7 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
     tokens = tokenizer.tokenize(text)
     if len(tokens) < 2:
         raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first is not scored")
-    # Each unknown word has an id of its own, as in data/vocab: the metrics depend on how many different ones there are.
+    # Each distinct unknown word has its own id, as in data/vocab: the metrics depend on how many different ones there are.
     id_of = {word: i for i, word in enumerate(words)}
     ids = np.array([id_of.setdefault(token, len(id_of)) for token in tokens], np.int32)
     part = Part(ids, [Range(_shown(file), 0, len(ids))])

@@ -55,7 +55,7 @@ class _Problem:
     Attributes:
         key: dotted name.
         value: what the file has there.
-        known_keys: the keys that the schema knows beside the last part of `key`.
+        known_keys: the keys that the schema allows in the place of the last part of `key`.
     """
 
     key: str
@@ -90,7 +90,7 @@ def _models_at(location: tuple[int | str, ...], model: type[BaseModel]) -> list[
             models = members
         else:  # a list's index and a mapping's key are no fields: what they hold is among the models already
             fields = [each.model_fields[part].annotation for each in models if part in each.model_fields]
-            models = [found for field in fields for found in _models_in(field)] if fields else models
+            models = [model for field in fields for model in _models_in(field)] if fields else models
     return models
 
 
@@ -98,7 +98,7 @@ def _models_in(annotation: Any) -> list[type[BaseModel]]:
     """Return the models that an annotation names, at any depth."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [found for argument in get_args(annotation) for found in _models_in(argument)]
+    return [model for argument in get_args(annotation) for model in _models_in(argument)]
 
 
 def _explain(problem: _Problem) -> str:

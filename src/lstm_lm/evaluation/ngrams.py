@@ -144,7 +144,7 @@ class NgramTable:
     """All n-grams of some documents up to an order, indexed from 0 for each order.
 
     An n-gram's key is the index of the n-gram of all its words but the last, times the vocabulary size, plus the last word. Its index is
-    the place of its key among the sorted keys. Keys are exact: two n-grams never share one.
+    the place of its key among the sorted keys. Keys are exact: no two n-grams have the same key.
 
     Args:
         documents: int [words] each, ids below vocabulary_size.
@@ -218,7 +218,7 @@ def concatenate(documents: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray
     """Concatenate documents.
 
     Returns:
-        (all words, int64 [words]; depth: int64 [words], how many words of its own document precede each)
+        (all words, int64 [words]; depth: int64 [words], how many words of the same document precede each)
     """
     words = np.concatenate([np.zeros(0, np.int64), *documents]).astype(np.int64)
     depth = np.concatenate([np.zeros(0, np.int64), *(np.arange(len(document)) for document in documents)]).astype(np.int64)

@@ -36,14 +36,14 @@ class TextModel(tf.Module):
 
     Every public method but `save` and `signatures` is a signature of the SavedModel. `state` is always float32
     [layers, 2, batch, hidden]. `options` is a dict of scalar tensors, one for each row of the table of generation options; in the
-    signatures, each is an argument of its own.
+    signatures, each option is a separate argument.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
         """Build the functions; tracing happens when they are first called or saved.
 
         Args:
-            model: whose variables the text model shares.
+            model: the model whose variables the text model uses.
             tokenizer: how prompts become words.
             vocabulary_file: one word a line, line n is id n. It becomes an asset of the SavedModel, and so do files that are written into
                 the same folder: those that the tokenizer needs, and the table of generation options.

@@ -30,7 +30,7 @@ def draw_from_blocks(blocks: tf.Tensor, sums: tf.Tensor, uniform: tf.Tensor) -> 
 
 
 def exponentials(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Exponentiate logits, each row up to a factor of its own.
+    """Exponentiate logits, up to one factor for each row.
 
     The factor is 1, which saves two passes over the logits. Only in rows whose sum would be too large or too small, it makes the largest
     exponential 1.

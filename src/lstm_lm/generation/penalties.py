@@ -32,7 +32,7 @@ def apply_repetition_penalty(logits: tf.Tensor, history: tf.Tensor, penalty: tf.
 
     Args:
         logits: float32 [rows, words], before or after the division by the temperature, which makes no difference.
-        history: int32 [rows, longest]. `<unk>` stands for many words and is left alone.
+        history: int32 [rows, longest]. `<unk>` represents many words and is not penalized.
         penalty: float32 scalar; above 1 less probable, 1 no change.
     Returns:
         float32 [rows, words]

@@ -5,7 +5,7 @@ The options apply in this order, which is that of Hugging Face's transformers, s
     logits -> repetition penalty -> no repeated n-gram -> temperature -> top_k -> top_p, of what top_k kept -> min_p
     -> typical_p, of what all of these kept
 
-The first two are in `penalties`. `<unk>` (id 0) is never generated, so that 0 can stand for no word after the end of a text.
+The first two are in `penalties`. `<unk>` (id 0) is never generated, so 0 can pad a text after its end.
 """
 
 import numpy as np

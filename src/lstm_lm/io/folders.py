@@ -45,7 +45,7 @@ def _remove_if_unused(partial: Path) -> None:
 def _lock(folder: Path) -> int | None:
     """Return a descriptor that holds a lock on the folder itself, or None if another process holds it or there is no locking.
 
-    A lock file would have to lie beside the folder, where a killed process would leave it too.
+    A lock file would have to be next to the folder, where a killed process would leave it behind, too.
     """
     with suppress(OSError):
         descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -8,12 +8,12 @@ from lstm_lm.model import losses
 from lstm_lm.model.losses import Sample
 
 SAMPLE_SEED = 0x5A3  # separates these random numbers from those of dropout
-SITES = ("input", "layer", "words", "recurrent")  # of dropout: each has random numbers of its own
+SITES = ("input", "layer", "words", "recurrent")  # where dropout applies; each site has different random numbers
 
 
 @dataclass(frozen=True)
 class Regularization:
-    """What keeps a training from memorizing its text. Each is off at 0. Merity et al. 2018 (AWD-LSTM) combine them.
+    """Methods that keep the model from memorizing the training text. Each is off at 0. Merity et al. 2018 (AWD-LSTM) combine them.
 
     Attributes:
         dropout_words: fraction of the vocabulary whose embedding is 0 for a window (Gal & Ghahramani 2016).
@@ -22,7 +22,7 @@ class Regularization:
         dropout_recurrent: fraction of the recurrent weights set to 0 for a window (DropConnect, Wan et al. 2013).
         locked: one mask for all words of a row's window (variational dropout, Gal & Ghahramani 2016), not one a word.
         activation: factor of the mean square of the last layer's output after dropout, added to the loss (Merity et al. 2017).
-        temporal: factor of the mean square of its change from one word to the next, before dropout, added likewise.
+        temporal: factor of the mean square of its change from one word to the next, before dropout, also added to the loss.
     """
 
     dropout_words: float = 0.0
@@ -99,7 +99,7 @@ class DropoutMasks:
         return x * self._mask([batch, 1 if self.rates.locked else time, units], rate, site, layer)
 
     def _mask(self, shape: list[int] | tf.TensorShape, rate: float, site: str, layer: int = 0) -> tf.Tensor:
-        """Return 0 with probability `rate`, else 1 / (1 - rate); every site and layer of the model has numbers of its own."""
+        """Return 0 with probability `rate`, else 1 / (1 - rate); every site and layer of the model has different random numbers."""
         place = SITES.index(site) + len(SITES) * layer
         uniforms = tf.random.stateless_uniform(shape, seed=tf.stack([(self.seed + 1_000_003 * place) % 2**31, self.step]))
         return tf.cast(uniforms >= rate, tf.float32) / (1 - rate)

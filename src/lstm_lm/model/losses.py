@@ -100,7 +100,7 @@ def sampled_softmax_cross_entropy(
     dtype: tf.DType = tf.float32,
     chunk: int | None = None,
 ) -> tf.Tensor:
-    """Estimate the mean of `softmax_cross_entropy` from a sample of the vocabulary that all words share.
+    """Estimate the mean of `softmax_cross_entropy` from one sample of the vocabulary for all words.
 
     The softmax's denominator is the target's term and, for all other words, the sample's terms divided by their expected counts
     (importance sampling: Bengio & Senécal 2008; Jean et al. 2015). The estimate approaches the exact loss as the sample grows.
@@ -197,7 +197,7 @@ class _ColumnTargets:
 
 @dataclass(frozen=True)
 class _SampledTargets:
-    """Targets beside a sample of the vocabulary. A column that is a row's target does not count in that row.
+    """Targets and a sample of the vocabulary. A column that is a row's target does not count in that row.
 
     Attributes:
         targets, samples: int32 [words], int32 [columns].
@@ -228,7 +228,7 @@ class _Gradients(NamedTuple):
     Attributes:
         costs: float32 [words], nats.
         d_hidden: float32 [words, width], gradient of the costs' sum by hidden, without the targets' part.
-        d_columns: float32 [columns, width + 1], gradient of the costs' mean by columns and bias, likewise.
+        d_columns: float32 [columns, width + 1], gradient of the costs' mean by columns and bias, without the targets' part.
         target_coefficients: float32 [words], by which factor of its target's weights each word's gradient is lower.
     """
 

@@ -7,7 +7,7 @@ Gates lie side by side in the order input, forget, candidate, output (that of `k
     h' = sigmoid(z_output) tanh(c')
 
 `step` is one word. `scan` is any number of words, known only at run time. `unrolled` is a number of words known while
-tracing, with a gradient of its own, and is what training uses.
+tracing, with a custom gradient, and is what training uses.
 """
 
 from typing import Any, NamedTuple

@@ -5,7 +5,7 @@ bounds of the generation options come from a table that is logged with the model
 
 Input: a table with the column `prompt` (string). Params: the generation options.
 Output: a table with the column `text`: each prompt and the words after it. With several samples, there is a row for each sample, those of
-a prompt are neighbors, and two more columns tell them apart: `row` of the input and `sample`, both from 0.
+a prompt are neighbors, and two more columns identify them: `row` of the input and `sample`, both from 0.
 """
 
 import contextlib
@@ -39,7 +39,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         _keep_freed_memory()
         import tensorflow as tf
 
-        # The arithmetic of one word is too little to share among threads, and requests run in parallel anyway. Only in the server: in a
+        # Generating one word is too little work to share between threads, and requests run in parallel anyway. Only in the server: in a
         # notebook, TensorFlow's settings are the user's.
         if SERVER in os.environ:
             with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
@@ -75,7 +75,7 @@ class ServedModel(mlflow.pyfunc.PythonModel):
 
 
 def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
-    """The value of every option, from the params or by default, each of its own type.
+    """The value of every option, from the params or by default, converted to its type.
 
     Raises:
         MlflowException: a value is not allowed.

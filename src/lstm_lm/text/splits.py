@@ -34,7 +34,7 @@ def split(lengths: dict[str, int], validation: float | list[str], test: float | 
     Args:
         lengths: {document: number of words}, in order.
         validation: a fraction in (0, 1), or a list of glob patterns of document names.
-        test: likewise.
+        test: a fraction or a list of patterns, as for validation.
         split_by: documents holds out whole documents; spans holds out the end of each document; auto holds out documents if each
             fraction comes to at least one.
         seed: which documents are held out.

@@ -65,7 +65,7 @@ def registered_version(client: MlflowClient, saved_model: Path, serving_code: Pa
     """Return the newest registered version with these weights and this serving code, or None."""
     wanted = model_digest(saved_model, serving_code)
     versions = client.search_model_versions(f"name = '{registered_name}'")
-    return max((int(found.version) for found in versions if found.tags.get(DIGEST_TAG) == wanted), default=None)
+    return max((int(version.version) for version in versions if version.tags.get(DIGEST_TAG) == wanted), default=None)
 
 
 def model_digest(saved_model: Path, serving_code: Path) -> str:

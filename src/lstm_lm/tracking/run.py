@@ -110,7 +110,7 @@ class Run:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """End the run when the block ends, with a status that tells how it ended."""
+        """End the run when the block ends, with a status that depends on how it ended."""
         status = "FAILED"
         try:
             yield

@@ -13,7 +13,7 @@ from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate_rows, update_averages
 from lstm_lm.training.training_config import TrainingConfig
 
-RESET_SEED = 0x5EED  # keeps these random numbers apart from those of dropout
+RESET_SEED = 0x5EED  # separates these random numbers from those of dropout
 
 
 class StepFunctions:

@@ -53,7 +53,7 @@ class TrainingProgress(Observer):
             self.bar.update(step)
 
     def warm(self, seconds: float, step: int) -> None:
-        # Tracing happens once: it tells nothing about the time that is left.
+        # Tracing happens once, so its time is not used to estimate the time left.
         self.timed_from, self.timed_from_step = time.monotonic(), step
         phases = {**self.startup, "tracing and first step": seconds}
         listed = ", ".join(f"{phase} {taken:.1f}" for phase, taken in phases.items())
@@ -136,7 +136,7 @@ class Bar:
         self._progress.update(self._task, completed=step, text=self._text(step, seconds_left))
 
     def _text(self, step: int, seconds_left: float | None) -> str:
-        """Return what fits beside the bar. In a narrow window the count of steps is left out first, then words/s, then the epoch."""
+        """Return the text that fits next to the bar. A narrow window omits the number of steps first, then words/s, then the epoch."""
         left = f"{terminal.duration(seconds_left)} left" if seconds_left is not None else ""
         steps = f"{step:,}/{self.total:,} steps"
         variants = [[steps, *self._results, left], [*self._results, left], [*self._results[:2], left], [*self._results[1:2], left], [left]]

@@ -84,7 +84,7 @@ def generalization_line(results: Mapping[str, Metrics]) -> str | None:
 
 
 def generated_text_rows(results: Mapping[str, Metrics]) -> list[list[str]]:
-    """Return the rows of the table of generated text beside test text, none if nothing was generated."""
+    """Return the rows of the table that compares generated text with test text. It has no rows if nothing was generated."""
     metrics = results.get("samples")
     if not metrics:
         return []
@@ -99,7 +99,7 @@ def _text_cell(name: str, value: float | None) -> str:
 
 
 def show_generated_text(results: Mapping[str, Metrics]) -> None:
-    """Print the table of generated text beside test text, if there is any."""
+    """Print the table that compares generated text with test text, if text was generated."""
     rows = generated_text_rows(results)
     if rows:
         drop_orders = {"distinct_2": 1, "copied_4": 2}

@@ -131,17 +131,17 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
 
 
 def commands(lines: Sequence[tuple[str, str]]) -> None:
-    """Print commands, each with what it does: beside it, or in a narrow window below it.
+    """Print commands with descriptions: on the same line, or in a narrow window on the next line.
 
     Args:
-        lines: (command, what it does).
+        lines: (command, description).
     """
     screen = console()
     longest = max(len(command) for command, _ in lines)
-    beside = 2 + longest + 2 + max(len(text) for _, text in lines) <= screen.width
+    on_one_line = 2 + longest + 2 + max(len(text) for _, text in lines) <= screen.width
     for command, text in lines:
         # Not through rich: a command that is wider than the window must stay in one piece to be copied.
-        builtins.print(f"  {command:<{longest}}  {text}" if beside else f"  {command}\n      {text}")
+        builtins.print(f"  {command:<{longest}}  {text}" if on_one_line else f"  {command}\n      {text}")
 
 
 def duration(seconds: float) -> str:

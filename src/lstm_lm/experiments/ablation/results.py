@@ -58,8 +58,8 @@ class Results:
 
     def get(self, name: str, seed: int) -> Result | None:
         """Return the result of an entry and a seed, or None if there is none."""
-        found = self.values.get(name, {}).get(str(seed))
-        return Result(**found) if found else None
+        values = self.values.get(name, {}).get(str(seed))
+        return Result(**values) if values else None
 
     def of_entry(self, name: str, seeds: list[int]) -> dict[int, Result]:
         """Return the results of an entry, for those of the seeds that have one."""

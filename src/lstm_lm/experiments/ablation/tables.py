@@ -75,9 +75,9 @@ def make_rows(entries: list[Entry], seeds: list[int], results: Results, keys: Ke
     reference = results.of_entry(REFERENCE, seeds)
     rows = []
     for entry in entries:
-        if found := results.of_entry(entry.name, seeds):
-            outdated = any(result.key != keys[entry.name, seed] for seed, result in found.items())
-            rows.append(Row(entry, found, reference, outdated))
+        if entry_results := results.of_entry(entry.name, seeds):
+            outdated = any(result.key != keys[entry.name, seed] for seed, result in entry_results.items())
+            rows.append(Row(entry, entry_results, reference, outdated))
     return rows
 
 

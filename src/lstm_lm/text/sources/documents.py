@@ -39,7 +39,7 @@ class Written(NamedTuple):
 
 
 class RawText(NamedTuple):
-    """What a source.json says about the text beside it.
+    """The description of a text in source.json.
 
     Attributes:
         source: where the text is from, as in params.yaml.

@@ -1,8 +1,8 @@
 """The rules of `punctuation: separate`: every punctuation mark becomes a word.
 
-A JOINER at a mark's side says that there is no space on this side. It is left out where it is implied: before closing and after
-opening punctuation. Two neighbouring marks share one joiner, that of the second mark, or none if the first is opening: `."` becomes `.`
-and `￭"`, and `("` becomes `(` and `"`. Ordinary prose therefore needs few joiners, and detokenizing restores it exactly.
+A JOINER at one side of a punctuation mark means that there is no space on that side. It is omitted where it is implied: before closing
+and after opening punctuation. Two adjacent marks have one joiner, that of the second mark, or none if the first is opening: `."`
+becomes `.` and `￭"`, and `("` becomes `(` and `"`. Ordinary prose therefore needs few joiners, and detokenizing restores it exactly.
 """
 
 from lstm_lm.text.tokenization.symbols import BOUNDARY, CLOSING, JOINER, OPENING, Rule, escaped, newline_marker
@@ -11,13 +11,13 @@ from lstm_lm.text.tokenization.symbols import BOUNDARY, CLOSING, JOINER, OPENING
 _MARK = rf"{BOUNDARY}{JOINER}\1{JOINER}{BOUNDARY}"
 
 SPLIT_DASHES = Rule("(--+)", _MARK)
-# Every word gets two boundaries of its own at a space, because two matches cannot share one.
+# Every space gets two boundaries, one for each of its words, because two matches cannot share one.
 BOUND_WORDS_AT_SPACES = Rule(" +", f"{BOUNDARY} {BOUNDARY}")
 BOUND_WORDS_AT_ENDS = Rule("(?s)^(.*)$", rf"{BOUNDARY}\1{BOUNDARY}")
 # A mark with a space, or the text's end, on one side has no joiner there.
 UNJOIN_BEFORE_SPACE = Rule(f"{JOINER}{BOUNDARY}+( |$)", rf"{BOUNDARY}\1")
 UNJOIN_AFTER_SPACE = Rule(f"(^| ){BOUNDARY}+{JOINER}", rf"\1{BOUNDARY}")
-# Of two neighbouring marks one joiner is enough: that of the opening one, which is left out later, else that of the second.
+# Two adjacent marks need only one joiner: that of an opening mark, which is removed later, or else that of the second mark.
 UNJOIN_AFTER_OPENING = Rule(f"([{escaped(OPENING)}]){JOINER}{BOUNDARY}+{JOINER}", rf"\1{JOINER}{BOUNDARY}{BOUNDARY}")
 UNJOIN_BEFORE_MARK = Rule(f"{JOINER}{BOUNDARY}+{JOINER}", f"{BOUNDARY}{BOUNDARY}{JOINER}")
 # Closing punctuation touches the word before it, opening punctuation the word after it, without a joiner.

@@ -50,7 +50,7 @@ def after_lowercasing(punctuation: Punctuation, keep: str, newlines: bool) -> li
     """Rules that leave words with single spaces between them.
 
     Args:
-        punctuation: drop: punctuation separates words; separate: each mark is a word of its own; as_is: only white space separates words.
+        punctuation: drop: punctuation separates words; separate: each punctuation mark is a word; as_is: only white space separates words.
         keep: punctuation that stays inside words.
         newlines: whether a newline is a word.
     """
