@@ -12,8 +12,8 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
-# One worker a core. An idle worker takes over half of what another has not started.
-pytest := python -m pytest --numprocesses logical --dist worksteal
+# One worker per core, and a file stays on one worker: module-scoped fixtures are built once.
+pytest := python -m pytest --numprocesses logical --dist loadfile
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score docs clean lock
@@ -51,7 +51,7 @@ test: setup  ## run all tests
 	@$(pytest)
 
 test-fast: setup  ## run only the fast tests
-	@$(pytest) -m "not slow"
+	@$(pytest) -m "not slow" --dist worksteal
 
 test-kills: setup  ## kill a training at ten random moments, resume it, and compare it with an uninterrupted one
 	@python tests/kill_and_resume.py --kills 10

@@ -1,3 +1,7 @@
+"""Fixtures and helpers of all tests."""
+
+from __future__ import annotations
+
 import gc
 import hashlib
 import json
@@ -5,17 +9,27 @@ import os
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+    from lstm_lm.export.text_model import TextModel
+    from lstm_lm.model.language_model import LanguageModel
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ["TF_USE_LEGACY_KERAS"] = "1"  # keeps TensorFlow from importing Keras, which would double its import time
+os.environ["TF_USE_LEGACY_KERAS"] = "1"  # keeps TensorFlow from importing Keras, which would double the time of the import
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-# The tests must not depend on the caller's make, MLflow run or DVC experiment.
+# Tests must not log to the caller's tracking store, nor to the run or experiment that they are started from.
 for name in (
     "MAKEFLAGS",
     "MAKELEVEL",
@@ -28,7 +42,7 @@ for name in (
 ):
     os.environ.pop(name, None)
 
-# TensorFlow graphs consist of many Python objects: at the default thresholds, garbage collection takes a tenth of the test time.
+# Graphs are built of so many Python objects that looking for garbage as often as by default takes a tenth of the tests' time.
 gc.set_threshold(50_000, 50, 50)
 
 PROJECT = Path(__file__).parent.parent
@@ -36,53 +50,81 @@ DOCUMENTS = 20
 TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
 
 
-def make_tiny_model(scale=0.5, seed=1, **shape):
-    """Create a LanguageModel of 12 words with random weights. Keyword arguments change its shape."""
+def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
+    """Build a folder once for all workers of pytest-xdist: the first one builds it, and the others wait.
+
+    Tests share the folder, so they must leave it as it is.
+    """
+    from filelock import FileLock
+
+    root = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    folder, built = root / name, root / f"{name}.built"
+    with FileLock(root / f"{name}.lock"):
+        if not built.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # left by a worker that failed
+            folder.mkdir()
+            build(folder)
+            built.touch()
+    return folder
+
+
+def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> LanguageModel:
+    """Return a LanguageModel with random weights, the softmax bias included."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
-    sizes = {"vocabulary_size": 12, "embedding_size": 5, "hidden_size": 7, "layers": 1, "projection_size": 5, "tie_weights": True}
+    sizes: dict[str, Any] = {
+        "vocabulary_size": 12,
+        "embedding_size": 5,
+        "hidden_size": 7,
+        "layers": 1,
+        "projection_size": 5,
+        "tie_weights": True,
+    }
     model = LanguageModel(Shape(**{**sizes, **shape}), Initializer("uniform", scale, seed))
     model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
     return model
 
 
 @pytest.fixture
-def tiny_model():
-    """The function `make_tiny_model`."""
+def tiny_model() -> Callable[..., LanguageModel]:
+    """A function that makes a model of 12 words with random weights; keyword arguments change its shape."""
     return make_tiny_model
 
 
 @pytest.fixture
-def tiny_text_model(tiny_model, tmp_path):
-    """A function that creates a TextModel with a tiny LanguageModel. Keyword arguments change its shape."""
+def tiny_text_model(tiny_model: Callable[..., LanguageModel], tmp_path: Path) -> Callable[..., TextModel]:
+    """A function that makes a TextModel over such a model."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
-    def make(**shape):
+    def make(**shape: Any) -> TextModel:
         return TextModel(tiny_model(**shape), Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, tmp_path / "vocabulary.txt"))
 
     return make
 
 
 @pytest.fixture(scope="session")
-def empty_store(tmp_path_factory):
-    """The database file of an empty MLflow store. Tests copy it because creating its tables takes seconds."""
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of an empty MLflow store. Tests copy it, because creating its tables takes seconds."""
     from lstm_lm.config import loading
     from lstm_lm.tracking import store
 
-    folder = tmp_path_factory.mktemp("store")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(folder))
-        store.connect(loading.load(PROJECT / "params.yaml").tracking).search_experiments()
-    return folder / "mlflow.db"
+    def build(folder: Path) -> None:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("DVC_ROOT", str(folder))
+            store.connect(loading.load(PROJECT / "params.yaml").tracking).search_experiments()
+
+    return build_once(tmp_path_factory, "empty_store", build) / "mlflow.db"
 
 
 @pytest.fixture
-def tracked_project(empty_store, tmp_path, monkeypatch):
-    """A project folder with an empty store.
+def tracked_project(empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project folder with an empty store, to which a stage logs from another folder, as in an isolated experiment.
 
-    The current folder is another one that has outputs of the data stages, as in an experiment.
+    The other folder is the current one. It holds outputs of the data stages.
     """
     root, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
     for name in ("vocab", "batches"):
@@ -96,28 +138,54 @@ def tracked_project(empty_store, tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A small project that has been run from scratch and committed: its folder, and the output of `dvc repro`.
+def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small project whose pipeline has run from scratch, committed. What `dvc repro` printed is beside it, see `first_output`.
 
-    test_experiments.py only adds MLflow runs and experiments to it. test_pipeline.py changes it, so it runs later, or in another
-    worker, which has its own copy.
+    Tests share it, so they only read it. Whoever runs a command takes the fixture `project`.
     """
-    folder = copy_project(tmp_path_factory.mktemp("project"))
-    write_corpus(folder / "data/own")
-    change_params(folder, TINY)
-    (folder / "presets/slow.yaml").write_text(PRESET)
-    run(["git", "add", "--all"], folder)
-    run([*COMMIT, "configure"], folder)
-    printed = run(["python", "-m", "dvc", "repro"], folder).stdout
-    assert len(runs(folder)) == 1
-    run(["git", "add", "--all"], folder)
-    run([*COMMIT, "first run"], folder)
-    return folder, printed
+
+    def build(folder: Path) -> None:
+        copy_project(folder)
+        write_corpus(folder / "data/own")
+        change_params(folder, TINY)
+        (folder / "presets/slow.yaml").write_text(SLOW_PRESET)
+        run(["git", "add", "--all"], folder)
+        run([*COMMIT, "mine"], folder)
+        first_output(folder).write_text(run(["python", "-m", "dvc", "repro"], folder).stdout)
+        assert len(runs(folder)) == 1
+        run(["git", "add", "--all"], folder)
+        run([*COMMIT, "first run"], folder)
+
+    return build_once(tmp_path_factory, "finished_project", build)
+
+
+def first_output(finished_project: Path) -> Path:
+    """The file with what `dvc repro` printed in the fixture `finished_project`."""
+    return finished_project.with_suffix(".txt")
+
+
+@pytest.fixture
+def project(finished_project: Path, tmp_path: Path) -> Path:
+    """The test's own copy of `finished_project`."""
+    return move_copy(finished_project, tmp_path / "project")
+
+
+def move_copy(source: Path, folder: Path) -> Path:
+    """Copy a project with its MLflow store, which holds absolute paths."""
+    shutil.copytree(source, folder, symlinks=True, dirs_exist_ok=True)
+    database = sqlite3.connect(folder / "mlflow.db")
+    for (table,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+        for _, column, kind, *_ in database.execute(f"PRAGMA table_info('{table}')").fetchall():
+            if "CHAR" in kind or "TEXT" in kind:
+                database.execute(f'UPDATE "{table}" SET "{column}" = replace("{column}", ?, ?)', (f"{source}/", f"{folder}/"))
+    database.commit()
+    database.close()
+    return folder
 
 
 @pytest.fixture(scope="session")
-def shared_text_model(tmp_path_factory):
-    """One TextModel for all tests that do not change its weights. Tracing takes longer than generating its texts."""
+def shared_text_model(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
+    """One TextModel for all tests that leave its weights alone, because tracing takes longer than generating."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
@@ -129,8 +197,8 @@ def shared_text_model(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def shared_model():
-    """One LanguageModel of 12 words for all tests that do not change its weights, so that it is traced only once."""
+def shared_model() -> LanguageModel:
+    """One LanguageModel of 12 words for all tests that leave its weights alone: it is traced once."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
@@ -140,8 +208,8 @@ def shared_model():
 
 
 @pytest.fixture(scope="session")
-def adaptive_model():
-    """A model like `shared_model`, but with an adaptive softmax, whose logits are log probabilities."""
+def adaptive_model() -> LanguageModel:
+    """As `shared_model`, with an adaptive softmax, whose logits are log probabilities."""
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
 
@@ -149,14 +217,15 @@ def adaptive_model():
 
 
 @pytest.fixture
-def free_port():
+def free_port() -> int:
+    """A port on which nothing listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+        return int(probe.getsockname()[1])
 
 
-def environment(**more):
-    """Return the environment variables of a stage: `python` is this interpreter, and PATH has the programs of its packages."""
+def environment(**more: str) -> dict[str, str]:
+    """The environment of a stage: `python` is this interpreter, and the programs of its packages are on PATH."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     quiet = {
         "DVC_NO_ANALYTICS": "true",
@@ -167,8 +236,15 @@ def environment(**more):
     return {**os.environ, **quiet, "PATH": path} | more
 
 
-def run(command, folder, check=True, **more):
-    """Run a command to its end. Return a CompletedProcess with text, stderr merged into stdout."""
+def run(command: Sequence[str], folder: Path, check: bool = True, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, with stderr in stdout.
+
+    Args:
+        command: the program and its arguments.
+        folder: where to run it.
+        check: fail if its exit code is not 0.
+        more: further environment variables.
+    """
     done = subprocess.run(
         command, cwd=folder, env=environment(**more), text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=600, check=False
     )
@@ -177,8 +253,8 @@ def run(command, folder, check=True, **more):
     return done
 
 
-def start(command, folder, **options):
-    """Start a command that a test will interrupt. Return a Popen with text, stderr merged into stdout, and Ctrl-C as at a terminal."""
+def start(command: Sequence[str], folder: Path, **options: Any) -> subprocess.Popen[str]:
+    """Start a command that a test will interrupt, with stderr in stdout. SIGINT works as at a terminal."""
     return subprocess.Popen(
         command,
         cwd=folder,
@@ -186,13 +262,13 @@ def start(command, folder, **options):
         text=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (background processes ignore Ctrl-C)
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (processes in the background ignore SIGINT)
         **options,
     )
 
 
-def copy_project(folder):
-    """Copy the current files of the project to `folder` and commit them to a new Git repository there."""
+def copy_project(folder: Path) -> Path:
+    """Copy the project's files as they are now into a new Git repository, and commit them."""
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=PROJECT, capture_output=True, text=True, check=True
     )
@@ -206,8 +282,8 @@ def copy_project(folder):
     return folder
 
 
-def change_params(folder, changes):
-    """Set dotted keys in params.yaml: {"train.epochs": 1}."""
+def change_params(folder: Path, changes: Mapping[str, object]) -> None:
+    """Set dotted keys of a project's params.yaml, such as {"train.epochs": 1}."""
     from ruamel.yaml import YAML
 
     yaml = YAML()
@@ -215,24 +291,24 @@ def change_params(folder, changes):
     values = yaml.load(path)
     for key, value in changes.items():
         *sections, last = key.split(".")
-        section_values = values
+        place = values
         for section in sections:
-            section_values = section_values[section]
-        section_values[last] = value
+            place = place[section]
+        place[last] = value
     with path.open("w") as file:
         yaml.dump(values, file)
 
 
-def write_corpus(folder):
-    """Write documents of random sentences. Each document has a word that no other document has."""
-    rng = np.random.default_rng(0)
+def write_corpus(folder: Path) -> None:
+    """Write documents of random simple sentences, each with a word that no other has."""
+    generator = np.random.default_rng(0)
     words = "the king and queen of england did not see a ghost to-night who'd come to be or art thou more".split()
     for i in range(DOCUMENTS):
-        lines = [" ".join(rng.choice(words, 7)) for _ in range(30)]
+        lines = [" ".join(generator.choice(words, 7)) for _ in range(30)]
         (folder / f"part-{i:02}.txt").write_text("\n".join(lines) + "\n" + f"own{i:02} " * 3 + "\n")
 
 
-# Parameters for such a corpus. Each test sets the sizes of its model.
+# Parameters for such a corpus. The model's size depends on the test.
 SMALL_TEXT = {
     "download.source": {"path": "data/own"},
     "vocab.min_count": 2,
@@ -249,8 +325,8 @@ TINY = {
     "reporting.sample_every": 100,
     "evaluate_sample.max_words": 6,
 }
-# The file presets/slow.yaml of the fixture `finished`.
-PRESET = """\
+# presets/slow.yaml of `finished_project`.
+SLOW_PRESET = """\
 train:
   learning_rate: 0.002
 evaluate_sample:
@@ -259,26 +335,26 @@ evaluate_sample:
 COMMIT = ["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message"]
 
 
-def client(folder):
-    """Return an MLflow client of a project's store."""
+def client(folder: Path) -> MlflowClient:
+    """Return a client of the MLflow store in a project's folder."""
     import mlflow
 
     return mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}")
 
 
-def runs(folder):
+def runs(folder: Path) -> list[Run]:
     """Return the runs of a project's experiment, newest first."""
     store = client(folder)
-    return store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id])
+    return list(store.search_runs([store.get_experiment_by_name("lstm_lm").experiment_id]))
 
 
-def run_id(folder):
-    """Return the id of the MLflow run that trained the model of a project."""
-    return json.loads((folder / "models/run.json").read_text())["run_id"]
+def run_id(folder: Path) -> str:
+    """Return the id of the run that trained a project's model."""
+    return str(json.loads((folder / "models/run.json").read_text())["run_id"])
 
 
-def digests(folder):
-    """Return the SHA-256 digest of each file in a folder: {relative path: hexadecimal digest}."""
+def digests(folder: Path) -> dict[str, str]:
+    """Return the sha256 of each file below a folder, by its relative path."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.rglob("*"))

@@ -1,10 +1,9 @@
-"""The documentation matches the project: commands and code run, and links and files exist."""
+"""The documentation against the project: its commands run, its code runs, its links and file names lead somewhere."""
 
 import contextlib
 import io
 import json
 import re
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from conftest import PROJECT, run
+from conftest import PROJECT, move_copy, run
 from lstm_lm.ui.metric_catalog import METRICS, reported_names
 
 PAGES = [
@@ -28,7 +27,7 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 SPAN = re.compile(r"`([^`\n]+)`")
 FILE = re.compile(r"^[\w.-]+(/[\w.*-]+)*/?$")
 SUFFIXES = (".py", ".yaml", ".yml", ".md", ".json", ".csv", ".npz", ".npy", ".toml", ".lock", ".png", ".txt", ".sh", ".html")
-# Files in the documentation that the user, another tool or an optional command creates.
+# Named in the documentation, but made by the user, by another tool or only on request.
 ELSEWHERE = {
     *("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "assets/merges.txt", "presets/wide.yaml", "presets/searched.yaml"),
     *("dvc_plots/index.html", ".dvc/plots.html", ".dvc/config.local", "trials.json", ".training/KEY/", ".training/KEY/weights"),
@@ -63,8 +62,8 @@ def blocks_of(page: Path) -> list[Block]:
                 blocks.append(Block(page, start, lines[start - 1].strip().strip("`"), text, skipped))
                 start = skipped = None
         elif start is None and line.strip():
-            match = SKIPPED.search(line)
-            skipped = match[1] if match else None
+            found = SKIPPED.search(line)
+            skipped = found[1] if found else None
     assert start is None, f"{page}: the block of line {start} does not end"
     return blocks
 
@@ -74,16 +73,15 @@ PAGES_WITH_CODE = sorted({block.page for block in BLOCKS if block.language == "p
 COMMANDS = [block for block in BLOCKS if block.language in ("", "sh", "console") and not block.skipped]
 
 
-def test_blocks_are_skipped_only_for_known_reasons():
+def test_a_block_is_left_out_only_for_a_known_reason():
     unknown = {f"{block.name}: {block.skipped}" for block in BLOCKS if block.skipped and block.skipped not in REASONS}
     assert not unknown
 
 
 @pytest.fixture(scope="module")
-def project(finished, tmp_path_factory):
-    """A copy of a finished small project that the commands of the documentation may change."""
-    folder = tmp_path_factory.mktemp("docs") / "project"
-    shutil.copytree(finished[0], folder, symlinks=True)
+def project(finished_project, tmp_path_factory):
+    """A copy of a finished small project, in which the commands of the documentation may change things."""
+    folder = move_copy(finished_project, tmp_path_factory.mktemp("docs") / "project")
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
 
@@ -91,7 +89,7 @@ def project(finished, tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize("block", COMMANDS, ids=lambda block: block.name)
 def test_commands_run(block, project):
-    # `make` must not set up an environment, but use that of the tests.
+    # `make` takes the environment of the tests as it is.
     script = f'make() {{ command make -o setup "$@"; }}\nset -e\n{block.text}\n'
     done = run(["bash", "-c", script], project, check=False)
     assert done.returncode == 0, f"{block.text}\n{done.stdout}"
@@ -110,7 +108,7 @@ def test_python_code_runs(page, project, monkeypatch):
 
 
 @pytest.mark.parametrize("block", [block for block in BLOCKS if block.language == "yaml"], ids=lambda block: block.name)
-def test_parameters_in_yaml_exist(block):
+def test_yaml_names_parameters_that_exist(block):
     values = YAML(typ="safe").load(block.text)
     known = YAML(typ="safe").load((PROJECT / "params.yaml").read_text())
     assert {(section, key) for section, keys in values.items() for key in keys} <= {
@@ -124,7 +122,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_links_have_existing_targets(page):
+def test_links_lead_somewhere(page):
     for target in LINK.findall(page.read_text(encoding="utf-8")):
         if target.startswith(("http://", "https://")):
             continue
@@ -135,34 +133,34 @@ def test_links_have_existing_targets(page):
 
 
 @pytest.mark.slow
-def test_every_reported_metric_is_in_the_table(finished):
-    reported = json.loads((finished[0] / "reports/metrics.json").read_text())
+def test_every_reported_metric_is_in_the_table(finished_project):
+    reported = json.loads((finished_project / "reports/metrics.json").read_text())
     for section, values in reported.items():
         known = set().union(*(reported_names(metric) for metric in METRICS if section in metric.sections))
         assert set(values) <= known
 
 
-def exists(name: str, page: Path, finished: Path) -> bool:
-    folders = [
+def exists(name: str, page: Path, made: Path) -> bool:
+    places = [
         PROJECT,
         page.parent,
         PROJECT / "src",
         PROJECT / "src/lstm_lm",
-        finished,
-        finished / "models/saved_model",
-        finished / "data/vocab",
-        finished / "data/batches",
-        finished / "models",
-        finished / "reports",
-        finished / "models/weights",
+        made,
+        made / "models/saved_model",
+        made / "data/vocab",
+        made / "data/batches",
+        made / "models",
+        made / "reports",
+        made / "models/weights",
     ]
-    return any((folder / name).exists() or ("*" in name and any(folder.glob(name))) for folder in folders)
+    return any((place / name).exists() or ("*" in name and any(place.glob(name))) for place in places)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
-def test_files_mentioned_in_the_documentation_exist(page, finished):
+def test_files_that_are_named_exist(page, finished_project):
     text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     named = {span for span in SPAN.findall(text) if FILE.match(span) and (span.endswith(SUFFIXES) or span.endswith("/"))}
-    missing = sorted(name for name in named - ELSEWHERE if not exists(name, page, finished[0]))
+    missing = sorted(name for name in named - ELSEWHERE if not exists(name, page, finished_project))
     assert not missing

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from conftest import PROJECT, TINY, client, digests, run, run_id, runs
+from conftest import PROJECT, TINY, build_once, client, digests, move_copy, run, run_id, runs
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
 
 
 def apply(changes: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Change params.yaml as `dvc exp run --set-param` does. Return its values after and before."""
+    """Change params.yaml as `dvc exp run --set-param` does: its values after and before."""
     from dvc.utils.hydra import apply_overrides
 
     shutil.copy(PROJECT / "params.yaml", folder)
@@ -28,19 +28,19 @@ STRINGS = ["plain", 'it\'s "so"', "back\\slash", "\\\\", "\\'", "end\\", "a=b", 
 
 
 @pytest.mark.parametrize("value", [*STRINGS, STRINGS, 3, 0.002, 1e-9, True, False, None, [0, 0.7]])
-def test_dvc_sets_exactly_the_requested_values(value: object, tmp_path: Path) -> None:
+def test_dvc_gets_exactly_the_values_of_the_changes(value: object, tmp_path: Path) -> None:
     after, before = apply({"train.seed": value}, tmp_path)
     assert after == keys.with_changes(before, {"train.seed": value})
 
 
-def test_a_source_of_another_kind_replaces_the_earlier_one(tmp_path: Path) -> None:
+def test_another_kind_of_source_replaces_the_earlier_one(tmp_path: Path) -> None:
     source = {"url": "https://x/y?z=1", "sha256": "1"}
     after, before = apply({"download.source": source}, tmp_path)
     assert after["download"]["source"] == source
     assert after == keys.with_changes(before, {"download.source": source})
 
 
-def test_running_outside_a_git_repository_is_a_one_line_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outside_a_git_repository_the_error_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
@@ -49,29 +49,32 @@ def test_running_outside_a_git_repository_is_a_one_line_error(tmp_path: Path, mo
     assert "\n" not in str(error.value)
 
 
-Checkout = tuple[dict[str, str], bytes, str]  # digests of models/, params.yaml, id of the MLflow run
+@pytest.fixture(scope="session")
+def finished_experiment(tmp_path_factory: pytest.TempPathFactory, finished_project: Path) -> Path:
+    """A copy of `finished_project` in which the experiment `slow` has run. Tests share it, so they only read it."""
+
+    def build(folder: Path) -> None:
+        move_copy(finished_project, folder)
+        folder.with_suffix(".txt").write_text(run(["python", "src/cli.py", "experiment", "slow"], folder).stdout)
+
+    return build_once(tmp_path_factory, "finished_experiment", build)
 
 
-@pytest.fixture(scope="module")
-def project(finished: tuple[Path, str]) -> Path:
-    return finished[0]
+@pytest.fixture
+def experiment_project(finished_experiment: Path, tmp_path: Path) -> Path:
+    """The test's own copy of `finished_experiment`."""
+    return move_copy(finished_experiment, tmp_path / "project")
 
 
-@pytest.fixture(scope="module")
-def checkout(project: Path) -> Checkout:
-    """The state of the checkout that an experiment must not change."""
-    return digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project)
-
-
-@pytest.fixture(scope="module")
-def slow(project: Path, checkout: Checkout) -> str:
-    """The output of `make experiment PRESET=slow`."""
-    return run(["python", "src/cli.py", "experiment", "slow"], project).stdout
+def checkout(folder: Path) -> tuple[dict[str, str], bytes, str]:
+    """What an experiment must not change: digests of models/, params.yaml, and the id of the MLflow run."""
+    return digests(folder / "models"), (folder / "params.yaml").read_bytes(), run_id(folder)
 
 
 @pytest.mark.slow
-def test_a_preset_runs_in_an_isolated_copy(project: Path, checkout: Checkout, slow: str) -> None:
-    assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
+def test_a_preset_runs_in_an_isolated_copy(finished_project: Path, finished_experiment: Path) -> None:
+    project, slow = finished_experiment, finished_experiment.with_suffix(".txt").read_text()
+    assert checkout(project) == checkout(finished_project)
     assert run(["git", "status", "--porcelain"], project).stdout == ""
     for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
         assert re.search(rf"^{row} +212 +\d\.\d{{3}} ", slow, re.MULTILINE), row
@@ -85,14 +88,16 @@ def test_a_preset_runs_in_an_isolated_copy(project: Path, checkout: Checkout, sl
 
 
 @pytest.mark.slow
-def test_an_experiment_that_exists_is_reported_and_not_run_again(project: Path, slow: str) -> None:
+def test_an_experiment_that_exists_is_reported_and_not_run_again(experiment_project: Path) -> None:
+    project = experiment_project
     printed = run(["python", "src/cli.py", "experiment", "slow"], project).stdout
     assert "the experiment slow with these parameters, this code and this text already exists" in printed
     assert "Running stage" not in printed
 
 
 @pytest.mark.slow
-def test_dvc_compares_experiments_with_the_checkout(project: Path, slow: str) -> None:
+def test_dvc_compares_experiments_with_the_checkout(experiment_project: Path) -> None:
+    project = experiment_project
     diff = json.loads(run(["python", "-m", "dvc", "metrics", "diff", "--json", "HEAD", "slow"], project).stdout)
     assert diff["reports/metrics.json"]["test.perplexity"]["diff"] != 0
     table = run(["make", "--silent", "compare", "setup=", "-o", "setup"], project).stdout
@@ -114,7 +119,7 @@ def test_dvc_compares_experiments_with_the_checkout(project: Path, slow: str) ->
 
 
 @pytest.mark.slow
-def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project: Path, slow: str) -> None:
+def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project: Path) -> None:
     run(["python", "-m", "dvc", "exp", "run", "--queue", "--name", "queued", "--set-param", "train.learning_rate=0.004", "train"], project)
     run(["python", "-m", "dvc", "exp", "run", "--run-all"], project)
     names = [each.info.run_name for each in runs(project)]
@@ -123,81 +128,71 @@ def test_a_queued_experiment_is_tracked_in_the_projects_own_store(project: Path,
 
 
 @pytest.mark.slow
-def test_a_mistake_in_a_preset_is_reported_in_one_line(project: Path) -> None:
+def test_a_mistake_in_a_preset_is_one_line(project: Path) -> None:
     (project / "presets/typo.yaml").write_text("train:\n  epoch: 2\n")
-    presets = ", ".join(sorted({path.stem for path in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
-    assert "cookbook, " in presets
-    try:
-        for name, line in (
-            ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; the presets are {presets}\n"),
-            ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
-        ):
-            done = run(["python", "src/cli.py", "experiment", name], project, check=False)
-            assert done.returncode == 1
-            assert done.stdout.startswith(f"error: {line}")
-            assert done.stdout.count("\n") == 1
-    finally:
-        (project / "presets/typo.yaml").unlink()
+    there = ", ".join(sorted({path.stem for path in (PROJECT / "presets").glob("*.yaml")} | {"slow", "typo"}))
+    assert "cookbook, " in there
+    for name, line in (
+        ("nonsense", f"PRESET=nonsense: there is no presets/nonsense.yaml; the presets are {there}\n"),
+        ("typo", "params.yaml with presets/typo.yaml: train.epoch: unknown key; did you mean epochs?"),
+    ):
+        done = run(["python", "src/cli.py", "experiment", name], project, check=False)
+        assert done.returncode == 1
+        assert done.stdout.startswith(f"error: {line}")
+        assert done.stdout.count("\n") == 1
 
 
 def mlflow_run(project: Path, *arguments: str, check: bool = True) -> tuple[str, Any]:
-    """Call `mlflow run .` in this environment. Return its output and the one run that it created."""
-    before = {tracked.info.run_id for tracked in runs(project)}
+    """Call `mlflow run .` in this environment: its output, and the one run that it made."""
+    before = {made.info.run_id for made in runs(project)}
     done = run(
         ["python", "-m", "mlflow", "run", ".", "--env-manager", "local", "--experiment-name", "lstm_lm", *arguments], project, check=check
     )
-    [created] = [tracked for tracked in runs(project) if tracked.info.run_id not in before]
-    return done.stdout, created
+    [made] = [made for made in runs(project) if made.info.run_id not in before]
+    return done.stdout, made
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_other_parameters_is_one_run_with_all_results(project: Path, checkout: Checkout) -> None:
-    _, tracked = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
-    assert tracked.info.status == "FINISHED"
-    assert tracked.info.run_name == "default learning_rate=0.003"
-    assert tracked.data.tags["evaluate_sample.prime_texts"] == '["to be", "or not"]'
-    assert tracked.data.params["train.learning_rate"] == "0.003"
-    assert tracked.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
-    assert tracked.data.metrics["test/perplexity"] > 1
-    assert tracked.data.metrics["train/loss"] > 0
+def test_mlflow_run_with_other_parameters_is_one_run_with_everything_in_it(project: Path, finished_project: Path) -> None:
+    _, made = mlflow_run(project, "-P", "train.learning_rate=0.003", "-P", "evaluate_sample.prime_texts=[to be, or not]")
+    assert made.info.status == "FINISHED"
+    assert made.info.run_name == "default learning_rate=0.003"
+    assert made.data.tags["evaluate_sample.prime_texts"] == '["to be", "or not"]'
+    assert made.data.params["train.learning_rate"] == "0.003"
+    assert made.data.params["model.hidden_size"] == str(TINY["model.hidden_size"])
+    assert made.data.metrics["test/perplexity"] > 1
+    assert made.data.metrics["train/loss"] > 0
     store = client(project)
-    assert {item.path for item in store.list_artifacts(tracked.info.run_id)} >= {
-        "samples.json",
-        "samples.md",
-        "metrics.json",
-        "history.csv",
-    }
-    assert len(tracked.outputs.model_outputs) == 1
-    assert [version.run_id for version in store.search_model_versions(f"run_id = '{tracked.info.run_id}'")] == [tracked.info.run_id]
-    assert checkout == (digests(project / "models"), (project / "params.yaml").read_bytes(), run_id(project))
+    assert {item.path for item in store.list_artifacts(made.info.run_id)} >= {"samples.json", "samples.md", "metrics.json", "history.csv"}
+    assert len(made.outputs.model_outputs) == 1
+    assert [version.run_id for version in store.search_model_versions(f"run_id = '{made.info.run_id}'")] == [made.info.run_id]
+    assert checkout(project) == checkout(finished_project)
 
 
 @pytest.mark.slow
-def test_mlflow_run_with_nothing_left_to_train_mirrors_the_earlier_run(project: Path) -> None:
-    printed, tracked = mlflow_run(project)
+def test_mlflow_run_with_nothing_left_to_train_mirrors_the_run_that_did(project: Path) -> None:
+    printed, made = mlflow_run(project)
     assert f"this run mirrors run {run_id(project)}, in which the model was trained, and shows its metrics" in printed
-    assert tracked.info.status == "FINISHED"
-    assert tracked.data.tags["lstm_lm.mirrors"] == run_id(project)
+    assert made.info.status == "FINISHED"
+    assert made.data.tags["lstm_lm.mirrors"] == run_id(project)
     store, trained = client(project), client(project).get_run(run_id(project))
-    assert tracked.data.metrics == trained.data.metrics
-    assert tracked.data.params.items() >= trained.data.params.items()
+    assert made.data.metrics == trained.data.metrics
+    assert made.data.params.items() >= trained.data.params.items()
     for metric in ("train/loss", "test/perplexity"):
-        curves = [[(p.step, p.value) for p in store.get_metric_history(each, metric)] for each in (tracked.info.run_id, run_id(project))]
+        curves = [[(p.step, p.value) for p in store.get_metric_history(each, metric)] for each in (made.info.run_id, run_id(project))]
         assert curves[0] == curves[1]
-    assert "samples.json" in {item.path for item in store.list_artifacts(tracked.info.run_id)}
+    assert "samples.json" in {item.path for item in store.list_artifacts(made.info.run_id)}
 
 
 @pytest.mark.slow
 def test_mlflow_run_stops_at_a_stage_and_reports_mistakes_in_one_line(project: Path) -> None:
-    printed, tracked = mlflow_run(project, "-P", "stage=vocab")
+    printed, made = mlflow_run(project, "-P", "stage=vocab")
     assert "ran up to vocab: nothing was trained" in printed
-    assert tracked.info.status == "FINISHED"
-    printed, tracked = mlflow_run(project, "-P", "train.epoch=2", check=False)
-    assert tracked.info.status == "FAILED"
+    assert made.info.status == "FINISHED"
+    printed, made = mlflow_run(project, "-P", "train.epoch=2", check=False)
+    assert made.info.status == "FAILED"
     assert "error: params.yaml with -P: train.epoch: unknown key; did you mean epochs?" in printed
     assert "Traceback" not in printed
-    done = run(
-        ["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False
-    )  # MLproject calls this for -P stage=nonsense
+    done = run(["python", "src/cli.py", "mlflow-run", "--stage", "nonsense"], project, check=False)  # as for -P stage=nonsense
     line = "error: -P stage=nonsense: unknown stage; the stages are download, vocab, batching, train, evaluate-sample\n"
     assert (done.returncode, done.stdout) == (1, line)

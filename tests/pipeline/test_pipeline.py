@@ -1,15 +1,16 @@
-"""The whole pipeline on a tiny corpus: a real `dvc repro` in its own Git repository."""
+"""The real pipeline: `dvc repro` in a Git repository of its own, on a tiny corpus."""
 
 import json
 import re
 import shutil
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from conftest import DOCUMENTS, TINY, change_params, client, copy_project, digests, run, run_id, runs, write_corpus
+from conftest import DOCUMENTS, TINY, change_params, client, copy_project, digests, first_output, run, run_id, runs, write_corpus
 from lstm_lm.config import loading
 from lstm_lm.text import encoded, splits
 from plain import PlainKneserNey, PlainModel
@@ -17,42 +18,37 @@ from plain import PlainKneserNey, PlainModel
 pytestmark = pytest.mark.slow
 
 
-def stages(printed):
-    return re.findall(r"^Running stage '(.*)':", printed, re.MULTILINE)
+def stages(output: str) -> list[str]:
+    """The stages that ran, according to what `dvc repro` printed."""
+    return re.findall(r"^Running stage '(.*)':", output, re.MULTILINE)
 
 
-def repro(folder, *arguments, **more):
-    """Run `dvc repro`: (names of the stages that ran, output)."""
-    printed = run(["python", "-m", "dvc", "repro", *arguments], folder, **more).stdout
-    return stages(printed), printed
+def repro(folder: Path, *arguments: str, **variables: str) -> tuple[list[str], str]:
+    """Run `dvc repro`. Returns the stages that ran and what was printed."""
+    output = run(["python", "-m", "dvc", "repro", *arguments], folder, **variables).stdout
+    return stages(output), output
 
 
-@pytest.fixture(scope="module")
-def project(finished):
-    """A copy of the project that has been run, and the output of the first run."""
-    assert stages(finished[1]) == ["download", "vocab", "batching", "train", "evaluate-sample"]
-    return finished
+@pytest.fixture
+def new_project(tmp_path: Path) -> Path:
+    """A project whose pipeline has not run."""
+    return copy_project(tmp_path / "new_project")
 
 
-@pytest.fixture(scope="module")
-def empty(tmp_path_factory):
-    """A copy of the project that has not been run. The last test that uses it runs it."""
-    return copy_project(tmp_path_factory.mktemp("empty"))
-
-
-def test_the_first_run_reports_its_progress_and_nothing_else(project):
-    _, printed = project
+def test_a_first_run_reports_what_it_does_and_nothing_else(finished_project: Path) -> None:
+    printed = first_output(finished_project).read_text()
+    assert stages(printed) == ["download", "vocab", "batching", "train", "evaluate-sample"]
     assert "data/raw: 20 document(s)" in printed
-    assert re.search(r"train +18 document\(s\)", printed)
+    assert re.search(r"train +18 +", printed)
     assert re.search(r"step +\d+/\d+ +epoch 1/2 +loss .* words/s .* left", printed)
     assert re.search(r"epoch 2/2: validation loss [\d.]+, perplexity [\d.]+", printed)
     assert "lstm_lm version 1 in the model registry" in printed
-    for unwanted in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
-        assert unwanted not in printed
+    for noise in ("oneDNN", "WARNING", "Warning", "Traceback", "\r", "INFO"):
+        assert noise not in printed
 
 
-def test_every_output_exists(project):
-    folder, _ = project
+def test_every_output_exists(finished_project: Path) -> None:
+    folder = finished_project
     history = pd.read_csv(folder / "models/history.csv")
     assert history.validation_perplexity.notna().sum() == 2
     assert set(pd.read_csv(folder / "models/samples.csv").temperature) == {0.0, 0.8}
@@ -63,42 +59,42 @@ def test_every_output_exists(project):
     assert config["precision"] in ("float32", "bfloat16")
 
 
-def test_reported_metrics_match_a_plain_numpy_evaluation(project):
-    folder, _ = project
+def test_reported_metrics_equal_those_of_a_plain_numpy_evaluation(finished_project: Path) -> None:
+    folder = finished_project
     reported = json.loads((folder / "reports/metrics.json").read_text())
     plain = PlainModel.load(folder / "models/weights")
-    description = json.loads((folder / "data/batches/batches.json").read_text())
+    about = json.loads((folder / "data/batches/batches.json").read_text())
     for split in ("validation", "test"):
         ids = np.load(folder / f"data/batches/{split}.npy")
-        nats = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in description[split]["documents"]])
-        assert reported[split]["perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
-        assert reported[split]["words"] == len(nats) == description[split]["scored"]
+        costs = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in about[split]["documents"]])
+        assert reported[split]["perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["words"] == len(costs) == about[split]["scored"]
 
 
-def test_baselines_intervals_and_text_statistics_match_plain_implementations(project):
-    folder, _ = project
+def test_baselines_intervals_and_text_statistics_are_reported_too(finished_project: Path) -> None:
+    folder = finished_project
     reported = json.loads((folder / "reports/metrics.json").read_text())
     whole, _, vocabulary_size = encoded.load(folder / "data/vocab")
-    splits_by_name = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
+    parts = {name: whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items()}
     words = {
         name: [np.where(part.ids[start:stop] < vocabulary_size, part.ids[start:stop], 0) for _, start, stop in part.ranges]
-        for name, part in splits_by_name.items()
+        for name, part in parts.items()
     }
     baseline = PlainKneserNey(words["train"], vocabulary_size, 5)
     for split in ("validation", "test"):
-        nats = np.concatenate([baseline.nats(document) for document in words[split]])
-        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
-        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(nats.mean() - reported[split]["loss"], abs=1e-5)
+        costs = np.concatenate([baseline.nats(document) for document in words[split]])
+        assert reported[split]["kneser_ney_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+        assert reported[split]["gain_over_kneser_ney"] == pytest.approx(costs.mean() - reported[split]["loss"], abs=1e-5)
         for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
             assert reported[split][f"{name}_low"] < reported[split][name] < reported[split][f"{name}_high"]
         counts = np.bincount(np.concatenate(words["train"]), minlength=vocabulary_size) + 1
-        nats = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
-        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(nats.mean()), rel=1e-5)
+        costs = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
+        assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
         assert not [name for name in reported[split] if name.startswith(("dynamic_evaluation", "neural_cache"))]
-    # The training text is scored on as many words as the validation text has: 213, from the start of the first document.
-    nats = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
-    assert reported["validation"]["training_text_loss"] == pytest.approx(nats.mean(), rel=1e-4)
-    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - nats.mean(), abs=1e-4)
+    # The training text is as long as the validation text: the first 213 words of the first document.
+    costs = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
+    assert reported["validation"]["training_text_loss"] == pytest.approx(costs.mean(), rel=1e-4)
+    assert reported["validation"]["generalization_gap"] == pytest.approx(reported["validation"]["loss"] - costs.mean(), abs=1e-4)
     names = {
         f"{prefix}{name}" for prefix in ("", "test_text_") for name in ("repetition_4", "distinct_1", "distinct_2", "copied_4", "copied_8")
     }
@@ -109,36 +105,36 @@ def test_baselines_intervals_and_text_statistics_match_plain_implementations(pro
     assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
 
 
-def test_the_test_text_affects_neither_the_vocabulary_nor_training_nor_early_stopping(project, tmp_path):
-    """Replacing it by a text of another length and with other words changes only the test split."""
-    folder, _ = project
-    changed = copy_project(tmp_path / "changed")
-    write_corpus(changed / "data/own")
+def test_the_test_document_affects_neither_vocabulary_nor_training_nor_early_stopping(finished_project: Path, tmp_path: Path) -> None:
+    """A test document of another length and with other words changes nothing but the test split."""
+    folder = finished_project
+    again = copy_project(tmp_path / "again")
+    write_corpus(again / "data/own")
     trained = json.loads((folder / "models/weights/config.json").read_text())
-    change_params(changed, {**TINY, "train.precision": trained["precision"]})  # set, so that it is not timed again
+    change_params(again, {**TINY, "train.precision": trained["precision"]})  # so that it is not measured again
     [document] = {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]}
-    (changed / "data/own" / document).write_text("quite other words of which none is known nor said elsewhere\n" * 50)
-    assert repro(changed, "train")[0] == ["download", "vocab", "batching", "train"]
+    (again / "data/own" / document).write_text("quite different vocabulary without any known token whatsoever\n" * 50)
+    assert repro(again, "train")[0] == ["download", "vocab", "batching", "train"]
     for name in ("raw", "vocab", "batches"):
-        before, after = digests(folder / "data" / name), digests(changed / "data" / name)
+        before, after = digests(folder / "data" / name), digests(again / "data" / name)
         assert {file for file in before | after if before.get(file) != after.get(file)} == {
             "raw": {document, "source.json"},
             "vocab": {"text.npy", "text.json", "lengths.npy", "splits.json"},
             "batches": {"test.npy", "batches.json"},
         }[name]
-    before, after = (json.loads((each / "data/batches/batches.json").read_text()) for each in (folder, changed))
+    before, after = (json.loads((place / "data/batches/batches.json").read_text()) for place in (folder, again))
     assert {key for key in before if before[key] != after[key]} == {"test", "raw"}
-    before, after = (json.loads((each / "data/vocab/splits.json").read_text()) for each in (folder, changed))
+    before, after = (json.loads((place / "data/vocab/splits.json").read_text()) for place in (folder, again))
     assert {key for key in before if before[key] != after[key]} == {"test"}
-    # The weights, selected by the validation loss, are equal bit for bit, and so is the step they come from.
-    assert digests(folder / "models/weights") == digests(changed / "models/weights")
-    assert (folder / "models/samples.csv").read_bytes() == (changed / "models/samples.csv").read_bytes()
-    before, after = (pd.read_csv(each / "models/history.csv").drop(columns="words_per_second") for each in (folder, changed))
+    # The same weights, bit for bit, and the same step, which the validation loss chooses.
+    assert digests(folder / "models/weights") == digests(again / "models/weights")
+    assert (folder / "models/samples.csv").read_bytes() == (again / "models/samples.csv").read_bytes()
+    before, after = (pd.read_csv(place / "models/history.csv").drop(columns="words_per_second") for place in (folder, again))
     pd.testing.assert_frame_equal(before, after, check_exact=True)
 
 
-def test_held_out_documents_never_reach_the_vocabulary(project):
-    folder, _ = project
+def test_held_out_documents_never_reach_the_vocabulary(finished_project: Path) -> None:
+    folder = finished_project
     splits = json.loads((folder / "data/vocab/splits.json").read_text())
     known = set(pd.read_csv(folder / "data/vocab/vocab.csv", keep_default_na=False).word)
     own = {name: {f"own{span['document'][5:7]}" for span in splits[name]} for name in splits}
@@ -147,18 +143,18 @@ def test_held_out_documents_never_reach_the_vocabulary(project):
     assert len(own["validation"]) == len(own["test"]) == 1
 
 
-def test_the_pipeline_is_one_finished_mlflow_run_with_all_results(project):
-    folder, _ = project
+def test_a_training_is_one_finished_mlflow_run_with_everything_in_it(finished_project: Path) -> None:
+    folder = finished_project
     store = client(folder)
-    [tracked] = [each for each in runs(folder) if each.info.run_id == run_id(folder)]
-    assert tracked.info.status == "FINISHED"
-    assert tracked.data.params["batching.batch_size"] == "4"
+    [found] = [each for each in runs(folder) if each.info.run_id == run_id(folder)]
+    assert found.info.status == "FINISHED"
+    assert found.data.params["batching.batch_size"] == "4"
     reported = json.loads((folder / "reports/metrics.json").read_text())
-    assert tracked.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
+    assert found.data.metrics["test/perplexity"] == pytest.approx(reported["test"]["perplexity"], abs=1e-5)
     history = pd.read_csv(folder / "models/history.csv")
-    logged = store.get_metric_history(tracked.info.run_id, "train/loss")
+    logged = store.get_metric_history(found.info.run_id, "train/loss")
     assert [metric.step for metric in logged] == history.step.tolist()
-    assert {item.path for item in store.list_artifacts(tracked.info.run_id)} >= {
+    assert {item.path for item in store.list_artifacts(found.info.run_id)} >= {
         "graph.png",
         "history.csv",
         "metrics.json",
@@ -166,20 +162,20 @@ def test_the_pipeline_is_one_finished_mlflow_run_with_all_results(project):
         "samples.json",
         "samples.md",
     }
-    assert tracked.inputs.dataset_inputs[0].dataset.name == "data/batches"
-    [version] = store.search_model_versions(f"run_id = '{tracked.info.run_id}'")
+    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")
     assert version.name == "lstm_lm"
 
 
-def test_a_second_repro_runs_nothing(project):
-    folder, _ = project
+def test_the_second_time_nothing_runs(project: Path) -> None:
+    folder = project
     ran, printed = repro(folder)
     assert ran == []
     assert "up to date" in printed
 
 
-def test_the_summary_shows_results_samples_and_next_steps(project):
-    folder, _ = project
+def test_the_summary_shows_metrics_samples_and_next_steps(project: Path) -> None:
+    folder = project
     printed = run(["python", "src/cli.py", "summary"], folder).stdout
     assert re.search(r"^test +\d+ +[\d.]+ +[\d.]+ +[\d.]+-[\d.]+ +[\d.]+% +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
     assert re.search(r"^  Kneser-Ney n-grams +[\d.]+ +[\d.]+ +[\d.]+ +[\d.]+$", printed, re.MULTILINE)
@@ -190,9 +186,9 @@ def test_the_summary_shows_results_samples_and_next_steps(project):
     assert "make serve" in printed
 
 
-def test_the_sample_command_generates_text_and_rejects_bad_options(project):
-    folder, _ = project
-    assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first prime text
+def test_sampling_from_the_checkouts_model(project: Path) -> None:
+    folder = project
+    assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first prompt of params.yaml
     printed = run(["python", "src/cli.py", "sample", "--max-words", "5", "Thou ART"], folder).stdout
     assert printed.startswith("Thou ART ")
     assert len(printed.split()) == 7
@@ -218,20 +214,20 @@ def test_the_sample_command_generates_text_and_rejects_bad_options(project):
         assert done.stdout.count("\n") == 1
 
 
-def test_a_damaged_model_folder_is_reported_and_dvc_checkout_restores_it(project):
-    folder, _ = project
+def test_an_incomplete_model_folder_is_reported_and_dvc_restores_it(project: Path) -> None:
+    folder = project
     before = digests(folder / "models")
     sample, evaluate = ["python", "src/cli.py", "sample", "to be"], ["python", "src/evaluate_sample.py"]
     missing = "is incomplete: variables/variables.index is missing: restore it with dvc checkout"
-    for name, content, message, commands in (
+    for name, spoil, message, commands in (
         ("variables/variables.index", None, missing, [sample, evaluate]),
         ("saved_model.pb", b"nonsense", "cannot be loaded: ", [sample]),
         ("variables/variables.data-00000-of-00001", b"short", "cannot be loaded: ", [evaluate]),
     ):
         file = folder / "models/saved_model" / name
-        file.unlink()  # not overwritten: it may be a link into DVC's cache
-        if content is not None:
-            file.write_bytes(content)
+        file.unlink()  # it may be a link into DVC's cache, so it must not be overwritten
+        if spoil is not None:
+            file.write_bytes(spoil)
         for command in commands:
             done = run(command, folder, check=False)
             assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
@@ -240,14 +236,14 @@ def test_a_damaged_model_folder_is_reported_and_dvc_checkout_restores_it(project
         assert digests(folder / "models") == before
 
 
-def test_an_unreachable_tracking_server_is_reported_before_training(project, free_port):
-    folder, _ = project
+def test_a_tracking_server_that_is_down_is_reported_before_any_training(project: Path, free_port: int) -> None:
+    folder = project
     before = digests(folder / "models")
-    unused_address = f"127.0.0.1:{free_port}"
-    for stage, address in (("train", f"http://{unused_address}"), ("evaluate_sample", f"postgresql://user:secret@{unused_address}/mlflow")):
-        start = time.monotonic()
+    unused = f"127.0.0.1:{free_port}"
+    for stage, address in (("train", f"http://{unused}"), ("evaluate_sample", f"postgresql://user:secret@{unused}/mlflow")):
+        began = time.monotonic()
         done = run(["python", f"src/{stage}.py"], folder, check=False, MLFLOW_TRACKING_URI=address)
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - began < 20
         assert done.returncode == 1
         assert done.stdout.count("\n") == 1
         assert "error: no MLflow server answers at " in done.stdout
@@ -255,9 +251,9 @@ def test_an_unreachable_tracking_server_is_reported_before_training(project, fre
     assert digests(folder / "models") == before
 
 
-def test_serve_and_ui_report_what_is_missing(project, empty, empty_store, tmp_path):
-    folder, _ = project
-    done = run(["python", "src/cli.py", "serve"], empty, check=False)
+def test_serve_reports_what_is_missing(project: Path, new_project: Path, empty_store: Path, tmp_path: Path) -> None:
+    folder = project
+    done = run(["python", "src/cli.py", "serve"], new_project, check=False)
     assert (done.returncode, done.stdout) == (1, "error: there is no model in models/saved_model: train one first, with: make repro\n")
     shutil.copy(empty_store, tmp_path / "other.db")
     elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path / 'other.db'}"}
@@ -270,48 +266,47 @@ def test_serve_and_ui_report_what_is_missing(project, empty, empty_store, tmp_pa
     assert done.stdout == "error: the tracking store is a server with its own web interface: open http://127.0.0.1:1\n"
 
 
-def test_a_stage_without_its_inputs_reports_one_line(empty):
+def test_a_stage_without_its_inputs_is_a_one_line_error(new_project: Path) -> None:
     for script, file in (
         ("vocab", "data/raw/source.json"),
         ("batching", "data/vocab/text.json"),
-        ("train", "data/batches/batches.json"),
+        ("train", "data/vocab/vocab.csv"),
     ):
-        done = run(["python", f"src/{script}.py"], empty, check=False)
+        done = run(["python", f"src/{script}.py"], new_project, check=False)
         assert (done.returncode, done.stdout) == (
             1,
             f"error: {file}: No such file or directory (an output of the pipeline; to create it, run: dvc repro)\n",
         )
 
 
-def test_an_invalid_parameter_is_reported_in_one_line(empty):
-    change_params(empty, {"batching.batch_size": 0})
-    done = run(["python", "-m", "dvc", "repro"], empty, check=False)
+def test_a_bad_parameter_is_a_one_line_error_and_an_exit_code(new_project: Path) -> None:
+    change_params(new_project, {"batching.batch_size": 0})
+    done = run(["python", "-m", "dvc", "repro"], new_project, check=False)
     assert done.returncode != 0
     assert "error: params.yaml: batching.batch_size = 0: must be greater than or equal to 1\n" in done.stdout
     assert "Traceback" not in done.stdout
 
 
-def test_data_stages_reproduce_their_outputs_byte_for_byte_in_a_fresh_copy(project, empty):
-    folder, _ = project
-    write_corpus(empty / "data/own")
-    change_params(empty, TINY)
-    assert repro(empty, "batching")[0] == ["download", "vocab", "batching"]
+def test_data_outputs_are_byte_equal_in_a_fresh_copy(finished_project: Path, new_project: Path) -> None:
+    write_corpus(new_project / "data/own")
+    change_params(new_project, TINY)
+    assert repro(new_project, "batching")[0] == ["download", "vocab", "batching"]
     for name in ("raw", "vocab", "batches"):
-        assert digests(empty / "data" / name) == digests(folder / "data" / name)
+        assert digests(new_project / "data" / name) == digests(finished_project / "data" / name)
 
 
-def test_a_change_reruns_only_the_stages_that_depend_on_it(project, empty_store):
-    """Apply one change after the other. The last one restores the weights that other tests expect."""
-    folder, _ = project
+def test_a_change_runs_only_what_depends_on_it(project: Path, empty_store: Path) -> None:
+    """Each change is made on top of the previous one."""
+    folder = project
     first_run, metrics = run_id(folder), json.loads((folder / "reports/metrics.json").read_text())
 
-    # Settings of the last stage retrain nothing and keep the run and the model version.
-    primes = loading.load(folder / "params.yaml").evaluate_sample.prime_texts
+    # A setting of the last stage: no retraining, the same run, the same model version.
+    prompts = loading.load(folder / "params.yaml").evaluate_sample.prime_texts
     change_params(
         folder,
         {
             "evaluate_sample.max_words": 9,
-            "evaluate_sample.prime_texts": [*primes, "xyzzy plugh"],
+            "evaluate_sample.prime_texts": [*prompts, "xyzzy plugh"],
             "evaluate_sample.dynamic_evaluation": {"learning_rate": 0.1, "decay": 0.001, "segment": 20},
             "evaluate_sample.neural_cache": {"size": 100, "theta": 0.2, "weight": 0.1},
         },
@@ -321,7 +316,7 @@ def test_a_change_reruns_only_the_stages_that_depend_on_it(project, empty_store)
     assert printed.count("note: the vocabulary contains no word of") == 1
     assert "'xyzzy plugh'" in printed
     assert "lstm_lm version 1 in the model registry is already this model" in printed
-    # The options add metrics and change no others.
+    # The two options add metrics; all others stay as they are.
     after = json.loads((folder / "reports/metrics.json").read_text())
     for split in ("validation", "test"):
         for option in ("dynamic_evaluation", "neural_cache"):
@@ -330,42 +325,41 @@ def test_a_change_reruns_only_the_stages_that_depend_on_it(project, empty_store)
     assert after == metrics
     assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
 
-    # A change of the serving code registers a new version of the same run and retrains nothing.
+    # The serving code: a new version of the model of the same run, and still no retraining.
     serving = folder / "src/lstm_lm/serving/pyfunc.py"
     serving.write_text(serving.read_text() + "# changed\n")
     ran, printed = repro(folder)
     assert ran == ["evaluate-sample"]
-    version = int(re.search(r"^lstm_lm version (\d+) in the model registry$", printed, re.MULTILINE)[1])
-    assert version > 1
-    assert client(folder).get_model_version("lstm_lm", str(version)).run_id == first_run
+    assert re.search(r"^lstm_lm version 2 in the model registry$", printed, re.MULTILINE)
+    assert client(folder).get_model_version("lstm_lm", "2").run_id == first_run
     assert run_id(folder) == first_run
 
-    # The tracking section affects no output.
+    # No output depends on where runs are tracked.
     change_params(folder, {"tracking.experiment": "other"})
     assert repro(folder)[0] == []
 
-    # A store that does not know the run gets a proxy run.
+    # A store that does not know the run gets a proxy for it.
     shutil.copy(empty_store, folder / "elsewhere.db")
     ran, printed = repro(folder, "--force", "--single-item", "evaluate-sample", MLFLOW_TRACKING_URI=f"sqlite:///{folder / 'elsewhere.db'}")
     assert f"run {first_run}, which trained the weights, is not in this tracking store" in printed
     assert run_id(folder) == first_run
 
-    # One more line in a training document reruns every stage, as another run.
+    # A new line in a training document: everything, in a new run.
     text = folder / "data/own" / json.loads((folder / "data/vocab/splits.json").read_text())["train"][0]["document"]
     text.write_text(text.read_text() + "a ghost more\n")
     ran, printed = repro(folder)
     assert ran == ["download", "vocab", "batching", "train", "evaluate-sample"]
     assert run_id(folder) != first_run
 
-    # With the earlier text back, DVC restores the earlier outputs and trains nothing.
+    # Back to the previous text: DVC restores the model, and nothing is trained.
     text.write_text(text.read_text().removesuffix("a ghost more\n"))
     ran, printed = repro(folder)
     assert "Stage 'train' is cached" in printed
     assert run_id(folder) == first_run
 
 
-def test_make_clean_keeps_the_users_text_and_the_mlflow_runs(project):
-    folder, _ = project
+def test_make_clean_keeps_the_users_text_and_the_runs(project: Path) -> None:
+    folder = project
     printed = run(["make", "clean"], folder).stdout
     assert "data/raw" in printed
     assert not any(

@@ -214,9 +214,9 @@ def test_validations_are_spread_over_training():
     assert validation_interval(train, batches, 2) is None
 
 
-@pytest.fixture(scope="module")
-def project(tmp_path_factory):
-    folder = copy_project(tmp_path_factory.mktemp("search"))
+@pytest.fixture
+def project(tmp_path):
+    folder = copy_project(tmp_path / "project")
     write_corpus(folder / "data/own")
     change_params(folder, {**SMALL, "model.hidden_size": 32, "train.epochs": 1})
     (folder / "search.yaml").write_text(
