@@ -31,15 +31,10 @@ def set_values(path: Path, changes: dict[str, object]) -> None:
         path: of the file.
         changes: {"train.epochs": 10, ...}; their sections exist.
     """
-    from ruamel.yaml import YAML
-
+    from lstm_lm.config import yaml_files
     from lstm_lm.io import atomic
 
-    yaml = YAML()
-    yaml.width = 4096  # no line is broken
-    yaml.preserve_quotes = True
-    # Otherwise null would become an empty value.
-    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
+    yaml = yaml_files.editor()
     document = yaml.load(path.read_text(encoding="utf-8"))
     for name, value in changes.items():
         section, _, key = name.partition(".")

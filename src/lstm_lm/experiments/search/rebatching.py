@@ -8,7 +8,7 @@ from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
 from lstm_lm.io import arrays
-from lstm_lm.io.arrays import Blocks
+from lstm_lm.jobs.batching import training_blocks
 from lstm_lm.text import encoded, splits
 
 
@@ -32,14 +32,9 @@ def rebatch(batches: Batches, settings: Batching, folder: str | Path, vocab: str
     path = Path(folder) / f"{settings.recipe}-{settings.batch_size}x{settings.sequence_length}-{batches.text_digest[:16]}.npy"
     text, _, vocabulary_size = encoded.load(vocab)
     part = text.part(splits.load(Path(vocab) / "splits.json")["train"])
-    _check_length(len(part), settings)
-    blocks = part.blocks_without_unknown(vocabulary_size)
-    if settings.recipe == "stream":
-        shape = windows.stream_blocks(blocks, len(part), settings.batch_size)
-    else:
-        shape = windows.cookbook_blocks(blocks, len(part), settings.batch_size, settings.sequence_length)
+    blocks = training_blocks(part, vocabulary_size, settings)
     Path(folder).mkdir(parents=True, exist_ok=True)
-    arrays.save(path, Blocks(*shape))
+    arrays.save(path, blocks)
     return replace(batches, **settings.model_dump(), train=arrays.load(path))
 
 

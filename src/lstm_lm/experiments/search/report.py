@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_lm.config import keys
+from lstm_lm.config import keys, yaml_files
 from lstm_lm.experiments.search import study as studies
 from lstm_lm.experiments.search.space import Space
 
@@ -47,16 +47,11 @@ def write_preset(path: str | Path, changes: Mapping[str, Any], values: Mapping[s
     Returns:
         The changes that differ.
     """
-    from ruamel.yaml import YAML
-
     flat = keys.flatten_sections(values)
     differing = {name: value for name, value in changes.items() if flat[name] != value}
     if not differing:
         return {}
-    yaml = YAML()
-    yaml.default_flow_style = False
-    yaml.representer.add_representer(type(None), lambda representer, _: representer.represent_scalar("tag:yaml.org,2002:null", "null"))
     with Path(path).open("w", encoding="utf-8") as file:
         file.writelines(f"# {line}\n" for line in comment)
-        yaml.dump(keys.with_changes({}, differing), file)
+        yaml_files.editor().dump(keys.with_changes({}, differing), file)
     return differing
