@@ -82,6 +82,7 @@ def test_the_seed_determines_the_text_and_more_words_continue_it(shared_model):
     assert words(0).shape == (4, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [{}, {"temperature": 1.0}, {"temperature": 1.3, "top_k": 5}, {"temperature": 1.0, "top_p": 0.7}, *LOOKING_BACK]
 )

@@ -157,6 +157,7 @@ def test_rows_do_not_affect_each_other_and_differ(shared_text_model):
     assert len(suffixes) == len(prompts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "shape", [{}, pytest.param({"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}, marks=pytest.mark.slow)]
 )

@@ -147,6 +147,7 @@ def test_a_wrong_digest_is_reported_with_the_expected_one(server):
     assert "0" * 64 in str(error.value)
 
 
+@pytest.mark.slow
 def test_failed_downloads_are_one_line_errors(server, free_port):
     server.pages["/gone.txt"] = [(404, b"", {})]
     with pytest.raises(UserError, match="answered 404 Not Found"):

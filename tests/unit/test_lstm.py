@@ -43,6 +43,7 @@ def test_the_unrolled_gradient_matches_automatic_differentiation(wrap):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * float(tf.reduce_max(abs(theirs))))
 
 
+@pytest.mark.slow
 def test_outputs_match_the_keras_lstm_with_the_same_weights():
     import keras
 

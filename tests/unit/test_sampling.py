@@ -135,6 +135,7 @@ def test_extreme_logits_do_not_change_samples_or_affect_other_rows(top_p, min_p)
     assert sample_in_graph(tf.constant(extreme), tf.constant(uniforms), options).numpy().tolist() == moderate.tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
