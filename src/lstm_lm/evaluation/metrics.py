@@ -1,4 +1,4 @@
-"""The metrics of a held-out split, from the cost of each scored word (docs/scoring.md)."""
+"""The metrics of a held-out split, from the cost of each scored word (docs/explanation/scoring.md)."""
 
 import math
 from collections.abc import Sequence
