@@ -12,7 +12,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from conftest import PROJECT, move_copy, run
-from lstm_lm.ui.metric_catalog import METRICS, reported_names
+from lstm_lm.ui.metric_catalog import METRICS, OTHER_PREDICTORS, Metric
 
 PAGES = [
     PROJECT / "README.md",
@@ -130,6 +130,18 @@ def test_links_lead_somewhere(page):
         linked = (page.parent / path).resolve() if path else page
         assert linked.exists(), target
         assert not anchor or anchor in anchors_of(linked), target
+
+
+def reported_names(metric: Metric) -> set[str]:
+    """Return every key under which a metric can be reported."""
+    names = {metric.name}
+    if metric.interval:
+        names |= {f"{metric.name}_{end}" for end in ("low", "high")}
+    if metric.of_predictors:
+        names |= {f"{predictor}_{metric.name}" for predictor in OTHER_PREDICTORS}
+    if metric.of_test_text:
+        names.add(f"test_text_{metric.name}")
+    return names
 
 
 @pytest.mark.slow

@@ -6,7 +6,6 @@ The reference page of the metrics is made from this table, and a test compares t
 from dataclasses import dataclass
 
 HELD_OUT = ("validation", "test")
-INTERVAL_ENDS = ("low", "high")
 OTHER_PREDICTORS = ("unigram", "kneser_ney", "dynamic_evaluation", "neural_cache")
 
 
@@ -82,15 +81,3 @@ METRICS = (
     Metric("copied_4", ("samples",), "fraction", "", "fraction of the 4-grams that occur in the training text", of_test_text=True),
     Metric("copied_8", ("samples",), "fraction", "", "fraction of the 8-grams that occur in the training text", of_test_text=True),
 )
-
-
-def reported_names(metric: Metric) -> set[str]:
-    """Return every key under which a metric can be reported."""
-    names = {metric.name}
-    if metric.interval:
-        names |= {f"{metric.name}_{end}" for end in INTERVAL_ENDS}
-    if metric.of_predictors:
-        names |= {f"{predictor}_{metric.name}" for predictor in OTHER_PREDICTORS}
-    if metric.of_test_text:
-        names.add(f"test_text_{metric.name}")
-    return names
