@@ -4,8 +4,11 @@
 # usage: lock.sh [--upgrade | --upgrade-package NAME]
 set -eu
 lock=requirements.lock
-uv pip compile --quiet --universal --python-version 3.11 --group dev --generate-hashes --no-emit-index-url --no-emit-find-links \
+uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 --extra postgresql --generate-hashes --no-emit-index-url --no-emit-find-links \
     --no-annotate --no-header "$@" pyproject.toml --output-file "$lock"
+
+# The other extras are added by hand, and must not change what the lock pins.
+uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras --constraint "$lock" --output-file /dev/null pyproject.toml >/dev/null
 
 # A universal lock can still name a version that one of the systems cannot install. antlr4-python3-runtime has no wheels: pure Python, built anywhere.
 target=$(mktemp -d)
