@@ -27,13 +27,15 @@ def fetch(source: Source, encoding: str, clean: bool = True) -> Iterator[Documen
     cleaning.check_encoding(encoding)
     previous_name, has_text = None, False
     for file in _read(source):
-        document = Document(document_name(file.name), cleaning.clean_text(file.content, encoding, file.name, clean))
+        with file.open() as stream:
+            content = stream.read()
+        document = Document(document_name(file.name), cleaning.clean_text(content, encoding, file.name, clean))
         if document.name == previous_name:  # names come in order
             raise SettingError("download.source", f"two files would both become {document.name}: rename one of them")
         previous_name = document.name
         has_text = has_text or (bool(document.text) and not document.text.isspace())
         yield document
-        del document, file  # before the next one is read, so that only one is in memory
+        del document, content  # before the next one is read, so that only one is in memory
     if not has_text:
         described = json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
         raise SettingError("download.source", f"{described}: contains no text")

@@ -1,22 +1,30 @@
 """The files of a source, before they are documents."""
 
+import io
 import re
-from pathlib import PurePosixPath
-from typing import NamedTuple
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import IO, NamedTuple
 
 from lstm_lm.errors import UserError
 
 
 class SourceFile(NamedTuple):
-    """A file of a source.
+    """A file of a source, which is read as a stream: its size does not matter to the memory.
 
     Attributes:
         name: its path relative to the source, with forward slashes.
-        content: its bytes.
+        open: opens it for reading bytes, from the start at each call; only until the next file of the source is taken.
     """
 
     name: str
-    content: bytes
+    open: Callable[[], IO[bytes]]
+
+
+def local_file(name: str, path: Path) -> SourceFile:
+    """A file on this machine's disk. name: as in `SourceFile`."""
+    return SourceFile(name, partial(io.FileIO, path))
 
 
 def document_name(name: str) -> str:

