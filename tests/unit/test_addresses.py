@@ -1,0 +1,38 @@
+import pytest
+
+from lstm_lm.io.addresses import mask, mask_all
+
+
+@pytest.mark.parametrize(
+    ("address", "masked"),
+    [
+        ("https://host/a.txt", "https://host/a.txt"),
+        ("https://host:8443/@user/a.txt", "https://***@user/a.txt"),  # more than needed, never less
+        ("https://host/@user/a.txt", "https://host/@user/a.txt"),
+        ("http://[::1]:5000/a", "http://[::1]:5000/a"),
+        ("http://[::1]/a", "http://[::1]/a"),
+        ("https://user:secret@host/a.txt", "https://***@host/a.txt"),
+        ("https://secret@host:8443/a.txt", "https://***@host:8443/a.txt"),
+        ("ftp://user:secret@host", "ftp://***@host"),
+        ("databricks://secret:secret@host", "databricks://***@host"),
+        ("postgres://user:sec@ret@host/db", "postgres://***@host/db"),
+        ("postgresql+psycopg://user:sec/ret@host:5432/db", "postgresql+psycopg://***@host:5432/db"),
+        ("postgresql://user:12/secret@host/db", "postgresql://***@host/db"),
+        ("postgresql://user:se?cr#et@host/db", "postgresql://***@host/db"),
+        ("postgresql://host/db?user=secret&password=secret", "postgresql://host/db?user=***&password=***"),
+        ("https://host/a?secret", "https://host/a?***"),
+        ("https://host/a?sig=secret=&x=#secret", "https://host/a?sig=***&x=***#***"),
+        ("sqlite:////home/me/a b/mlflow.db", "sqlite:////home/me/a b/mlflow.db"),
+        ("s3://bucket/a/*.txt", "s3://bucket/a/*.txt"),
+        ("/home/me@work/mlruns", "/home/me@work/mlruns"),
+    ],
+)
+def test_user_query_and_fragment_are_hidden(address: str, masked: str) -> None:
+    assert mask(address) == masked
+    assert mask(masked) == masked
+    assert "secret" not in masked
+
+
+def test_each_address_in_a_text_is_masked() -> None:
+    line = "View run x at: http://me:secret@host:5000/#/experiments/1 and postgresql://u:secret@h/d."
+    assert mask_all(line) == "View run x at: http://***@host:5000/#/experiments/1 and postgresql://***@h/d."
