@@ -69,7 +69,7 @@ def run_to_error(folder: Path, stage: str) -> str:
     [
         ("download", {"download.source": {"path": "data/own/nothing.txt"}}, None, "data/own/nothing.txt: no such file or folder"),
         ("download", {"download.source": {"path": "data/own/empty"}}, None, "data/own/empty: no text in this folder: put your .txt"),
-        ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http:// or https://"),
+        ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http://, https://, s3://"),
         ("download", {}, b"caf\xe9 and more", "text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml"),
         ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: contains no text'),
         ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),

@@ -153,7 +153,7 @@ def test_failed_downloads_are_one_line_errors(server, free_port):
     with pytest.raises(UserError, match="answered 404 Not Found"):
         list(fetch(UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
     server.pages["/incomplete.txt"] = [(200, b"half", {"Content-Length": "8"})]
-    with pytest.raises(UserError, match=r"incomplete\.txt: "):
+    with pytest.raises(UserError, match=r"incomplete\.txt: the connection broke after 4 of 8 bytes"):
         list(fetch(UrlSource(url=f"{server.url}/incomplete.txt"), "utf-8"))
     with pytest.raises(UserError, match="could not be fetched") as error:
         list(fetch(UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8"))

@@ -9,13 +9,13 @@ from lstm_lm.generation.options import GenerationOptions, Option
 
 SHA256 = r"^[0-9a-f]{64}$"
 PINNED = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$"
-HTTP = r"^https?://"
+ADDRESS = r"^(https?|s3|gs|gcs|az|abfs)://[^/]"
 PUNCTUATION = r"^(?:[^\s\w]|_)*$"
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
 ALLOWED_BY_PATTERN = {
     SHA256: "a sha256 digest, 64 hexadecimal digits in lower case",
     PINNED: "a package and its version, as name==1.2.3",
-    HTTP: "an address that starts with http:// or https://",
+    ADDRESS: "an address that starts with http://, https://, s3://, gs:// or az://",
     PUNCTUATION: "punctuation marks only, no letters, digits or spaces",
     NAME: "letters, digits, spaces, '.', '-' and '_', and start with a letter or digit",
 }
@@ -50,9 +50,9 @@ class PathSource(Section):
 
 
 class UrlSource(Section):
-    """One text file over http(s)."""
+    """One text file over http(s), or a file, a folder or a pattern in an object store."""
 
-    url: Annotated[str, Field(pattern=HTTP)]
+    url: Annotated[str, Field(pattern=ADDRESS)]
     sha256: Annotated[str, Field(pattern=SHA256)] | None = None  # optional: not every page has a known digest
 
 

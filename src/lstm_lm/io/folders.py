@@ -17,6 +17,21 @@ def replaced(folder: str | Path) -> Iterator[Path]:
     removed by the next call.
     """
     folder = Path(folder)
+    with temporary(folder) as partial:
+        partial.chmod(0o755)
+        yield partial
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.rename(folder)
+
+
+@contextmanager
+def temporary(folder: str | Path) -> Iterator[Path]:
+    """Yield a new, empty folder next to `folder`, on the same disk, which is removed after the block.
+
+    What a killed process leaves behind is removed by the next call for the same `folder`.
+    """
+    folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     prefix = f".{folder.name}-"
     for leftover in folder.parent.glob(f"{prefix}*"):
@@ -24,11 +39,7 @@ def replaced(folder: str | Path) -> Iterator[Path]:
     partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
     lock = _lock(partial)  # held until the end: other processes see that this folder is in use
     try:
-        partial.chmod(0o755)
         yield partial
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.rename(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         if lock is not None:
