@@ -7,7 +7,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # Gets the handler after the request's line and headers were read, and sends whatever it wants.
@@ -23,10 +23,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.server.requests.append((self.path, dict(self.headers)))
         answers = self.server.answers[self.path]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
-        try:
+        with suppress(BrokenPipeError, ConnectionResetError):
             answer(self)
-        except (BrokenPipeError, ConnectionResetError):
-            pass
         self.close_connection = True
 
     def log_message(self, *_: object) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from lstm_lm.config.schema import PathSource, PypiSource, UrlSource
 from lstm_lm.errors import SettingError
-from lstm_lm.text.sources import cleaning, local, pypi, web
+from lstm_lm.text.sources import cleaning, local, pypi, remote, web
 from lstm_lm.text.sources.documents import Document
 from lstm_lm.text.sources.files import SourceFile, document_name
 
@@ -46,4 +46,4 @@ def _read(source: Source) -> Iterator[SourceFile]:
         return pypi.read_wheel(source)
     if isinstance(source, PathSource):
         return local.read_files(source)
-    return web.read_url(source)
+    return remote.read_remote(source) if remote.is_remote(source.url) else web.read_url(source)
