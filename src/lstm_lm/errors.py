@@ -29,3 +29,16 @@ class Interrupted(Exception):
     def __init__(self, message: str, code: int) -> None:
         super().__init__(message)
         self.code = code
+
+
+class Terminated(KeyboardInterrupt):
+    """The process has to end: a signal, or nobody reads its output any more. As Ctrl-C, it passes every `except Exception`.
+
+    Args:
+        message: the one line that is shown; "": none.
+        code: the exit code.
+    """
+
+    def __init__(self, message: str, code: int) -> None:
+        super().__init__(message)
+        self.message, self.code = message, code

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_lm.config import keys, loading
-from lstm_lm.errors import UserError
+from lstm_lm.errors import Terminated, UserError
 from lstm_lm.io import git
 from lstm_lm.paths import OWN_TEXT
 
@@ -90,6 +90,10 @@ def run_dvc(arguments: Sequence[str]) -> int:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return dvc.wait()
+    except Terminated:
+        dvc.terminate()  # the stage notices, and stops at a safe point
+        dvc.wait()
+        raise
     finally:
         signal.signal(signal.SIGINT, before)
 

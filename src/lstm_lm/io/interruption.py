@@ -1,4 +1,4 @@
-"""Requests to stop: Ctrl-C, SIGTERM, or the end of the `dvc` that runs this stage."""
+"""Requests to stop: Ctrl-C, SIGTERM, a closed terminal or pipe, or the end of the `dvc` that runs this stage."""
 
 import os
 import signal
@@ -7,10 +7,12 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
 
+from lstm_lm.io import output
+
 if TYPE_CHECKING:
     from psutil import Process
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 POLL_SECONDS = 0.5  # between two checks of whether dvc still runs
 
 
@@ -39,6 +41,7 @@ class Interruption:
         for number, handler in self._old_handlers.items():
             if handler != signal.SIG_IGN:
                 signal.signal(number, self._handle_signal)
+        output.on_failure(self._output_failed)
         self._exited = threading.Event()
         if self._ancestors:
             threading.Thread(target=self._watch, daemon=True).start()
@@ -46,6 +49,7 @@ class Interruption:
 
     def __exit__(self, error: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None) -> None:
         self._exited.set()
+        output.forget(self._output_failed)
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
 
@@ -53,6 +57,10 @@ class Interruption:
         if self.reason is not None:
             raise KeyboardInterrupt
         self.reason, self.code = "stopped", 128 + number
+
+    def _output_failed(self, error: OSError) -> None:
+        if self.reason is None:
+            self.reason, self.code = f"stopped (standard output: {error.strerror})", output.terminated(error).code
 
     def _watch(self) -> None:
         while not self._exited.wait(POLL_SECONDS):

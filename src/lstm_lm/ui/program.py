@@ -1,54 +1,92 @@
 """Run a function as a program: a user error is one line on stderr, never a stack trace."""
 
 import errno
-import io
 import os
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import FrameType
 from typing import NoReturn
 
-from lstm_lm.errors import Interrupted, UserError
+from lstm_lm.errors import Interrupted, Terminated, UserError
+from lstm_lm.io import memory, output, utf8
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # of `kill`, and of a terminal that is closed
 
 
 def run(main: Callable[[], object]) -> None:
     """Call `main` as a program.
 
-    A `UserError`, or a file that cannot be read or written, becomes one line on stderr and exit code 1. Ctrl-C becomes exit code 130.
+    A `UserError`, a file that cannot be read or written, or too little memory becomes one line on stderr and exit code 1. Ctrl-C
+    becomes exit code 130, SIGTERM 143, SIGHUP 129. When nobody reads standard output any more, the program ends silently with 141.
     """
-    # The output of a stage is read live through pipes too (CI logs), so each line is flushed as it is printed.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(line_buffering=True)
+    utf8.ensure()
+    output.prepare()
+    for number in SIGNALS:
+        if signal.getsignal(number) == signal.SIG_DFL:  # not ignored, as because of nohup
+            signal.signal(number, _terminate)
+    try:
+        _call(main)
+    except (Exception, KeyboardInterrupt) as error:
+        if (ending := _ending(error)) is None:
+            raise
+        leave(*ending)
+
+
+def _ending(error: BaseException) -> tuple[str, int] | None:
+    """Return the last line and the exit code for what a program raised, or None for a bug."""
+    if isinstance(error, Terminated):
+        return error.message, error.code
+    if isinstance(error, KeyboardInterrupt):
+        return "stopped", INTERRUPTED
+    if isinstance(error, Interrupted):
+        return str(error), error.code
+    line = str(error) if isinstance(error, UserError) else memory.out_of_memory_line(error)
+    if line is None and isinstance(error, OSError):
+        line = _os_error_line(error)
+    return (f"error: {line}{_restore_hint()}", 1) if line else None
+
+
+def _call(main: Callable[[], object]) -> None:
+    """Call `main`, and print to the end what it has printed."""
     try:
         main()
-    except UserError as error:
-        leave(f"error: {error}{_restore_hint()}", 1)
-    except OSError as error:
-        if error.errno in DISK_FULL:
-            leave(f"error: {error.strerror}: free some disk space at {Path.cwd()} and run this again{_restore_hint()}", 1)
-        if error.filename is None:
-            raise
-        is_output = str(error.filename).startswith(("data/", "models/", "reports/"))
-        origin = " (an output of the pipeline; to create it, run: dvc repro)" if is_output else ""
-        leave(f"error: {error.filename}: {error.strerror}{origin}{_restore_hint()}", 1)
-    except Interrupted as interrupted:
-        leave(str(interrupted), interrupted.code)
-    except KeyboardInterrupt:
-        leave("stopped", INTERRUPTED)
+    finally:
+        sys.stdout.flush()
+    if failed := output.failure():  # in another thread
+        raise output.terminated(failed)
+
+
+def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    raise Terminated("stopped", 128 + number)
 
 
 def leave(line: str, code: int) -> NoReturn:
-    """Print a last line to stderr and end the process.
+    """Print a last line to stderr, unless it is empty, and end the process.
 
     The interpreter's own shutdown is skipped, because it crashes now and then while TensorFlow's threads run.
     """
-    print(line, file=sys.stderr)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    try:
+        sys.stdout.flush()
+        if line:
+            print(line, file=sys.stderr)
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+def _os_error_line(error: OSError) -> str | None:
+    """Return one line for an error of the system, or None if it says nothing to a user."""
+    if error.errno in DISK_FULL:
+        return f"{error.strerror}: free some disk space at {Path.cwd()} and run this again"
+    if error.filename is None:
+        return None
+    is_output = str(error.filename).startswith(("data/", "models/", "reports/"))
+    origin = " (an output of the pipeline; to create it, run: dvc repro)" if is_output else ""
+    return f"{error.filename}: {error.strerror}{origin}"
 
 
 def _restore_hint() -> str:
