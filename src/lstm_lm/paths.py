@@ -19,3 +19,8 @@ COVERAGE = REPORTS / "coverage.csv"
 def project_root() -> Path:
     """Return the project's own folder, also inside `dvc exp run --temp`, where stages run elsewhere."""
     return Path(os.environ.get("DVC_ROOT", ".")).resolve()
+
+
+def is_experiment() -> bool:
+    """Whether this process belongs to a DVC experiment, as opposed to the checkout's own pipeline."""
+    return bool(os.environ.get("DVC_EXP_NAME"))

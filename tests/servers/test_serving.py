@@ -17,7 +17,10 @@ from lstm_lm.config import loading
 from lstm_lm.export.generator import Generator
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
-from lstm_lm.tracking import registry, store
+from lstm_lm.tracking import registry, store, versions
+from lstm_lm.tracking.logged_model import current_store, find
+from lstm_lm.tracking.mlflow_model import model_digest
+from lstm_lm.tracking.registry import ModelToLog
 from lstm_lm.tracking.run import Run, create_run
 
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
@@ -43,10 +46,14 @@ def registered(tmp_path_factory, empty_store):
         patch.setenv("DVC_ROOT", str(folder))
         client = store.connect(SETTINGS.tracking)
         run = Run(client, create_run(client, SETTINGS))
-        version, new = registry.log_model(client, run.id, folder / "saved_model", SERVING, "lstm_lm")
-        assert new
+        outcome = registry.log_model(client, run.id, model_to_log(folder / "saved_model"))
+        assert outcome.is_new and outcome.is_champion
         run.finish()
-    return folder, folder / "saved_model", version
+    return folder, folder / "saved_model", outcome.version
+
+
+def model_to_log(saved_model, serving=SERVING):
+    return ModelToLog(str(saved_model), str(serving), "lstm_lm", True, 150.0, "digest of a test text")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +70,7 @@ def server(registered):
         "models",
         "serve",
         "-m",
-        "models:/lstm_lm/latest",
+        "models:/lstm_lm@champion",
         "--env-manager",
         "local",
         "--host",
@@ -232,16 +239,29 @@ def test_concurrent_requests_get_their_own_responses(server):
         assert list(pool.map(generate, range(8))) == sequential
 
 
-def test_an_unchanged_model_is_registered_only_once(registered, monkeypatch, tmp_path):
+def test_a_model_that_is_logged_again_is_one_version_and_one_model_of_its_run(registered, monkeypatch, tmp_path):
     folder, saved_model, version = registered
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = store.connect(SETTINGS.tracking)
-    run_id = create_run(client, SETTINGS)
-    assert registry.log_model(client, run_id, saved_model, SERVING, "lstm_lm") == (version, False)
+    digest = model_digest(saved_model, SERVING)
+    run_id = client.get_model_version("lstm_lm", str(version)).run_id
+    [logged] = find(client, digest)
+    client.finalize_logged_model(logged.model_id, "PENDING")  # as if the process had been killed
+    client.create_logged_model(logged.experiment_id, "model", run_id, {"lstm_lm.digest": digest})  # as if its answer had been lost
+    outcome = registry.log_model(client, run_id, model_to_log(saved_model))
+    assert (outcome.version, outcome.is_new, outcome.model_id, outcome.is_champion) == (version, False, logged.model_id, True)
+    [again] = find(client, digest)
+    assert (again.model_id, str(again.status)) == (logged.model_id, "READY")
+    assert len(client.get_run(run_id).outputs.model_outputs) == 1
+
+    shutil.rmtree(logged.artifact_location.removeprefix("file://"))
+    assert versions.model_uri(client, "lstm_lm", digest, saved_model) is None
+    assert registry.log_model(client, run_id, model_to_log(saved_model)).version == version
+    assert versions.model_uri(client, "lstm_lm", digest, saved_model) == f"models:/lstm_lm/{version}"
+
     other = tmp_path / "serving.py"
     other.write_text(SERVING.read_text() + "# changed\n")
-    assert registry.registered_version(client, saved_model, other, "lstm_lm") is None
-    assert registry.registered_version(client, saved_model, SERVING, "other") is None
+    assert versions.model_uri(client, "lstm_lm", model_digest(saved_model, other), saved_model) is None
 
 
 def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pickle(registered, monkeypatch):
@@ -250,7 +270,7 @@ def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pic
     monkeypatch.setenv("DVC_ROOT", str(registered[0]))
     client = store.connect(SETTINGS.tracking)
     version = client.get_model_version("lstm_lm", str(registered[2]))
-    with registry.current_store(client.tracking_uri):
+    with current_store(client.tracking_uri):
         folder = mlflow.artifacts.download_artifacts(f"models:/lstm_lm/{version.version}")
         info = mlflow.models.get_model_info(folder)
     assert info.signature.inputs.input_names() == ["prompt"]

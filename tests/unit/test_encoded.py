@@ -38,7 +38,7 @@ def test_ids_counts_and_held_out_statistics_match_lists_of_words(tmp_path, split
     assert list(zip(known.words, kept.tolist(), strict=True)) == plain.vocabulary(training, 3, None)
 
     lengths = indexer.word_lengths()
-    encoded.finish(whole, tmp_path, order, Characters(lengths, np.zeros_like(lengths)), len(known))
+    encoded.finish(whole, tmp_path, order, Characters(lengths, np.zeros_like(lengths)), len(known), {})
     assert not (tmp_path / encoded.SPACING_FILE).exists()
     loaded, characters, size = encoded.load(tmp_path)
     assert not characters.spacing.any()
@@ -69,8 +69,11 @@ def test_a_text_without_words_is_empty(tmp_path):
 
 def test_saved_spacing_is_loaded_in_the_order_of_ids(tmp_path):
     _, text = index(tmp_path, {"a.txt": "b a b"})
-    encoded.finish(text, tmp_path, np.array([1, 0]), Characters(np.array([1, 2]), np.array([encoded.NO_SPACE_AFTER, 0])), 3)
+    encoded.finish(
+        text, tmp_path, np.array([1, 0]), Characters(np.array([1, 2]), np.array([encoded.NO_SPACE_AFTER, 0])), 3, {"test": "abc"}
+    )
     loaded = encoded.load(tmp_path)
+    assert encoded.digest_of_test_text(tmp_path) == "abc"
     assert loaded.characters.lengths.tolist() == [len("<unk>"), 2, 1]
     assert loaded.characters.spacing.tolist() == [0, 0, encoded.NO_SPACE_AFTER]
 

@@ -2,14 +2,12 @@
 
 import json
 import os
-from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lstm_lm.errors import UserError
-
-SERVING_CODE = Path("src/lstm_lm/serving/pyfunc.py")
+if TYPE_CHECKING:
+    from lstm_lm.config.schema import Params
 
 
 def serve(
@@ -20,24 +18,36 @@ def serve(
     from lstm_lm.commands.servers import check_can_listen
     from lstm_lm.config import loading
     from lstm_lm.export.files import find_saved_model
-    from lstm_lm.tracking import registry, store
+    from lstm_lm.tracking import store
     from lstm_lm.ui import terminal
 
     settings = loading.load()
-    name = settings.tracking.registered_model
-    saved_model = find_saved_model()
-    version = registry.registered_version(store.connect(settings.tracking), saved_model, SERVING_CODE, name)
-    if version is None:
-        raise UserError(
-            f"the model in {saved_model} is not in the registry as {name}: "
-            f"register it with: dvc repro --force --single-item evaluate-sample"
-        )
+    find_saved_model()
     check_can_listen("uvicorn", host, port, "make serve PORT=...")
-    model = f"models:/{name}/{version}"
+    model = find_or_log(settings)
     terminal.print(f"serving {model} on http://{host}:{port}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
     terminal.verbatim(example_request(host, port, settings.evaluate_sample.prime_texts[0]))
-    os.environ["MLFLOW_TRACKING_URI"] = store.uri(settings.tracking)
+    # The registry is that of the tracking store, whatever registry the user has set for other projects.
+    os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = store.uri(settings.tracking)
     os.execvp("mlflow", ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)])
+
+
+def find_or_log(settings: "Params") -> str:
+    """Return the address of this checkout's model in the store. It is logged again if the store has lost it, or has never had it."""
+    from lstm_lm.tracking import own_model, store, versions
+    from lstm_lm.ui import evaluation_messages, terminal
+
+    client = store.connect(settings.tracking)
+    name = settings.tracking.registered_model
+    digest = own_model.digest()
+    model = versions.model_uri(client, name, digest, own_model.SAVED_MODEL)
+    if model is not None:
+        return model
+    was_version = versions.find_version(client, name, digest) is not None
+    terminal.print(f"the tracking store has no files of the model in {own_model.SAVED_MODEL}: logging it, which takes about 20 seconds ...")
+    outcome = own_model.log_again(client, settings, as_version=was_version)
+    evaluation_messages.show_logged_model(name, outcome)
+    return f"models:/{outcome.model_id}"
 
 
 def example_request(host: str, port: int, prompt: str) -> str:

@@ -26,7 +26,7 @@ from lstm_lm.io import quiet, scratch
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Characters, Part
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.tracking import mirroring, registry, store
+from lstm_lm.tracking import mirroring, own_model, registry, store
 from lstm_lm.tracking.evaluation import log_evaluation
 from lstm_lm.ui import evaluation_messages
 
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from lstm_lm.export.generator import Generator
 
 SAVED_MODEL = Path("models/saved_model")
-SERVING = Path("src/lstm_lm/serving/pyfunc.py")
 DECIMALS = 6  # of the metrics in reports/metrics.json
 
 Costs = dict[str, list[np.ndarray]]  # nats per word of each split
@@ -99,9 +98,9 @@ def run(settings: Params) -> None:
         evaluation_messages.show_proxy_run(run_id, tracked.id)
     log_evaluation(tracked, metrics, facts["steps"], samples, settings.evaluate_sample)
     tracked.log_files(["reports/metrics.json", "reports/samples.md"])
-    name = settings.tracking.registered_model
-    version, is_new = registry.log_model(client, tracked.id, SAVED_MODEL, SERVING, name)
-    evaluation_messages.show_version(name, version, is_new)
+    model = own_model.model_to_log(settings, metrics["test"], as_version=not paths.is_experiment())
+    outcome = registry.log_model(client, tracked.id, model)
+    evaluation_messages.show_logged_model(settings.tracking.registered_model, outcome)
 
 
 def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[str, Metrics]:

@@ -4,8 +4,9 @@ Ids below the vocabulary's size are those of known words. Unknown words have ids
 text, ties alphabetical, as in the vocabulary.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -22,8 +23,9 @@ from lstm_lm.text.tokenization.vocabulary import UNKNOWN_ID
 IDS_FILE = "text.npy"  # int32 [words], all documents one after the other
 LENGTHS_FILE = "lengths.npy"  # int32 [ids], characters of each id's word
 SPACING_FILE = "spacing.npy"  # int32 [ids], NO_SPACE_BEFORE and NO_SPACE_AFTER; no file: every word has spaces around it
-DOCUMENTS_FILE = "text.json"  # the vocabulary's size, and the documents with their numbers of words
+DOCUMENTS_FILE = "text.json"  # the vocabulary's size, the documents with their numbers of words, and digests of the held-out splits
 NO_SPACE_BEFORE, NO_SPACE_AFTER = 1, 2  # flags
+DOCUMENT_START, TOKEN_END = b"\xfe", b"\xff"  # in what is digested: bytes that UTF-8 does not use
 
 Ids = npt.NDArray[np.int32]
 
@@ -156,6 +158,7 @@ def finish(
     order: npt.NDArray[np.int64],
     characters: Characters,
     vocabulary_size: int,
+    digests: Mapping[str, str],
 ) -> None:
     """Replace indices by ids, and complete the folder.
 
@@ -165,6 +168,7 @@ def finish(
         order: int64, the words' indices in the order of their ids from id 1 on; a word that is missing gets the id of `<unk>`.
         characters: of the words, by their indices.
         vocabulary_size: number of ids of known words, `<unk>` included.
+        digests: {held-out split: its `digest_part`}.
     """
     ids = np.full(len(characters.lengths), UNKNOWN_ID, np.int32)
     ids[order] = np.arange(1, len(order) + 1, dtype=np.int32)
@@ -172,8 +176,31 @@ def finish(
     arrays.save(folder / LENGTHS_FILE, np.concatenate([[len(UNKNOWN)], characters.lengths[order]]))
     if characters.spacing.any():
         arrays.save(folder / SPACING_FILE, np.concatenate([[0], characters.spacing[order]]))
-    contents = {"vocabulary_size": vocabulary_size, "documents": text.documents}
+    contents = {"vocabulary_size": vocabulary_size, "documents": text.documents, "digests": dict(digests)}
     (folder / DOCUMENTS_FILE).write_text(json.dumps(contents, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def digest_part(part: Part, tokens: Sequence[bytes]) -> str:
+    """The sha256 of the tokens of some spans: the same for the same text in the same tokens, whichever of them are known to a model.
+
+    Args:
+        part: of the text, as `index_tokens` or `retokenize` wrote it.
+        tokens: the distinct tokens in UTF-8, by index.
+    """
+    sha256 = hashlib.sha256()
+    ended = [token + TOKEN_END for token in tokens]
+    for _, start, stop in part.ranges:
+        sha256.update(DOCUMENT_START)
+        for block in arrays.blocks(part.ids, start, stop):
+            sha256.update(b"".join([ended[index] for index in block.tolist()]))
+    return sha256.hexdigest()
+
+
+def digest_of_test_text(folder: Path | str) -> str | None:
+    """Return the `digest_part` of the test text of a folder that `finish` completed."""
+    contents = json.loads((Path(folder) / DOCUMENTS_FILE).read_text(encoding="utf-8"))
+    digest: str | None = contents.get("digests", {}).get("test")
+    return digest
 
 
 def load(folder: Path | str) -> EncodedText:

@@ -103,7 +103,8 @@ def prepare(files: Sequence[tuple[str, Path]], config: Vocab, folder: Path) -> P
         tokenized = _split_into_units(tokenizer, words, spans, indexer.pretokens(), config.max_size, folder)
     counts = {name: tokenized.text.part(tokenized.spans[name]).counts(len(tokenized.tokens)) for name in SPLITS}
     vocabulary = _build_vocabulary(tokenized, counts["train"], config)
-    encoded.finish(tokenized.text, folder, vocabulary.order, tokenized.characters, len(vocabulary.vocabulary))
+    digests = {name: encoded.digest_part(tokenized.text.part(tokenized.spans[name]), tokenized.tokens) for name in SPLITS[1:]}
+    encoded.finish(tokenized.text, folder, vocabulary.order, tokenized.characters, len(vocabulary.vocabulary), digests)
     vocabulary.vocabulary.save(folder / paths.VOCABULARY.name, vocabulary.counts)
     splits.save(tokenized.spans, folder / paths.SPLITS.name)
     tokenized.tokenizer.save(folder / paths.TOKENIZER.name)

@@ -2,108 +2,164 @@
 
 from __future__ import annotations
 
-import hashlib
-import logging
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstm_lm.generation import options
-from lstm_lm.io.hashing import digest
+from lstm_lm.tracking import champion, logged_model, mlflow_model, promotion
+from lstm_lm.tracking.champion import State
+from lstm_lm.tracking.logged_model import DIGEST_TAG
+from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_files, model_id_of, read
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.models import ModelSignature
 
-DIGEST_TAG = "lstm_lm.digest"  # of a model version: digest of its SavedModel and serving code
 DESCRIPTION = "Word-level LSTM language model: prompt in, text out."
-PARAM_TYPES = {bool: "boolean", int: "long", float: "double"}  # of options -> of MLflow
+LOCK_SECONDS = 120  # how long to wait for another process at the same local store
 
 
-def log_model(client: MlflowClient, run_id: str, saved_model: Path, serving_code: Path, registered_name: str) -> tuple[int, bool]:
-    """Log the MLflow model to a run and register it, unless these weights and this serving code are registered already.
+@dataclass(frozen=True)
+class ModelToLog:
+    """A model and what is known about it. All of it can be kept as JSON, to log it later.
+
+    Attributes:
+        saved_model: folder of the SavedModel.
+        serving_code: path of serving/pyfunc.py.
+        registered_name: the model's name in the registry.
+        register: whether it becomes a version, and the champion if it is better. Only the checkout's own pipeline registers its model.
+        adjusted_perplexity: of the test text, if it was measured.
+        test_digest: identifies the test text, see `encoded.test_digest`.
+    """
+
+    saved_model: str
+    serving_code: str
+    registered_name: str
+    register: bool
+    adjusted_perplexity: float | None = None
+    test_digest: str | None = None
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """Tags of its logged model and of its version."""
+        tags = {RUN_TAG: run_id}
+        if self.adjusted_perplexity is not None:
+            tags[champion.METRIC_TAG] = f"{self.adjusted_perplexity:.6f}"
+        if self.test_digest is not None:
+            tags[champion.TEST_DIGEST_TAG] = self.test_digest
+        return tags
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a model.
+
+    Attributes:
+        model_id: of the logged model: `models:/<model_id>` can be served.
+        version: of the registered model, None if it is none.
+        is_new: whether this call made the version.
+        is_champion: whether the alias is on it.
+        why_not: why it is not the champion, None if it is, or if it is no version.
+    """
+
+    model_id: str
+    version: int | None
+    is_new: bool = False
+    is_champion: bool = False
+    why_not: str | None = None
+
+
+def log_model(client: MlflowClient, run_id: str, model: ModelToLog) -> Outcome:
+    """Log the MLflow model to a run and, if it is to be registered, register it and decide whether it is the champion.
+
+    It can be repeated, also after a call that failed halfway: there is one logged model of one run, and one version of one model.
 
     Args:
         client: see `store.connect`.
         run_id: the run that trained the weights.
-        saved_model: folder of the SavedModel.
-        serving_code: path of serving/pyfunc.py.
-        registered_name: the model's name in the registry.
+        model: what to log.
+    """
+    digest = mlflow_model.model_digest(Path(model.saved_model), Path(model.serving_code))
+    with _local_lock(client):
+        tags = model.tags(run_id)
+        model_id = logged_model.log(client, run_id, Path(model.saved_model), Path(model.serving_code), tags)
+        if not model.register:
+            return Outcome(model_id, None)
+        version, is_new = register(client, model.registered_name, model_id, {**tags, DIGEST_TAG: digest})
+        board = promotion.settle(client, model.registered_name, checked=version)
+    return Outcome(model_id, version, is_new, version == board.champion, board.version(version).tags.get(champion.NOT_CHAMPION_TAG))
+
+
+def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str]) -> tuple[int, bool]:
+    """Make a logged model a version, unless one with its digest exists.
+
     Returns:
         (version, whether it is new).
     """
-    registered = registered_version(client, saved_model, serving_code, registered_name)
-    if registered is not None:
-        return registered, False
-    import mlflow
-    import pandas as pd
-
-    example = pd.DataFrame({"prompt": ["to be or not to"]}), {"max_words": 10, "temperature": 0.0}
-    for name in ("mlflow.models.model", "mlflow.pyfunc", "mlflow.store.artifact.utils"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    if not client.search_registered_models(f"name = '{registered_name}'"):
-        client.create_registered_model(registered_name, description=DESCRIPTION)
-    tags = {DIGEST_TAG: model_digest(saved_model, serving_code)}
-    with current_store(client.tracking_uri):
-        with mlflow.start_run(run_id=run_id):
-            info = mlflow.pyfunc.log_model(
-                name="model",
-                python_model=str(serving_code),
-                artifacts={"saved_model": str(saved_model)},
-                signature=signature(),
-                input_example=example,
-                pip_requirements=requirements(),
-            )
-        new = client.create_model_version(registered_name, info.model_uri, run_id=run_id, tags=tags, model_id=info.model_id)
-    return int(new.version), True
+    _create_registered_model(client, name)
+    promotion.keep_alias_moved_by_hand(client, name)
+    existing = find_version(client, name, tags[DIGEST_TAG])
+    if existing is not None and model_id_of(existing) == model_id:  # whose files are there, or have just been logged again
+        if champion.FILES_MISSING_TAG in existing.tags:
+            client.delete_model_version_tag(name, existing.version, champion.FILES_MISSING_TAG)
+    elif existing is None or not has_files(client, existing):
+        with logged_model.current_store(client.tracking_uri):
+            client.create_model_version(name, f"{MODEL_SCHEME}{model_id}", run_id=tags[RUN_TAG], tags=tags, model_id=model_id)
+        number = _remove_duplicates(client, name, model_id)
+        if existing is not None:
+            _replace(client, name, int(existing.version), number)
+        return number, True
+    for key, value in tags.items():
+        if key not in existing.tags:  # it was registered when less was known
+            client.set_model_version_tag(name, existing.version, key, value)
+    return int(existing.version), False
 
 
-def registered_version(client: MlflowClient, saved_model: Path, serving_code: Path, registered_name: str) -> int | None:
-    """Return the newest registered version with these weights and this serving code, or None."""
-    wanted = model_digest(saved_model, serving_code)
-    versions = client.search_model_versions(f"name = '{registered_name}'")
-    return max((int(version.version) for version in versions if version.tags.get(DIGEST_TAG) == wanted), default=None)
+def _replace(client: MlflowClient, name: str, old: int, new: int) -> None:
+    """Put a version in the place of one with the same weights whose files are gone."""
+    client.set_model_version_tag(name, str(old), champion.FILES_MISSING_TAG, promotion.now())
+    state = read(client, name).state
+    if old in state.history:
+        history = tuple(new if number == old else number for number in state.history)
+        client.set_registered_model_tag(name, champion.STATE_TAG, State(history, state.through).to_json())
 
 
-def model_digest(saved_model: Path, serving_code: Path) -> str:
-    """The sha256 that identifies a model version: of its SavedModel, which holds the generation options, and its serving code."""
-    return hashlib.sha256((digest(saved_model) + digest(serving_code)).encode()).hexdigest()
+def _create_registered_model(client: MlflowClient, name: str) -> None:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.get_registered_model(name)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        try:
+            client.create_registered_model(name, description=DESCRIPTION)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process has just created it
+                raise
 
 
-def signature() -> ModelSignature:
-    """The MLflow signature of the model: prompts in, texts out, and the generation options as params."""
-    from mlflow.models import ModelSignature
-    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
+def _remove_duplicates(client: MlflowClient, name: str, model_id: str) -> int:
+    """Keep the first of several versions of one logged model: MLflow's client repeats a call whose answer was lost.
 
-    return ModelSignature(
-        inputs=Schema([ColSpec("string", "prompt")]),
-        # The columns `row` and `sample` are there only when several samples were asked for.
-        outputs=Schema([ColSpec("string", "text"), *(ColSpec("long", name, required=False) for name in ("row", "sample"))]),
-        params=ParamSchema([ParamSpec(row.name, PARAM_TYPES[row.type], row.default) for row in options.options()]),
-    )
-
-
-def requirements() -> list[str]:
-    """The packages that a served model needs, pinned to the versions installed here."""
-    return [f"{name}=={version(name)}" for name in ("mlflow", "tensorflow", "numpy", "pandas")]
+    Returns:
+        Its number.
+    """
+    first, *others = [each for each in read(client, name).versions if model_id_of(each) == model_id]
+    for duplicate in others:
+        client.delete_model_version(name, duplicate.version)
+    return int(first.version)
 
 
 @contextmanager
-def current_store(address: str) -> Iterator[None]:
-    """Make a store MLflow's current one, for calls that take no client.
+def _local_lock(client: MlflowClient) -> Iterator[None]:
+    """Let one process at a time log models to a local store. Without the lock the result is the same, after more work."""
+    from filelock import FileLock, Timeout
+    from sqlalchemy.engine import make_url
 
-    MLflow also sets an environment variable, which is restored afterwards.
-    """
-    import mlflow
-
-    before = os.environ.get("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(address)
-    try:
+    address = str(client.tracking_uri)
+    with ExitStack() as held:
+        if address.startswith("sqlite"):
+            with suppress(Timeout, OSError):
+                held.enter_context(FileLock(f"{make_url(address).database}-models.lock", timeout=LOCK_SECONDS))
         yield
-    finally:
-        mlflow.set_tracking_uri(None)
-        if before is not None:
-            os.environ["MLFLOW_TRACKING_URI"] = before

@@ -1,6 +1,11 @@
 """What the stage `evaluate-sample` prints."""
 
+from typing import TYPE_CHECKING
+
 from lstm_lm.ui import terminal
+
+if TYPE_CHECKING:
+    from lstm_lm.tracking.registry import Outcome
 
 OTHER_SCORES = {"dynamic_evaluation": "dynamic evaluation", "neural_cache": "the neural cache"}
 
@@ -40,5 +45,13 @@ def show_proxy_run(run_id: str, proxy_id: str) -> None:
     terminal.print(f"run {run_id}, which trained the weights, is not in this tracking store: logging to run {proxy_id} instead")
 
 
-def show_version(name: str, version: int | str, is_new: bool) -> None:
-    terminal.print(f"{name} version {version} in the model registry" + ("" if is_new else " is already this model"))
+def show_logged_model(name: str, outcome: "Outcome") -> None:
+    """Print what became of the MLflow model."""
+    if outcome.version is None:
+        terminal.verbatim(f"MLflow model models:/{outcome.model_id} (experiments are not registered; python src/cli.py promote does that)")
+        return
+    terminal.print(f"{name} version {outcome.version} in the model registry" + ("" if outcome.is_new else " is already this model"))
+    if outcome.is_champion:
+        terminal.verbatim(f"models:/{name}@champion is version {outcome.version}")
+    elif outcome.why_not:
+        terminal.verbatim(f"models:/{name}@champion stays another version: {outcome.why_not}")

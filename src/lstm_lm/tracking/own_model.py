@@ -1,0 +1,62 @@
+"""The exported model of this checkout in MLflow: what is known about it, and logging it again outside the pipeline."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstm_lm import paths
+from lstm_lm.config.schema import Params
+from lstm_lm.errors import UserError
+from lstm_lm.text import encoded
+from lstm_lm.tracking import mirroring, mlflow_model, registry
+from lstm_lm.tracking.registry import ModelToLog, Outcome
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+SAVED_MODEL = Path("models/saved_model")
+SERVING = Path("src/lstm_lm/serving/pyfunc.py")
+RUN_FILE = Path("models/run.json")
+METRICS_FILE = paths.REPORTS / "metrics.json"
+
+
+def model_to_log(settings: Params, test_metrics: Mapping[str, float], as_version: bool) -> ModelToLog:
+    """Return the exported model with what the registry is to know about it.
+
+    Args:
+        settings: all parameters.
+        test_metrics: of the test text; empty if they are not known.
+        as_version: whether it becomes a version of the registered model.
+    """
+    return ModelToLog(
+        str(SAVED_MODEL),
+        str(SERVING),
+        settings.tracking.registered_model,
+        register=as_version,
+        adjusted_perplexity=test_metrics.get("adjusted_perplexity"),
+        test_digest=encoded.digest_of_test_text(paths.VOCAB),
+    )
+
+
+def digest() -> str:
+    """The digest of the exported model, see `mlflow_model.model_digest`."""
+    return mlflow_model.model_digest(SAVED_MODEL, SERVING)
+
+
+def log_again(client: "MlflowClient", settings: Params, as_version: bool) -> Outcome:
+    """Log the model, with the metrics of its last evaluation, to the run that trained it.
+
+    Raises:
+        UserError: an output of the pipeline is missing.
+    """
+    metrics, run_id = _read(METRICS_FILE)["test"], _read(RUN_FILE)["run_id"]
+    tracked, _ = mirroring.join(client, settings, run_id)
+    return registry.log_model(client, tracked.id, model_to_log(settings, metrics, as_version))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run the pipeline first, with: make repro") from None
