@@ -168,7 +168,7 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
     for times in (3, 9):  # times 8 MB, so that even the shorter text is larger than the blocks in memory
         text = "".join("".join(lines[i::7] + lines) for i in range(times))
-        documents.write([Document("text.txt", text)], {"path": "data/own"}, folder / "data/raw")
+        documents.write([Document("text.txt", [text])], {"path": "data/own"}, folder / "data/raw")
         for stage in STAGES[1:]:
             printed = run(["python", "-c", code, f"src/{stage}.py"], folder, PYTHONPATH="src").stdout
             peaks.append(int(printed.splitlines()[-1]) / 1024)

@@ -11,7 +11,7 @@ SOURCE = {"path": "data/own"}
 
 
 def test_saved_documents_are_loaded_unchanged_and_their_source_is_described(tmp_path):
-    originals = [Document("a/b.txt", "één\n"), Document("c.txt", "two\r\n")]
+    originals = [Document("a/b.txt", ["één\n"]), Document("c.txt", ["two\r\n"])]
     assert documents.write(iter(originals), SOURCE, tmp_path / "raw") == (2, 11)
     assert list(documents.read(tmp_path / "raw")) == originals
     contents = json.loads((tmp_path / "raw/source.json").read_text())
@@ -24,9 +24,9 @@ def test_saved_documents_are_loaded_unchanged_and_their_source_is_described(tmp_
 
 
 def test_an_interrupted_write_leaves_the_old_folder_intact(tmp_path):
-    documents.write([Document("a.txt", "old")], SOURCE, tmp_path / "raw")
-    with pytest.raises(UnicodeEncodeError):
-        documents.write([Document("a.txt", "new"), Document("b.txt", "\ud800")], SOURCE, tmp_path / "raw")
+    documents.write([Document("a.txt", ["old"])], SOURCE, tmp_path / "raw")
+    with pytest.raises(UserError, match=r"b\.txt: holds half a character, so that .*download\.encoding must be wrong"):
+        documents.write([Document("a.txt", ["new"]), Document("b.txt", ["\ud800"])], SOURCE, tmp_path / "raw")
     assert [document.text for document in documents.read(tmp_path / "raw")] == ["old"]
     assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
@@ -34,5 +34,5 @@ def test_an_interrupted_write_leaves_the_old_folder_intact(tmp_path):
 @pytest.mark.parametrize("name", ["../a.txt", "/tmp/a.txt", "a/../../b.txt"])
 def test_a_name_outside_the_folder_is_rejected(tmp_path, name):
     with pytest.raises(UserError, match="points outside the folder"):
-        documents.write([Document(name, "x")], SOURCE, tmp_path / "raw")
+        documents.write([Document(name, ["x"])], SOURCE, tmp_path / "raw")
     assert list(tmp_path.iterdir()) == []

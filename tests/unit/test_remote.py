@@ -10,7 +10,6 @@ import pytest
 from lstm_lm.config.schema import UrlSource
 from lstm_lm.errors import UserError
 from lstm_lm.text.sources import remote
-from lstm_lm.text.sources.documents import Document
 from lstm_lm.text.sources.fetching import fetch
 from s3_server import S3, s3_server
 
@@ -35,9 +34,9 @@ def store(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, value)
 
 
-def read(url: str, sha256: str | None = None) -> list[Document]:
+def read(url: str, sha256: str | None = None) -> list[tuple[str, str]]:
     try:
-        return list(fetch(UrlSource(url=url, sha256=sha256), "utf-8"))
+        return [(document.name, document.text) for document in fetch(UrlSource(url=url, sha256=sha256), "utf-8")]
     finally:
         assert not list(Path("data").glob("*")), "temporary files are left"
 
@@ -50,11 +49,11 @@ def failure(url: str, sha256: str | None = None) -> str:
 
 
 def test_a_file_a_folder_and_a_pattern_are_read() -> None:
-    one, two, notes = Document("a/one.txt", "one\n"), Document("b.txt", "Two\n\n"), Document("notes.txt", "notes\n")
+    one, two, notes = ("a/one.txt", "one\n"), ("b.txt", "Two\n\n"), ("notes.txt", "notes\n")
     assert read("s3://texts/notes.txt") == [notes]
     assert read("s3://texts/books") == read("s3://texts/books/") == [one, two]
     assert read("s3://texts/books/*.md") == [two]
-    assert read("s3://texts/**/*.txt") == [Document("books/a/one.txt", "one\n"), notes]
+    assert read("s3://texts/**/*.txt") == [("books/a/one.txt", "one\n"), notes]
 
 
 def test_a_digest_pins_a_file_or_all_files_of_a_folder(s3: S3) -> None:
@@ -103,7 +102,7 @@ from lstm_lm.config.schema import UrlSource
 from lstm_lm.text.sources.remote import read_remote
 before = None
 for name in ("notes.txt", "large.txt"):
-    for file in read_remote(UrlSource(url=f"s3://texts/{name}")):
+    for file in read_remote(UrlSource(url=f"s3://texts/{name}"), {}):
         with file.open() as stream:
             size = sum(map(len, iter(lambda: stream.read(65536), b"")))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -54,14 +54,15 @@ def read_text(file: str, encoding: str, clean: bool) -> str:
         clean: as `download.clean` of params.yaml.
 
     Raises:
-        UserError: the file cannot be read, or is in another encoding.
+        UserError: the file cannot be read, is no text, or is in another encoding.
     """
-    from lstm_lm.text.sources import cleaning
+    from lstm_lm.text.sources import archives, cleaning, formats
+    from lstm_lm.text.sources.files import local_file
 
-    try:
-        content = sys.stdin.buffer.read() if file == STDIN else Path(file).read_bytes()
-    except OSError as error:
-        raise UserError(f"{file}: cannot be read: {error.strerror}") from None
+    content = sys.stdin.buffer.read() if file == STDIN else b"".join(archives.read_blocks(local_file(file, Path(file))))
+    what = formats.recognize(content[: formats.HEAD_BYTES], encoding, _shown(file))
+    if what:
+        raise UserError(f"{_shown(file)}: is {what}: only plain text and Markdown can be scored")
     return cleaning.clean_text(content, encoding, _shown(file), clean)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lstm_lm.config.schema import Batching, Vocab
+from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
@@ -14,9 +15,17 @@ MAX_LISTED = 5  # documents
 UNIT_NAMES = {"word": "words", "char": "characters", "subword": "subwords"}
 
 
-def show_raw_text(documents: int, size: int) -> None:
-    """Print the result of the stage download. size: bytes."""
+def show_raw_text(documents: int, size: int, skipped: Skipped) -> None:
+    """Print the result of the stage download.
+
+    Args:
+        documents: how many.
+        size: of all of them, in bytes.
+        skipped: the files that are not text.
+    """
     terminal.print(f"data/raw: {documents} document(s), {size / 1e6:.1f} MB")
+    if skipped:
+        terminal.note(f"skipped {len(skipped)} file(s) that are not text: {listed(skipped, MAX_LISTED)}")
 
 
 def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping[str, int], config: Vocab) -> None:

@@ -1,5 +1,6 @@
 """The documents of a text, as files in data/raw."""
 
+import errno
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
@@ -7,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from lstm_lm.errors import SettingError
+from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import folders
 
 SOURCE_FILE = "source.json"
@@ -19,11 +20,16 @@ class Document:
 
     Attributes:
         name: its path relative to data/raw, with forward slashes and ending in .txt.
-        text: what is in it.
+        blocks: what is in it, in order. They can be read once, before the next document is taken.
     """
 
     name: str
-    text: str
+    blocks: Iterable[str]
+
+    @property
+    def text(self) -> str:
+        """The blocks together."""
+        return "".join(self.blocks)
 
 
 class Written(NamedTuple):
@@ -61,17 +67,36 @@ def write(documents: Iterable[Document], source: dict[str, Any], folder: Path | 
     files: list[dict[str, Any]] = []
     with folders.replaced(folder) as partial:
         for document in documents:
-            content = document.text.encode("utf-8")
             path = partial / document.name
             if not path.resolve().is_relative_to(partial.resolve()):
                 raise SettingError("download.source", f"the file name {document.name} points outside the folder")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-            files.append({"name": document.name, "sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)})
-            del document, content  # before the next one is read, so that only one is in memory
+            files.append({"name": document.name, **_write(document, path)})
         contents = json.dumps({"source": source, "files": files}, indent=1, ensure_ascii=False) + "\n"
         (partial / SOURCE_FILE).write_bytes(contents.encode("utf-8"))
     return Written(len(files), sum(file["bytes"] for file in files))
+
+
+def _write(document: Document, path: Path) -> dict[str, Any]:
+    """Write a document to a new file, and return its digest and size."""
+    digest, size = hashlib.sha256(), 0
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("xb")
+    except (FileExistsError, NotADirectoryError):
+        raise UserError(f"{document.name}: another file has this name, or a name that this disk takes for the same: rename it") from None
+    except OSError as error:
+        if error.errno != errno.ENAMETOOLONG:
+            raise
+        raise UserError(f"{document.name}: the file name is too long: shorten it") from None
+    with file:
+        for block in document.blocks:
+            try:
+                content = block.encode("utf-8")
+            except UnicodeEncodeError:
+                raise UserError(f"{document.name}: holds half a character, so that params.yaml: download.encoding must be wrong") from None
+            digest.update(content)
+            size += file.write(content)
+    return {"sha256": digest.hexdigest(), "bytes": size}
 
 
 def list_files(folder: Path | str) -> list[tuple[str, Path]]:
@@ -85,7 +110,7 @@ def read(folder: Path | str) -> Iterator[Document]:
     """Yield every document of a folder that `write` made, in order of name."""
     for name, path in list_files(folder):
         # As bytes, because Python's universal newlines would change some.
-        yield Document(name, path.read_bytes().decode("utf-8"))
+        yield Document(name, [path.read_bytes().decode("utf-8")])
 
 
 def load_source(path: Path | str) -> RawText:

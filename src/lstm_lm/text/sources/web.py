@@ -10,13 +10,14 @@ from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import folders
 from lstm_lm.io.addresses import mask
 from lstm_lm.io.downloads import download
-from lstm_lm.text.sources.files import SourceFile, check_sha256, local_file
+from lstm_lm.text.sources import archives
+from lstm_lm.text.sources.files import Skipped, SourceFile, check_sha256, local_file
 
 KEY = "download.source.url"
 
 
-def read_url(source: UrlSource) -> Iterator[SourceFile]:
-    """Yield the file at an address, after retries.
+def read_url(source: UrlSource, skipped: Skipped) -> Iterator[SourceFile]:
+    """Yield the file at an address, or those in a zip archive there, after retries.
 
     Raises:
         UserError: it cannot be fetched, is incomplete, or has another digest.
@@ -29,4 +30,4 @@ def read_url(source: UrlSource) -> Iterator[SourceFile]:
             raise SettingError(KEY, str(error)) from None
         check_sha256(digest, source.sha256, mask(source.url))
         name = unquote(PurePosixPath(urlsplit(source.url).path).name).lstrip(".")
-        yield local_file(name or "text.txt", path)
+        yield from archives.in_order([local_file(name or "text.txt", path)], skipped)
