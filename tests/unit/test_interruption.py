@@ -61,3 +61,36 @@ def test_the_end_of_the_parent_dvc_process_is_detected(tmp_path, shell):
     finally:
         os.killpg(process.pid, signal.SIGKILL) if process.poll() is None else None
         process.communicate(timeout=20)
+
+
+@pytest.mark.parametrize("in_interruption", [False, True])
+def test_a_stage_ends_soon_after_its_dvc_unless_an_interruption_ends_it(tmp_path, in_interruption):
+    context = "Interruption()" if in_interruption else "contextlib.nullcontext()"
+    stage = tmp_path / "stage.py"
+    stage.write_text(
+        f"import contextlib, os, sys, time; sys.path.insert(0, {str(PROJECT / 'src')!r})\n"
+        "from lstm_lm.io import interruption\n"
+        "from lstm_lm.io.interruption import Interruption\n"
+        "interruption.POLL_SECONDS = 0.1\n"
+        "interruption.end_with_dvc()\n"
+        f"with {context}:\n"
+        "    print('running', flush=True)\n"
+        "    time.sleep(2)\n"
+        "    print('at a safe point', flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    dvc = tmp_path / "dvc"
+    dvc.write_text(f"import subprocess; subprocess.run([{sys.executable!r}, {str(stage)!r}])\n")
+    process = subprocess.Popen(
+        [sys.executable, str(dvc)],
+        env=environment(DVC_STAGE="vocab"),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout.readline() == "running\n"
+    time.sleep(0.5)  # it looks for its dvc
+    process.kill()
+    # The pipe is at its end when the stage has ended.
+    assert process.communicate(timeout=20)[0] == ("at a safe point\n" if in_interruption else "")

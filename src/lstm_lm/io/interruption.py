@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING
@@ -26,6 +27,8 @@ class Interruption:
         code: the exit code that goes with the reason, or None.
     """
 
+    _entered = 0  # how many there are in this process
+
     def __init__(self) -> None:
         self.reason: str | None = None
         self.code: int | None = None
@@ -43,12 +46,14 @@ class Interruption:
                 signal.signal(number, self._handle_signal)
         output.on_failure(self._output_failed)
         self._exited = threading.Event()
+        Interruption._entered += 1
         if self._ancestors:
             threading.Thread(target=self._watch, daemon=True).start()
         return self
 
     def __exit__(self, error: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None) -> None:
         self._exited.set()
+        Interruption._entered -= 1
         output.forget(self._output_failed)
         for number, handler in self._old_handlers.items():
             signal.signal(number, handler)
@@ -66,6 +71,24 @@ class Interruption:
         while not self._exited.wait(POLL_SECONDS):
             if not all(map(_is_running, self._ancestors)) and self.reason is None:
                 self.reason, self.code = "dvc is gone", 1
+
+
+def end_with_dvc() -> None:
+    """End this process when the dvc that runs it as a stage is gone, except in an `Interruption`, which ends at a safe point.
+
+    A stage that outlives its dvc would log and write at the same time as the same stage of the next `dvc repro`.
+    """
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=_end_with_dvc, daemon=True).start()
+
+
+def _end_with_dvc() -> None:
+    ancestors = _ancestors_up_to_dvc()
+    while all(map(_is_running, ancestors)) if ancestors else os.getppid() != 1:
+        time.sleep(POLL_SECONDS)
+    while Interruption._entered:
+        time.sleep(POLL_SECONDS)
+    os._exit(1)
 
 
 def _ancestors_up_to_dvc() -> "list[Process]":

@@ -10,7 +10,7 @@ from types import FrameType
 from typing import NoReturn
 
 from lstm_lm.errors import Interrupted, Terminated, UserError
-from lstm_lm.io import memory, output, utf8
+from lstm_lm.io import interruption, memory, output, utf8
 
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
@@ -25,6 +25,7 @@ def run(main: Callable[[], object]) -> None:
     """
     utf8.ensure()
     output.prepare()
+    interruption.end_with_dvc()
     for number in SIGNALS:
         if signal.getsignal(number) == signal.SIG_DFL:  # not ignored, as because of nohup
             signal.signal(number, _terminate)

@@ -1,0 +1,107 @@
+"""Kill the pipeline and disturb its MLflow server at random moments, and compare what is made with an undisturbed run.
+
+    python tests/fault_trials.py --kills 50 --outages 20 --seed 1
+
+runs real pipelines on a small text. Each trial depends only on the seed and on its name: `--only kill-3` repeats one.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import kill_trials
+from conftest import run
+from kill_trials import Outcome
+
+KILLS_PER_TRIAL = 5
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One line of the final table."""
+
+    name: str
+    what: list[str]
+    seconds: float
+    problems: list[str]
+
+
+def make_base(folder: Path, epochs: int) -> Path:
+    """Create a project with the empty tables of an MLflow store, which take seconds to create."""
+    folder.mkdir()
+    kill_trials.make_project(folder, epochs)
+    code = "from lstm_lm.config import loading; from lstm_lm.tracking import store; store.connect(loading.load().tracking)"
+    run(["python", "-c", code], folder, PYTHONPATH="src")
+    return folder
+
+
+def kill_names(count: int) -> list[tuple[str, int]]:
+    """Return (name of a trial, its kills) of all trials with kills."""
+    trials = -(-count // KILLS_PER_TRIAL)
+    return [(f"kill-{number + 1}", count // trials + (number < count % trials)) for number in range(trials)]
+
+
+def timed(name: str, what: list[str], trial: Callable[[], Outcome]) -> Trial:
+    """Run a trial and print what was seen."""
+    start = time.monotonic()
+    outcome = trial()
+    seconds = time.monotonic() - start
+    print(f"{name}: {'; '.join(what)}: {'; '.join(outcome.problems) or 'as undisturbed'} ({seconds:.0f} s)", flush=True)
+    return Trial(name, what, seconds, outcome.problems)
+
+
+def show(trials: list[Trial], seconds: float) -> None:
+    """Print the table of all trials."""
+    print(f"\n{'trial':<10}  {'seconds':>7}  {'result':<14}  faults")
+    for trial in trials:
+        result = "FAILED" if trial.problems else "as undisturbed"
+        for number, what in enumerate(trial.what):
+            head = f"{trial.name:<10}  {trial.seconds:7.0f}  {result:<14}" if not number else " " * 35
+            print(f"{head}  {what}")
+    failed = [trial for trial in trials if trial.problems]
+    for trial in failed:
+        print(f"{trial.name} FAILED: {'; '.join(trial.problems)}")
+    faults = sum(len(trial.what) for trial in trials)
+    print(f"{faults} faults in {len(trials)} trials, {len(failed)} failed, {seconds / 60:.0f} min")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--kills", type=int, default=50, help="number of kills (default: %(default)s)")
+    parser.add_argument("--outages", type=int, default=20, help="number of outages of the MLflow server (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=20, help="epochs of about 120 steps each (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random moments (default: %(default)s)")
+    parser.add_argument("--only", metavar="NAME", help="run only this trial, such as kill-3")
+    parser.add_argument("--keep", metavar="FOLDER", help="work in this new folder and keep it")
+    args = parser.parse_args()
+    start = time.monotonic()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(args.keep or temporary).resolve()
+        folder.mkdir(exist_ok=True)
+        trials = list(run_trials(args, folder))
+    show(trials, time.monotonic() - start)
+    sys.exit(any(trial.problems for trial in trials))
+
+
+def run_trials(args: argparse.Namespace, folder: Path) -> Iterator[Trial]:
+    """Run all trials in a folder."""
+    base, reference = make_base(folder / "base", args.epochs), folder / "reference"
+    run(["cp", "-r", str(base), str(reference)], folder)
+    seconds = kill_trials.stage_seconds(reference, folder / "reference.log")
+    print(f"seed {args.seed}; undisturbed: {', '.join(f'{stage} {value:.0f} s' for stage, value in seconds.items())}", flush=True)
+    for name, kills in kill_names(args.kills):
+        if args.only in (None, name):
+            moments = kill_trials.draw_moments(random.Random(f"{args.seed} {name}"), kills)
+            what = [str(moment) for moment in moments]
+            yield timed(
+                name, what, lambda name=name, moments=moments: kill_trials.run_trial(base, reference, folder / name, moments, seconds)[1]
+            )
+
+
+if __name__ == "__main__":
+    main()

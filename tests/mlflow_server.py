@@ -1,0 +1,98 @@
+"""A real MLflow server that can be killed, stopped, and run out of disk space."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import psutil
+import requests
+
+from conftest import environment
+
+START_SECONDS = 180
+
+
+class MlflowServer:
+    """`mlflow server` with a SQLite database and artifacts in a folder, running while the context is entered.
+
+    Args:
+        folder: of the database and the artifacts.
+        port: on 127.0.0.1.
+    """
+
+    def __init__(self, folder: Path, port: int) -> None:
+        self.folder, self.port = folder, port
+        self.address = f"http://127.0.0.1:{port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> MlflowServer:
+        self.start()
+        return self
+
+    def __exit__(self, error: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}", "--artifacts-destination", str(self.folder / "artifacts")]
+        listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "mlflow", "server", *store, *listen],
+            cwd=self.folder,
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        deadline = time.monotonic() + START_SECONDS
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
+                raise RuntimeError(f"the MLflow server on port {self.port} does not start")
+            time.sleep(0.2)
+
+    def answers(self) -> bool:
+        """Whether the server answers."""
+        with contextlib.suppress(requests.RequestException):
+            return requests.get(f"{self.address}/health", timeout=2).ok
+        return False
+
+    def kill(self) -> None:
+        """Kill the server with SIGKILL."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(30)
+            self._process = None
+
+    def suspend(self) -> None:
+        """Stop the server: it accepts connections and does not answer."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Continue the server after `suspend`."""
+        assert self._process is not None
+        os.killpg(self._process.pid, signal.SIGCONT)
+
+    def fill_disk(self) -> None:
+        """From now on every write to a file fails, that of the database and of artifacts included."""
+        self._limit_files(1)
+
+    def free_disk(self) -> None:
+        """Undo `fill_disk`."""
+        self._limit_files(resource.RLIM_INFINITY)
+
+    def _limit_files(self, size: int) -> None:
+        assert self._process is not None
+        main = psutil.Process(self._process.pid)
+        for process in (main, *main.children(recursive=True)):
+            process.rlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
