@@ -15,7 +15,7 @@ def serve(
     port: Annotated[int, typer.Option(help="port to listen on")] = 5001,
 ) -> None:
     """Serve this checkout's model over HTTP, with `mlflow models serve`."""
-    from lstm_lm.commands.servers import check_can_listen
+    from lstm_lm.commands import servers
     from lstm_lm.config import loading
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.tracking import store
@@ -23,10 +23,10 @@ def serve(
 
     settings = loading.load()
     find_saved_model()
-    check_can_listen("uvicorn", host, port, "make serve PORT=...")
+    servers.check_can_listen("uvicorn", host, port, "make serve PORT=...")
     model = find_or_log(settings)
-    terminal.print(f"serving {model} on http://{host}:{port}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
-    terminal.verbatim(example_request(host, port, settings.evaluate_sample.prime_texts[0]))
+    terminal.print(f"serving {model} on {servers.url(host, port)}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
+    terminal.verbatim(example_request(servers.url(host, port), settings.evaluate_sample.prime_texts[0]))
     # The registry is that of the tracking store, whatever registry the user has set for other projects.
     os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = store.uri(settings.tracking)
     os.execvp("mlflow", ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)])
@@ -50,10 +50,10 @@ def find_or_log(settings: "Params") -> str:
     return f"models:/{outcome.model_id}"
 
 
-def example_request(host: str, port: int, prompt: str) -> str:
+def example_request(address: str, prompt: str) -> str:
     """Return a shell command that asks the server for a text."""
     quoted = json.dumps(prompt, ensure_ascii=False).replace("'", r"'\''")  # within the shell's single quotes
     return (
-        f"  curl http://{host}:{port}/invocations -H 'Content-Type: application/json' \\\n"
+        f"  curl {address}/invocations -H 'Content-Type: application/json' \\\n"
         f"""    -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [[{quoted}]]}}, "params": {{"max_words": 20}}}}'"""
     )
