@@ -21,7 +21,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.server.requests.append((self.path, dict(self.headers)))
-        answers = self.server.answers[self.path]
+        answers = self.server.answers.get(self.path) or [respond(b"", 404)]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         with suppress(BrokenPipeError, ConnectionResetError):
             answer(self)

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import folders
+from lstm_lm.io.addresses import mask
 
 SOURCE_FILE = "source.json"
 
@@ -61,7 +62,7 @@ def write(documents: Iterable[Document], source: dict[str, Any], folder: Path | 
 
     Args:
         documents: are taken one at a time.
-        source: where they are from, as in params.yaml.
+        source: where they are from, as in params.yaml. Secrets in an address are not stored.
         folder: is replaced.
     """
     files: list[dict[str, Any]] = []
@@ -71,6 +72,7 @@ def write(documents: Iterable[Document], source: dict[str, Any], folder: Path | 
             if not path.resolve().is_relative_to(partial.resolve()):
                 raise SettingError("download.source", f"the file name {document.name} points outside the folder")
             files.append({"name": document.name, **_write(document, path)})
+        source = {key: mask(value) if isinstance(value, str) else value for key, value in source.items()}
         contents = json.dumps({"source": source, "files": files}, indent=1, ensure_ascii=False) + "\n"
         (partial / SOURCE_FILE).write_bytes(contents.encode("utf-8"))
     return Written(len(files), sum(file["bytes"] for file in files))
