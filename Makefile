@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-kills test-pythons bench lint ui serve sample score docs clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui serve sample score docs clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,8 +53,8 @@ test: setup  ## run all tests
 test-fast: setup  ## run only the fast tests
 	@$(pytest) -m "not slow" --dist worksteal
 
-test-kills: setup  ## kill a training at ten random moments, resume it, and compare it with an uninterrupted one
-	@python tests/kill_and_resume.py --kills 10
+test-faults: setup  ## kill the pipeline 50 times and disturb its MLflow server 20 times, at random moments (OPTIONS=--help lists the options)
+	@python tests/fault_trials.py $(OPTIONS)
 
 bench: setup  ## repeat the comparisons of docs/reference/performance.md, about 90 minutes (SECTIONS="training generation" for some of them)
 	@python benchmarks/bench.py $(SECTIONS)

@@ -6,15 +6,18 @@ runs real pipelines on a small text. Each trial depends only on the seed and on 
 """
 
 import argparse
+import itertools
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import kill_trials
+import outage_trials
 from conftest import run
 from kill_trials import Outcome
 
@@ -23,12 +26,19 @@ KILLS_PER_TRIAL = 5
 
 @dataclass(frozen=True)
 class Trial:
-    """One line of the final table."""
+    """One line of the final table.
+
+    Attributes:
+        name: of the trial.
+        what: its faults.
+        outcome: what was seen.
+        seconds: how long it took.
+    """
 
     name: str
     what: list[str]
+    outcome: Outcome
     seconds: float
-    problems: list[str]
 
 
 def make_base(folder: Path, epochs: int) -> Path:
@@ -46,28 +56,28 @@ def kill_names(count: int) -> list[tuple[str, int]]:
     return [(f"kill-{number + 1}", count // trials + (number < count % trials)) for number in range(trials)]
 
 
-def timed(name: str, what: list[str], trial: Callable[[], Outcome]) -> Trial:
+def timed(name: str, what: list[str], run_trial: Callable[[], Outcome]) -> Trial:
     """Run a trial and print what was seen."""
     start = time.monotonic()
-    outcome = trial()
+    outcome = run_trial()
     seconds = time.monotonic() - start
     print(f"{name}: {'; '.join(what)}: {'; '.join(outcome.problems) or 'as undisturbed'} ({seconds:.0f} s)", flush=True)
-    return Trial(name, what, seconds, outcome.problems)
+    return Trial(name, what, outcome, seconds)
 
 
 def show(trials: list[Trial], seconds: float) -> None:
     """Print the table of all trials."""
     print(f"\n{'trial':<10}  {'seconds':>7}  {'result':<14}  faults")
     for trial in trials:
-        result = "FAILED" if trial.problems else "as undisturbed"
-        for number, what in enumerate(trial.what):
-            head = f"{trial.name:<10}  {trial.seconds:7.0f}  {result:<14}" if not number else " " * 35
+        result = "FAILED" if trial.outcome.problems else "as undisturbed"
+        heads = [f"{trial.name:<10}  {trial.seconds:7.0f}  {result:<14}", *[" " * 35] * len(trial.what)]
+        for head, what in zip(heads, trial.what, strict=False):
             print(f"{head}  {what}")
-    failed = [trial for trial in trials if trial.problems]
+    failed = [trial for trial in trials if trial.outcome.problems]
     for trial in failed:
-        print(f"{trial.name} FAILED: {'; '.join(trial.problems)}")
-    faults = sum(len(trial.what) for trial in trials)
-    print(f"{faults} faults in {len(trials)} trials, {len(failed)} failed, {seconds / 60:.0f} min")
+        print(f"{trial.name} FAILED: {'; '.join(trial.outcome.problems)}")
+    faults, planned = sum(trial.outcome.faults for trial in trials), sum(len(trial.what) for trial in trials)
+    print(f"{len(trials)} trials with {faults} of {planned} faults in time: {len(failed)} failed, {seconds / 60:.0f} min")
 
 
 def main() -> None:
@@ -85,7 +95,7 @@ def main() -> None:
         folder.mkdir(exist_ok=True)
         trials = list(run_trials(args, folder))
     show(trials, time.monotonic() - start)
-    sys.exit(any(trial.problems for trial in trials))
+    sys.exit(any(trial.outcome.problems for trial in trials))
 
 
 def run_trials(args: argparse.Namespace, folder: Path) -> Iterator[Trial]:
@@ -97,10 +107,21 @@ def run_trials(args: argparse.Namespace, folder: Path) -> Iterator[Trial]:
     for name, kills in kill_names(args.kills):
         if args.only in (None, name):
             moments = kill_trials.draw_moments(random.Random(f"{args.seed} {name}"), kills)
-            what = [str(moment) for moment in moments]
-            yield timed(
-                name, what, lambda name=name, moments=moments: kill_trials.run_trial(base, reference, folder / name, moments, seconds)[1]
-            )
+            trial = partial(kill_trials.run_trial, base, reference, folder / name, moments, seconds)
+            yield timed(name, [str(moment) for moment in moments], trial)
+    kinds = [
+        (f"outage-{number + 1}", kind) for number, kind in zip(range(args.outages), itertools.cycle(outage_trials.KINDS), strict=False)
+    ]
+    kinds = [(name, kind) for name, kind in kinds if args.only in (None, name)]
+    if not kinds:
+        return
+    run(["python", "-m", "dvc", "repro", "batching"], base)
+    (folder / "server").mkdir()
+    with outage_trials.running_server(folder / "server") as disturbance:
+        for name, kind in kinds:
+            outage = outage_trials.draw_outage(random.Random(f"{args.seed} {name}"), kind)
+            trial = partial(outage_trials.run_trial, base, reference, folder / name, [outage], disturbance, seconds)
+            yield timed(name, [str(outage)], trial)
 
 
 if __name__ == "__main__":

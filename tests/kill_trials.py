@@ -19,6 +19,7 @@ import pandas as pd
 import psutil
 
 from conftest import SMALL_TEXT, change_params, copy_project, digests, environment, run, write_corpus
+from conftest import start as start_interruptible
 
 STAGES = ("download", "vocab", "batching", "train", "evaluate-sample")
 SMALL = {
@@ -65,8 +66,15 @@ class Moment:
 
 @dataclass
 class Outcome:
-    """What was seen in a trial: what was printed by each command, and the problems."""
+    """What was seen in a trial.
 
+    Attributes:
+        faults: how many happened before the pipeline had ended.
+        printed: by each command.
+        problems: what differs from an undisturbed run, and what else is wrong.
+    """
+
+    faults: int
     printed: list[str]
     problems: list[str]
 
@@ -79,6 +87,47 @@ def make_project(folder: Path, epochs: int) -> Path:
     run(["git", "add", "--all"], folder)
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-m", "small"], folder)
     return folder
+
+
+def train(folder: Path) -> str:
+    """Run `dvc repro train` to its end and return what it printed."""
+    return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
+
+
+def kill_training(folder: Path, way: str, delay: float) -> tuple[bool, str]:
+    """Start `dvc repro train` and kill it some time after it has reported its speed.
+
+    Args:
+        folder: of the project.
+        way: one of WAYS, or "ctrl-c".
+        delay: in seconds.
+    Returns:
+        (whether it was still training at that time, its output)
+    """
+    dvc = start_interruptible([sys.executable, "-m", "dvc", "repro", "train"], folder, start_new_session=True)
+    printed = ""
+    for line in dvc.stdout:
+        printed += line
+        if "words/s" in line:
+            break
+    time.sleep(delay)
+    children = psutil.Process(dvc.pid).children(recursive=True) if dvc.poll() is None else []
+    training = [process for process in children if "src/train.py" in process.cmdline()[-1:]]
+    in_time = bool(training)
+    if dvc.poll() is not None:
+        in_time = False
+    elif way == "everything":
+        os.killpg(dvc.pid, signal.SIGKILL)
+    elif way == "ctrl-c":
+        os.killpg(dvc.pid, signal.SIGINT)
+    elif way == "dvc":
+        dvc.kill()
+    elif training:
+        training[0].kill()
+    dvc.wait(timeout=60)
+    _, alive = psutil.wait_procs(training, timeout=20)
+    assert not alive, "training continues after its dvc has ended"
+    return in_time, printed + dvc.stdout.read()
 
 
 def draw_moments(rng: random.Random, count: int) -> list[Moment]:
@@ -175,7 +224,7 @@ def _kill(process: subprocess.Popen[bytes], way: str) -> bool:
     return False
 
 
-def run_trial(base: Path, reference: Path, folder: Path, moments: list[Moment], seconds: dict[str, float]) -> tuple[int, Outcome]:
+def run_trial(base: Path, reference: Path, folder: Path, moments: list[Moment], seconds: dict[str, float]) -> Outcome:
     """Kill the pipeline of a new copy of a project at some moments, run it to its end, and compare with an undisturbed run.
 
     Args:
@@ -184,8 +233,6 @@ def run_trial(base: Path, reference: Path, folder: Path, moments: list[Moment], 
         folder: of the copy.
         moments: of the kills. After each, the same command is run again at once.
         seconds: how long each stage takes.
-    Returns:
-        (number of kills, what was seen)
     """
     run(["cp", "-r", str(base), str(folder)], base.parent)
     logs = [folder.with_name(f"{folder.name}-{number}.log") for number in range(len(moments) + 1)]

@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,12 +26,18 @@ class MlflowServer:
 
     Args:
         folder: of the database and the artifacts.
-        port: on 127.0.0.1.
+
+    Attributes:
+        port: on 127.0.0.1; the same after each start.
+        address: of the server.
     """
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port = folder, port
-        self.address = f"http://127.0.0.1:{port}"
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = int(probe.getsockname()[1])
+        self.address = f"http://127.0.0.1:{self.port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> MlflowServer:

@@ -1,4 +1,4 @@
-"""Real trainings under a real dvc that are killed, that are started twice at once, or that diverge."""
+"""Real pipelines under a real dvc that are killed, whose MLflow server fails, that are started twice at once, or that diverge."""
 
 import re
 import shutil
@@ -9,12 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import kill_and_resume
+import kill_trials
+import outage_trials
 from conftest import build_once, change_params, client, move_copy, run, run_id, runs, start
+from kill_trials import Moment
+from outage_trials import Outage
 from plain import PlainModel
 
 pytestmark = pytest.mark.slow
 EPOCHS = 40
+SECONDS = {"train": 20.0, "evaluate-sample": 10.0}  # of the stages, roughly
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +26,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
     """A project with everything that a training needs. Tests share it, so they only copy it."""
 
     def build(folder: Path) -> None:
-        kill_and_resume.make_project(folder, EPOCHS)
+        kill_trials.make_project(folder, EPOCHS)
         shutil.copy(empty_store, folder)
         run(["python", "-m", "dvc", "repro", "batching"], folder)
 
@@ -31,11 +35,11 @@ def prepared(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Pat
 
 @pytest.fixture(scope="session")
 def reference(tmp_path_factory: pytest.TempPathFactory, prepared: Path) -> Path:
-    """A project whose training was not interrupted. Tests share it, so they only read it."""
+    """A project whose pipeline was not interrupted. Tests share it, so they only read it."""
 
     def build(folder: Path) -> None:
         move_copy(prepared, folder)
-        kill_and_resume.train(folder)
+        run(["python", "-m", "dvc", "repro"], folder)
 
     return build_once(tmp_path_factory, "reference", build)
 
@@ -46,9 +50,9 @@ def trained(reference: Path, tmp_path: Path) -> Path:
     return move_copy(reference, tmp_path / "project")
 
 
-def test_a_training_that_is_killed_again_and_again_ends_like_an_uninterrupted_one(prepared: Path, reference: Path, tmp_path: Path) -> None:
-    folder = move_copy(prepared, tmp_path / "project")
-    printed = [kill_and_resume.kill(folder, way, 0.5, after="words/s") for way in ("everything", "training", "dvc", "ctrl-c")]
+def test_a_pipeline_that_is_killed_again_and_again_ends_like_an_undisturbed_one(prepared: Path, reference: Path, tmp_path: Path) -> None:
+    folder = move_copy(prepared, tmp_path / "training")
+    printed = [kill_trials.kill_training(folder, way, 0.5) for way in ("everything", "training", "dvc", "ctrl-c")]
     assert all(in_time for in_time, _ in printed)
     stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro resumes from there$", printed[-1][1], re.MULTILINE)
     assert [tracked.info.status for tracked in runs(folder)] == ["KILLED"]
@@ -56,11 +60,26 @@ def test_a_training_that_is_killed_again_and_again_ends_like_an_uninterrupted_on
     last = run(["python", "src/train.py"], folder).stdout
     assert f"resuming from the checkpoint of step {stopped[1]}, in MLflow run " in last
     weights = (folder / "models/weights/weights.npz").read_bytes()
-    again = kill_and_resume.train(folder)
-    assert "resuming from the checkpoint of step " in again
-    assert (folder / "models/weights/weights.npz").read_bytes() == weights
-    assert not any("Traceback" in text for text in (*(text for _, text in printed), last, again))
-    kill_and_resume.check(folder, reference)
+    assert not any("Traceback" in text for text in (*(text for _, text in printed), last))
+
+    moments = [Moment("train", "dvc.lock", 0, "everything"), Moment("evaluate-sample", None, 0.5, "dvc")]
+    outcome = kill_trials.run_trial(folder, reference, tmp_path / "project", moments, SECONDS)
+    assert outcome.problems == []
+    assert outcome.faults == len(moments)
+    assert "resuming from the checkpoint of step " in outcome.printed[0]
+    assert (tmp_path / "project/models/weights/weights.npz").read_bytes() == weights
+
+
+def test_a_pipeline_whose_server_fails_in_every_way_logs_what_an_undisturbed_one_does(
+    prepared: Path, reference: Path, tmp_path: Path
+) -> None:
+    outages = [Outage(kind, "train", 0 if number else 0.5, 1) for number, kind in enumerate(outage_trials.KINDS)]
+    outages += [Outage("lost answers", "evaluate-sample", 0, 8), Outage("errors", "evaluate-sample", 0, None)]
+    with outage_trials.running_server(tmp_path) as disturbance:
+        outcome = outage_trials.run_trial(prepared, reference, tmp_path / "project", outages, disturbance, SECONDS)
+        assert disturbance.proxy.harmed
+    assert outcome.problems == []
+    assert outcome.faults == len(outages)
 
 
 def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Path) -> None:
@@ -91,7 +110,7 @@ def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Pat
 
     # Other parameters are another training, which has not diverged.
     change_params(folder, {"train.learning_rate": 0.003})
-    assert "diverged before" not in kill_and_resume.train(folder)
+    assert "diverged before" not in kill_trials.train(folder)
     assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED", "FINISHED"]
 
 
@@ -118,5 +137,5 @@ def test_a_second_training_at_once_stops_with_an_error_and_one_of_other_paramete
     # Other parameters are another training, which does not resume the one that was stopped.
     assert any((folder / ".training").glob("*/*"))
     change_params(folder, {"train.learning_rate": 0.001, "train.epochs": 1})
-    assert "resuming" not in kill_and_resume.train(folder)
+    assert "resuming" not in kill_trials.train(folder)
     assert sorted(tracked.info.status for tracked in runs(folder)) == ["FINISHED", "FINISHED", "KILLED"]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-import kill_and_resume
+import kill_trials
 from conftest import change_params, run
 
 pytestmark = pytest.mark.slow
@@ -47,14 +47,14 @@ def stale_stages(folder: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A project that has run all stages before training."""
-    folder = kill_and_resume.make_project(tmp_path_factory.mktemp("staleness") / "project", EPOCHS)
+    folder = kill_trials.make_project(tmp_path_factory.mktemp("staleness") / "project", EPOCHS)
     shutil.copy(empty_store, folder)
     run(["python", "-m", "dvc", "repro", "batching"], folder)
     return folder
 
 
 def test_edits_that_only_affect_reports_keep_stages_and_checkpoints_valid(project: Path) -> None:
-    in_time, printed = kill_and_resume.kill(project, "ctrl-c", 0.5, after="words/s")
+    in_time, printed = kill_trials.kill_training(project, "ctrl-c", 0.5)
     assert in_time
     stopped = re.search(r"^stopped at step ([\d,]+): ", printed, re.MULTILINE)
     assert stopped

@@ -6,7 +6,7 @@ import shutil
 import pytest
 
 from conftest import PROJECT, change_params, copy_project, run, write_corpus
-from kill_and_resume import SMALL
+from kill_trials import SMALL
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments.ablation import plan as plans

@@ -9,7 +9,7 @@ import optuna
 import pytest
 
 from conftest import PROJECT, change_params, client, copy_project, run, start, write_corpus
-from kill_and_resume import SMALL
+from kill_trials import SMALL
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.data import dataset, windows
 from lstm_lm.data.dataset import Batches
