@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui serve sample score docs clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve sample score docs clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ docs: setup  ## write the reference pages that are generated from the code
 
 ui: setup  ## start MLflow on http://127.0.0.1:5000 (PORT=... for another port)
 	@python src/cli.py ui $(if $(PORT),--port $(PORT))
+
+resend: setup  ## send the tracking store what it missed while it failed
+	@python src/cli.py resend
 
 serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another port)
 	@python src/cli.py serve $(if $(PORT),--port $(PORT))

@@ -10,6 +10,8 @@ from lstm_lm.config import loading
 from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
 from lstm_lm.events import Row
+from lstm_lm.tracking import store
+from lstm_lm.tracking.queued_run import QueuedRun
 from lstm_lm.tracking.run import Run
 from lstm_lm.tracking.versions import RUN_TAG
 
@@ -24,6 +26,11 @@ HELD_OUT_METRICS = {
     for split in dataset.HELD_OUT
 }
 SAMPLES: list[dict[str, Any]] = [{"prompt": "to be", "temperature": 0, "text": "to be king"}]
+
+
+def stored(run: QueuedRun) -> Run:
+    """Return the run as the store has it."""
+    return Run(store.connect(SETTINGS.tracking), run.id)
 
 
 def latest_metrics(run: Run) -> dict[str, tuple[int, float]]:

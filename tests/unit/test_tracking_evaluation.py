@@ -1,9 +1,15 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from lstm_lm.config.schema import EvaluateSample
+from lstm_lm.errors import UserError
 from lstm_lm.tracking import store
-from lstm_lm.tracking.evaluation import log_evaluation
+from lstm_lm.tracking.evaluation import check_store, log_evaluation
+from lstm_lm.tracking.queued_run import QueuedRun
 from lstm_lm.tracking.run import Run, create_run
 from lstm_lm.tracking.training_run import TrainingRun
 from mlflow_helpers import HELD_OUT_METRICS, ROW, SAMPLES, SETTINGS, artifact_text, latest_metrics
@@ -12,10 +18,16 @@ from mlflow_helpers import HELD_OUT_METRICS, ROW, SAMPLES, SETTINGS, artifact_te
 def test_a_repeated_evaluation_replaces_the_values_of_the_earlier_one(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     run = Run(client, create_run(client, SETTINGS))
-    log_evaluation(run, HELD_OUT_METRICS, 20, SAMPLES, SETTINGS.evaluate_sample)
+
+    def log(metrics: dict[str, dict[str, float]], samples: list[dict[str, Any]], settings: EvaluateSample) -> None:
+        queued = QueuedRun(SETTINGS.tracking, run.id, client)
+        log_evaluation(queued, metrics, 20, samples, settings)
+        assert not queued.send().pending
+
+    log(HELD_OUT_METRICS, SAMPLES, SETTINGS.evaluate_sample)
     changed = SETTINGS.evaluate_sample.model_copy(update={"max_words": 7})
     for _ in range(2):
-        log_evaluation(run, {"test": {"perplexity": 99.0}}, 20, [{**SAMPLES[0], "text": "to be queen"}], changed)
+        log({"test": {"perplexity": 99.0}}, [{**SAMPLES[0], "text": "to be queen"}], changed)
     assert latest_metrics(run)["test/perplexity"] == (20, 99.0)
     assert [point.value for point in client.get_metric_history(run.id, "test/perplexity")] == [
         148.4,
@@ -32,13 +44,30 @@ def test_a_repeated_evaluation_replaces_the_values_of_the_earlier_one(tracked_pr
 
 
 def test_a_run_shows_the_metrics_of_the_best_weights_even_if_a_later_epoch_was_worse(tracked_project: Path) -> None:
-    run = TrainingRun.start(store.connect(SETTINGS.tracking), SETTINGS)
+    client = store.connect(SETTINGS.tracking)
+    run = TrainingRun.start(client, SETTINGS)
     for step, loss in ((10, 5.0), (20, 5.5)):
         run.row(replace(ROW, step=step, validation_loss=loss, validation_perplexity=loss))
     run.finish()
-    # evaluate-sample is another process, which does not queue metrics.
-    log_evaluation(Run(run.client, run.id), HELD_OUT_METRICS, 20, SAMPLES, SETTINGS.evaluate_sample)
-    metrics = run.client.get_run(run.id).data.metrics
+    evaluation = QueuedRun(SETTINGS.tracking, run.id, client)
+    log_evaluation(evaluation, HELD_OUT_METRICS, 20, SAMPLES, SETTINGS.evaluate_sample)
+    evaluation.send()
+    metrics = client.get_run(run.id).data.metrics
     assert metrics["validation/loss"] == 5.0
     assert metrics["validation/perplexity"] == 148.4
     assert "test/words" not in metrics
+
+
+def test_an_evaluation_goes_on_while_the_store_does_not_answer(
+    tracked_project: Path, free_port: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{free_port}")
+    assert check_store(SETTINGS.tracking, "x") == (None, None)
+    warning = f"no MLflow server answers at http://127.0.0.1:{free_port}: connection refused"
+    assert warning in capsys.readouterr().err
+
+
+def test_no_evaluation_starts_with_a_store_that_is_set_up_wrong(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysql://me:secret@127.0.0.1/db")
+    with pytest.raises(UserError, match=r"mysql://\*\*\*@127\.0\.0\.1/db cannot be used: .* MySQLdb is not installed: pip install"):
+        check_store(SETTINGS.tracking, "x")

@@ -1,5 +1,8 @@
+import errno
 import json
+import re
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,9 @@ from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
 from lstm_lm.events import Sample
 from lstm_lm.io import hashing
-from lstm_lm.tracking import store, training_run
+from lstm_lm.tracking import sender, store
 from lstm_lm.tracking.training_run import TrainingRun
-from mlflow_helpers import ROW, SETTINGS, UNKNOWN_RUN, artifact_text, latest_metrics, logged_steps
+from mlflow_helpers import ROW, SETTINGS, UNKNOWN_RUN, artifact_text, latest_metrics, logged_steps, stored
 from plain import held_out
 
 
@@ -23,11 +26,11 @@ def start(**options: Any) -> TrainingRun:
 
 
 def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_project: Path) -> None:
-    run = start()
-    run.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
+    queued = start()
+    queued.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
     description, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
-    run.log_dataset(
+    queued.log_dataset(
         Batches(
             "stream",
             2,
@@ -40,17 +43,17 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
             {"validation": ids, "test": ids},
         )
     )
-    run.row(ROW)
-    assert latest_metrics(run) == {}  # rows are queued, because one call per row would be slow
-    run.row(replace(ROW, step=20, validation_loss=5.5, validation_perplexity=244.7))
-    run.samples([Sample(20, "to be", 0.0, "to be king")])
-    run.finish()
+    queued.row(ROW)
+    queued.row(replace(ROW, step=20, validation_loss=5.5, validation_perplexity=244.7))
+    queued.samples([Sample(20, "to be", 0.0, "to be king")])
+    queued.finish()
 
-    stored = run.client.get_run(run.id)
-    assert stored.info.status == "FINISHED"
-    assert stored.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
-    assert stored.data.params["resolved_precision"] == "float32"
-    assert not any(key.startswith(("evaluate_sample", "reporting", "tracking")) for key in stored.data.params)
+    run = stored(queued)
+    found = run.client.get_run(run.id)
+    assert found.info.status == "FINISHED"
+    assert found.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
+    assert found.data.params["resolved_precision"] == "float32"
+    assert not any(key.startswith(("evaluate_sample", "reporting", "tracking")) for key in found.data.params)
     metrics = latest_metrics(run)
     assert metrics["train/loss"] == (20, 6.5)
     assert metrics["validation/perplexity"] == (20, 244.7)
@@ -65,9 +68,9 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
     }
     assert logged_steps(run, "train/loss") == [10, 20]
     assert json.loads(artifact_text(run, "training_samples.json"))["data"] == [["step 20: to be (greedy)", "to be king", 20, "to be", 0.0]]
-    assert stored.inputs.dataset_inputs[0].dataset.name == "data/batches"
-    assert stored.data.tags["data.raw"] == "digest"
-    assert stored.data.tags["data.vocab"] == hashing.digest(tracked_project.parent / "elsewhere/data/vocab")
+    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    assert found.data.tags["data.raw"] == "digest"
+    assert found.data.tags["data.vocab"] == hashing.digest(tracked_project.parent / "elsewhere/data/vocab")
     assert (tracked_project / "mlartifacts/lstm_lm").is_dir()  # artifacts are in the project, although the stage ran in another folder
 
 
@@ -87,9 +90,9 @@ def test_stopped_training_resumes_its_run_and_logs_each_step_once(tracked_projec
         first.row(row)
     first.samples([Sample(20, "to be", 0.0, "to be king")])
     first.finish("KILLED")
+    assert client.get_run(first.id).info.status == "KILLED"
     second = start(resume=first.id)
     assert second.id == first.id
-    assert client.get_run(first.id).info.status == "RUNNING"
     second.log_params({"train.epochs": 4, "resolved_precision": "float32"})
     # The checkpoint may be newer than the store, which lacks step 30, or older, so that step 20 is trained again.
     second.resumed(30, rows[:3], [Sample(20, "to be", 0.0, "to be king")])
@@ -97,9 +100,10 @@ def test_stopped_training_resumes_its_run_and_logs_each_step_once(tracked_projec
     second.row(rows[3])
     second.samples([Sample(40, "to be", 0.0, "to be queen")])
     second.finish()
-    assert logged_steps(second, "train/loss") == [10, 20, 30, 40]
-    assert logged_steps(second, "validation/loss") == [20]
-    assert [row[1] for row in json.loads(artifact_text(second, "training_samples.json"))["data"]] == ["to be king", "to be queen"]
+    run = stored(second)
+    assert logged_steps(run, "train/loss") == [10, 20, 30, 40]
+    assert logged_steps(run, "validation/loss") == [20]
+    assert [row[1] for row in json.loads(artifact_text(run, "training_samples.json"))["data"]] == ["to be king", "to be queen"]
     assert client.get_run(first.id).info.status == "FINISHED"
 
 
@@ -126,34 +130,34 @@ def test_a_search_and_its_trials_are_nested_runs(tracked_project: Path) -> None:
     assert (client.get_run(search.id).info.status, client.get_run(search.id).info.run_name) == ("RUNNING", "search: a, b")
 
 
-@pytest.mark.parametrize("failing", ["log_batch", "log_dict"])
-def test_nothing_is_lost_while_the_store_fails(
+@pytest.mark.parametrize("failing", ["log_batch", "log_artifact", "set_terminated"])
+def test_a_training_ends_as_it_did_while_the_store_fails_and_the_next_one_sends_what_is_missing(
     failing: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     import mlflow
 
     run = start()
-    working = getattr(mlflow.MlflowClient, failing)
 
     def fail(*arguments: object, **options: object) -> None:
-        raise mlflow.exceptions.MlflowException("out of order") if failing == "log_batch" else OSError("out of order")
+        raise OSError(errno.ENOSPC, "No space left on device", "/store")
 
-    monkeypatch.setattr(training_run, "SEND_SECONDS", 0)
-    monkeypatch.setattr(mlflow.MlflowClient, failing, fail)
-    run.row(ROW)
-    run.samples([Sample(10, "to be", 0.0, "to be or")])
-    assert run._sending is not None
-    run._sending.result()
-    assert "warning: the tracking store fails: out of order" in capsys.readouterr().out
-    with pytest.raises(UserError, match="the tracking store fails: out of order"):
-        run.finish()
-    monkeypatch.setattr(mlflow.MlflowClient, failing, working)
-    run.finish()
-    assert latest_metrics(run)["train/loss"] == (10, 6.5)
-    assert artifact_text(run, "training_samples.json")
+    with monkeypatch.context() as patch:
+        patch.setattr(mlflow.MlflowClient, failing, fail)
+        run.row(ROW)
+        run.samples([Sample(10, "to be", 0.0, "to be or")])
+        with pytest.raises(UserError, match="diverged"), run.recorded():
+            raise UserError("diverged")
+    output = capsys.readouterr().err
+    assert re.search(rf"warning: \d records? of MLflow run {run.id} not in the tracking store yet .*No space left", output)
+    assert "make resend" in output
+    assert [(left.run_id, left.delivery.pending) for left in sender.resend(SETTINGS.tracking, tracked_project)] == [(run.id, 0)]
+    assert latest_metrics(stored(run))["train/loss"] == (10, 6.5)
+    assert artifact_text(stored(run), "training_samples.json")
+    assert stored(run).client.get_run(run.id).info.status == "FAILED"
+    assert list(sender.resend(SETTINGS.tracking, tracked_project)) == []
 
 
-def test_rows_that_arrive_while_the_store_is_slow_are_sent_at_the_end(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_never_wait_for_a_slow_store(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import mlflow
 
     run = start()
@@ -163,12 +167,47 @@ def test_rows_that_arrive_while_the_store_is_slow_are_sent_at_the_end(tracked_pr
         may_respond.wait(60)
         return log_batch(*arguments, **options)
 
-    monkeypatch.setattr(training_run, "SEND_SECONDS", 0)
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", slow_log_batch)
     for step in range(1, 40):
         run.row(replace(ROW, step=step))  # returns immediately
-    assert run._sending is not None
-    assert not run._sending.done()
+        run.send_soon()
+    assert logged_steps(stored(run), "train/loss") == []
     may_respond.set()
     run.finish()
-    assert logged_steps(run, "train/loss") == list(range(1, 40))
+    assert logged_steps(stored(run), "train/loss") == list(range(1, 40))
+
+
+def test_a_store_that_never_answers_holds_up_the_end_of_a_training_for_a_limited_time(
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow
+
+    run, answer = start(), threading.Event()
+    monkeypatch.setattr(mlflow.MlflowClient, "log_batch", lambda *arguments, **options: answer.wait(60))
+    run.row(ROW)
+    began = time.monotonic()
+    assert run.send(seconds=1).pending
+    assert time.monotonic() - began < 5
+    answer.set()
+
+
+def test_no_training_starts_whose_artifacts_cannot_be_kept(tracked_project: Path) -> None:
+    (tracked_project / "mlartifacts").write_text("not a folder")
+    with pytest.raises(UserError, match=r"the artifact store file://.*/lstm_lm/.* cannot be used: .*tracking\.artifacts") as error:
+        start()
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(("run_id", "problem"), [(UNKNOWN_RUN, "has no such run"), ("of another shell", "has no such run")])
+def test_a_left_over_run_id_is_a_one_line_error(run_id: str, problem: str, tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    with pytest.raises(UserError, match=f"MLFLOW_RUN_ID={run_id}: .*{problem}.*unset MLFLOW_RUN_ID"):
+        start()
+
+
+def test_the_id_of_a_run_that_has_ended_is_a_one_line_error(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = start()
+    run.finish()
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.id)
+    with pytest.raises(UserError, match=r"this run has already ended \(FINISHED\): unset MLFLOW_RUN_ID"):
+        start()

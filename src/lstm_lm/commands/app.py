@@ -5,7 +5,22 @@ from collections.abc import Sequence
 
 import typer
 
-from lstm_lm.commands import ablation, check, compare, docs, experiment, mlflow_run, sample, score, search, serve, summary, ui, use_preset
+from lstm_lm.commands import (
+    ablation,
+    check,
+    compare,
+    docs,
+    experiment,
+    mlflow_run,
+    resend,
+    sample,
+    score,
+    search,
+    serve,
+    summary,
+    ui,
+    use_preset,
+)
 from lstm_lm.ui import program
 
 PROGRAM = "python src/cli.py"
@@ -23,6 +38,7 @@ app.command("score", rich_help_panel="Use the model")(score.score)
 app.command("serve", rich_help_panel="Use the model")(serve.serve)
 app.command("ui", rich_help_panel="Compare")(ui.ui)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
+app.command("resend", rich_help_panel="Compare")(resend.resend)
 app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)
 app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)

@@ -1,7 +1,6 @@
 """Command `mlflow-run`: what `mlflow run .` calls."""
 
 import json
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,7 +22,9 @@ def mlflow_run(
     """
     from lstm_lm.config import keys, loading
     from lstm_lm.tracking import mirroring, store
-    from lstm_lm.tracking.run import Run
+    from lstm_lm.tracking.evaluation import flatten_metrics
+    from lstm_lm.tracking.queued_run import QueuedRun
+    from lstm_lm.tracking.run import masked_params, mlflow_run_id
     from lstm_lm.ui import terminal
 
     changes = parameter_changes(context.args)
@@ -32,22 +33,29 @@ def mlflow_run(
         raise UserError(f"-P stage={stage}: unknown stage; the stages are {', '.join(stages)}")
     settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), "params.yaml with -P" if changes else "params.yaml")
     client = store.connect(settings.tracking)
-    run_id = os.environ.get("MLFLOW_RUN_ID")
+    run_id = mlflow_run_id(client, settings.tracking)
     if not run_id:
         raise UserError("only `mlflow run .` calls this command; without MLflow, run: dvc repro")
 
     trained_in, metrics = run_pipeline(stage, changes, run_id)
-    run = Run(client, run_id)
+    if trained_in == run_id:
+        return
+    run = QueuedRun(settings.tracking, run_id, client)
+    run.tell(mirroring.adoption(settings))
     if trained_in is None:
-        run.adopt(settings)
         run.log_params(keys.flatten(settings))
+        run.send()
         terminal.print(f"ran up to {stage}: nothing was trained")
-    elif trained_in != run_id:
-        is_known = mirroring.mirror(run, trained_in, settings, metrics)
-        shown = (
-            "and shows its metrics" if is_known else "which is not in this tracking store, and shows the metrics in reports/metrics.json"
-        )
-        terminal.verbatim(f"this run mirrors run {trained_in}, in which the model was trained, {shown}")
+        return
+    mirrored = {"source_id": trained_in, "params": masked_params(keys.flatten(settings)), "metrics": flatten_metrics(metrics)}
+    run.tell({"kind": "mirror", **mirrored})
+    run.send()
+    shown = {
+        True: ", and shows its metrics",
+        False: ", which is not in this tracking store, and shows the metrics in reports/metrics.json",
+        None: "",
+    }[run.result("mirror")]
+    terminal.verbatim(f"this run mirrors run {trained_in}, in which the model was trained{shown}")
 
 
 def parameter_changes(arguments: list[str]) -> dict[str, Any]:

@@ -28,8 +28,8 @@ def serve(
     terminal.print(f"serving {model} on {servers.url(host, port)}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
     terminal.verbatim(example_request(servers.url(host, port), settings.evaluate_sample.prime_texts[0]))
     # The registry is that of the tracking store, whatever registry the user has set for other projects.
-    os.environ["MLFLOW_TRACKING_URI"] = os.environ["MLFLOW_REGISTRY_URI"] = store.uri(settings.tracking)
-    os.execvp("mlflow", ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)])
+    command = ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)]
+    os.execvpe("mlflow", command, store.environment(settings.tracking))
 
 
 def find_or_log(settings: "Params") -> str:

@@ -18,13 +18,14 @@ def ui(
     """Start MLflow's web interface for this project's runs, and print the address of a page that compares all trainings."""
     from lstm_lm.commands import servers
     from lstm_lm.config import loading
+    from lstm_lm.io.addresses import mask
     from lstm_lm.tracking import comparison_view, store
     from lstm_lm.ui import terminal
 
     settings = loading.load().tracking
     store_address = store.uri(settings)
-    if store_address.startswith(("http://", "https://")):
-        raise UserError(f"the tracking store is a server with its own web interface: open {store_address}")
+    if store.is_server(store_address):
+        raise UserError(f"the tracking store is a server with its own web interface: open {mask(store_address)}")
     servers.check_can_listen("mlflow", host, port, "make ui PORT=...")
     experiment = store.experiment_id(store.connect(settings), settings)
     address, page = servers.url(host, port), comparison_view.address(experiment)
@@ -37,9 +38,12 @@ def ui(
         for other in others:
             terminal.verbatim(f"  {other}/{page}")
     # Otherwise MLflow starts task runners that nothing here uses, and takes twice as long to start.
-    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
-    # By the environment, not by options: every user of this machine can read a command line, and an address may hold a password.
-    os.environ["MLFLOW_BACKEND_STORE_URI"] = store_address
-    os.environ["MLFLOW_SERVER_ALLOWED_HOSTS"] = servers.allowed_hosts(host, port, allowed_hosts)
-    os.environ["MLFLOW_SERVER_CORS_ALLOWED_ORIGINS"] = servers.allowed_origins(host, port, allowed_hosts)
-    os.execvp("mlflow", ["mlflow", "ui", "--workers", "1", "--host", host, "--port", str(port)])
+    environment = {
+        **store.environment(settings),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # By the environment, not by options: every user of this machine can read a command line, and an address may hold a password.
+        "MLFLOW_BACKEND_STORE_URI": store_address,
+        "MLFLOW_SERVER_ALLOWED_HOSTS": servers.allowed_hosts(host, port, allowed_hosts),
+        "MLFLOW_SERVER_CORS_ALLOWED_ORIGINS": servers.allowed_origins(host, port, allowed_hosts),
+    }
+    os.execvpe("mlflow", ["mlflow", "ui", "--workers", "1", "--host", host, "--port", str(port)], environment)

@@ -272,6 +272,7 @@ class Tracking(Section):
     uri: Annotated[str, Field(min_length=1)] | None
     experiment: Annotated[str, Field(pattern=NAME)]
     registered_model: Annotated[str, Field(pattern=NAME)]
+    artifacts: Annotated[str, Field(min_length=1)] | None = None
 
 
 class Params(Section):

@@ -1,8 +1,21 @@
 """Addresses without the secrets in them."""
 
+import os
 import re
+from collections.abc import Iterable
+from urllib.parse import unquote
 
 HIDDEN = "***"
+SECRET_VARIABLES = (
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+    "PGPASSWORD",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "DATABRICKS_TOKEN",
+)
+SECRET_NAMES = re.compile("pass|token|secret|key|sig", re.IGNORECASE)  # of a query's values
+MIN_SECRET_LENGTH = 4  # characters; shorter strings also occur by chance
 ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
 
 
@@ -20,6 +33,36 @@ def mask(address: str) -> str:
 def mask_all(text: str) -> str:
     """A text in which each address is masked, such as a message of another program."""
     return ADDRESS.sub(lambda match: mask(match[0]), text)
+
+
+def mask_secrets(text: str, addresses: Iterable[str] = ()) -> str:
+    """A text in which each address is masked, and each secret of the environment and of some addresses, wherever it occurs.
+
+    Args:
+        text: such as the message of a driver, which may repeat a password alone.
+        addresses: whose secrets to look for.
+    """
+    secrets = {os.environ.get(name, "") for name in SECRET_VARIABLES}
+    for address in addresses:
+        text = text.replace(address, mask(address))
+        secrets |= _secrets(address)
+    text = mask_all(text)
+    for secret in sorted(secrets, key=len, reverse=True):
+        if len(secret) >= MIN_SECRET_LENGTH:
+            text = text.replace(secret, HIDDEN)
+    return text
+
+
+def _secrets(address: str) -> set[str]:
+    """The password of an address, and the secret values of its query, as they are and unescaped."""
+    rest = address.partition("://")[2]
+    user, _, place = rest.rpartition("@")
+    values = [user.partition(":")[2]]
+    for item in place.partition("?")[2].split("&"):
+        name, _, value = item.partition("=")
+        if SECRET_NAMES.search(name):
+            values.append(value)
+    return {*values, *map(unquote, values)} if not rest.startswith("/") else set()
 
 
 def _mask_rest(rest: str) -> str:

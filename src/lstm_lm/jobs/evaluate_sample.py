@@ -26,8 +26,11 @@ from lstm_lm.io import quiet, scratch
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Characters, Part
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.tracking import mirroring, own_model, registry, store
-from lstm_lm.tracking.evaluation import log_evaluation
+from lstm_lm.tracking import own_model
+from lstm_lm.tracking.evaluation import check_store, log_evaluation
+from lstm_lm.tracking.mirroring import Proxy
+from lstm_lm.tracking.queued_run import QueuedRun, resend_in_background
+from lstm_lm.tracking.sender import MODEL_SECONDS
 from lstm_lm.ui import evaluation_messages
 
 if TYPE_CHECKING:
@@ -77,7 +80,9 @@ def run(settings: Params) -> None:
     inputs = Inputs.load()
     facts = json.loads(Path("models/weights/config.json").read_text(encoding="utf-8"))
     run_id = json.loads(Path("models/run.json").read_text(encoding="utf-8"))["run_id"]
-    client = store.connect(settings.tracking)
+    client, created = check_store(settings.tracking, run_id)
+    if client:
+        resend_in_background(settings.tracking, client)
     scratch.remove_ended(paths.project_root(), run_id)
     folder = find_saved_model()
     with quiet.tensorflow_import():
@@ -93,14 +98,16 @@ def run(settings: Params) -> None:
     metrics = rounded(metrics)
     write_reports(metrics, samples, wanted)
 
-    tracked, is_proxy = mirroring.join(client, settings, run_id)
-    if is_proxy:
-        evaluation_messages.show_proxy_run(run_id, tracked.id)
+    tracked = QueuedRun(settings.tracking, run_id, client)
+    tracked.join(Proxy.of(settings, created))
     log_evaluation(tracked, metrics, facts["steps"], samples, settings.evaluate_sample)
     tracked.log_files(["reports/metrics.json", "reports/samples.md"])
-    model = own_model.model_to_log(settings, metrics["test"], as_version=not paths.is_experiment())
-    outcome = registry.log_model(client, tracked.id, model)
-    evaluation_messages.show_logged_model(settings.tracking.registered_model, outcome)
+    tracked.log_model(own_model.model_to_log(settings, metrics["test"], as_version=not paths.is_experiment()))
+    tracked.send(MODEL_SECONDS)
+    if (joined := tracked.result("join")) not in (None, run_id):
+        evaluation_messages.show_proxy_run(run_id, joined)
+    if outcome := tracked.result("model"):
+        evaluation_messages.show_logged_model(settings.tracking.registered_model, outcome)
 
 
 def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[str, Metrics]:

@@ -26,6 +26,7 @@ from lstm_lm.io.scratch import Scratch
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking import store
+from lstm_lm.tracking.queued_run import resend_in_background
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.training import history
 from lstm_lm.training.history import HistoryFiles
@@ -95,9 +96,18 @@ class TrainingJob:
 
     def run(self) -> Result:
         """Train and write the outputs."""
+        with timed(self.startup, "MLflow"):  # first, so that a store that cannot be used is reported at once
+            client = store.connect(self.settings.tracking)
+            tracked = TrainingRun.start(client, self.settings, scratch_folder=self.scratch.folder, resume=self.earlier.get("run_id"))
+        self.scratch.write("run", {**self.earlier, "run_id": tracked.id})
+        with tracked.recorded():
+            resend_in_background(self.settings.tracking, client)
+            result = self._train_and_save(tracked)
+        self.scratch.write("ended", {"steps": result.steps})  # evaluate-sample removes the folder, once DVC has recorded the outputs
+        return result
+
+    def _train_and_save(self, tracked: TrainingRun) -> Result:
         settings, inputs = self.settings, self.inputs
-        with timed(self.startup, "MLflow"):
-            client = store.connect(settings.tracking)  # first, so that a server that does not answer is reported at once
         training_messages.show_start()
         with timed(self.startup, "TensorFlow"), quiet.tensorflow_import():
             from lstm_lm.export.text_model import TextModel, save_vocabulary
@@ -108,9 +118,8 @@ class TrainingJob:
         training_messages.show_precision(precision, ratio)
         model = setup.build_model(settings, inputs.counts)
         training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size)
-        tracked = TrainingRun.start(client, settings, scratch_folder=self.scratch.folder, resume=self.earlier.get("run_id"))
         self.scratch.write("run", {"run_id": tracked.id, "precision": precision})
-        with tracked.recorded(), tempfile.TemporaryDirectory() as temporary:
+        with tempfile.TemporaryDirectory() as temporary:
             facts = {"resolved_precision": precision, "vocabulary_size": len(inputs.words), "parameter_count": model.parameter_count}
             tracked.log_params({**keys.flatten(settings), **facts})
             tracked.log_dataset(inputs.batches)
@@ -124,7 +133,6 @@ class TrainingJob:
                     shutil.copyfile(self.scratch.folder / name, Path("models") / name)
                 Path("models/run.json").write_text(json.dumps({"run_id": tracked.id}) + "\n", encoding="utf-8")
                 tracked.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
-        self.scratch.write("ended", {"steps": result.steps})  # evaluate-sample removes the folder, once DVC has recorded the outputs
         return result
 
     @contextlib.contextmanager

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from lstm_lm.tracking import store
+from lstm_lm.tracking.faults import Fault
+from lstm_lm.tracking.guard import StoreError, bounded
+from lstm_lm.tracking.run import is_known, mlflow_run_id
+from lstm_lm.ui import tracking_messages
+
 if TYPE_CHECKING:
-    from lstm_lm.config.schema import EvaluateSample
+    from mlflow import MlflowClient
+
+    from lstm_lm.config.schema import EvaluateSample, Tracking
+    from lstm_lm.tracking.queued_run import QueuedRun
     from lstm_lm.tracking.run import Run
 
 LABEL_KEYS = ("prompt", "temperature", "beam_width", "number")
 
 
 def log_evaluation(
-    run: Run,
+    run: QueuedRun,
     metrics: Mapping[str, Mapping[str, float]],
     step: int,
     samples: Sequence[Mapping[str, Any]],
@@ -30,13 +40,47 @@ def log_evaluation(
         samples: dicts with the same keys: prompt, temperature, text, and optionally beam_width and number (from 1, of several).
         settings: logged as tags, because they may change while the training stays the same.
     """
-    values = flatten_metrics(metrics)
-    run.log_metrics({name: value for name, value in values.items() if not _is_logged(run, name, value, step)}, step)
+    run.tell({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step})
     labels = sample_labels(samples)
     rows = [{"sample": label, "text": sample["text"], **sample} for label, sample in zip(labels, samples, strict=True)]
     run.log_table(list(rows[0]), [list(row.values()) for row in rows], "samples.json")
-    for key, value in settings.model_dump().items():
-        run.tag(f"evaluate_sample.{key}", json.dumps(value, ensure_ascii=False))
+    run.set_tags({f"evaluate_sample.{key}": json.dumps(value, ensure_ascii=False) for key, value in settings.model_dump().items()})
+
+
+def check_store(settings: Tracking, run_id: str) -> tuple[MlflowClient | None, str | None]:
+    """Check that both stores take what an evaluation logs. A store that just does not answer now is no reason not to evaluate.
+
+    Args:
+        settings: the section `tracking`.
+        run_id: of the run that trained the weights.
+    Returns:
+        (a client, None if the store does not answer; the run that `mlflow run` created and that is to be logged to, or None)
+    Raises:
+        UserError: a store cannot be used as it is.
+    """
+    try:
+        client = store.connect(settings)
+        return client, bounded(lambda: _check_run(client, settings, run_id), store.place(settings))
+    except StoreError as error:
+        if error.fault is not Fault.OUTAGE:
+            raise
+        tracking_messages.warn_unavailable(str(error))
+        return None, os.environ.get("MLFLOW_RUN_ID")
+
+
+def _check_run(client: MlflowClient, settings: Tracking, run_id: str) -> str | None:
+    created = None
+    if not is_known(client, run_id, settings):
+        created = mlflow_run_id(client, settings)
+        if not created:
+            return None
+    store.try_artifacts(client, client.get_run(created or run_id).info.artifact_uri)
+    return created
+
+
+def send_evaluation(run: Run, values: Mapping[str, float], step: int) -> None:
+    """Log those held-out metrics whose latest value at this step is another: logged again, it would be one more point of the curve."""
+    run.log_metrics({name: value for name, value in values.items() if not _is_logged(run, name, value, step)}, step)
 
 
 def flatten_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -67,5 +111,5 @@ def sample_label(prompt: str, temperature: float | None, beam_width: int = 1, nu
 
 def _is_logged(run: Run, name: str, value: float, step: int) -> bool:
     """Whether this is already the latest value at this step: logged again, it would be one more point of the curve."""
-    logged = [metric.value for metric in run.client.get_metric_history(run.id, name) if metric.step == step]
+    logged = [metric.value for metric in run.metric_history(name) if metric.step == step]
     return bool(logged) and math.isclose(logged[-1], value, rel_tol=1e-6)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from lstm_lm.config import keys
-from lstm_lm.tracking.evaluation import flatten_metrics
-from lstm_lm.tracking.run import TABLES_TAG, Run, create_run, find_run, is_known, mlflow_run_id
+from lstm_lm.config.schema import Tracking
+from lstm_lm.tracking.naming import git_tags, run_name
+from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, masked_params, run_tags
 from lstm_lm.tracking.store import DESCRIPTION_TAG
 
 if TYPE_CHECKING:
@@ -25,41 +27,42 @@ MIRRORS_TAG = "lstm_lm.mirrors"  # id of the run that did the training
 PROXY_TAG = "lstm_lm.proxy_for"  # id of the run that did the training, which this store does not know
 
 
-def mirror(run: Run, source_id: str, settings: Params, metrics: Mapping[str, Mapping[str, float]]) -> bool:
+def adoption(settings: Params) -> dict[str, Any]:
+    """Return the operation that makes a run of `mlflow run` ours, see `Run.adopt`."""
+    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags()}
+
+
+def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> bool:
     """Make a run show what the run that did the training shows, and tag it with that run's id.
 
     Args:
         run: the run in which nothing was left to train.
         source_id: id of the run that trained the weights.
-        settings: all parameters.
-        metrics: held-out metrics, as in reports/metrics.json; shown if this store does not know the source.
+        params: all parameters, flattened; shown if this store does not know the source.
+        metrics: held-out metrics, flattened; likewise.
     Returns:
         Whether this store knows the source.
     """
-    run.tag(MIRRORS_TAG, source_id)
-    run.adopt(settings)
-    if not is_known(run.client, source_id, settings.tracking):
-        run.log_params(keys.flatten(settings))
+    run.set_tags({MIRRORS_TAG: source_id})
+    if not _is_known(run.client, source_id):
+        run.log_params(params)
         logged = run.client.get_run(run.id).data.metrics
-        run.log_metrics({name: value for name, value in flatten_metrics(metrics).items() if name not in logged}, 0)
+        run.log_metrics({name: value for name, value in metrics.items() if name not in logged}, 0)
         return False
     source = run.client.get_run(source_id)
     run.log_params(source.data.params)
     _copy_metrics(run, source_id)
     _copy_artifacts(run, source_id)
-    for key in (TABLES_TAG, DESCRIPTION_TAG):
-        if key in source.data.tags:
-            run.tag(key, source.data.tags[key])
+    run.set_tags({key: source.data.tags[key] for key in (TABLES_TAG, DESCRIPTION_TAG) if key in source.data.tags})
     return True
 
 
 def _copy_metrics(run: Run, source_id: str) -> None:
-    def points(run_id: str) -> list[Metric]:
-        client = run.client
-        return [point for name in client.get_run(run_id).data.metrics for point in client.get_metric_history(run_id, name)]
+    def points(of: Run) -> list[Metric]:
+        return [point for name in of.client.get_run(of.id).data.metrics for point in of.metric_history(name)]
 
-    logged = {(point.key, point.step) for point in points(run.id)}
-    run.send_metrics([point for point in points(source_id) if (point.key, point.step) not in logged])
+    logged = {(point.key, point.step) for point in points(run)}
+    run.send_metrics([point for point in points(Run(run.client, source_id)) if (point.key, point.step) not in logged])
 
 
 def _copy_artifacts(run: Run, source_id: str) -> None:
@@ -69,29 +72,65 @@ def _copy_artifacts(run: Run, source_id: str) -> None:
                 run.client.log_artifact(run.id, run.client.download_artifacts(source_id, item.path, folder))
 
 
-def join(client: MlflowClient, settings: Params, run_id: str) -> tuple[Run, bool]:
+def _is_known(client: MlflowClient, run_id: str) -> bool:
+    return is_known(client, run_id, _tracking_of(client, {}))
+
+
+def _tracking_of(client: MlflowClient, values: Mapping[str, Any]) -> Tracking:
+    """The section `tracking` for the store that a client is connected to."""
+    return Tracking.model_construct(**{"experiment": "", "registered_model": "", "artifacts": None, **values, "uri": client.tracking_uri})
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """What a proxy run is created from, if the store does not know the run that trained the weights. It can be kept as JSON.
+
+    Attributes:
+        experiment, artifacts: of the section `tracking`.
+        name: of the run.
+        tags: further tags.
+        params: all parameters, flattened.
+        created: id of the run that `mlflow run` has created for this process, or None.
+    """
+
+    experiment: str
+    artifacts: str | None
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str]
+    created: str | None
+
+    @classmethod
+    def of(cls, settings: Params, created: str | None) -> Proxy:
+        """Return the proxy of these settings."""
+        tracking = settings.tracking
+        return cls(
+            tracking.experiment, tracking.artifacts, run_name(settings), run_tags(settings), masked_params(keys.flatten(settings)), created
+        )
+
+
+def join(client: MlflowClient, run_id: str, proxy: Proxy) -> Run:
     """Return the run that trained the weights, or a proxy run if this store does not know it.
 
     The proxy is the run that `mlflow run` created, if there is one, else an earlier proxy of the same run, else a new run.
 
     Args:
         client: see `store.connect`.
-        settings: all parameters.
         run_id: id of the run that trained the weights.
-    Returns:
-        (the run, whether it is a proxy).
+        proxy: what to make if need be.
     """
-    if is_known(client, run_id, settings.tracking):
-        return Run(client, run_id), False
-    if created := mlflow_run_id():
-        run = Run(client, created)
-        run.tag(PROXY_TAG, run_id)
-        run.adopt(settings)
-        run.log_params(keys.flatten(settings))
-        return run, True
-    if proxy := find_run(client, settings.tracking, f"tags.`{PROXY_TAG}` = '{run_id}'"):
-        return Run(client, proxy), True
-    run = Run(client, create_run(client, settings, {PROXY_TAG: run_id}))
-    run.log_params(keys.flatten(settings))
-    run.finish()
-    return run, True
+    tracking = _tracking_of(client, {"experiment": proxy.experiment, "artifacts": proxy.artifacts})
+    if is_known(client, run_id, tracking):
+        return Run(client, run_id)
+    if proxy.created:
+        run = Run(client, proxy.created)
+        run.set_tags({PROXY_TAG: run_id})
+        run.adopt(proxy.name, {key: value for key, value in proxy.tags.items() if key != NAME_TAG})
+        run.log_params(proxy.params)
+        return run
+    if existing := find_run(client, tracking, f"tags.`{PROXY_TAG}` = '{run_id}'"):
+        return Run(client, existing)
+    run = Run(client, create_tagged_run(client, tracking, {**proxy.tags, PROXY_TAG: run_id}))
+    run.log_params(proxy.params)
+    client.set_terminated(run.id)
+    return run

@@ -41,7 +41,7 @@ def save(folder: Path, description: Model, saved_model: Path, serving_code: Path
         folder,
         mlflow_model=description,
         python_model=str(serving_code),
-        artifacts={"saved_model": str(saved_model)},
+        artifacts={"saved_model": saved_model.resolve().as_uri()},  # a path may hold characters of addresses
         signature=signature(),
         input_example=(pd.DataFrame({"prompt": ["to be or not to"]}), {"max_words": 10, "temperature": 0.0}),
         pip_requirements=requirements(),

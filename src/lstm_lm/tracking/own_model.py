@@ -9,7 +9,9 @@ from lstm_lm import paths
 from lstm_lm.config.schema import Params
 from lstm_lm.errors import UserError
 from lstm_lm.text import encoded
-from lstm_lm.tracking import mirroring, mlflow_model, registry
+from lstm_lm.tracking import mirroring, mlflow_model, registry, store
+from lstm_lm.tracking.guard import guarded
+from lstm_lm.tracking.mirroring import Proxy
 from lstm_lm.tracking.registry import ModelToLog, Outcome
 
 if TYPE_CHECKING:
@@ -51,8 +53,9 @@ def log_again(client: "MlflowClient", settings: Params, as_version: bool) -> Out
         UserError: an output of the pipeline is missing.
     """
     metrics, run_id = _read(METRICS_FILE)["test"], _read(RUN_FILE)["run_id"]
-    tracked, _ = mirroring.join(client, settings, run_id)
-    return registry.log_model(client, tracked.id, model_to_log(settings, metrics, as_version))
+    with guarded(store.place(settings.tracking)):
+        tracked = mirroring.join(client, run_id, Proxy.of(settings, None))
+        return registry.log_model(client, tracked.id, model_to_log(settings, metrics, as_version))
 
 
 def _read(path: Path) -> Any:

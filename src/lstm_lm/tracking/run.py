@@ -1,4 +1,4 @@
-"""One MLflow run: creating it, tagging it, and logging to it."""
+"""One MLflow run: creating it, tagging it, and logging to it. Everything here talks to the store at once; see `queued_run`."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import math
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_lm.errors import Interrupted, UserError
+from lstm_lm.errors import UserError
+from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.tracking.comparison_view import COLORS
+from lstm_lm.tracking.guard import guarded
 from lstm_lm.tracking.naming import git_tags, run_name, training_params
-from lstm_lm.tracking.store import experiment_id, first_line, mask_password, uri
+from lstm_lm.tracking.store import experiment_id, place
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
 
 COLOR_TAG = "mlflow.runColor"
 NAME_TAG = "mlflow.runName"
+NONCE_TAG = "lstm_lm.created_by"  # names the one call that created a run, so that it is found if the answer is lost
 TABLES_TAG = "mlflow.loggedArtifacts"  # the tables that MLflow's pages show
 MAX_METRICS_PER_CALL = 1000  # the server's limit
+MAX_PARAMS_PER_CALL = 100  # the server's limit
+CREATE_TRIES = 3
 
 
 class Run:
@@ -40,86 +45,69 @@ class Run:
         self.client = client
         self.id = run_id
 
-    def adopt(self, settings: Params) -> None:
+    def adopt(self, name: str, tags: Mapping[str, str]) -> None:
         """Give a run that `mlflow run` created our tags, and our name unless its user named it."""
         existing = self.client.get_run(self.id)
         color = existing.data.tags.get(COLOR_TAG) or _unused_color(self.client, existing.info.experiment_id)
-        tags = {**git_tags(), COLOR_TAG: color}
-        if _is_generated_name(existing.info.run_name or ""):
-            tags[NAME_TAG] = run_name(settings)
-        for key, value in tags.items():
-            self.tag(key, value)
+        named = {NAME_TAG: name} if _is_generated_name(existing.info.run_name or "") else {}
+        self.set_tags({**tags, COLOR_TAG: color, **named})
 
-    def tag(self, key: str, value: str) -> None:
-        """Set a tag."""
-        self.client.set_tag(self.id, key, value)
+    def set_tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        for key, value in values.items():
+            self.client.set_tag(self.id, key, value)
 
     def log_params(self, values: Mapping[str, object]) -> None:
         """Log the parameters of a training, {name: value}. Those that are already logged keep their values."""
         from mlflow.entities import Param
 
         logged = self.client.get_run(self.id).data.params
-        new = {key: value for key, value in training_params(values).items() if key not in logged}
-        self.client.log_batch(self.id, params=[Param(key, str(value)) for key, value in new.items()])
+        new = [Param(key, value) for key, value in masked_params(values).items() if key not in logged]
+        for start in range(0, len(new), MAX_PARAMS_PER_CALL):
+            self.client.log_batch(self.id, params=new[start : start + MAX_PARAMS_PER_CALL])
 
     def log_metrics(self, values: Mapping[str, float | None], step: int) -> None:
         """Log metrics, {name: value}. None and NaN are left out."""
         self.send_metrics(metric_entities(values, step))
 
-    def send_metrics(self, metrics: list[Metric]) -> None:
-        """Send metrics in calls as large as the server allows, and remove from the list what has been sent."""
-        while batch := metrics[:MAX_METRICS_PER_CALL]:
-            self.client.log_batch(self.id, metrics=batch)
-            del metrics[: len(batch)]  # another thread may have appended more meanwhile
+    def send_metrics(self, metrics: Sequence[Metric]) -> None:
+        """Send metrics in calls as large as the server allows."""
+        for start in range(0, len(metrics), MAX_METRICS_PER_CALL):
+            self.client.log_batch(self.id, metrics=metrics[start : start + MAX_METRICS_PER_CALL])
+
+    def metric_history(self, name: str) -> list[Metric]:
+        """Return all points of a metric."""
+        return list(self.client.get_metric_history(self.id, name))
 
     def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], path: str) -> None:
-        """Log a table that replaces the previous one of this path.
-
-        The format is that of `mlflow.log_table`, which can only append. The table that was logged last comes first: MLflow's
-        table view opens the first one, groups it by its first column and compares its second.
-        """
+        """Log a table that replaces the previous one of this path, in the format of `mlflow.log_table`, which can only append."""
         self.client.log_dict(self.id, {"columns": columns, "data": rows}, path)
+        self.list_table(path)
+
+    def list_table(self, path: str) -> None:
+        """Put a table at the head of the run's tables.
+
+        MLflow's table view opens the first one, groups it by its first column and compares its second.
+        """
         tables = json.loads(self.client.get_run(self.id).data.tags.get(TABLES_TAG, "[]"))
         entry = {"path": path, "type": "table"}
         if tables[:1] != [entry]:
-            self.tag(TABLES_TAG, json.dumps([entry, *(table for table in tables if table != entry)]))
+            self.set_tags({TABLES_TAG: json.dumps([entry, *(table for table in tables if table != entry)])})
 
     def log_files(self, paths: Iterable[str | Path]) -> None:
         """Log files as artifacts of the run."""
         for path in paths:
             self.client.log_artifact(self.id, str(path))
 
-    def flush(self) -> None:
-        """Send what is queued. A plain run queues nothing."""
 
-    def finish(self, status: str = "FINISHED") -> None:
-        """End the run.
+def masked_params(values: Mapping[str, object]) -> dict[str, str]:
+    """Return the parameters of a training as they are logged: as text, without the secrets of addresses."""
+    return {key: mask_secrets(str(value)) for key, value in training_params(values).items()}
 
-        Args:
-            status: FINISHED, FAILED or KILLED.
-        Raises:
-            UserError: the store fails.
-        """
-        from mlflow.exceptions import MlflowException
 
-        try:
-            self.flush()
-            self.client.set_terminated(self.id, status)
-        except (MlflowException, OSError) as error:
-            raise UserError(f"the tracking store fails: {first_line(error)}: run this again when the store is available") from None
-
-    @contextmanager
-    def recorded(self) -> Iterator[None]:
-        """End the run when the block ends, with a status that depends on how it ended."""
-        status = "FAILED"
-        try:
-            yield
-            status = "FINISHED"
-        except (KeyboardInterrupt, Interrupted):
-            status = "KILLED"
-            raise
-        finally:
-            self.finish(status)
+def run_tags(settings: Params) -> dict[str, str]:
+    """Return the tags of a new run: its name, and which code it runs."""
+    return {NAME_TAG: run_name(settings), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **git_tags()}
 
 
 def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] | None = None) -> str:
@@ -127,43 +115,69 @@ def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] |
 
     Args:
         tags: additional tags; they replace our own of the same name.
+    Raises:
+        StoreError: the store fails.
     """
-    experiment = experiment_id(client, settings.tracking)
-    ours = {
-        NAME_TAG: run_name(settings),
-        "mlflow.source.name": "dvc.yaml",
-        "mlflow.source.type": "LOCAL",
-        COLOR_TAG: _unused_color(client, experiment),
-        **git_tags(),
-    }
-    return str(client.create_run(experiment, tags={**ours, **(tags or {})}).info.run_id)
+    return create_tagged_run(client, settings.tracking, {**run_tags(settings), **(tags or {})})
 
 
-def mlflow_run_id() -> str | None:
-    """Return the id of the run that `mlflow run` created for this process, or None."""
-    return os.environ.get("MLFLOW_RUN_ID") or None
+def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[str, str]) -> str:
+    """Create a run with these tags and a color, and return its id. A call whose answer is lost is not repeated: its run is looked for."""
+    nonce = uuid.uuid4().hex
+    with guarded(place(settings)):
+        experiment = experiment_id(client, settings)
+        tags = {COLOR_TAG: _unused_color(client, experiment), **tags, NONCE_TAG: nonce}
+        for attempt in range(1, CREATE_TRIES + 1):
+            try:
+                return str(client.create_run(experiment, tags=tags).info.run_id)
+            except Exception:
+                if attempt == CREATE_TRIES:
+                    raise
+                time.sleep(0.5)
+                if created := client.search_runs([experiment], f"tags.`{NONCE_TAG}` = '{nonce}'", max_results=1):
+                    return str(created[0].info.run_id)
+    raise AssertionError
+
+
+def mlflow_run_id(client: MlflowClient, settings: Tracking) -> str | None:
+    """Return the id of the run that `mlflow run` created for this process, or None.
+
+    Raises:
+        UserError: MLFLOW_RUN_ID names no run that can take this training.
+    """
+    run_id = os.environ.get("MLFLOW_RUN_ID")
+    if not run_id:
+        return None
+    if not is_known(client, run_id, settings):
+        raise UserError(f"MLFLOW_RUN_ID={run_id}: the tracking store has no such run: unset MLFLOW_RUN_ID, or name the store of that run")
+    with guarded(place(settings)):
+        status = client.get_run(run_id).info.status
+    if status not in ("RUNNING", "SCHEDULED"):
+        raise UserError(f"MLFLOW_RUN_ID={run_id}: this run has already ended ({status}): unset MLFLOW_RUN_ID")
+    return run_id
 
 
 def is_known(client: MlflowClient, run_id: str, settings: Tracking) -> bool:
     """Whether the store has a run and it was not deleted.
 
     Raises:
-        UserError: the store fails to answer.
+        StoreError: the store fails to answer.
     """
     from mlflow.exceptions import MlflowException
 
-    try:
-        return bool(client.get_run(run_id).info.lifecycle_stage == "active")
-    except MlflowException as error:
-        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-            address = mask_password(uri(settings))
-            raise UserError(f"the tracking store {address} could not be queried for run {run_id}: {first_line(error)}") from None
-        return False
+    with guarded(place(settings)):
+        try:
+            return bool(client.get_run(run_id).info.lifecycle_stage == "active")
+        except MlflowException as error:
+            if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):  # the second: it is no run id at all
+                return False
+            raise
 
 
 def find_run(client: MlflowClient, settings: Tracking, condition: str) -> str | None:
     """Return the id of the latest run of the experiment that meets a condition in MLflow's search syntax, or None."""
-    runs = client.search_runs([experiment_id(client, settings)], condition, max_results=1)
+    with guarded(place(settings)):
+        runs = client.search_runs([experiment_id(client, settings)], condition, max_results=1)
     return str(runs[0].info.run_id) if runs else None
 
 
@@ -172,7 +186,12 @@ def metric_entities(values: Mapping[str, float | None], step: int) -> list[Metri
     from mlflow.entities import Metric
 
     now = int(time.time() * 1000)
-    return [Metric(name, value, now, step) for name, value in values.items() if value is not None and not math.isnan(value)]
+    return [Metric(name, value, now, step) for name, value in metric_values(values).items()]
+
+
+def metric_values(values: Mapping[str, float | None]) -> dict[str, float]:
+    """Leave out metrics that are None or NaN."""
+    return {name: float(value) for name, value in values.items() if value is not None and not math.isnan(value)}
 
 
 def _unused_color(client: MlflowClient, experiment: str) -> str:

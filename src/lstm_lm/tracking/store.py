@@ -1,112 +1,172 @@
-"""The MLflow tracking store: its address, whether it can be reached, and its experiment."""
+"""The MLflow tracking store: whether it can be used, and its experiment."""
 
 from __future__ import annotations
 
 import logging
 import os
 import re
-import socket
-from typing import TYPE_CHECKING
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from lstm_lm.errors import SettingError, UserError
+from lstm_lm.errors import SettingError
+from lstm_lm.io.addresses import mask
 from lstm_lm.paths import project_root
-from lstm_lm.tracking import comparison_view
+from lstm_lm.tracking import CALL_SECONDS, comparison_view
+from lstm_lm.tracking.address import artifact_location, environment, is_server, sqlite_path, sqlite_uri, uri
+from lstm_lm.tracking.faults import Fault
+from lstm_lm.tracking.guard import Place, StoreError, bounded, guarded
+from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
     from lstm_lm.config.schema import Tracking
 
+T = TypeVar("T")
+
+__all__ = ["artifact_location", "connect", "environment", "experiment_id", "is_server", "probe", "sqlite_uri", "uri"]
+
 DESCRIPTION_TAG = "mlflow.note.content"
-DATABASE_PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
-PROBE_SECONDS = 5  # how long a tracking server may take to answer
-MAX_REASON_LENGTH = 200  # characters of an error that a message repeats
+MLFLOW_MAJOR = 3  # older servers lack what this version of MLflow asks for
+CREATE_SECONDS = 10  # how long another process may take to create the tables of a new database
+DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
+BEING_CREATED = re.compile("already exists|UNIQUE constraint|duplicate key|no such table|Can't locate revision|is locked")
+CHECK_FILE = "store_check.txt"
+OURS = ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store", "mlflow.tracking._model_registry.client")
 
 
-def uri(settings: Tracking) -> str:
-    """Return the tracking store's address: MLFLOW_TRACKING_URI, else `tracking.uri`, else a SQLite file in the project."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or settings.uri or f"sqlite:///{project_root() / 'mlflow.db'}"
-
-
-def is_server(address: str) -> bool:
-    """Whether an address is that of an MLflow server, as opposed to a database."""
-    return address.startswith(("http://", "https://"))
+def place(settings: Tracking) -> Place:
+    """Return the tracking store, for messages about it."""
+    return Place(uri(settings))
 
 
 def connect(settings: Tracking) -> MlflowClient:
-    """Return a client of the store.
+    """Return a client of the store, which has answered a first call.
 
     Raises:
-        UserError: no server answers within seconds, or MLflow cannot use the address.
+        StoreError: no store answers within seconds, or MLflow cannot use the address.
     """
-    address = uri(settings)
-    probe(settings)
-    import mlflow
-    from sqlalchemy.exc import SQLAlchemyError
-
-    for name in ("alembic", "mlflow.store.db.utils", "mlflow.tracking._model_registry.client"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    try:
-        client = mlflow.MlflowClient(address, address)
-        client.search_experiments(max_results=1)  # creates the tables of a new database
-    except (mlflow.exceptions.MlflowException, SQLAlchemyError, ImportError, OSError) as error:
-        raise UserError(
-            f"the tracking store {mask_password(address)} cannot be used: {first_line(error)} (see params.yaml: tracking.uri)"
-        ) from None
-    return client
+    address = place(settings)
+    with guarded(address):
+        import mlflow  # noqa: F401 (takes seconds, which are not the store's)
+    if os.environ.get("MLFLOW_REGISTRY_URI", address.address) != address.address:
+        terminal.note("MLFLOW_REGISTRY_URI is ignored: this project's models are registered in the tracking store")
+    return bounded(lambda: _connect(settings), address)
 
 
 def probe(settings: Tracking) -> None:
-    """Check that something listens at the store's address. MLflow itself would retry for minutes.
+    """Check, before anything slow starts, that the store can be used. A SQLite file is only looked at: opening it imports MLflow.
 
     Raises:
-        UserError: nothing does.
+        StoreError: it cannot.
     """
+    path = sqlite_path(uri(settings))
+    if path is None:
+        connect(settings)
+        return
+    with guarded(place(settings)):
+        nearest = path if path.exists() else path.parent
+        if not os.access(nearest, os.W_OK):
+            raise PermissionError(13, "no right to write" if nearest.exists() else "no such folder", str(nearest))
+
+
+def _connect(settings: Tracking) -> MlflowClient:
     address = uri(settings)
-    import requests
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
+    import mlflow
 
+    for name in OURS:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    if is_server(address):
+        _check_server(address)
+    elif address.partition(":")[0].partition("+")[0] in DATABASES:
+        _try_database(address)
+
+    def first_call() -> MlflowClient:
+        client = mlflow.MlflowClient(address, address)
+        client.search_experiments(max_results=1)
+        return client
+
+    with _default_artifacts(address):
+        client = _retry_creation(first_call)
+    return client
+
+
+def _check_server(address: str) -> None:
+    """Ask a server for its version, through MLflow's own client, which knows the user's certificates and tokens."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    answer = http_request(get_default_host_creds(address), "/version", "GET", timeout=CALL_SECONDS, max_retries=0)
+    version = re.match(r"(\d+)\.\d", answer.text) if answer.status_code == 200 else None
+    if version and int(version[1]) < MLFLOW_MAJOR:
+        reason = f"it is MLflow {answer.text.strip()}, and this project needs a server of MLflow {MLFLOW_MAJOR}"
+        raise StoreError(
+            f"the MLflow server at {mask(address)} is version {answer.text.strip()}: this project needs version {MLFLOW_MAJOR} "
+            f"or later: upgrade the server, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI",
+            Fault.SETUP,
+            reason,
+        )
+
+
+@contextmanager
+def _default_artifacts(address: str) -> Iterator[None]:
+    """Let the experiment `Default`, which MLflow adds to a new database, keep its artifacts beside the store, not in the current folder."""
+    from mlflow.tracking._tracking_service.utils import _SERVER_ARTIFACT_ROOT_ENV_VAR as VARIABLE
+
+    if VARIABLE in os.environ:
+        yield
+        return
+    path = sqlite_path(address)
+    os.environ[VARIABLE] = ((path.parent if path else project_root()) / "mlruns").as_uri()
     try:
-        if is_server(address):
-            if requests.get(f"{address.rstrip('/')}/health", timeout=PROBE_SECONDS).status_code >= 500:
-                raise requests.RequestException
-        elif (database := make_url(address)).host and (port := database.port or DATABASE_PORTS.get(database.get_backend_name())):
-            socket.create_connection((database.host, port), timeout=PROBE_SECONDS).close()
-    except ArgumentError:
-        return  # `connect` reports an address that MLflow does not know
-    except (requests.RequestException, OSError):
-        raise UserError(
-            f"no MLflow server answers at {mask_password(address)}: start it, or change params.yaml: tracking.uri or MLFLOW_TRACKING_URI"
-        ) from None
+        yield
+    finally:
+        os.environ.pop(VARIABLE, None)
 
 
-def mask_password(address: str) -> str:
-    """Hide the password of an address such as `postgresql://user:password@host/database`."""
-    return re.sub(r"(://[^:/@]*):[^@/]*@", r"\1:***@", address)
+def _try_database(address: str) -> None:
+    """Connect to a database once. MLflow itself would retry for minutes, whatever the error is."""
+    import sqlalchemy
+
+    engine = sqlalchemy.create_engine(address)
+    with engine.connect():
+        pass
+    engine.dispose()
 
 
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, shortened, or the name of its class if it has no message."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:MAX_REASON_LENGTH]
+def _retry_creation(first_call: Callable[[], T]) -> T:
+    """Make a first call, which creates the tables of a new database. Another process may be doing that now."""
+    deadline = time.monotonic() + CREATE_SECONDS
+    while True:
+        try:
+            return first_call()
+        except Exception as error:
+            if not BEING_CREATED.search(str(error)) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.3)
 
 
 def experiment_id(client: MlflowClient, settings: Tracking) -> str:
-    """Return the id of the experiment, which is created if need be.
+    """Return the id of the experiment, which is created if need be, see `address.artifact_location`.
 
-    In a local store, its artifacts are kept in the project's folder, whichever folder a stage runs in.
     It gets a saved view that compares trainings, unless there is one already, which the user may have changed.
 
     Raises:
-        UserError: the experiment was deleted in the store.
+        SettingError: the experiment was deleted in the store.
+        StoreError: the store fails.
     """
-    experiment = _get_or_create_experiment(client, settings)
-    tags = client.get_experiment(experiment).tags
-    if comparison_view.TAG not in tags:
-        client.set_experiment_tag(experiment, comparison_view.TAG, comparison_view.view())
-        if not tags.get(DESCRIPTION_TAG):
-            client.set_experiment_tag(experiment, DESCRIPTION_TAG, comparison_view.description(experiment))
-    return experiment
+    with guarded(place(settings)):
+        experiment = _get_or_create_experiment(client, settings)
+        tags = client.get_experiment(experiment).tags
+        if comparison_view.TAG not in tags:
+            client.set_experiment_tag(experiment, comparison_view.TAG, comparison_view.view())
+            if not tags.get(DESCRIPTION_TAG):
+                client.set_experiment_tag(experiment, DESCRIPTION_TAG, comparison_view.description(experiment))
+        return experiment
 
 
 def _get_or_create_experiment(client: MlflowClient, settings: Tracking) -> str:
@@ -114,13 +174,36 @@ def _get_or_create_experiment(client: MlflowClient, settings: Tracking) -> str:
 
     experiment = client.get_experiment_by_name(settings.experiment)
     if experiment is None:
-        is_local = not uri(settings).startswith(("http://", "https://", "databricks"))
-        location = (project_root() / "mlartifacts" / settings.experiment).as_uri() if is_local else None
         try:
-            return str(client.create_experiment(settings.experiment, artifact_location=location))
-        except MlflowException:  # another process has just created it
+            return str(client.create_experiment(settings.experiment, artifact_location=artifact_location(settings)))
+        except MlflowException:  # another process may just have created it, or the answer was lost
             experiment = client.get_experiment_by_name(settings.experiment)
+            if experiment is None:
+                raise
     if experiment.lifecycle_stage == "deleted":
         problem = f"the experiment {settings.experiment!r} was deleted in the tracking store: restore it, or choose another name"
         raise SettingError("tracking.experiment", problem)
     return str(experiment.experiment_id)
+
+
+def try_artifacts(client: MlflowClient, artifact_uri: str) -> None:
+    """Write a small file to the artifact store, list it, and delete it.
+
+    Args:
+        client: see `connect`.
+        artifact_uri: where a run keeps its artifacts.
+    Raises:
+        StoreError: the store does not take it.
+    """
+    setting = "params.yaml: tracking.artifacts, which holds for a new tracking.experiment"
+    with guarded(Place(artifact_uri, "artifact store", setting)), tempfile.TemporaryDirectory() as folder:
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        file = Path(folder) / CHECK_FILE
+        file.write_text("written to see whether the artifact store takes files\n", encoding="utf-8")
+        repository = get_artifact_repository(artifact_uri, tracking_uri=client.tracking_uri)
+        repository.log_artifact(str(file))
+        if CHECK_FILE not in [item.path for item in repository.list_artifacts()]:
+            raise OSError("a file that was just written is not there")
+        with suppress(Exception):  # not every store can delete, and not every user may
+            repository.delete_artifacts(CHECK_FILE)

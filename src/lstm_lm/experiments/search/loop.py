@@ -231,7 +231,7 @@ class Search:
             search_run.tag("best.run", best.user_attrs["run_id"])
             for name, value in best.user_attrs["values"].items():
                 search_run.tag(f"best.{name}", json.dumps(value))
-        search_run.flush()
+        search_run.send_soon()
 
     def _write_best(self, search_run: TrainingRun) -> None:
         """Write the best trial's parameters as a preset, and print what to do with it."""

@@ -1,0 +1,154 @@
+"""A run whose records go through the outbox: a training never waits for the store, and never ends because of it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lstm_lm.errors import Interrupted
+from lstm_lm.io.addresses import mask_secrets
+from lstm_lm.paths import project_root
+from lstm_lm.tracking import operations, sender
+from lstm_lm.tracking.outbox import Outbox
+from lstm_lm.tracking.run import masked_params, metric_values
+from lstm_lm.tracking.sender import Delivery, Sender
+from lstm_lm.ui import tracking_messages
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+    from lstm_lm.config.schema import Tracking
+    from lstm_lm.tracking.mirroring import Proxy
+    from lstm_lm.tracking.registry import ModelToLog
+
+TEXT_FILES = (".yaml", ".json", ".md")  # artifacts that may hold an address with a password
+
+
+class QueuedRun:
+    """A run of the store, which is told everything in order by a thread of its own, now or by a later process.
+
+    Attributes:
+        id: the run's id.
+
+    Args:
+        settings: the section `tracking`.
+        run_id: of a run of the store.
+        client: of `store.connect`; None if the store does not answer now.
+    """
+
+    def __init__(self, settings: Tracking, run_id: str, client: MlflowClient | None) -> None:
+        self.id = run_id
+        self._settings = settings
+        self._outbox = Outbox(project_root(), run_id)
+        self._outbox.open({"store": sender.identity(settings)})
+        self._sender = Sender(self._outbox, settings, client, tracking_messages.warn_failing)
+        self._sender.start()
+
+    def tell(self, operation: Mapping[str, Any], durable: bool = True) -> None:
+        """Add an operation of `operations.KINDS` to what the store is told."""
+        self._outbox.append(operation, durable)
+
+    def set_tags(self, values: Mapping[str, str]) -> None:
+        """Set tags."""
+        self.tell({"kind": "tags", "values": dict(values)})
+
+    def tag(self, key: str, value: str) -> None:
+        """Set a tag."""
+        self.set_tags({key: value})
+
+    def log_params(self, values: Mapping[str, object]) -> None:
+        """Log the parameters of a training, {name: value}. Those that are already logged keep their values."""
+        self.tell({"kind": "params", "values": masked_params(values)})
+
+    def log_metrics(self, values: Mapping[str, float | None], step: int) -> None:
+        """Log metrics, {name: value}. None and NaN are left out."""
+        if present := metric_values(values):
+            self.tell(operations.metrics(present, step), durable=False)
+
+    def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], name: str) -> None:
+        """Log a table that replaces the previous one of this name."""
+        text = json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
+        self._outbox.put(name, lambda path: path.write_text(text, encoding="utf-8"))
+        self.tell({"kind": "table", "name": name})
+        self._sender.send_soon()
+
+    def log_files(self, paths: Iterable[str | Path]) -> None:
+        """Log files as artifacts of the run, as they are now."""
+        for path in map(Path, paths):
+            self._put(path)
+            self.tell({"kind": "file", "name": path.name})
+
+    def log_model(self, model: ModelToLog) -> None:
+        """Log the MLflow model, and let the registry decide about it. Its files are copied, because the next training replaces them."""
+        saved_model, serving_code = Path(model.saved_model), Path(model.serving_code)
+        self._put(saved_model)
+        self._put(serving_code)
+        self.tell({"kind": "model", **asdict(model), "saved_model": saved_model.name, "serving_code": serving_code.name})
+
+    def join(self, proxy: Proxy) -> None:
+        """Let a proxy run take the place of this run if the store does not know it."""
+        self.tell({"kind": "join", **asdict(proxy)})
+
+    def send_soon(self) -> None:
+        """Let the thread send what there is."""
+        self._sender.send_soon()
+
+    def send(self, seconds: float = sender.END_SECONDS) -> Delivery:
+        """Send everything that can be sent in this time, and warn about the rest. The thread ends: no operation may follow."""
+        delivery = self._sender.drain(seconds)
+        tracking_messages.show_delivery(self.id, delivery)
+        return delivery
+
+    def result(self, kind: str) -> Any:
+        """Return what the last operation of a kind returned, or None if it was not sent."""
+        return self._sender.results.get(kind)
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run: whatever the store does, this returns.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+        """
+        try:
+            self.tell(operations.status(status))
+        except OSError as error:  # such as a full disk, which must not hide why the training ended
+            tracking_messages.warn_not_kept(self.id, error.strerror or str(error))
+        self.send()
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """End the run when the block ends, with a status that depends on how it ended."""
+        status = "FAILED"
+        try:
+            yield
+            status = "FINISHED"
+        except (KeyboardInterrupt, Interrupted):
+            status = "KILLED"
+            raise
+        finally:
+            self.finish(status)
+
+    def _put(self, path: Path) -> None:
+        if path.is_dir():
+            self._outbox.put(path.name, lambda target: shutil.copytree(path, target))
+        elif path.suffix in TEXT_FILES:
+            text = mask_secrets(path.read_text(encoding="utf-8"))
+            self._outbox.put(path.name, lambda target: target.write_text(text, encoding="utf-8"))
+        else:
+            self._outbox.put(path.name, lambda target: shutil.copyfile(path, target))
+
+
+def resend_in_background(settings: Tracking, client: MlflowClient) -> None:
+    """Send what earlier processes have left, while this one works."""
+
+    def work() -> None:
+        for left in sender.resend(settings, project_root(), client):
+            tracking_messages.show_resent(left)
+
+    threading.Thread(target=work, name=sender.THREAD, daemon=True).start()

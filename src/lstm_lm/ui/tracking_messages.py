@@ -1,0 +1,49 @@
+"""What is printed about the tracking store while it fails, and when it has caught up."""
+
+from typing import TYPE_CHECKING
+
+from lstm_lm.ui import terminal
+
+if TYPE_CHECKING:
+    from lstm_lm.tracking.sender import Delivery, Left
+
+
+def warn_failing(reason: str) -> None:
+    terminal.warning(f"the tracking store fails ({reason}): what it misses is kept in .tracking, and sent when it answers again")
+
+
+def warn_unavailable(line: str) -> None:
+    terminal.warning(f"{line}: evaluating all the same; what there is to log is kept in .tracking")
+
+
+def warn_not_kept(run_id: str, reason: str) -> None:
+    terminal.warning(f"the end of MLflow run {run_id} could not be kept: {reason}")
+
+
+def show_delivery(run_id: str, delivery: "Delivery") -> None:
+    """Warn about what could not be sent at the end of a process."""
+    _warn_refused(run_id, delivery)
+    if delivery.pending:
+        terminal.warning(
+            f"{_records(delivery.pending)} of MLflow run {run_id} not in the tracking store yet ({delivery.reason}): kept in .tracking, "
+            "sent by the next make repro, or now with: make resend"
+        )
+
+
+def show_resent(left: "Left") -> None:
+    """Print what became of something that an earlier process had left."""
+    delivery = left.delivery
+    _warn_refused(left.run_id, delivery)
+    if delivery.pending:
+        terminal.warning(f"MLflow run {left.run_id}, of {left.store}: {_records(delivery.pending)} still waiting: {delivery.reason}")
+    else:
+        terminal.print(f"MLflow run {left.run_id}: sent {_records(delivery.sent)} that an earlier process could not send")
+
+
+def _warn_refused(run_id: str, delivery: "Delivery") -> None:
+    for reason in delivery.refused:
+        terminal.warning(f"the tracking store refused a part of MLflow run {run_id}, which is left out ({reason})")
+
+
+def _records(number: int) -> str:
+    return f"{number} record" if number == 1 else f"{number} records"
