@@ -2,10 +2,11 @@
 
 
 def check() -> None:
-    """Check params.yaml and the tracking store, send it what it missed, and repair what a killed dvc left. `make repro` does this first."""
+    """Check params.yaml, data/own and the tracking store, send what it missed, repair what a killed dvc left. `make repro` does this first."""
     from lstm_lm import paths
     from lstm_lm.config import loading
     from lstm_lm.io import dvc_cache, dvc_records
+    from lstm_lm.text.sources import local
     from lstm_lm.tracking import sender, store
     from lstm_lm.ui import terminal, tracking_messages
 
@@ -13,6 +14,7 @@ def check() -> None:
     root = paths.project_root()
     dvc_records.repair(root, terminal.warning)
     dvc_cache.repair(root, terminal.warning)
+    local.check_readable()
     store.probe(settings.tracking)
     for left in sender.resend(settings.tracking, root):
         tracking_messages.show_resent(left)

@@ -12,6 +12,7 @@ from lstm_lm import paths
 from lstm_lm.config.schema import Vocab
 from lstm_lm.errors import UserError
 from lstm_lm.text import encoded, retokenize, splits, units
+from lstm_lm.text.duplicates import NearDuplicate, find_near_duplicates
 from lstm_lm.text.encoded import Characters, Text
 from lstm_lm.text.indexing.base import TokenIndexer
 from lstm_lm.text.indexing.factory import make_indexer
@@ -54,6 +55,7 @@ class Preparation:
         tokens: the distinct tokens in UTF-8.
         spans: the splits, in words.
         documents: {name: number of words}.
+        near_duplicates: held-out spans that are largely in the training text, too.
     """
 
     vocabulary: CountedVocabulary
@@ -61,6 +63,7 @@ class Preparation:
     tokens: list[bytes]
     spans: Spans
     documents: dict[str, int]
+    near_duplicates: list[NearDuplicate]
 
     def metrics(self) -> dict[str, Any]:
         """The size of the vocabulary and, for each split, its size and how much of it is known."""
@@ -97,6 +100,7 @@ def prepare(files: Sequence[tuple[str, Path]], config: Vocab, folder: Path) -> P
         raise UserError("nothing is left of the text after cleaning: see params.yaml: vocab.keep_punctuation and download.encoding")
     # The split is made in words, so that the same text is held out whatever the tokens are.
     spans = splits.split(words.documents, config.validation, config.test, config.split_by, config.split_seed)
+    near_duplicates = find_near_duplicates(words, spans)
     if config.unit == "word":
         tokenized = TokenizedText(tokenizer, words, spans, indexer.words, _word_characters(tokenizer, indexer))
     else:
@@ -108,7 +112,7 @@ def prepare(files: Sequence[tuple[str, Path]], config: Vocab, folder: Path) -> P
     vocabulary.vocabulary.save(folder / paths.VOCABULARY.name, vocabulary.counts)
     splits.save(tokenized.spans, folder / paths.SPLITS.name)
     tokenized.tokenizer.save(folder / paths.TOKENIZER.name)
-    return Preparation(vocabulary, counts, tokenized.tokens, spans, words.documents)
+    return Preparation(vocabulary, counts, tokenized.tokens, spans, words.documents, near_duplicates)
 
 
 def _word_characters(tokenizer: Tokenizer, indexer: TokenIndexer) -> Characters:

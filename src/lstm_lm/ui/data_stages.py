@@ -1,9 +1,10 @@
 """What the data stages print."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lstm_lm.config.schema import Batching, Vocab
+from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.ui import terminal
@@ -61,7 +62,29 @@ def _show_held_out(spans: Spans) -> None:
         return
     for name in SPLITS[1:]:
         names = [span.document for span in spans[name]]
-        terminal.print(f"held out for {name}: {', '.join(names[:MAX_LISTED])}{' ...' if len(names) > MAX_LISTED else ''}")
+        terminal.print(f"held out for {name}: {_first(names)}")
+
+
+def show_duplicates(copies: Mapping[str, str], near_duplicates: Sequence[NearDuplicate]) -> None:
+    """Note documents that are twice in the text.
+
+    Args:
+        copies: {document that is left out: the one that is the same}.
+        near_duplicates: held-out spans that are largely in the training text, too.
+    """
+    if copies:
+        names = [f"{copy} (= {kept})" for copy, kept in copies.items()]
+        terminal.note(f"left out {len(copies)} document(s) that are copies of others: {_first(names)}")
+    if near_duplicates:
+        names = [f"{each.document} ({each.fraction:.0%}, most of it in {each.origin})" for each in near_duplicates]
+        terminal.note(
+            f"{len(near_duplicates)} held-out text(s) are largely in the training text too, so that their metrics look too good; "
+            f"remove one of each two: {_first(names)}"
+        )
+
+
+def _first(names: Sequence[str]) -> str:
+    return ", ".join(names[:MAX_LISTED]) + (" ..." if len(names) > MAX_LISTED else "")
 
 
 def show_batches(config: Batching, steps: int) -> None:

@@ -103,9 +103,13 @@ def _write(document: Document, path: Path) -> dict[str, Any]:
 
 def list_files(folder: Path | str) -> list[tuple[str, Path]]:
     """The names and paths of the documents in a folder that `write` made, in order of name."""
-    folder = Path(folder)
-    contents = json.loads((folder / SOURCE_FILE).read_text(encoding="utf-8"))
-    return [(file["name"], folder / file["name"]) for file in contents["files"]]
+    return [(name, Path(folder) / name) for name in load_digests(folder)]
+
+
+def load_digests(folder: Path | str) -> dict[str, str]:
+    """The sha256 of each document in a folder that `write` made: {name: digest}, in order of name."""
+    contents = json.loads((Path(folder) / SOURCE_FILE).read_text(encoding="utf-8"))
+    return {file["name"]: file["sha256"] for file in contents["files"]}
 
 
 def read(folder: Path | str) -> Iterator[Document]:
