@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lstm_lm import paths
-from lstm_lm.config import keys
+from lstm_lm.config import keys, sizes
 from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
@@ -23,6 +23,7 @@ from lstm_lm.io import hashing, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
+from lstm_lm.model.shape import count_parameters
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking import store
@@ -31,6 +32,7 @@ from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.training import history
 from lstm_lm.training.history import HistoryFiles
 from lstm_lm.training.progress import Diverged, Result, Stopped
+from lstm_lm.training.shapes import model_shape
 from lstm_lm.ui import training_messages
 from lstm_lm.ui.progress import TrainingProgress, timed
 
@@ -96,6 +98,9 @@ class TrainingJob:
 
     def run(self) -> Result:
         """Train and write the outputs."""
+        words = len(self.inputs.words)
+        sizes.check_vocabulary_size(self.settings, words)
+        sizes.check_memory(self.settings, count_parameters(model_shape(self.settings, words)))
         with timed(self.startup, "MLflow"):  # first, so that a store that cannot be used is reported at once
             client = store.connect(self.settings.tracking)
             tracked = TrainingRun.start(client, self.settings, scratch_folder=self.scratch.folder, resume=self.earlier.get("run_id"))

@@ -7,7 +7,7 @@ from lstm_lm.config.sizes import check_vocabulary_size
 from lstm_lm.data.dataset import Batches
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.model.language_model import Initializer, LanguageModel
-from lstm_lm.model.shape import Shape
+from lstm_lm.training.shapes import model_shape
 from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks, TrainingConfig
 
@@ -23,16 +23,9 @@ def build_model(settings: Params, counts: np.ndarray) -> LanguageModel:
     """
     check_vocabulary_size(settings, len(counts))
     section = settings.model
-    shape = Shape(
-        vocabulary_size=len(counts),
-        embedding_size=section.embedding_size,
-        hidden_size=section.hidden_size,
-        layers=section.layers,
-        projection_size=section.projection_size,
-        tie_weights=section.tie_weights,
-        adaptive_cutoffs=tuple(section.adaptive_cutoffs or ()),
+    model = LanguageModel(
+        model_shape(settings, len(counts)), Initializer(section.initializer, section.initializer_scale, settings.train.seed)
     )
-    model = LanguageModel(shape, Initializer(section.initializer, section.initializer_scale, settings.train.seed))
     if section.unigram_bias:
         model.initialize_bias_from_counts(counts)
     return model
