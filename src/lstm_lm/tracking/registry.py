@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstm_lm.tracking import champion, logged_model, mlflow_model, promotion
+from lstm_lm.errors import UserError
+from lstm_lm.tracking import champion, logged_model, mlflow_model, promotion, store
 from lstm_lm.tracking.champion import State
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_files, model_id_of, read
@@ -16,7 +17,12 @@ from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_f
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from lstm_lm.config.schema import Tracking
+
 DESCRIPTION = "Word-level LSTM language model: prompt in, text out."
+TAGS = (DIGEST_TAG, champion.METRIC_TAG, champion.TEST_DIGEST_TAG)  # of a logged model that its version has too
+METRIC = "test/adjusted_perplexity"  # of a run
+MAX_RUNS = 20  # of one experiment, to look for a logged model
 LOCK_SECONDS = 120  # how long to wait for another process at the same local store
 
 
@@ -113,6 +119,38 @@ def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str
         if key not in existing.tags:  # it was registered when less was known
             client.set_model_version_tag(name, existing.version, key, value)
     return int(existing.version), False
+
+
+def register_run(client: MlflowClient, name: str, run_id: str) -> int:
+    """Make the newest logged model of a run a version, unless it is one.
+
+    Raises:
+        UserError: there is no such run, or it has no logged model with its files.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        raise UserError(f"the tracking store has no run {run_id}: see the runs with: make ui") from None
+    logged = [each for each in logged_model.find(client, run_id=run_id) if logged_model.is_complete(client, each)]
+    if not logged:
+        raise UserError(f"run {run_id} has no logged model: it gets one from the stage evaluate-sample")
+    tags = {key: value for key, value in logged[-1].tags.items() if key in TAGS} | {RUN_TAG: run_id}
+    if METRIC in run.data.metrics:
+        tags.setdefault(champion.METRIC_TAG, f"{run.data.metrics[METRIC]:.6f}")
+    with _local_lock(client):
+        return register(client, name, logged[-1].model_id, tags)[0]
+
+
+def find_experiment_run(client: MlflowClient, settings: Tracking, experiment: str) -> str | None:
+    """Return the id of the newest run of a DVC experiment that has a logged model, or None."""
+    quoted = experiment.replace("'", "")
+    runs = client.search_runs([store.experiment_id(client, settings)], f"tags.`dvc.experiment` = '{quoted}'", max_results=MAX_RUNS)
+    ids = (run.info.run_id for run in runs)
+    return next((run_id for run_id in ids if any(map(logged_model.is_ready, logged_model.find(client, run_id=run_id)))), None)
 
 
 def _replace(client: MlflowClient, name: str, old: int, new: int) -> None:

@@ -1,0 +1,62 @@
+"""What is printed about the versions in the model registry."""
+
+from lstm_lm.tracking import champion
+from lstm_lm.tracking.versions import RUN_TAG, Board
+from lstm_lm.ui import terminal
+from lstm_lm.ui.terminal import Column
+
+DIGEST_LENGTH = 8  # characters of a test text's digest in the table
+COLUMNS = (
+    Column("version"),
+    Column("alias", align="left"),
+    Column("adjusted ppl"),
+    Column("test text", align="left", drop_order=1),
+    Column("MLflow run", align="left", drop_order=2),
+    Column("", align="left", drop_order=3),
+)
+
+
+def version_rows(board: Board) -> list[list[str]]:
+    """Return the rows of a table with `COLUMNS`, the newest version first."""
+    rows = []
+    for version in reversed(board.versions):
+        tags = version.tags
+        candidate = board.candidate(int(version.version))
+        rows.append(
+            [
+                str(version.version),
+                champion.ALIAS if candidate.number == board.alias else "",
+                "" if candidate.metric is None else f"{candidate.metric:.1f}",
+                (candidate.test_digest or "")[:DIGEST_LENGTH],
+                tags.get(RUN_TAG) or version.run_id or "",
+                _remark(candidate.number == board.alias, tags),
+            ]
+        )
+    return rows
+
+
+def _remark(is_champion: bool, tags: dict[str, str]) -> str:
+    if champion.FILES_MISSING_TAG in tags:
+        return "its files are gone from the artifact store"
+    if is_champion:
+        return tags.get(champion.REASON_TAG, "")
+    if champion.NOT_CHAMPION_TAG in tags:
+        return tags[champion.NOT_CHAMPION_TAG]
+    return "a champion before" if champion.SINCE_TAG in tags else ""
+
+
+def show_versions(name: str, board: Board) -> None:
+    """Print the table of versions."""
+    if not board.versions:
+        terminal.print(f"{name} has no versions yet: make repro registers the first one")
+        return
+    terminal.table(COLUMNS, version_rows(board), where="make ui")
+
+
+def show_promotion(name: str, before: Board, after: Board) -> None:
+    """Print where the alias is now, and where it was."""
+    if before.alias == after.alias:
+        terminal.print(f"models:/{name}@champion is version {after.alias} already")
+        return
+    was = f", in place of version {before.alias} (back: make rollback)" if before.alias else ""
+    terminal.print(f"models:/{name}@champion is version {after.alias} now{was}")
