@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve sample score docs clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score docs clean lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,6 +80,15 @@ resend: setup  ## send the tracking store what it missed while it failed
 
 serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another port)
 	@python src/cli.py serve $(if $(PORT),--port $(PORT))
+
+models: setup  ## list the versions of the model in the registry, with their metrics and which one is the champion
+	@python src/cli.py models
+
+promote: setup  ## make a model the champion: this checkout's, or RUN=<MLflow run id, version, or name of an experiment>
+	@python src/cli.py promote $(if $(filter command,$(origin RUN)),-- "$$RUN")
+
+rollback: setup  ## make the previous champion the champion again
+	@python src/cli.py rollback
 
 sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
 	@python src/cli.py sample $(OPTIONS) $(if $(filter undefined,$(origin PROMPT)),,-- "$$PROMPT")

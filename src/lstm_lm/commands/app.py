@@ -12,6 +12,7 @@ from lstm_lm.commands import (
     docs,
     experiment,
     mlflow_run,
+    promote,
     resend,
     sample,
     score,
@@ -36,6 +37,9 @@ app = typer.Typer(
 app.command("sample", rich_help_panel="Use the model")(sample.with_generation_options(sample.sample))
 app.command("score", rich_help_panel="Use the model")(score.score)
 app.command("serve", rich_help_panel="Use the model")(serve.serve)
+app.command("models", rich_help_panel="Choose the model to serve")(promote.models)
+app.command("promote", rich_help_panel="Choose the model to serve")(promote.promote)
+app.command("rollback", rich_help_panel="Choose the model to serve")(promote.rollback)
 app.command("ui", rich_help_panel="Compare")(ui.ui)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
 app.command("resend", rich_help_panel="Compare")(resend.resend)

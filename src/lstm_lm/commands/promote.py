@@ -29,8 +29,8 @@ def promote(
     settings = loading.load()
     name = settings.tracking.registered_model
     client = store.connect(settings.tracking)
-    number = find_or_register(client, settings, model)
     before = read(client, name)
+    number = find_or_register(client, settings, model)
     registry_messages.show_promotion(name, before, promotion.promote(client, name, number))
 
 
