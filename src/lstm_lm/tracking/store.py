@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lstm_lm.errors import SettingError
 from lstm_lm.io.addresses import mask
 from lstm_lm.paths import project_root
-from lstm_lm.tracking import CALL_SECONDS, comparison_view
+from lstm_lm.tracking import CALL_SECONDS, comparison_view, moved_store
 from lstm_lm.tracking.address import artifact_location, environment, is_server, sqlite_path, sqlite_uri, uri
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import Place, StoreError, bounded, guarded
@@ -84,6 +84,8 @@ def _connect(settings: Tracking) -> MlflowClient:
         _check_server(address)
     elif address.partition(":")[0].partition("+")[0] in DATABASES:
         _try_database(address)
+
+    moved_store.correct(address)
 
     def first_call() -> MlflowClient:
         client = mlflow.MlflowClient(address, address)
@@ -175,7 +177,9 @@ def _get_or_create_experiment(client: MlflowClient, settings: Tracking) -> str:
     experiment = client.get_experiment_by_name(settings.experiment)
     if experiment is None:
         try:
-            return str(client.create_experiment(settings.experiment, artifact_location=artifact_location(settings)))
+            location = artifact_location(settings)
+            tags = moved_store.tags(uri(settings), location)
+            return str(client.create_experiment(settings.experiment, artifact_location=location, tags=tags))
         except MlflowException:  # another process may just have created it, or the answer was lost
             experiment = client.get_experiment_by_name(settings.experiment)
             if experiment is None:
