@@ -76,7 +76,7 @@ def former_roots(connection: sqlite3.Connection, root: Path) -> list[Path]:
     found = set()
     for number, name, location in experiments:
         former = _root_of(location or "", name)
-        if former is None or former == root:
+        if former is None or former == root or (former.exists() and former.samefile(root)):  # the same folder by another path
             continue
         was_moved = tags.get(number) == str(former) and not former.exists()
         if was_moved or (root / ARTIFACTS / name).is_dir():
