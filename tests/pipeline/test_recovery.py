@@ -26,7 +26,13 @@ def test_dvc_refuses_broken_records_and_the_check_repairs_them(project: Path) ->
         assert refused.returncode != 0
         [line] = check(project)
         assert line.startswith(f"warning: {name} was left incomplete by a dvc that was killed: ")
-    assert run(REPRO, project).stdout.endswith(UP_TO_DATE)
+    for entry in (project / ".dvc/cache/runs").glob("??/*/*"):
+        entry.unlink()
+    refused = run([*REPRO, "--force", "--single-item", "batching"], project, check=False)
+    assert refused.returncode != 0
+    [line] = check(project)
+    assert line == "warning: .dvc/cache/runs contained incomplete records of a dvc that was killed: removed them"
+    run([*REPRO, "--force", "--single-item", "batching"], project)
     assert check(project) == []
 
 

@@ -11,7 +11,7 @@ import pytest
 
 import kill_trials
 import outage_trials
-from conftest import build_once, change_params, client, move_copy, run, run_id, runs, start
+from conftest import build_once, change_params, client, digests, move_copy, run, run_id, runs, start
 from kill_trials import Moment
 from outage_trials import Outage
 from plain import PlainModel
@@ -84,6 +84,8 @@ def test_a_pipeline_whose_server_fails_in_every_way_logs_what_an_undisturbed_one
 
 def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Path) -> None:
     folder = trained
+    params = (folder / "params.yaml").read_bytes()
+    made = digests(folder / "models") | digests(folder / "reports")
     change_params(folder, {"train.learning_rate": 100.0, "train.warmup_steps": 0, "train.epochs": 1})
     printed = []
     for _ in range(2):
@@ -94,7 +96,8 @@ def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Pat
         printed.append((done.stdout, line))
     (first, line), (second, again) = printed
     assert re.match(r"error: the training diverged at step \d+ of epoch 1: loss \S+, gradient norm \S+.*: in params.yaml lower", line)
-    assert "[dvc checkout restores the earlier outputs, " in line
+    assert "undo your changes to parameters and text, and run: dvc repro; " in line
+    assert "run: dvc checkout --force train]" in line
     assert "TensorFlow" in first
     assert "TensorFlow" not in second  # at once
     assert "this is the result of an earlier run" in again
@@ -102,9 +105,15 @@ def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Pat
     document = np.load(folder / "data/batches/validation.npy")[:50]
     assert PlainModel.load(kept).nats(document).mean() < 10  # and not the 1000s of those that exploded
 
-    run(["python", "-m", "dvc", "checkout", "train"], folder)
-    run(["git", "checkout", "reports"], folder)
-    assert (folder / "models/saved_model/saved_model.pb").exists()
+    # Both advices, the first one although the stage has left something.
+    (folder / "models/weights").mkdir()
+    (folder / "models/weights/weights.npz").write_bytes(b"half of it")
+    run(["python", "-m", "dvc", "checkout", "--force", "train"], folder)
+    assert digests(folder / "models").items() <= made.items()
+    (folder / "models/run.json").unlink()
+    (folder / "params.yaml").write_bytes(params)
+    run(["python", "-m", "dvc", "repro"], folder)
+    assert digests(folder / "models") | digests(folder / "reports") == made
     assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED"]
     assert client(folder).get_run(run_id(folder)).info.status == "FINISHED"
 

@@ -100,6 +100,18 @@ def test_locks_of_a_process_that_is_gone_are_removed_and_those_of_a_live_one_sta
         sleeper.wait()
 
 
+def test_incomplete_records_of_runs_are_removed_and_complete_ones_stay(root: Path) -> None:
+    runs = root / dvc_records.RUNS
+    for name, content in {"aa/aa1/b": "cmd: x\n", "aa/aa1/.c.tmp": "cmd: x\n", "dd/dd1/.e.tmp": "cm", "ff/ff1/g": ""}.items():
+        (runs / name).parent.mkdir(parents=True, exist_ok=True)
+        (runs / name).write_text(content)
+    (runs / "00/001").mkdir(parents=True)
+    assert repair(root) == [".dvc/cache/runs contained incomplete records of a dvc that was killed: removed them"]
+    assert [path.relative_to(runs).as_posix() for path in runs.glob("??/*/**/*")] == ["aa/aa1/b"]
+    assert [path.relative_to(runs).as_posix() for path in runs.glob("??/*")] == ["aa/aa1"]
+    assert repair(root) == []
+
+
 @pytest.mark.parametrize("guard", dvc_records.GUARDS)
 def test_nothing_is_touched_while_another_dvc_is_at_work(root: Path, guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(dvc_records, "WAIT_SECONDS", 0.2)

@@ -69,7 +69,10 @@ def test_a_failed_stage_says_how_to_restore_its_earlier_outputs(
     monkeypatch.setenv("DVC_STAGE", "train")
     (tmp_path / "dvc.lock").write_text("stages:\n  train:\n    cmd: python src/train.py\n")
     assert exit_code(raising(UserError("no"))) == 1
-    assert capfd.readouterr().err.startswith("error: no [dvc checkout restores the earlier outputs")
+    assert capfd.readouterr().err == (
+        "error: no [to get the earlier results back, undo your changes to parameters and text, and run: dvc repro; "
+        "to get back only the outputs of this stage, run: dvc checkout --force train]\n"
+    )
     monkeypatch.setenv("DVC_STAGE", "vocab")
     exit_code(raising(UserError("no")))
     assert capfd.readouterr().err == "error: no\n"

@@ -1,6 +1,7 @@
-"""DVC's own records, as a killed dvc may leave them: dvc.lock and the list of locked files.
+"""DVC's own records, as a killed dvc may leave them: dvc.lock, the list of locked files, and the runs it remembers.
 
-DVC overwrites both in place. Killed while it does, it leaves a file that it then refuses to read, and every later `dvc repro` fails.
+DVC overwrites the first two in place. Killed while it does, it leaves a file that it then refuses to read, and every later `dvc repro`
+fails. So it does if it finds the folder of a remembered run empty, which it leaves if it is killed before it writes the file in it.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ Report = Callable[[str], None]
 
 LOCK_FILE = "dvc.lock"
 RWLOCK = ".dvc/tmp/rwlock"
+RUNS = ".dvc/cache/runs"
 GUARDS = (".dvc/tmp/lock", ".dvc/tmp/rwlock.lock")  # DVC holds the first when it writes dvc.lock, the second when it writes RWLOCK
 WAIT_SECONDS = 3
 CLOCK_SECONDS = 1  # by how much a process may seem to be younger than what it wrote
@@ -35,6 +37,7 @@ def repair(root: Path, report: Report) -> None:
         if is_free:
             _repair_rwlock(root / RWLOCK, report)
             _repair_lock_file(root, report)
+            _repair_runs(root / RUNS, report)
 
 
 @contextlib.contextmanager
@@ -160,3 +163,23 @@ def is_valid_lock(text: str) -> bool:
     except (YAMLError, Invalid, ValueError):
         return False
     return True
+
+
+def _repair_runs(folder: Path, report: Report) -> None:
+    """Remove incomplete records of runs, and folders that are empty without them."""
+    removed = 0
+    for run in folder.glob("??/*/"):
+        for record in run.iterdir():
+            if not _is_complete_record(record):
+                record.unlink()
+                removed += 1
+        if not any(run.iterdir()):
+            run.rmdir()
+            removed += 1
+    if removed:
+        report(f"{RUNS} contained incomplete records of a dvc that was killed: removed them")
+
+
+def _is_complete_record(path: Path) -> bool:
+    """Whether DVC has completed a record: then it has its final name, and its last line ends."""
+    return not path.name.endswith(".tmp") and path.read_bytes().endswith(b"\n")

@@ -99,6 +99,6 @@ def _restore_hint() -> str:
     if not stage or is_copy or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
         return ""
     return (
-        " [dvc checkout restores the earlier outputs, git checkout reports/ the earlier reports; "
-        "dvc repro restores both if you undo your changes to parameters and text]"
+        " [to get the earlier results back, undo your changes to parameters and text, and run: dvc repro; "
+        f"to get back only the outputs of this stage, run: dvc checkout --force {stage}]"
     )
