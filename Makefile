@@ -16,7 +16,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score docs clean lock
+.PHONY: help setup repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score docs clean clean-scratch lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -99,6 +99,9 @@ score: setup  ## score a text file with the model: make score FILE=my.txt
 clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
+
+clean-scratch: setup  ## list what stopped trainings and killed stages left on the disk, and remove it (YES=1: without asking)
+	@python src/cli.py clean-scratch $(if $(filter command,$(firstword $(origin YES))),--yes)
 
 lock: setup  ## update requirements.lock from pyproject.toml; existing pins stay (UPGRADE=1: newest versions)
 	@sh scripts/lock.sh $(if $(UPGRADE),--upgrade)

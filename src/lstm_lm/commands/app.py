@@ -8,6 +8,7 @@ import typer
 from lstm_lm.commands import (
     ablation,
     check,
+    clean_scratch,
     compare,
     docs,
     experiment,
@@ -48,6 +49,7 @@ app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
 app.command("presets", rich_help_panel="Experiment")(ablation.presets)
 app.command("use-preset", rich_help_panel="Experiment")(use_preset.use_preset)
+app.command("clean-scratch", rich_help_panel="Experiment")(clean_scratch.clean_scratch)
 app.command("docs", rich_help_panel="Develop")(docs.docs)
 app.command("check", rich_help_panel="Called by make and MLflow")(check.check)
 app.command("summary", rich_help_panel="Called by make and MLflow")(summary.summary)

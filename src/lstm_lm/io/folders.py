@@ -37,7 +37,7 @@ def temporary(folder: str | Path) -> Iterator[Path]:
     for leftover in folder.parent.glob(f"{prefix}*"):
         _remove_if_unused(leftover)
     partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    lock = _lock(partial)  # held until the end: other processes see that this folder is in use
+    lock = hold(partial)  # held until the end: other processes see that this folder is in use
     try:
         yield partial
     finally:
@@ -47,13 +47,13 @@ def temporary(folder: str | Path) -> Iterator[Path]:
 
 
 def _remove_if_unused(partial: Path) -> None:
-    lock = _lock(partial)
+    lock = hold(partial)
     if lock is not None:
         shutil.rmtree(partial, ignore_errors=True)
         os.close(lock)
 
 
-def _lock(folder: Path) -> int | None:
+def hold(folder: Path) -> int | None:
     """Return a descriptor that holds a lock on the folder itself, or None if another process holds it or there is no locking.
 
     A lock file would have to be next to the folder, where a killed process would leave it behind, too.

@@ -73,4 +73,8 @@ def diverged_line(diverged: Diverged, settings: Train, scratch: str) -> str:
 
 def diverged_before_line(line: str, scratch: str) -> str:
     """Return the line for a training that diverged before: `diverged_line` and why it is not tried again."""
-    return f"{line} (this is the result of an earlier run, kept in {scratch}: change a parameter, the code or the data to train again)"
+    key = scratch.rpartition("/")[2]
+    return (
+        f"{line} (this is the result of an earlier run, kept in {scratch}: change a parameter, the code or the data to train again, "
+        f"or try the same again after: python src/cli.py clean-scratch {key} --yes)"
+    )

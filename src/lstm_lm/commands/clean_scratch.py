@@ -1,0 +1,88 @@
+"""Command `clean-scratch`: what stopped trainings and killed stages left on the disk."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from lstm_lm.errors import UserError
+
+if TYPE_CHECKING:
+    from lstm_lm.io.leftovers import Leftover
+
+
+def clean_scratch(
+    names: Annotated[list[str] | None, typer.Argument(help="folders, or keys of trainings (default: all but what is used)")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="remove without asking")] = False,
+) -> None:
+    """List what stopped trainings, killed stages and killed experiments left on the disk, and remove it.
+
+    A training that runs stays, and so does the one that the next `dvc repro` resumes, unless its key is given.
+    """
+    from lstm_lm.io import leftovers, memory
+    from lstm_lm.paths import project_root
+    from lstm_lm.ui import leftovers_table, terminal
+
+    root = project_root()
+    found = leftovers.find(root)
+    if not found and not names:
+        terminal.print("nothing is left on the disk by stopped trainings or killed stages")
+        return
+    resumed = resumed_key()
+    selected = select(found, names, resumed)
+    leftovers_table.show(found, selected, resumed)
+    if not selected or not (yes or is_confirmed(len(selected), memory.gigabytes(sum(leftover.size for leftover in selected)))):
+        return
+    removed = [leftover for leftover in selected if leftovers.remove(root, leftover)]
+    size = memory.gigabytes(sum(leftover.size for leftover in removed))
+    terminal.print(f"removed {len(removed)} of {len(selected)} folders, {size} are free again")
+
+
+def select(found: "list[Leftover]", names: list[str] | None, resumed: str | None) -> "list[Leftover]":
+    """Return what is to be removed.
+
+    Args:
+        found: all that is left.
+        names: keys of trainings or folders, or nothing for all that is not used.
+        resumed: key of the training that the next `dvc repro` resumes, or None.
+
+    Raises:
+        UserError: a name is none of those found, or a process works with that folder.
+    """
+    if not names:
+        return [leftover for leftover in found if not leftover.in_use and (leftover.key is None or leftover.key != resumed)]
+    by_name = {name: leftover for leftover in found for name in (str(leftover.folder), leftover.key) if name}
+    selected = []
+    for name in names:
+        leftover = by_name.get(name.rstrip("/"))
+        if leftover is None:
+            raise UserError(f"{name} is no folder that a training or a stage has left: python src/cli.py clean-scratch lists them")
+        if leftover.in_use:
+            raise UserError(f"{leftover.folder} is used by a running process: wait for it to end, or stop it")
+        selected.append(leftover)
+    return selected
+
+
+def resumed_key() -> str | None:
+    """Return the key of the training that the next `dvc repro` resumes, or None if that cannot be known."""
+    from lstm_lm.config import loading
+    from lstm_lm.io.scratch import Scratch
+    from lstm_lm.jobs import train
+    from lstm_lm.paths import project_root
+
+    try:
+        key = train.training_key(loading.load())
+    except (UserError, OSError, KeyError):  # no data, or mistakes in params.yaml
+        return None
+    scratch = Scratch(project_root(), key)
+    return None if scratch.read("diverged") or not (scratch.folder / "checkpoint.npz").exists() else key
+
+
+def is_confirmed(count: int, size: str) -> bool:
+    """Ask on a terminal; elsewhere say how to answer beforehand."""
+    from lstm_lm.ui import terminal
+
+    if not sys.stdin.isatty():
+        terminal.print("nothing was removed: add --yes to remove what is marked (make clean-scratch YES=1)")
+        return False
+    return typer.confirm(f"remove {count} folders, {size}?")
