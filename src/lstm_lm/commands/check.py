@@ -2,7 +2,7 @@
 
 
 def check() -> None:
-    """Check params.yaml, data/own and the tracking store, send what it missed, repair what a killed dvc left. `make repro` does this first."""
+    """Check params.yaml, data/own and the tracking store, send what it missed, repair what a killed dvc left. `make repro` starts so."""
     from lstm_lm import paths
     from lstm_lm.config import loading
     from lstm_lm.io import dvc_cache, dvc_records

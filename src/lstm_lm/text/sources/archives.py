@@ -156,4 +156,6 @@ def read_blocks(file: SourceFile, size: int = BLOCK_BYTES) -> Iterator[bytes]:
     except DAMAGED as error:
         raise UserError(f"{file.name}: cannot be unpacked, it is damaged or incomplete: {error}") from None
     except OSError as error:
-        raise UserError(f"{file.name}: cannot be read: {error.strerror or error}") from None
+        if error.errno is None:  # of bz2
+            raise UserError(f"{file.name}: cannot be unpacked, it is damaged or incomplete: {error}") from None
+        raise UserError(f"{file.name}: cannot be read: {error.strerror}") from None

@@ -40,8 +40,7 @@ POINTERS = (  # what Git holds in place of a large file
 )
 WEB_PAGE = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE | re.DOTALL)
 # Not among them: tab, newline, vertical tab, form feed, carriage return, escape.
-CONTROLS = bytes([*range(9), *range(14, 27), *range(28, 32), 127])
-CONTROL_CHARACTERS = re.compile(f"[{re.escape(CONTROLS.decode('ascii'))}]")
+CONTROL_CHARACTERS = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
 def marked_encoding(head: bytes) -> str | None:
@@ -73,13 +72,14 @@ def recognize(head: bytes, encoding: str, name: str) -> str | None:
         likely = None if marked else _unmarked_utf16(head)
         if likely:
             raise UserError(f"{name}: seems to be {likely} without a byte-order mark: name it in params.yaml: download.encoding")
-    if text is None:
-        is_binary = b"\0" in head or len(head) - len(head.translate(None, CONTROLS)) > MAX_CONTROLS * len(head)
-    else:
-        is_binary = "\0" in text or len(CONTROL_CHARACTERS.findall(text)) > MAX_CONTROLS * len(text)
-    if is_binary:
+    characters = head.decode("latin-1") if text is None else text
+    if "\0" in characters or _has_many_controls(characters):
         return "binary"
-    return "a web page (HTML)" if WEB_PAGE.match(text or head.decode("latin-1")) else None
+    return "a web page (HTML)" if WEB_PAGE.match(characters) else None
+
+
+def _has_many_controls(text: str) -> bool:
+    return len(CONTROL_CHARACTERS.findall(text)) > max(1, MAX_CONTROLS * len(text))
 
 
 def _decode(head: bytes, encoding: str) -> str | None:
@@ -97,4 +97,4 @@ def _unmarked_utf16(head: bytes) -> str | None:
         return None
     encoding = "utf-16-le" if odd else "utf-16-be"
     text = _decode(head, encoding)
-    return encoding if text and len(CONTROL_CHARACTERS.findall(text)) <= MAX_CONTROLS * len(text) else None
+    return encoding if text and not _has_many_controls(text) else None
