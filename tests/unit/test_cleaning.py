@@ -56,6 +56,7 @@ def test_gutenberg_header_and_footer_are_removed():
 
 def test_clean_text_removes_markup_according_to_the_file_suffix():
     assert clean_text(b"*so*\r\n", "utf-8", "a.md", clean=True).strip() == "so"
+    assert clean_text(b"*so*\r\n", "utf-8", "a.md.GZ", clean=True).strip() == "so"
     assert clean_text(b"*so*\r\n", "utf-8", "a.txt", clean=True) == "*so*\n"
     assert clean_text(b"*so*\r\n", "utf-8", "a.md", clean=False) == "*so*\n"
 

@@ -24,7 +24,6 @@ MAX_RATIO = 200  # of the size of what is in a file to its own: text is compress
 ALWAYS_ALLOWED = 2**30  # bytes, whatever the ratio
 ARCHIVE = ".zip"
 ENCRYPTED = 1  # a flag
-COMPRESSED = re.compile(r"[.](gz|bz2|xz)$", re.IGNORECASE)
 # By the first bytes, because a server may have unpacked what still has such a name.
 OPENERS: tuple[tuple[re.Pattern[bytes], Callable[[Any], Any]], ...] = (
     (re.compile(rb"\x1f\x8b\x08"), gzip.open),
@@ -55,7 +54,7 @@ def in_order(files: Iterable[SourceFile], skipped: Skipped, alone: bool | None =
             if file.name.lower().endswith(ARCHIVE):
                 expanded += _members(file, archive, skipped, prefix="" if alone else f"{file.name}/")
             else:
-                expanded.append(file._replace(name=COMPRESSED.sub("", file.name)))
+                expanded.append(file)
         expanded.sort(key=lambda file: document_name(file.name))
         _check_names(expanded)
         yield from expanded
@@ -125,10 +124,7 @@ def _members(file: SourceFile, archive: _OpenArchive, skipped: Skipped, prefix: 
     if any(member.flag_bits & ENCRYPTED for _, member in wanted):
         raise UserError(f"{file.name}: is protected by a password: unpack it")
     names = relative_names([name for name, _ in wanted]) if wanted else []
-    return [
-        SourceFile(prefix + COMPRESSED.sub("", name), partial(archive.open, file, member))
-        for name, (_, member) in zip(names, wanted, strict=True)
-    ]
+    return [SourceFile(prefix + name, partial(archive.open, file, member)) for name, (_, member) in zip(names, wanted, strict=True)]
 
 
 def read_blocks(file: SourceFile, size: int = BLOCK_BYTES) -> Iterator[bytes]:

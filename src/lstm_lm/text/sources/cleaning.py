@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.text.sources import formats
+from lstm_lm.text.sources.files import uncompressed_name
 
 STRAIGHT_QUOTES = {**dict.fromkeys("\u2018\u2019\u201b", "'"), **dict.fromkeys("\u201c\u201d\u201f", '"')}
 GUTENBERG_START = re.compile(r"\n\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG")
@@ -57,7 +58,7 @@ def clean_blocks(blocks: Iterable[bytes], encoding: str, name: str, clean: bool)
     texts = decode(blocks, encoding, name)
     if not clean:
         return texts
-    if name.endswith(".md"):
+    if uncompressed_name(name).endswith(".md"):
         texts = strip_markdown(texts)
     return normalize(strip_gutenberg(texts))
 

@@ -12,6 +12,7 @@ from lstm_lm.errors import UserError
 
 Skipped = dict[str, str]  # {name of a file that is not read: what it is}
 
+COMPRESSED = re.compile(r"[.](gz|bz2|xz)$", re.IGNORECASE)
 CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f]")
 # By their names, in lower case. Hidden files are not read either.
 UNWANTED = (
@@ -82,8 +83,13 @@ def listed(skipped: Skipped, most: int = 5) -> str:
 
 
 def document_name(name: str) -> str:
-    """The name of the document that a file becomes: `a/b.md` -> `a/b.txt`."""
-    return f"{re.sub(r'[.](md|txt)$', '', name)}.txt"
+    """The name of the document that a file becomes: `a/b.md.gz` -> `a/b.txt`."""
+    return f"{re.sub(r'[.](md|txt)$', '', uncompressed_name(name))}.txt"
+
+
+def uncompressed_name(name: str) -> str:
+    """The name of a file after it was unpacked: `a/b.md.gz` -> `a/b.md`."""
+    return COMPRESSED.sub("", name)
 
 
 def relative_names(paths: list[str]) -> list[str]:
