@@ -1,4 +1,5 @@
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,16 @@ def test_a_repeated_evaluation_replaces_the_values_of_the_earlier_one(tracked_pr
     for _ in range(2):
         log({"test": {"perplexity": 99.0}}, [{**SAMPLES[0], "text": "to be queen"}], changed)
     assert latest_metrics(run)["test/perplexity"] == (20, 99.0)
-    assert [point.value for point in client.get_metric_history(run.id, "test/perplexity")] == [
-        148.4,
-        99.0,
-    ]  # equal values are logged only once
+    # Equal values are logged only once.
+    assert [point.value for point in client.get_metric_history(run.id, "test/perplexity")] == [148.4, 99.0]
+    # What the later evaluation does not make is no longer shown; other splits, and what is not of an evaluation, stay.
+    latest = client.get_run(run.id).data.metrics
+    assert math.isnan(latest["test/bits_per_character"])
+    assert len(client.get_metric_history(run.id, "test/bits_per_character")) == 2
+    assert latest["validation/perplexity"] == 148.4
+    log(HELD_OUT_METRICS, SAMPLES, changed)
     assert latest_metrics(run)["test/bits_per_character"] == (20, 1.7)
+    log({"test": {"perplexity": 99.0}}, [{**SAMPLES[0], "text": "to be queen"}], changed)
     assert json.loads(artifact_text(run, "samples.json")) == {
         "columns": ["sample", "text", "prompt", "temperature"],
         "data": [["to be (greedy)", "to be queen", "to be", 0]],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,8 +80,23 @@ def _check_run(client: MlflowClient, settings: Tracking, run_id: str) -> str | N
 
 
 def send_evaluation(run: Run, values: Mapping[str, float], step: int) -> None:
-    """Log those held-out metrics whose latest value at this step is another: logged again, it would be one more point of the curve."""
+    """Log those held-out metrics whose latest value at this step is another: logged again, it would be one more point of the curve.
+
+    Metrics of an earlier evaluation that this one no longer makes, such as those of a baseline that was switched off, become NaN, which
+    MLflow shows as "NaN" and leaves out of its charts: its API cannot delete a metric.
+    """
+    from mlflow.entities import Metric
+
+    splits = {name.partition("/")[0] for name in values}
+    logged = run.client.get_run(run.id).data.metrics
+    outdated = [
+        name
+        for name, value in logged.items()
+        if name not in values and name.partition("/")[0] in splits and "/" in name and not math.isnan(value)
+    ]
     run.log_metrics({name: value for name, value in values.items() if not _is_logged(run, name, value, step)}, step)
+    now = int(time.time() * 1000)
+    run.send_metrics([Metric(name, math.nan, now, step) for name in outdated])
 
 
 def flatten_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
