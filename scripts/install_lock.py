@@ -36,9 +36,12 @@ IRRELEVANT = set(
     """
     break-system-packages cache-dir compile disable-pip-version-check extra-index-url find-links log no-color no-compile no-input
     no-python-version-warning no-warn-script-location prefer-binary progress-bar quiet require-hashes require-virtualenv
-    root-user-action user verbose
+    root-user-action verbose
     """.split()
 )
+# They send packages elsewhere than into the environment, or nowhere.
+DIVERTING = {"dry-run", "ignore-installed", "prefix", "python", "report", "root", "target", "user"}
+UV_DIVERTING = set("UV_CONSTRAINT UV_EXCLUDE_NEWER UV_NO_BINARY UV_OVERRIDE UV_PREFIX UV_PYTHON UV_SYSTEM_PYTHON UV_TARGET".split())
 FALSE = {"", "0", "f", "false", "n", "no", "off"}
 
 
@@ -80,7 +83,7 @@ def uv_environment(settings: Mapping[str, str], locked: set[str], environ: Mappi
             _check_constraints(value.split(), locked)
         elif name in UV_VARIABLES:
             variables[UV_VARIABLES[name]] = " ".join(value.split())
-        elif name not in IRRELEVANT:
+        elif name not in IRRELEVANT | DIVERTING:
             raise UvUnsuitableError(f"uv has no equivalent of pip's setting {name!r}")
     if Path(variables.get("SSL_CERT_FILE", os.devnull)).is_dir():
         variables["SSL_CERT_DIR"] = variables.pop("SSL_CERT_FILE")
@@ -119,17 +122,28 @@ def locked_packages(lock: str) -> dict[str, str]:
     return packages
 
 
-def pip(venv: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the environment's pip. Its output is captured only for `pip config`.
-
-    `user = yes` in pip's configuration would make it refuse to install into a virtual environment, hence PIP_USER.
-    """
+def pip(venv: Path, *arguments: str, environ: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run the environment's pip. Its output is captured only for `pip config`."""
     command = [str(venv / "bin/python"), "-m", "pip", "--disable-pip-version-check", *arguments]
     stdout = subprocess.PIPE if arguments[0] == "config" else None
-    return subprocess.run(command, env=os.environ | {"PIP_USER": "0"}, stdout=stdout, text=True, check=False)
+    return subprocess.run(command, env=environ, stdout=stdout, text=True, check=False)
 
 
-def bootstrap_uv(venv: Path, lines: str) -> str:
+def pip_environment(settings: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which pip has these settings, without those that would divert the packages from the environment.
+
+    A setting in one of pip's files, such as `target`, cannot be switched off, so pip is kept from reading them.
+
+    Args:
+        settings: pip's, by name.
+        environ: the user's environment.
+    """
+    kept = {f"PIP_{name.upper().replace('-', '_')}": value for name, value in settings.items() if name not in DIVERTING}
+    others = {name: value for name, value in environ.items() if not name.startswith("PIP_")}
+    return {**others, **kept, "PIP_CONFIG_FILE": os.devnull, "PIP_USER": "0"}
+
+
+def bootstrap_uv(venv: Path, lines: str, environ: Mapping[str, str]) -> str:
     """Install the uv that the lock pins, and return its version.
 
     Raises:
@@ -140,7 +154,7 @@ def bootstrap_uv(venv: Path, lines: str) -> str:
         only_uv.flush()
         # --only-binary: building uv would take longer than it saves.
         options = ["--quiet", "--quiet", "--no-deps", "--only-binary=:all:", "--require-hashes", "--requirement", only_uv.name]
-        if pip(venv, "install", *options).returncode:
+        if pip(venv, "install", *options, environ=environ).returncode:
             raise UvUnsuitableError("uv could not be installed (see above)")
     try:
         return subprocess.run([venv / "bin/uv", "--version"], capture_output=True, text=True, check=True).stdout.split()[1]
@@ -148,32 +162,41 @@ def bootstrap_uv(venv: Path, lines: str) -> str:
         raise UvUnsuitableError("uv does not run on this system") from error
 
 
-def install_with_uv(venv: Path) -> None:
+def install_with_uv(venv: Path, settings: Mapping[str, str]) -> None:
     """Install the lock with uv.
 
+    Args:
+        venv: folder of the environment.
+        settings: pip's, by name.
     Raises:
         UvUnsuitableError: it could not, with the reason.
     """
     packages = locked_packages(LOCK.read_text(encoding="utf-8"))
-    listing = pip(venv, "config", "list")
-    if listing.returncode:
-        raise UvUnsuitableError("pip's configuration could not be read (see above)")
-    variables = uv_environment(read_pip_settings(listing.stdout), set(packages), os.environ)
-    version = bootstrap_uv(venv, packages["uv"])
+    variables = uv_environment(settings, set(packages), os.environ)
+    version = bootstrap_uv(venv, packages["uv"], pip_environment(settings, os.environ))
     print(f"installing {LOCK} with uv {version} ...", flush=True)
     command = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--python", str(venv / "bin/python")]
     command += ["--require-hashes", "--requirement", str(LOCK)]
-    if subprocess.run(command, env=os.environ | variables, check=False).returncode:
+    environ = {name: value for name, value in os.environ.items() if name not in UV_DIVERTING}
+    if subprocess.run(command, env=environ | variables, check=False).returncode:
         raise UvUnsuitableError("uv failed (see above)")
+    if not any(venv.glob("lib/python*/site-packages/dvc/__init__.py")):
+        raise UvUnsuitableError("uv installed the packages elsewhere, as its configuration says")
 
 
 def install(venv: Path) -> int:
     """Install the lock with uv, otherwise with pip, and return the exit code."""
+    # PIP_PYTHON would make pip run with that Python.
+    listing = pip(venv, "config", "list", environ={name: value for name, value in os.environ.items() if name != "PIP_PYTHON"})
+    if listing.returncode:  # it has reported why
+        return listing.returncode
+    settings = read_pip_settings(listing.stdout)
     try:
-        install_with_uv(venv)
+        install_with_uv(venv, settings)
     except UvUnsuitableError as reason:
         print(f"installing {LOCK} with pip, about 2 minutes: {reason} ...", flush=True)
-        return pip(venv, "install", "--quiet", "--require-hashes", "--requirement", str(LOCK)).returncode
+        options = ["--quiet", "--require-hashes", "--requirement", str(LOCK)]
+        return pip(venv, "install", *options, environ=pip_environment(settings, os.environ)).returncode
     return 0
 
 

@@ -19,12 +19,42 @@ make_page() {
     "$venv/bin/python" scripts/plots_page.py || echo "warning: $page could not be made, so dvc plots needs internet access (see above)" >&2
 }
 
+# DVC refuses to run outside a Git repository unless it is told to. Without Git there is no `git init` yet either.
+is_in_git() {
+    folder=$PWD
+    while [ ! -e "$folder/.git" ]; do
+        [ -n "$folder" ] || return 1
+        folder=${folder%/*}
+    done
+}
+configure_dvc() {
+    if is_in_git; then
+        ! grep -q '^ *no_scm = true' .dvc/config.local 2>/dev/null || "$venv/bin/python" -m dvc config --quiet --local --unset core.no_scm
+    elif ! grep -q '^ *no_scm = true' .dvc/config.local 2>/dev/null; then
+        echo "this folder is not in a Git repository: the pipeline runs without, but experiments (make experiment) need one" >&2
+        "$venv/bin/python" -m dvc config --quiet --local core.no_scm true
+    fi
+}
+
+# For commands typed by hand in the activated environment.
+write_variables() {
+    echo 'export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true' >>"$venv/bin/activate"
+}
+
 # The stamp is a copy of the lock: unlike a time stamp, it stays valid when files are touched or checked out again.
 stamp=$venv/requirements.lock
 # Creating an environment empties its folder, so only one with this mark is ever replaced.
 mark=$venv/made-by-make
 if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; then
+    # The line that created it, in which its path comes last.
+    created_at=$(sed -n 's/^command = .* -m venv \(--[^ ]* \)*//p' "$venv/pyvenv.cfg" 2>/dev/null || true)
+    if [ -e "$mark" ] && [ -n "$created_at" ] && [ ! "$created_at" -ef "$venv" ]; then
+        echo "$venv was moved here from $created_at: adapting its programs ..."
+        "$venv/bin/python" scripts/relocate_environment.py "$venv" "$created_at"
+        write_variables
+    fi
     [ -e "$page" ] || make_page
+    configure_dvc
     exit 0
 fi
 if [ -e "$venv" ] && [ ! -e "$mark" ]; then
@@ -65,7 +95,7 @@ mkdir -p "$venv"
 touch "$mark"
 "$python" -m venv "$venv" || die "$python -m venv $venv failed (see above)"
 "$python" scripts/install_lock.py "$venv" || die "the packages of requirements.lock could not be installed (see above)"
-# For commands typed by hand in the activated environment.
-echo 'export MLFLOW_DISABLE_TELEMETRY=true DO_NOT_TRACK=true' >>"$venv/bin/activate"
+write_variables
 cp requirements.lock "$stamp"
 make_page
+configure_dvc

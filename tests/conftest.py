@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # keeps TensorFlow from importing Keras, which would double the time of the import
 os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
-# Tests must not log to the caller's tracking store, nor to the run or experiment that they are started from.
+# Tests must not log to the caller's tracking store, nor to the run or experiment that they are started from. Nor may they reach the
+# repository of a Git hook that they are started from: they make commits.
 for name in (
     "MAKEFLAGS",
     "MAKELEVEL",
@@ -39,6 +40,9 @@ for name in (
     "MLFLOW_EXPERIMENT_NAME",
     "DVC_ROOT",
     "DVC_EXP_NAME",
+    "DVC_EXP_BASELINE_REV",
+    "DVC_STAGE",
+    *[name for name in os.environ if name.startswith("GIT_")],
 ):
     os.environ.pop(name, None)
 

@@ -32,13 +32,15 @@ esac"""
 # A fake python of an environment. It logs what pip is asked to install. The uv that it "installs" is FAKE_UV.
 FAKE_VENV_PYTHON = """\
 case "$*" in
-    *"pip --disable-pip-version-check config list") echo "$PIP_SETTINGS";;
-    *" --requirement requirements.lock") echo "pip installs the lock, PIP_USER=$PIP_USER" >>"$FAKES/log"; exit $PIP_EXIT;;
+    *"pip --disable-pip-version-check config list") echo "$SETTINGS_OF_PIP";;
+    *" --requirement requirements.lock") echo "pip installs the lock, PIP_USER=$PIP_USER $PIP_TARGET" >>"$FAKES/log"; exit $EXIT_OF_PIP;;
     *" --only-binary=:all: "*) echo "pip installs uv" >>"$FAKES/log"; cp "$FAKES/uv" "$(dirname "$0")/uv";;
 esac"""
 FAKE_UV = """\
 test "$1" = --version && { echo "uv 0.0.1 (fake)"; exit $UV_RUNS; }
-echo "uv installs the lock, UV_DEFAULT_INDEX=$UV_DEFAULT_INDEX" >>"$FAKES/log"
+echo "uv installs the lock, UV_DEFAULT_INDEX=$UV_DEFAULT_INDEX UV_PYTHON=$UV_PYTHON" >>"$FAKES/log"
+site="$(dirname "$0")/../lib/python3.12/site-packages/dvc"
+test -n "$UV_ELSEWHERE" || { mkdir -p "$site" && touch "$site/__init__.py"; }
 exit $UV_EXIT"""
 
 
@@ -118,7 +120,7 @@ def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.Comple
     write_program(fakes / "python3", FAKE_PYTHON)
     write_program(fakes / "venv_python", FAKE_VENV_PYTHON)
     write_program(fakes / "uv", FAKE_UV)
-    outcomes = {"PIP_SETTINGS": "", "PIP_EXIT": "0", "UV_RUNS": "0", "UV_EXIT": "0"} | variables
+    outcomes = {"SETTINGS_OF_PIP": "", "EXIT_OF_PIP": "0", "UV_RUNS": "0", "UV_EXIT": "0"} | variables
     env = environment(FAKES=str(fakes), REAL_PYTHON=sys.executable, **outcomes)
     env["PATH"] = f"{fakes}{os.pathsep}{env['PATH']}"
     for name in [name for name in env if name.startswith("UV_") and name not in outcomes]:
@@ -129,9 +131,9 @@ def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.Comple
 
 
 def test_uv_installs_the_lock_and_follows_the_configured_index(tmp_path: Path) -> None:
-    done, log = set_up_with_fakes(tmp_path, PIP_SETTINGS="global.index-url='https://mirror.example/simple'\ninstall.user='yes'")
+    done, log = set_up_with_fakes(tmp_path, SETTINGS_OF_PIP="global.index-url='https://mirror.example/simple'\ninstall.user='yes'")
     assert done.returncode == 0, done.stderr
-    assert log == ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX=https://mirror.example/simple"]
+    assert log == ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX=https://mirror.example/simple UV_PYTHON="]
     assert "installing requirements.lock with uv 0.0.1 ...\n" in done.stdout
     assert (tmp_path / "a venv/requirements.lock").read_bytes() == (PROJECT / "requirements.lock").read_bytes()
     assert "DO_NOT_TRACK" in (tmp_path / "a venv/bin/activate").read_text()
@@ -140,26 +142,31 @@ def test_uv_installs_the_lock_and_follows_the_configured_index(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("variables", "attempts", "reason"),
     [
-        ({"UV_EXIT": "2"}, ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX="], "uv failed (see above)"),
+        ({"UV_EXIT": "2"}, ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX= UV_PYTHON="], "uv failed (see above)"),
+        (
+            {"UV_ELSEWHERE": "1", "UV_PYTHON": "3.8"},
+            ["pip installs uv", "uv installs the lock, UV_DEFAULT_INDEX= UV_PYTHON="],
+            "uv installed the packages elsewhere, as its configuration says",
+        ),
         ({"UV_RUNS": "1"}, ["pip installs uv"], "uv does not run on this system"),
-        ({"PIP_SETTINGS": "global.no-index='true'"}, [], "uv has no equivalent of pip's setting 'no-index'"),
+        ({"SETTINGS_OF_PIP": "global.no-index='true'"}, [], "uv has no equivalent of pip's setting 'no-index'"),
     ],
 )
 def test_pip_takes_over_and_the_reason_is_reported(tmp_path: Path, variables: dict[str, str], attempts: list[str], reason: str) -> None:
-    done, log = set_up_with_fakes(tmp_path, PIP_USER="1", **variables)
+    done, log = set_up_with_fakes(tmp_path, PIP_USER="1", PIP_TARGET="/nowhere", **variables)
     assert done.returncode == 0, done.stderr
-    assert log == [*attempts, "pip installs the lock, PIP_USER=0"]
+    assert log == [*attempts, "pip installs the lock, PIP_USER=0 "]
     assert f"installing requirements.lock with pip, about 2 minutes: {reason} ...\n" in done.stdout
 
 
 def test_an_environment_that_could_not_be_filled_is_tried_again(tmp_path: Path) -> None:
-    done, _ = set_up_with_fakes(tmp_path, UV_EXIT="2", PIP_EXIT="1")
+    done, _ = set_up_with_fakes(tmp_path, UV_EXIT="2", EXIT_OF_PIP="1")
     assert done.returncode == 1
     assert "error: the packages of requirements.lock could not be installed (see above)\n" in done.stderr
     assert not (tmp_path / "a venv/requirements.lock").exists()
     done, log = set_up_with_fakes(tmp_path)
     assert done.returncode == 0, done.stderr
-    assert log[-1] == "uv installs the lock, UV_DEFAULT_INDEX="
+    assert log[-1] == "uv installs the lock, UV_DEFAULT_INDEX= UV_PYTHON="
 
 
 def test_settings_of_pip_are_merged_in_its_own_order_and_those_switched_off_are_dropped(installer: ModuleType) -> None:
@@ -169,13 +176,25 @@ def test_settings_of_pip_are_merged_in_its_own_order_and_those_switched_off_are_
     assert installer.read_pip_settings(listing) == {"default-timeout": "9", "timeout": "1", "cert": "/c"}
 
 
+def test_settings_that_would_install_elsewhere_do_not_reach_pip_and_the_others_do(installer: ModuleType) -> None:
+    settings = {"index-url": "https://a.example", "target": "/t", "prefix": "/p", "user": "yes", "extra-index-url": "x\ny"}
+    environ = {"PIP_TARGET": "/t", "PIP_PREFIX": "/q", "HOME": "/h", "PIP_CONFIG_FILE": "/c"}
+    assert installer.pip_environment(settings, environ) == {
+        "HOME": "/h",
+        "PIP_INDEX_URL": "https://a.example",
+        "PIP_EXTRA_INDEX_URL": "x\ny",
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_USER": "0",
+    }
+
+
 def test_settings_of_pip_become_variables_of_uv_and_those_of_the_user_stay(installer: ModuleType, tmp_path: Path) -> None:
     def convert(settings: dict[str, str], **environ: str) -> dict[str, str]:
         variables: dict[str, str] = installer.uv_environment(settings, {"numpy"}, environ)
         assert variables.pop("UV_SYSTEM_CERTS") == "true"
         return variables
 
-    assert convert({"cert": "/a.pem", "find-links": "/wheels", "user": "1"}) == {"SSL_CERT_FILE": "/a.pem"}
+    assert convert({"cert": "/a.pem", "find-links": "/wheels", "user": "1", "target": "/t"}) == {"SSL_CERT_FILE": "/a.pem"}
     assert convert({}, REQUESTS_CA_BUNDLE="/b.pem") == {"SSL_CERT_FILE": "/b.pem"}
     assert convert({"cert": str(tmp_path)}) == {"SSL_CERT_DIR": str(tmp_path)}
     assert convert({"proxy": "p:1"}) == {"ALL_PROXY": "p:1", "HTTP_PROXY": "p:1", "HTTPS_PROXY": "p:1"}

@@ -1,7 +1,10 @@
+import os
 import subprocess
+import sys
 
 import pytest
 
+from conftest import PROJECT
 from lstm_lm.errors import UserError
 from lstm_lm.io import git
 
@@ -23,3 +26,39 @@ def test_a_checked_failure_reports_the_requirement_and_the_message_of_git(tmp_pa
     assert git.run("log") is None
     with pytest.raises(UserError, match="but git is not installed"):
         git.run_checked("log")
+
+
+def test_git_looks_in_its_folder_also_when_a_hook_of_another_repository_started_it(tmp_path, monkeypatch):
+    for name in ("ours", "theirs"):
+        subprocess.run(["git", "init", "-q", tmp_path / name], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / "theirs/.git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(tmp_path / "theirs"))
+    monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "theirs/.git/index"))
+    assert git.run("rev-parse", "--show-toplevel", cwd=tmp_path / "ours") == f"{tmp_path / 'ours'}\n"
+    assert git.run_checked("rev-parse", "--show-toplevel", cwd=tmp_path / "ours") == f"{tmp_path / 'ours'}\n"
+    (tmp_path / "ours/mine").touch()
+    assert git.run("ls-files", "--others", cwd=tmp_path / "ours") == "mine\n"
+
+
+def test_names_that_are_not_utf8_come_back_as_python_takes_them(tmp_path):
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    name = os.fsdecode(b"caf\xe9")
+    (tmp_path / name).touch()
+    assert git.run("ls-files", "-z", "--others", cwd=tmp_path) == f"{name}\0"
+
+
+@pytest.mark.slow
+def test_the_suite_leaves_the_repository_of_a_hook_alone_that_runs_it(tmp_path):
+    """As `make test` in a pre-commit hook: the helpers of the tests create repositories and commit to them."""
+    theirs = tmp_path / "theirs"
+    subprocess.run(["git", "init", "-q", theirs], check=True)
+    (theirs / "file").touch()
+    subprocess.run(["git", "add", "file"], cwd=theirs, check=True)
+    index = (theirs / ".git/index").read_bytes()
+    test = "tests/pipeline/test_setup.py::test_the_page_for_plots_is_created_where_it_is_missing"  # copies the project and commits it
+    hook = {"GIT_DIR": str(theirs / ".git"), "GIT_INDEX_FILE": str(theirs / ".git/index"), "GIT_WORK_TREE": str(theirs), "GIT_PREFIX": ""}
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", "-p", "no:cacheprovider", test]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **hook}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+    assert (theirs / ".git/index").read_bytes() == index
+    assert git.run("rev-parse", "--verify", "--quiet", "HEAD", cwd=theirs) is None

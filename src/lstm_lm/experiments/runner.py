@@ -3,18 +3,24 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lstm_lm.config import keys, loading
-from lstm_lm.errors import Terminated, UserError
+from lstm_lm.errors import SettingError, Terminated, UserError
+from lstm_lm.experiments import dvc_in_utf8, isolated_copy
 from lstm_lm.io import git
-from lstm_lm.paths import OWN_TEXT
+
+# DVC sets them for the stages of an experiment. Left over from elsewhere, they would make any run look like that experiment.
+LEFT_OVER = ("DVC_EXP_BASELINE_REV", "DVC_EXP_NAME", "DVC_ROOT", "DVC_STAGE")
+REFERENCE, MISSING = "${", "???"  # in Hydra: a reference to another key, a value to be given
 
 
 @dataclass(frozen=True)
@@ -38,11 +44,18 @@ class Experiment:
         """Return the MLflow run of its training."""
         return str(json.loads(self.read("models/run.json"))["run_id"])
 
+    def digests(self, roots: Sequence[str]) -> dict[str, str]:
+        """Return DVC's digests of what its stages depended on below the roots, by path."""
+        stages = loading.parse(_git("show", f"{self.rev}:./dvc.lock"), "dvc.lock")["stages"].values()
+        deps = [dep for stage in stages for dep in stage.get("deps", [])]
+        return {dep["path"]: dep[dep["hash"]] for dep in deps if any(Path(dep["path"]).is_relative_to(root) for root in roots)}
+
     def read(self, path: str) -> str:
         """Return the text of one of its outputs."""
-        import dvc.api
+        from dvc.repo import Repo
 
-        return str(dvc.api.read(path, repo=".", rev=self.rev))
+        with Repo() as repo, repo.switch(self.rev):  # dvc.api would clone the repository, and look from its root
+            return str(repo.dvcfs.read_text(path, encoding="utf-8"))
 
 
 def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> tuple[Experiment, bool]:
@@ -57,6 +70,7 @@ def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> t
     Raises:
         UserError: this is not a Git repository with a commit, or a stage failed, which has printed its own error.
     """
+    isolated_copy.check_place()
     before = loading.read("params.yaml")
     after = keys.with_changes(before, changes)
     existing = _find_same(name, after)
@@ -64,13 +78,14 @@ def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> t
         return existing, True
     name = _free_name(name)
     command = ["exp", "run", "--temp", "--name", name, *targets]
-    for change in _overrides(changes, before):
+    for change in _checked_overrides(changes, before, after):
         command += ["--set-param", change]
-    if "path" in after["download"]["source"]:  # DVC copies what Git knows, and the user's own text may be unknown to it
-        untracked = _git("ls-files", "-z", "--others", "--exclude-standard", "--directory", "--no-empty-directory", str(OWN_TEXT))
-        for path in filter(None, untracked.split("\0")):
-            command += ["--copy-paths", path.rstrip("/")]
-    code = run_dvc(command)
+    with tempfile.TemporaryDirectory() as folder:
+        if missing := isolated_copy.find_missing():
+            listing = Path(folder) / "paths"
+            listing.write_text("\0".join(missing), encoding="utf-8", errors="surrogateescape")
+            command += ["--copy-paths-in", str(listing)]
+        code = run_dvc(command)
     experiment = _find(name)
     if code or experiment is None:
         raise UserError(f"the experiment {name} failed: see above (the checkout is unchanged)")
@@ -86,7 +101,8 @@ def run_dvc(arguments: Sequence[str]) -> int:
         The exit code.
     """
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    dvc = subprocess.Popen([sys.executable, "-m", "dvc", *arguments], env={**os.environ, "PATH": path})
+    env = {name: value for name, value in git.environment().items() if name not in LEFT_OVER} | {"PATH": path}
+    dvc = subprocess.Popen([sys.executable, dvc_in_utf8.__file__, *arguments], env=env)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return dvc.wait()
@@ -98,9 +114,38 @@ def run_dvc(arguments: Sequence[str]) -> int:
         signal.signal(signal.SIGINT, before)
 
 
+def _checked_overrides(changes: Mapping[str, Any], before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str]:
+    """Write changes as `_overrides` does, and check that DVC will read them as they are meant.
+
+    Raises:
+        SettingError: DVC cannot read a text in params.yaml.
+    """
+    from dvc.utils.hydra import apply_overrides
+
+    overrides = list(_overrides(changes, before))
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "params.yaml"
+        shutil.copyfile("params.yaml", copy)
+        try:
+            apply_overrides(copy, overrides)
+            is_exact = loading.read(copy) == after
+        except Exception:  # of DVC, Hydra or OmegaConf
+            is_exact = False
+    if not is_exact:
+        names = [name for name, value in keys.flatten_sections(before).items() if REFERENCE in repr(value) or MISSING in repr(value)]
+        raise SettingError(
+            ", ".join(names) or "?", f"contains {REFERENCE} or {MISSING}, which DVC's experiments cannot keep as text: change it"
+        )
+    return overrides
+
+
 def _overrides(changes: Mapping[str, Any], before: Mapping[str, Any]) -> Iterator[str]:
-    """Write changes in the grammar of `dvc exp run --set-param`, which is Hydra's."""
-    for name, value in changes.items():
+    """Write changes in the grammar of `dvc exp run --set-param`, which is Hydra's.
+
+    DVC would resolve each `${...}` in the values that do not change, so these are set too.
+    """
+    kept = {name: value for name, value in keys.flatten_sections(before).items() if name not in changes and REFERENCE in repr(value)}
+    for name, value in (kept | dict(changes)).items():
         section, key = keys.split(name)
         old = before.get(section, {}).get(key)
         add = ""
@@ -118,18 +163,22 @@ def _hydra(value: Any) -> str:
     if isinstance(value, str):
         # A backslash escapes only before a quote, and ${ would refer to another key.
         quoted = re.sub(r"(\\*)('|$)", lambda match: match[1] * 2 + ("\\'" if match[2] else ""), value)
-        return "'" + quoted.replace("${", "\\${") + "'"
+        return "'" + quoted.replace(REFERENCE, "\\" + REFERENCE) + "'"
     return json.dumps(value)
 
 
 def _find_same(name: str, values: Mapping[str, Any]) -> Experiment | None:
     """Find the experiment NAME, NAME-2, ... of this commit that had these parameters, and the present code and text."""
-    inputs = ["src", "dvc.yaml", *([str(OWN_TEXT)] if "path" in values["download"]["source"] else [])]
+    roots = isolated_copy.input_roots()
+    digests: dict[str, str] = {}
     for candidate in _experiments(name):
-        if loading.parse(_git("show", f"{candidate.rev}:./params.yaml"), "params.yaml") == values:
-            untracked = _git("ls-files", "--others", "--exclude-standard", *inputs)
-            if not untracked and not _git("diff", "--name-only", candidate.rev, "--", *inputs):
-                return candidate
+        if loading.parse(_git("show", f"{candidate.rev}:./params.yaml"), "params.yaml") != values:
+            continue
+        if _git("diff", "--name-only", candidate.rev, "--", *roots, "dvc.yaml"):
+            continue
+        digests = digests or isolated_copy.digest_inputs(roots)  # also of files that Git does not track
+        if candidate.digests(roots) == digests:
+            return candidate
     return None
 
 
@@ -155,4 +204,4 @@ def _find(name: str) -> Experiment | None:
 
 
 def _git(*arguments: str) -> str:
-    return git.run_checked(*arguments, requirement="experiments need a Git repository with a commit")
+    return git.run_checked(*arguments, requirement=isolated_copy.REQUIREMENT)

@@ -1,0 +1,98 @@
+"""The Makefile: which values reach the commands, shown by programs that print their arguments in place of Python."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT
+
+# What a shell or CI may export: zsh's prompt, a web service's port.
+EXPORTED = {
+    "PROMPT": "%n@%m %~ %# ",
+    "PORT": "8080",
+    "FILE": "/etc/passwd",
+    "PRESET": "best",
+    "SEEDS": "9",
+    "ONLY": "x",
+    "TRIALS": "8",
+    "MINUTES": "1",
+    "OPTIONS": "--nonsense",
+    "SECTIONS": "nonsense",
+    "UPGRADE": "1",
+    "VENV": "/nonexistent",
+    "PYTHON": "/nonexistent",
+    "STAGE": "nonsense",
+}
+
+
+@pytest.fixture
+def environment_folder(tmp_path: Path) -> Path:
+    """An environment whose python prints its arguments, one a line, and the variables that could lead it astray."""
+    python = tmp_path / "venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\nenv | grep -E "^(GIT_|DVC_(EXP|ROOT|STAGE)|PYTHON(PATH|SAFEPATH))" | sort\n')
+    python.chmod(0o755)
+    return python.parent.parent
+
+
+def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
+    """Run make with that environment and without its set-up: the lines printed."""
+    command = ["make", "--silent", f"VENV={folder}", "--old-file=setup", *arguments]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("target", "printed"),
+    [
+        ("sample", ["sample"]),
+        ("score", ["score", "-"]),
+        ("ui", ["ui"]),
+        ("serve", ["serve"]),
+        ("search", ["search"]),
+        ("ablation", ["ablation"]),
+        ("presets", ["presets"]),
+        ("experiment", ["experiment", "cookbook"]),
+    ],
+)
+def test_a_variable_that_the_shell_exports_is_no_option(environment_folder: Path, target: str, printed: list[str]) -> None:
+    assert make(environment_folder, target, **EXPORTED) == ["src/cli.py", *printed]
+
+
+def test_an_exported_venv_or_python_does_not_change_the_environment() -> None:
+    command = ["make", "--dry-run", "setup"]
+    done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **EXPORTED}, capture_output=True, text=True, check=True)
+    assert 'sh scripts/setup.sh ".venv" ""' in done.stdout
+    done = subprocess.run([*command, "VENV=my env", "PYTHON=python3.12"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert 'sh scripts/setup.sh "my env" "python3.12"' in done.stdout
+
+
+@pytest.mark.parametrize("value", ["two words", 'it\'s "quoted"', "`date` $(date)", "a;b|c & *", "", "ünï", "-x"])
+def test_a_value_given_to_make_arrives_as_it_is(environment_folder: Path, value: str) -> None:
+    assert make(environment_folder, "sample", f"PROMPT={value.replace('$', '$$')}") == ["src/cli.py", "sample", "--", value]
+    if value:
+        escaped = value.replace("$", "$$")
+        assert make(environment_folder, "score", f"FILE={escaped}", **EXPORTED) == ["src/cli.py", "score", value]
+        assert make(environment_folder, "ablation", f"ONLY={escaped}", "SEEDS=1 2") == [
+            *["src/cli.py", "ablation", "--only", value],
+            *["--seeds", "1 2"],
+        ]
+
+
+def test_options_are_words_of_the_shell(environment_folder: Path) -> None:
+    printed = make(environment_folder, "sample", "OPTIONS=--stop 'two words' --samples 3", "PROMPT=to be")
+    assert printed == ["src/cli.py", "sample", "--stop", "two words", "--samples", "3", "--", "to be"]
+
+
+def test_variables_of_other_pythons_repositories_and_experiments_do_not_reach_the_commands(environment_folder: Path) -> None:
+    left_over = {"PYTHONPATH": "/x", "PYTHONSAFEPATH": "1", "GIT_DIR": "/x/.git", "GIT_INDEX_FILE": "/x/index", "GIT_WORK_TREE": "/x"}
+    left_over |= {"DVC_EXP_NAME": "x", "DVC_ROOT": "/x", "DVC_STAGE": "x", "DVC_EXP_BASELINE_REV": "x"}
+    assert make(environment_folder, "docs", **left_over) == ["src/cli.py", "docs"]
+
+
+@pytest.mark.parametrize("name", ["Makefile", "scripts/setup.sh", "scripts/check_repository.sh"])
+def test_files_have_newlines_that_sh_and_make_understand(name: str) -> None:
+    assert b"\r" not in (PROJECT / name).read_bytes()
