@@ -132,10 +132,9 @@ def _checked_overrides(changes: Mapping[str, Any], before: Mapping[str, Any], af
         except Exception:  # of DVC, Hydra or OmegaConf
             is_exact = False
     if not is_exact:
-        names = [name for name, value in keys.flatten_sections(before).items() if REFERENCE in repr(value) or MISSING in repr(value)]
-        raise SettingError(
-            ", ".join(names) or "?", f"contains {REFERENCE} or {MISSING}, which DVC's experiments cannot keep as text: change it"
-        )
+        texts = {name: repr(value) for name, value in keys.flatten_sections(after).items()}
+        names = [name for name, text in texts.items() if REFERENCE in text or MISSING in text]
+        raise SettingError(", ".join(names), f"{REFERENCE} or {MISSING} in it cannot go through DVC's experiments as text: change it")
     return overrides
 
 
