@@ -22,7 +22,7 @@ NOBODY = 2**22 + 1  # above the largest process number of Linux
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
     """A Git repository with a committed dvc.lock."""
-    (tmp_path / ".dvc/tmp").mkdir(parents=True)
+    (tmp_path / ".dvc/tmp/exps").mkdir(parents=True)
     (tmp_path / "dvc.lock").write_text(COMMITTED)
     run(["git", "init", "-q"], tmp_path)
     run(["git", "add", "dvc.lock"], tmp_path)
@@ -69,10 +69,11 @@ def test_a_complete_lock_file_that_is_not_committed_stays(root: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["", '{"write": {"/data', "[]", '{"write": {"/data": {"pid": "1"}}}', '{"other": {}}'])
-def test_an_incomplete_list_of_locked_files_is_removed(root: Path, left: str) -> None:
-    (root / ".dvc/tmp/rwlock").write_text(left)
-    assert repair(root) == [".dvc/tmp/rwlock was left incomplete by a dvc that was killed: removed it"]
-    assert not (root / ".dvc/tmp/rwlock").exists()
+@pytest.mark.parametrize("name", dvc_records.RWLOCKS)
+def test_an_incomplete_list_of_locked_files_is_removed(root: Path, name: str, left: str) -> None:
+    (root / name).write_text(left)
+    assert repair(root) == [f"{name} was left incomplete by a dvc that was killed: removed it"]
+    assert not (root / name).exists()
 
 
 def test_locks_of_a_process_that_is_gone_are_removed_and_those_of_a_live_one_stay(root: Path) -> None:

@@ -16,7 +16,8 @@ from typing import Any
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import SettingError, Terminated, UserError
 from lstm_lm.experiments import dvc_in_utf8, isolated_copy
-from lstm_lm.io import git
+from lstm_lm.io import dvc_records, git
+from lstm_lm.ui import terminal
 
 # DVC sets them for the stages of an experiment. Left over from elsewhere, they would make any run look like that experiment.
 LEFT_OVER = ("DVC_EXP_BASELINE_REV", "DVC_EXP_NAME", "DVC_ROOT", "DVC_STAGE")
@@ -93,13 +94,14 @@ def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> t
 
 
 def run_dvc(arguments: Sequence[str]) -> int:
-    """Run a dvc command to its end, with this Python as the `python` of the stages.
+    """Run a dvc command to its end, with this Python as the `python` of the stages. What a killed dvc has left is repaired first.
 
     Ctrl-C reaches the stage, which stops at a safe point. This process waits for it.
 
     Returns:
         The exit code.
     """
+    dvc_records.repair(Path.cwd(), terminal.warning)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = {name: value for name, value in git.environment().items() if name not in LEFT_OVER} | {"PATH": path}
     dvc = subprocess.Popen([sys.executable, dvc_in_utf8.__file__, *arguments], env=env)

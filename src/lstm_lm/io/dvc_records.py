@@ -17,9 +17,10 @@ from lstm_lm.io import atomic, git
 Report = Callable[[str], None]
 
 LOCK_FILE = "dvc.lock"
-RWLOCK = ".dvc/tmp/rwlock"
+RWLOCKS = (".dvc/tmp/rwlock", ".dvc/tmp/exps/rwlock")  # of the pipeline, and of experiments
 RUNS = ".dvc/cache/runs"
-GUARDS = (".dvc/tmp/lock", ".dvc/tmp/rwlock.lock")  # DVC holds the first when it writes dvc.lock, the second when it writes RWLOCK
+# DVC holds the first when it writes dvc.lock or a record of a run, the others when it writes the file of RWLOCKS next to them.
+GUARDS = (".dvc/tmp/lock", *(f"{name}.lock" for name in RWLOCKS))
 WAIT_SECONDS = 3
 CLOCK_SECONDS = 1  # by how much a process may seem to be younger than what it wrote
 
@@ -35,7 +36,8 @@ def repair(root: Path, report: Report) -> None:
         return
     with _guarded(root) as is_free:
         if is_free:
-            _repair_rwlock(root / RWLOCK, report)
+            for name in RWLOCKS:
+                _repair_rwlock(root, name, report)
             _repair_lock_file(root, report)
             _repair_runs(root / RUNS, report)
 
@@ -45,10 +47,10 @@ def _guarded(root: Path) -> Iterator[bool]:
     """Hold DVC's guards while the block runs; the value is whether they were free."""
     with contextlib.ExitStack() as files:
         opened = []
-        for name in GUARDS:
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            opened.append(files.enter_context(path.open("a")))
+        (root / GUARDS[0]).parent.mkdir(exist_ok=True)
+        for path in (root / name for name in GUARDS):
+            if path.parent.is_dir():
+                opened.append(files.enter_context(path.open("a")))
         yield all(map(_acquire, opened))  # closing the files releases them
 
 
@@ -66,8 +68,9 @@ def _acquire(file: IO[str]) -> bool:
             return True
 
 
-def _repair_rwlock(path: Path, report: Report) -> None:
-    """Remove the list of locked files if it cannot be read, or the entries of processes that are gone."""
+def _repair_rwlock(root: Path, name: str, report: Report) -> None:
+    """Remove a list of locked files if it cannot be read, or the entries of processes that are gone."""
+    path = root / name
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
         written = path.stat().st_mtime
@@ -77,16 +80,18 @@ def _repair_rwlock(path: Path, report: Report) -> None:
     if entries is None:
         # Which process held what is lost, but the one that was writing it is dead.
         path.unlink()
-        report(f"{RWLOCK} was left incomplete by a dvc that was killed: removed it")
+        report(f"{name} was left incomplete by a dvc that was killed: removed it")
         return
     alive = {
-        mode: {name: left for name, holders in of_mode.items() if (left := [holder for holder in holders if _may_hold(holder, written)])}
+        mode: {
+            locked: left for locked, holders in of_mode.items() if (left := [holder for holder in holders if _may_hold(holder, written)])
+        }
         for mode, of_mode in entries.items()
     }
     if alive != entries:
-        single = {name: holders[0] for name, holders in alive.get("write", {}).items()}
+        single = {locked: holders[0] for locked, holders in alive.get("write", {}).items()}
         atomic.write_json(path, {"read": alive.get("read", {}), "write": single})
-        report(f"{RWLOCK} listed files as locked by a dvc that is gone: removed them from it")
+        report(f"{name} listed files as locked by a dvc that is gone: removed them from it")
 
 
 def _parse_rwlock(text: str) -> dict[str, dict[str, list[dict[str, Any]]]] | None:
