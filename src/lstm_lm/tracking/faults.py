@@ -41,10 +41,17 @@ MLFLOW_REASONS = (  # in the code and the message of an error of MLflow: what it
     (r"error code 403 |\[PERMISSION_DENIED", Fault.SETUP, "this user has no right to do that"),
     (r"error code 413 ", Fault.REFUSED, "the server takes no file of this size (413)"),
     (
+        "readonly database|unable to open database|password authentication|permission denied|authentication failed|"
+        'database "[^"]*" does not exist|role "[^"]*" does not exist',
+        Fault.SETUP,
+        "",
+    ),
+    (
         r"error code (408|429|50[0-4]) |\[(TEMPORARILY_UNAVAILABLE|REQUEST_LIMIT_EXCEEDED|RESOURCE_EXHAUSTED|DEADLINE_EXCEEDED)",
         Fault.OUTAGE,
         "",
     ),
+    (r"sqlite3\.|psycopg|pymysql|sqlalche\.me|QueuePool", Fault.OUTAGE, ""),  # the server's database fails, whatever code MLflow gives that
     ("valid JSON|<html", Fault.SETUP, "a web page answers, no MLflow server: check the address, and whether a proxy is in between"),
     (r"\[RESOURCE_DOES_NOT_EXIST|'active' state|\[ENDPOINT_NOT_FOUND", Fault.SETUP, ""),
 )

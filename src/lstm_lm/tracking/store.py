@@ -7,6 +7,7 @@ import os
 import re
 import tempfile
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -102,6 +103,7 @@ def _check_server(address: str) -> None:
     from mlflow.utils.credentials import get_default_host_creds
     from mlflow.utils.rest_utils import http_request
 
+    warnings.filterwarnings("ignore", "Unverified HTTPS request")  # by MLFLOW_TRACKING_INSECURE_TLS, the user's own choice
     answer = http_request(get_default_host_creds(address), "/version", "GET", timeout=CALL_SECONDS, max_retries=0)
     version = re.match(r"(\d+)\.\d", answer.text) if answer.status_code == 200 else None
     if version and int(version[1]) < MLFLOW_MAJOR:
