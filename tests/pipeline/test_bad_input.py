@@ -5,16 +5,17 @@ Each mistake ends with exit code 1 and one line, without a stack trace. The line
 
 import hashlib
 import http.server
+import json
+import os
 import shutil
 import threading
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from conftest import PROJECT, change_params, run
-from lstm_lm.text.sources import documents
-from lstm_lm.text.sources.documents import Document
 
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
 OUTPUTS = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
@@ -71,6 +72,19 @@ def run_to_error(folder: Path, stage: str) -> str:
         ("download", {"download.source": {"path": "data/own/empty"}}, None, "data/own/empty: no text in this folder: put your .txt"),
         ("download", {"download.source": {"url": "ftp://x/y.txt"}}, None, "must be an address that starts with http://, https://, s3://"),
         ("download", {}, b"caf\xe9 and more", "text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml"),
+        (
+            "download",
+            {"download.encoding": "latin-1"},
+            bytes(range(256)) * 9,
+            'download.source: {"path": "data/own"}: contains no text, only text.txt (binary): put plain text or Markdown there',
+        ),
+        ("download", {}, "words\n".encode("utf-16-le") * 9, "text.txt: seems to be utf-16-le without a byte-order mark: name it in"),
+        (
+            "download",
+            {},
+            b"<!doctype html>\n<p>words",
+            "contains no text, only text.txt (a web page (HTML)): put plain text or Markdown there",
+        ),
         ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: contains no text'),
         ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),
         ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learned"),
@@ -167,13 +181,13 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     peaks = []
     lines = [f"{'the king and queen' if i % 3 else 'é ghost -- not'} word{i * 7919 % 5000} of england\n" for i in range(200_000)]
     for times in (3, 9):  # times 8 MB, so that even the shorter text is larger than the blocks in memory
-        text = "".join("".join(lines[i::7] + lines) for i in range(times))
-        documents.write([Document("text.txt", [text])], {"path": "data/own"}, folder / "data/raw")
-        for stage in STAGES[1:]:
+        text = "".join("".join([*lines[i::7], "\u201c\U0001f600\u201d\n", *lines]) for i in range(times))
+        (folder / "data/own/text.txt").write_text(text)
+        for stage in STAGES:
             printed = run(["python", "-c", code, f"src/{stage}.py"], folder, PYTHONPATH="src").stdout
             peaks.append(int(printed.splitlines()[-1]) / 1024)
     assert (folder / "data/vocab/text.npy").stat().st_size > 50e6
-    for short, long in zip(peaks[:2], peaks[2:], strict=True):
+    for short, long in zip(peaks[:3], peaks[3:], strict=True):
         assert long - short < 25  # MB
 
 
@@ -184,6 +198,33 @@ def test_data_stages_import_only_the_libraries_they_need(folder: Path) -> None:
     for stage in STAGES:
         imported = run(["python", "-c", code, f"src/{stage}.py", "pyarrow", *heavy], folder, PYTHONPATH="src").stdout.splitlines()[-1]
         assert imported == ("pyarrow" if stage == "vocab" else "")
+
+
+def test_notes_name_what_is_skipped_and_what_is_there_twice(folder: Path) -> None:
+    own = folder / "data/own"
+    (own / "text.txt~").write_text(TEXT)
+    (own / "page.html").write_text("<html>words")
+    (own / "copy.txt").write_text(TEXT.replace("\n", "\r\n"))
+    with zipfile.ZipFile(own / "more.zip", "w") as archive:
+        archive.writestr("more.txt", "once upon a time there was a king\n" * 40)
+        archive.writestr("cover.png", b"\x89PNG\r\n\x1a\n")
+    assert (
+        "note: skipped 3 file(s) that are not text: text.txt~ (a backup), more.zip/cover.png (an image), page.html (a web page (HTML))\n"
+        in run(["python", "src/download.py"], folder).stdout
+    )
+    printed = run(["python", "src/vocab.py"], folder).stdout
+    assert "note: left out 1 document(s) that are copies of others: text.txt (= copy.txt)\n" in printed
+    assert {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]} == {
+        "copy.txt",
+        "more.zip/more.txt",
+    }
+
+
+def test_a_pipe_in_data_own_is_an_error_before_dvc_waits_for_it(folder: Path) -> None:
+    os.mkfifo(folder / "data/own/pipe")
+    done = run(["python", "src/cli.py", "check"], folder, check=False)
+    assert done.returncode == 1
+    assert done.stdout == "error: data/own/pipe: is a named pipe, a socket or a device, which DVC cannot read: move it elsewhere\n"
 
 
 def test_a_note_warns_of_too_few_steps(folder: Path, prepared: Path) -> None:
