@@ -204,7 +204,8 @@ def test_sampling_from_the_checkouts_model(project: Path) -> None:
         ([""], "contains no words"),
         (
             ["xyzzy plugh"],
-            "the vocabulary contains no word of the prompt 'xyzzy plugh': use at least one of the 38 words in data/vocab/vocab.csv",
+            "the vocabulary contains no word of the prompt 'xyzzy plugh': "
+            "use at least one of the 38 words in models/saved_model/assets/vocabulary.txt",
         ),
         (["to be " * 2000], "the prompt has 12,000 characters: must be at most 10,000"),
     ):

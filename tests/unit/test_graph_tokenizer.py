@@ -1,15 +1,17 @@
 """The tokenizer in a TensorFlow graph, compared with the Python tokenizer and with sentencepiece."""
 
-import unicodedata
+import functools
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 
 from conftest import PROJECT
 from lstm_lm.text import units
 from lstm_lm.text.tokenization import bpe
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from plain import PROSE
+from unicode_texts import ALL_CHARACTERS, UNASSIGNED, text_lists
 
 TEXTS = [
     PROSE,
@@ -78,19 +80,48 @@ def test_the_graph_splits_every_character_as_python_does(tiny_text_model, tokeni
         "",
         "¿Qué?",
         "ΣΟΦΟΣ ΟΔΟΣ",
-        "İstanbul",
+        "İstanbul I IJ Ì",
+        "don\u2019t “so” a<\u0338b H\u0331 각 ⫝̸b e\u0301",
         "e\u0301 ❤️ 你好 مرحبا नमस्ते",
         "a\u00a0b\u2028c\x00d\u3000e",
     ]
-    # Test each character between letters and alone, up to Unicode 3.2, because the libraries implement different later versions.
-    # Surrogates are omitted, because they are not characters.
-    characters = [chr(code_point) for code_point in range(0x20000) if unicodedata.ucd_3_2_0.category(chr(code_point)) not in ("Cn", "Cs")]
+    # Each character between letters and alone, unassigned ones included. The rest are private, unassigned, or ideographs like these.
+    characters = [c for c in ALL_CHARACTERS if c < "\u4e10" or "\u9ff0" <= c < "\uac30" or "\ud780" <= c < "\ue010" or c > "\uf8f0"]
+    characters = [c for c in characters if c < "\U00020010" or "\U000e0000" <= c < "\U000e0200"] + UNASSIGNED
     texts += ["".join(f"a{c}b {c} " for c in characters[start : start + 500]) for start in range(0, len(characters), 500)]
     graph_tokenizer = tiny_text_model().tokenizer
     graph_tokenizer.tokenizer = tokenizer
     for text in texts:
         in_graph = [word.decode() for word in graph_tokenizer.split_words(tf.constant([text])).values.numpy()]
         assert in_graph == tokenizer.tokenize(text)
+
+
+@pytest.fixture(scope="module")
+def make_once(tmp_path_factory):
+    """A function that makes (tokenizer, graph tokenizer, tokens) once for all examples of a test."""
+    from lstm_lm.export.graph_tokenizer import GraphTokenizer
+
+    @functools.cache
+    def make(punctuation, lowercase, newlines, unit):
+        tokenizer = Tokenizer(lowercase, "-'", punctuation, newlines, unit, straight_quotes=unit != "char" or punctuation != "as_is")
+        tokenizer, path, tokens = build_vocabulary(tokenizer, tmp_path_factory.mktemp("vocabulary"))
+        return tokenizer, GraphTokenizer(tokenizer, path), tokens
+
+    return make
+
+
+@pytest.mark.parametrize("punctuation", ["drop", "separate", "as_is"])
+@pytest.mark.parametrize(("lowercase", "newlines", "unit"), [(True, False, "word"), (False, True, "char"), (True, True, "subword")])
+@settings(deadline=None, max_examples=15)
+@given(texts=text_lists())
+def test_the_graph_tokenizes_any_text_as_python_does(make_once, punctuation, lowercase, newlines, unit, texts):
+    import tensorflow as tf
+
+    tokenizer, graph_tokenizer, tokens = make_once(punctuation, lowercase, newlines, unit)
+    words = graph_tokenizer.split_words(tf.constant(texts, tf.string))
+    assert [[word.decode() for word in row] for row in words.to_list()] == [tokenizer.split_words(text) for text in texts]
+    ids = {token: i for i, token in enumerate(tokens)}
+    assert graph_tokenizer.encode(words).to_list() == [[ids.get(token, 0) for token in tokenizer.tokenize(text)] for text in texts]
 
 
 @pytest.fixture(scope="module")

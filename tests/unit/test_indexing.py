@@ -3,6 +3,8 @@ import unicodedata
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lstm_lm.text.indexing.blocks import last_white_space, read_blocks
 from lstm_lm.text.indexing.chunks import ChunkIndexer
@@ -10,6 +12,7 @@ from lstm_lm.text.indexing.factory import make_indexer
 from lstm_lm.text.indexing.plain import PlainIndexer
 from lstm_lm.text.indexing.separators import Separators
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from unicode_texts import texts
 
 TOKENIZER = Tokenizer(True, "-'")
 TOKENIZERS = [TOKENIZER, Tokenizer(False, "-'·—_]^\\\\«"), Tokenizer(True, ""), Tokenizer(True, "<>.'’")]
@@ -29,6 +32,10 @@ HARD_TEXTS = [
     "donaudampfschifffahrtsgesellschaftskapitän" * 30,
     "学而时习之，不亦说乎" * 40,
     "a.b,c;" * 50,
+    # Marks that belong to the character before them, a separator included, and characters that compose or decompose.
+    "e\u0301t\u00e9 a<\u0338b a=\u0338=b a\u2adcb q\u0307\u0323 H\u0331 \u1e96 \u1100\u1161\u11a8 가\u11a8 a\u037eb a\u0387b a\u1fefb",
+    "a<\u0338" * 50 + "b\u0338" * 50,
+    "a\U0001fa77b a\U00010d69b a\u0301\U00010d69\u0323b ΑΣ\ua7cb",
 ]
 
 
@@ -72,6 +79,13 @@ def test_the_fast_indexer_matches_the_tokenizer_on_every_character(tmp_path, tok
     assigned = [character for character in valid if unicodedata.category(character) not in ("Cn", "Co")]
     text = "".join(f"a{c}b {c} A{c}.Σ{c}\n" for c in assigned)
     [words], _ = index(files(tmp_path, [text]), tokenizer, threads=2, block_bytes=2**16)
+    assert words == tokenizer.tokenize(text)
+
+
+@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(text=texts(40), block_bytes=st.sampled_from([1, 5, 16, 2**20]), tokenizer=st.sampled_from(TOKENIZERS))
+def test_the_fast_indexer_matches_the_tokenizer_on_any_text(tmp_path, text, block_bytes, tokenizer):
+    [words], _ = index(files(tmp_path, [text]), tokenizer, threads=1, block_bytes=block_bytes)
     assert words == tokenizer.tokenize(text)
 
 

@@ -19,7 +19,7 @@ def prepared(folder, content=CONTENT, **changes):
     for name in ("a.txt", "b.txt"):
         (folder / name).write_text(content)
     config = CONFIG.model_copy(update={"min_count": 2, "validation": 0.1, "test": 0.1, "split_by": "spans", **changes})
-    return prepare([(name, folder / name) for name in ("a.txt", "b.txt")], config, result), result
+    return prepare([(name, folder / name) for name in ("a.txt", "b.txt")], config, result, cleaned=True), result
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,15 +49,30 @@ def test_an_invalid_prompt_is_rejected(prompt: str, message: str) -> None:
         sample.check_prompt(prompt)
 
 
-def test_a_prompt_needs_a_word_that_the_model_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "data/vocab").mkdir(parents=True)
-    sample.check_has_known_word("xyzzy", ["king"])  # unknown words cannot be detected without the tokenizer file
-    Tokenizer(True, "-'").save(tmp_path / "data/vocab/tokenizer.json")
-    sample.check_has_known_word("the King", ["king"])
-    with pytest.raises(
-        UserError, match=r"the vocabulary contains no word of the prompt 'xyzzy': use at least one of the 1 words in data/vocab"
-    ):
-        sample.check_has_known_word("xyzzy", ["king"])
+def test_a_prompt_needs_a_word_that_the_model_knows() -> None:
+    tokenizer = Tokenizer(True, "-'")
+    sample.check_has_known_word("the King", tokenizer, ["king"])
+    sample.check_has_known_word("cafe\u0301", tokenizer, ["caf\u00e9"])
+    message = "the vocabulary contains no word of the prompt 'xyzzy': use at least one of the 1 words in models/saved_model/assets/"
+    with pytest.raises(UserError, match=message):
+        sample.check_has_known_word("xyzzy", tokenizer, ["king"])
     with pytest.raises(UserError, match="contains no words"):
-        sample.check_has_known_word("?!", ["king"])
+        sample.check_has_known_word("?!", tokenizer, ["king"])
+
+
+def test_a_prompt_is_checked_with_the_tokenizer_of_the_model(
+    shared_text_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # data/vocab is of another text: experiments and `dvc checkout` leave it behind the model, or ahead of it.
+    shared_text_model.save(tmp_path / "models/saved_model")
+    (tmp_path / "data/vocab").mkdir(parents=True)
+    Tokenizer(False, "", unit="char").save(tmp_path / "data/vocab/tokenizer.json")
+    monkeypatch.chdir(tmp_path)
+    import tensorflow as tf
+
+    for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):  # too late: TensorFlow is in use already
+        monkeypatch.setattr(tf.config.threading, name, lambda number: None)
+    sample.sample("The KING", GenerationOptions(max_words=1))
+    assert capsys.readouterr().out.startswith("The KING ")
+    with pytest.raises(UserError, match="contains no word of the prompt"):
+        sample.sample("h", GenerationOptions(max_words=1))

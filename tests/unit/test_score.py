@@ -13,7 +13,6 @@ from conftest import PROJECT, TINY_VOCABULARY
 from lstm_lm.commands import score
 from lstm_lm.errors import UserError
 from lstm_lm.export import text_model
-from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 TEXT = "The king and thou, not a don't ghost nor a ghost\n"
 WORDS = ["the", "king", "and", "thou", "not", "a", "don't", "ghost", "nor", "a", "ghost"]
@@ -22,11 +21,9 @@ UNKNOWN = ["a", "ghost", "nor", "a", "ghost"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) -> Path:
-    """A folder with a tiny exported model, its tokenizer and a text."""
+    """A folder with a tiny exported model and a text."""
     folder = tmp_path_factory.mktemp("project")
     shared_text_model.save(folder / "models/saved_model")
-    (folder / "data/vocab").mkdir(parents=True)
-    Tokenizer(True, "-'").save(folder / "data/vocab/tokenizer.json")
     (folder / "text.txt").write_text(TEXT)
     shutil.copy(PROJECT / "params.yaml", folder)
     return folder

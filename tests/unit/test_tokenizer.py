@@ -1,5 +1,9 @@
+import json
+from dataclasses import asdict
+
 import pytest
 
+from lstm_lm.errors import UserError
 from lstm_lm.text.tokenization import bpe
 from lstm_lm.text.tokenization.tokenizer import Tokenizer, TokenSpacing
 from plain import PROSE
@@ -45,7 +49,7 @@ def test_case_and_kept_punctuation_are_settings():
         (NEWLINES, "a,\n\nb", ["a", ",", "<eos>", "<eos>", "b"]),
         (Tokenizer(True, "-'", newlines=True), "A, ' b!\n", ["a", "b", "<eos>"]),
         (
-            Tokenizer(False, "", "as_is", newlines=True),
+            Tokenizer(False, "", "as_is", newlines=True, straight_quotes=False),
             " a <unk> \u2018b\u2019. @-@\n\n",
             ["a", "<unk>", "\u2018b\u2019.", "@-@", "<eos>", "<eos>"],
         ),
@@ -99,3 +103,19 @@ def test_a_saved_tokenizer_is_loaded_unchanged(tmp_path):
     for tokenizer in (DROP, Tokenizer(False, "", "separate", True, "subword", ("\u2581a", "\u2581", "a"))):
         tokenizer.save(tmp_path / "t.json")
         assert Tokenizer.load(tmp_path / "t.json") == tokenizer
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"lowercase": true, "keep_punctuation": "", "subwords": []}', "is from another version of this project, .*: make repro"),
+        (json.dumps(asdict(DROP) | {"unicode": "99.0"}), "is from another version of this project"),
+        (json.dumps(asdict(DROP) | {"stemmer": "porter"}), "is from another version of this project"),
+        ('{"lowercase": tr', "is damaged: restore it with dvc checkout --force, or: make repro"),
+        ("[1]", "is from another version of this project"),
+    ],
+)
+def test_a_tokenizer_of_another_version_is_reported_in_one_line(tmp_path, content, message):
+    (tmp_path / "t.json").write_text(content)
+    with pytest.raises(UserError, match=f"t.json {message}"):
+        Tokenizer.load(tmp_path / "t.json")

@@ -2,16 +2,17 @@
 
 import inspect
 import re
-import unicodedata
 from collections.abc import Callable, Collection
-from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
+
+if TYPE_CHECKING:
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
 
@@ -22,6 +23,7 @@ def sample(prompt: str | None, generation: GenerationOptions) -> None:
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.io import memory, quiet
     from lstm_lm.text.tokenization import vocabulary
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
     from lstm_lm.ui import terminal
 
     if prompt is None:
@@ -29,7 +31,7 @@ def sample(prompt: str | None, generation: GenerationOptions) -> None:
     check_prompt(prompt)
     folder = find_saved_model()
     known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
-    check_has_known_word(prompt, known_words)
+    check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
     memory.keep_freed()
     with quiet.tensorflow_import():
         import tensorflow as tf
@@ -108,23 +110,23 @@ def check_prompt(prompt: str) -> None:
         raise UserError(f"the prompt has {len(prompt):,} characters: must be at most {MAX_PROMPT_CHARACTERS:,}")
 
 
-def check_has_known_word(prompt: str, known_words: Collection[str]) -> None:
+def check_has_known_word(prompt: str, tokenizer: "Tokenizer", known_words: Collection[str]) -> None:
     """Check that the model knows a word of the prompt: otherwise the text would have nothing to do with it.
 
+    Args:
+        prompt: as typed.
+        tokenizer: the model's own.
+        known_words: the model's vocabulary.
     Raises:
         UserError: it knows none.
     """
     from lstm_lm.text.tokenization import bpe
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
-    file = Path("data/vocab/tokenizer.json")
-    if not file.exists():
-        return
-    tokens = Tokenizer.load(file).tokenize(unicodedata.normalize("NFC", prompt))
+    tokens = tokenizer.tokenize(prompt)
     if not tokens:
         raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
     if ({*tokens} - {" ", bpe.SPACE}).isdisjoint(known_words):
         raise UserError(
             f"the vocabulary contains no word of the prompt {prompt[:MAX_SHOWN_CHARACTERS]!r}: "
-            f"use at least one of the {len(known_words):,} words in data/vocab/vocab.csv"
+            f"use at least one of the {len(known_words):,} words in models/saved_model/assets/vocabulary.txt"
         )

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from lstm_lm.data.dataset import HeldOut
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
-TOKENIZER = Path("data/vocab/tokenizer.json")
 STDIN = "-"
 
 
@@ -34,10 +33,8 @@ def score(file: Annotated[str, typer.Argument(help="text file, or - for standard
     download = loading.load().download
     text = read_text(file, download.encoding, download.clean)
     folder = find_saved_model()
-    if not TOKENIZER.exists():
-        raise UserError(f"{TOKENIZER} is missing: run the pipeline first, with: make repro")
     words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")
-    ids, about = index_text(text, Tokenizer.load(TOKENIZER), words, file)
+    ids, about = index_text(text, Tokenizer.load(folder / "assets/tokenizer.json"), words, file)
     memory.keep_freed()
     with quiet.tensorflow_import():
         from lstm_lm.export.text_model import load_text_model

@@ -5,7 +5,13 @@ from pathlib import Path
 from lstm_lm.errors import UserError
 
 SAVED_MODEL = Path("models/saved_model")
-SAVED_MODEL_FILES = ("saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001", "assets/vocabulary.txt")
+SAVED_MODEL_FILES = (
+    "saved_model.pb",
+    "variables/variables.index",
+    "variables/variables.data-00000-of-00001",
+    "assets/vocabulary.txt",
+    "assets/tokenizer.json",
+)
 
 
 def find_saved_model() -> Path:

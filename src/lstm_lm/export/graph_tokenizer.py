@@ -8,6 +8,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
+from lstm_lm.export.graph_normalization import make_graph_normalization
 from lstm_lm.text.tokenization import bpe, surface, vocabulary
 from lstm_lm.text.tokenization.symbols import BOUNDARY, NEWLINE_TOKEN, UNKNOWN, UNKNOWN_MARKER, WHITE_SPACE, Rule
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
@@ -40,14 +41,13 @@ class GraphTokenizer(tf.Module):
 
     def split_words(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """As Tokenizer.split_words: string [n] -> ragged string [n, words]."""
-        # Bytes that are not UTF-8 and control characters become U+FFFD; lower() would end a text at a zero byte.
-        if self.tokenizer.rules_before_lowercasing:
+        # Bytes that are not UTF-8 become U+FFFD, and so do control characters, at a zero byte of which some operations would end a text.
+        if self.tokenizer.rules_before_normalization:
             texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8")
-            texts = _replace(texts, self.tokenizer.rules_before_lowercasing)
+            texts = _replace(texts, self.tokenizer.rules_before_normalization)
         texts = tf.strings.unicode_transcode(texts, "UTF-8", "UTF-8", replace_control_characters=True)
-        if self.tokenizer.lowercase:
-            texts = tf.strings.lower(texts, encoding="utf-8")
-        return tf.strings.split(_replace(texts, self.tokenizer.rules_after_lowercasing))
+        normalize = make_graph_normalization(lowercase=self.tokenizer.lowercase, keep_unassigned=self.tokenizer.keeps_unassigned_characters)
+        return tf.strings.split(_replace(normalize(texts), self.tokenizer.rules_after_normalization))
 
     def encode(self, words: tf.RaggedTensor) -> tf.RaggedTensor:
         """The ids of the tokens of words: ragged string [n, words] -> ragged int32 [n, tokens]."""

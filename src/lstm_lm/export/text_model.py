@@ -26,6 +26,7 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 graph = functools.partial(tf.function, autograph=False)
 SIGNATURES = ("initial_state", "score", "step", "generate", "prefill", "decode")
 DEFAULT_SIGNATURE = "generate"  # also under the name that serving tools look for
+TOKENIZER_FILE = "tokenizer.json"  # an asset: whoever checks a prompt before it is sent splits it as the graph does
 OPTIONS_FILE = "generation_options.json"  # an asset: whoever loads the SavedModel finds names, defaults and bounds there
 SAMPLE_KEY_STEP = 1_000_003  # between the random-number keys of two samples of a prompt
 KEYS = 2**31 - 1
@@ -46,11 +47,14 @@ class TextModel(tf.Module):
             model: the model whose variables the text model uses.
             tokenizer: how prompts become words.
             vocabulary_file: one word a line, line n is id n. It becomes an asset of the SavedModel, and so do files that are written into
-                the same folder: those that the tokenizer needs, and the table of generation options.
+                the same folder: the tokenizer and what it needs, and the table of generation options.
         """
         super().__init__(name="text_model")
         self.model = model
         self.tokenizer = GraphTokenizer(tokenizer, vocabulary_file)
+        tokenizer_file = Path(vocabulary_file).with_name(TOKENIZER_FILE)
+        tokenizer.save(tokenizer_file)
+        self.tokenizer_file = tf.saved_model.Asset(str(tokenizer_file))
         options_file = Path(vocabulary_file).with_name(OPTIONS_FILE)
         options_file.write_text(json.dumps(served_table(), indent=1) + "\n", encoding="utf-8")
         self.options_file = tf.saved_model.Asset(str(options_file))

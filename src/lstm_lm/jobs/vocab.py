@@ -16,7 +16,7 @@ def run(settings: Params) -> None:
     copies = duplicates.find_copies(documents.load_digests(paths.RAW), settings.vocab.validation, settings.vocab.test)
     files = [(name, path) for name, path in documents.list_files(paths.RAW) if name not in copies]
     with folders.replaced(paths.VOCAB) as folder:
-        prepared = prepare(files, settings.vocab, folder)
+        prepared = prepare(files, settings.vocab, folder, cleaned=settings.download.clean)
     metrics = prepared.metrics()
     paths.VOCABULARY_METRICS.parent.mkdir(exist_ok=True)
     paths.VOCABULARY_METRICS.write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")

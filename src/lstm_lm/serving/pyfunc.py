@@ -15,7 +15,6 @@ import json
 import logging
 import math
 import os
-import unicodedata
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
@@ -125,7 +124,7 @@ def check_size(prompts: int, options: Mapping[str, Any], table: Table) -> None:
 
 
 def check_prompts(model_input: pd.DataFrame | Sequence[Any], table: Table, punctuation_is_enough: bool) -> list[bytes]:
-    """The prompts of a request, in Unicode's form NFC and UTF-8.
+    """The prompts of a request in UTF-8; the model normalizes them itself.
 
     Args:
         model_input: a table with the column `prompt`, or a sequence of prompts.
@@ -149,7 +148,7 @@ def check_prompts(model_input: pd.DataFrame | Sequence[Any], table: Table, punct
             _refuse(f"prompt of row {row} has {len(cell)} characters: must be at most {table['max_prompt_characters']}")
         if not any(c.isalnum() or (punctuation_is_enough and not c.isspace()) for c in cell):
             _refuse(f"prompt of row {row} = {_shown(cell)}: must contain at least one word")
-    return [unicodedata.normalize("NFC", cell).encode("utf-8", errors="replace") for cell in cells]
+    return [cell.encode("utf-8", errors="replace") for cell in cells]
 
 
 def read_options(saved_model: str) -> Table:

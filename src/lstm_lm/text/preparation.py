@@ -83,17 +83,21 @@ class Preparation:
         return metrics
 
 
-def prepare(files: Sequence[tuple[str, Path]], config: Vocab, folder: Path) -> Preparation:
+def prepare(files: Sequence[tuple[str, Path]], config: Vocab, folder: Path, *, cleaned: bool) -> Preparation:
     """Tokenize documents, split them, build the vocabulary, and write all of it.
 
     Args:
         files: [(document's name, path), ...], in order of name.
         config: section `vocab` of params.yaml.
         folder: empty; takes the result.
+        cleaned: whether the documents have straight quotes only (`download.clean`), so that prompts must have them too.
     Raises:
         UserError: there are too few words.
     """
-    tokenizer = Tokenizer(config.lowercase, config.keep_punctuation, config.punctuation, config.newlines, config.unit)
+    straight_quotes = cleaned or config.punctuation != "as_is"
+    tokenizer = Tokenizer(
+        config.lowercase, config.keep_punctuation, config.punctuation, config.newlines, config.unit, straight_quotes=straight_quotes
+    )
     indexer = make_indexer(tokenizer)
     words = encoded.index_tokens(files, indexer, folder)
     if not len(words.ids):

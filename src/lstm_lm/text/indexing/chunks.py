@@ -17,6 +17,7 @@ from lstm_lm.text.indexing.base import IndexedBlock, TokenIndexer
 from lstm_lm.text.indexing.blocks import read_blocks
 from lstm_lm.text.indexing.distinct import KEY_BYTES, distinct_chunks
 from lstm_lm.text.indexing.separators import SIGMA, SPACE, Separators
+from lstm_lm.text.tokenization import normalization
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 BLOCK_BYTES = 4 * 2**20
@@ -77,8 +78,14 @@ class ChunkIndexer(TokenIndexer):
         """Split the parts of a block, none of which ends inside a word, into chunks."""
         # Sigma is the only letter whose lower case depends on the characters around it, so that it is decided before these are blanked.
         if self._tokenizer.lowercase and any(SIGMA.encode() in part for part in parts):
-            parts = [part.decode().lower().encode() for part in parts]
-        text = self._separators.blank(parts, padding=KEY_BYTES)
+            parts = [self._tokenizer.normalize(part.decode()).encode() for part in parts]
+        text, may_change = self._separators.blank(parts, padding=KEY_BYTES)
+        if may_change:
+            # A mark may belong to the separator before it.
+            decoded = [part.decode() for part in parts]
+            if not all(map(normalization.is_normalized, decoded)):
+                parts = [self._tokenizer.normalize(part).encode() for part in decoded]
+                text, _ = self._separators.blank(parts, padding=KEY_BYTES)
         is_space = np.frombuffer(text, np.uint8) == SPACE
         edges = np.flatnonzero(is_space[:-1] != is_space[1:]) + 1  # the text starts and ends with a space
         starts, stops = edges[::2], edges[1::2]
@@ -118,9 +125,7 @@ class ChunkIndexer(TokenIndexer):
         """The word in a chunk, which has no separators in it; None: there is none."""
         if chunk.isascii():
             return chunk if chunk.isalnum() or chunk.strip(self._kept) else None
-        text = chunk.decode()
-        if self._tokenizer.lowercase:
-            text = text.lower()
+        text = normalization.normalize_assigned(chunk.decode(), lowercase=self._tokenizer.lowercase)
         if not text.isalpha():
             words = self._tokenizer.split_words(text)
             if not words:

@@ -32,8 +32,8 @@ BLANK_DASHES = Rule("--+", " ")
 NAME_NEWLINES = Rule(NEWLINE_MARKER, NEWLINE_TOKEN)
 
 
-def before_lowercasing(punctuation: Punctuation, newlines: bool) -> list[Rule]:
-    """Rules for the text as it comes, before it is lower-cased."""
+def before_normalization(punctuation: Punctuation, newlines: bool) -> list[Rule]:
+    """Rules for the text as it comes, before it is normalized and lower-cased."""
     if punctuation == "drop" and not newlines:
         return []
     rules = [remove_reserved_characters(punctuation)]
@@ -46,18 +46,19 @@ def before_lowercasing(punctuation: Punctuation, newlines: bool) -> list[Rule]:
     return rules
 
 
-def after_lowercasing(punctuation: Punctuation, keep: str, newlines: bool) -> list[Rule]:
+def after_normalization(punctuation: Punctuation, keep: str, newlines: bool, straight_quotes: bool) -> list[Rule]:
     """Rules that leave words with single spaces between them.
 
     Args:
         punctuation: drop: punctuation separates words; separate: each punctuation mark is a word; as_is: only white space separates words.
         keep: punctuation that stays inside words.
         newlines: whether a newline is a word.
+        straight_quotes: whether curly quotes become straight ones.
     """
     last = [NAME_NEWLINES] if newlines else []
+    first = [STRAIGHTEN_SINGLE_QUOTES, STRAIGHTEN_DOUBLE_QUOTES] if straight_quotes else []
     if punctuation == "as_is":
-        return last
-    first = [STRAIGHTEN_SINGLE_QUOTES, STRAIGHTEN_DOUBLE_QUOTES]
+        return [*first, *last]
     if punctuation == "separate":
         return [*first, *punctuation_rules.separate_punctuation(keep, newlines), *last]
     if "-" in keep:

@@ -1,14 +1,15 @@
 """What a token is: text to tokens, and tokens back to text."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple, Self
 
 import regex
 
-from lstm_lm.text.tokenization import bpe, rules, surface
+from lstm_lm.errors import UserError
+from lstm_lm.text.tokenization import bpe, normalization, rules, surface
 from lstm_lm.text.tokenization.surface import SurfaceForm
 from lstm_lm.text.tokenization.symbols import NEWLINE_TOKEN, UNKNOWN, Punctuation, Rule, Unit
 
@@ -30,6 +31,9 @@ class TokenSpacing(NamedTuple):
 class Tokenizer:
     """Splits text into tokens: words, characters or subwords.
 
+    It takes any text and normalizes it itself: Unicode's form NFC, lower case and straight quotes, the same for the text that a model is
+    trained on and for its prompts, whatever the locale and the version of Python (see the module normalization).
+
     With `punctuation` drop a word is a run of letters, combining marks, digits and kept punctuation with at least one letter or digit in
     it. Everything else, newlines included, separates words, and so do two or more hyphens in a row, which are a dash. With separate each
     punctuation mark is a word; with as_is only white space separates words. The rules are in the modules rules and
@@ -45,6 +49,8 @@ class Tokenizer:
         newlines: each newline is a word, `<eos>`.
         unit: word, char or subword.
         subwords: the subwords of the unit subword, in the order of their ranks (see bpe.learn).
+        straight_quotes: curly quotes are straight ones.
+        unicode: the version of Unicode; later characters have no case, and only with as_is they are part of words.
     """
 
     lowercase: bool
@@ -53,6 +59,8 @@ class Tokenizer:
     newlines: bool = False
     unit: Unit = "word"
     subwords: tuple[str, ...] = ()
+    straight_quotes: bool = True
+    unicode: str = normalization.UNICODE_VERSION
 
     @property
     def plain_words(self) -> bool:
@@ -60,30 +68,38 @@ class Tokenizer:
         return self.punctuation == "drop" and not self.newlines
 
     @property
+    def keeps_unassigned_characters(self) -> bool:
+        """Whether characters that are not assigned in its version of Unicode are part of words; if not, they separate them."""
+        return self.punctuation == "as_is"
+
+    @property
     def document_start(self) -> str:
         """The word that comes before a document's first: a newline, if newlines are words, else ""."""
         return NEWLINE_TOKEN if self.newlines else ""
 
     @property
-    def rules_before_lowercasing(self) -> list[Rule]:
+    def rules_before_normalization(self) -> list[Rule]:
         """Rules for the text as it comes, in order."""
-        return rules.before_lowercasing(self.punctuation, self.newlines)
+        return rules.before_normalization(self.punctuation, self.newlines)
 
     @property
-    def rules_after_lowercasing(self) -> list[Rule]:
-        """Rules for the lower-cased text, in order; it is then split at spaces."""
-        return rules.after_lowercasing(self.punctuation, self.keep_punctuation, self.newlines)
+    def rules_after_normalization(self) -> list[Rule]:
+        """Rules for the normalized text, in order; it is then split at spaces."""
+        return rules.after_normalization(self.punctuation, self.keep_punctuation, self.newlines, self.straight_quotes)
 
     def split_words(self, text: str) -> list[str]:
         """Split a text into words, whatever the unit."""
         before, after = self._compiled_rules
         for pattern, replacement in before:
             text = pattern.sub(replacement, text)
-        if self.lowercase:
-            text = text.lower()
+        text = self.normalize(text)
         for pattern, replacement in after:
             text = pattern.sub(replacement, text)
         return text.split()
+
+    def normalize(self, text: str) -> str:
+        """The text in form NFC, lower-cased if this tokenizer does so."""
+        return normalization.normalize(text, lowercase=self.lowercase, keep_unassigned=self.keeps_unassigned_characters)
 
     def tokenize(self, text: str) -> list[str]:
         """Split a text into tokens."""
@@ -154,8 +170,18 @@ class Tokenizer:
 
     @classmethod
     def load(cls, path: Path | str) -> Self:
-        """Read what `save` wrote."""
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        """Read what `save` wrote.
+
+        Raises:
+            UserError: it is not what `save` writes now.
+        """
+        try:
+            values = json.loads(Path(path).read_bytes())
+        except ValueError:
+            raise UserError(f"{path} is damaged: restore it with dvc checkout --force, or: make repro") from None
+        names = [field.name for field in fields(cls)]
+        if not isinstance(values, dict) or sorted(values) != sorted(names) or values["unicode"] != normalization.UNICODE_VERSION:
+            raise UserError(f"{path} is from another version of this project, which split text differently: train again with: make repro")
         return cls(**values | {"subwords": tuple(values["subwords"])})
 
     def _surface_form(self, word: str) -> SurfaceForm:
@@ -165,7 +191,7 @@ class Tokenizer:
     def _compiled_rules(self) -> list[list[tuple[regex.Pattern[str], str]]]:
         return [
             [(regex.compile(rule.pattern), rule.replacement) for rule in stage]
-            for stage in (self.rules_before_lowercasing, self.rules_after_lowercasing)
+            for stage in (self.rules_before_normalization, self.rules_after_normalization)
         ]
 
     @cached_property
