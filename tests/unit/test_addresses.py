@@ -1,6 +1,6 @@
 import pytest
 
-from lstm_lm.io.addresses import mask, mask_all
+from lstm_lm.io.addresses import mask, mask_all, mask_values
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,8 @@ def test_user_query_and_fragment_are_hidden(address: str, masked: str) -> None:
 def test_each_address_in_a_text_is_masked() -> None:
     line = "View run x at: http://me:secret@host:5000/#/experiments/1 and postgresql://u:secret@h/d."
     assert mask_all(line) == "View run x at: http://***@host:5000/#/experiments/1 and postgresql://***@h/d."
+
+
+def test_each_string_of_a_parsed_value_is_masked() -> None:
+    values = {"url": "https://me:secret@host/a", "more": [1, None, {"x": "s3://bucket?k=secret"}]}
+    assert mask_values(values) == {"url": "https://***@host/a", "more": [1, None, {"x": "s3://bucket?k=***"}]}

@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterable
+from typing import Any
 from urllib.parse import unquote
 
 HIDDEN = "***"
@@ -28,6 +29,15 @@ def mask(address: str) -> str:
     if not separator:
         return address
     return f"{scheme}://{_mask_rest(rest)}"
+
+
+def mask_values(values: Any) -> Any:
+    """A parsed YAML or JSON value with each string in it masked."""
+    if isinstance(values, dict):
+        return {key: mask_values(value) for key, value in values.items()}
+    if isinstance(values, list):
+        return [mask_values(value) for value in values]
+    return mask(values) if isinstance(values, str) else values
 
 
 def mask_all(text: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import folders
-from lstm_lm.io.addresses import mask
+from lstm_lm.io.addresses import mask_values
 
 SOURCE_FILE = "source.json"
 
@@ -72,8 +72,7 @@ def write(documents: Iterable[Document], source: dict[str, Any], folder: Path | 
             if not path.resolve().is_relative_to(partial.resolve()):
                 raise SettingError("download.source", f"the file name {document.name} points outside the folder")
             files.append({"name": document.name, **_write(document, path)})
-        source = {key: mask(value) if isinstance(value, str) else value for key, value in source.items()}
-        contents = json.dumps({"source": source, "files": files}, indent=1, ensure_ascii=False) + "\n"
+        contents = json.dumps({"source": mask_values(source), "files": files}, indent=1, ensure_ascii=False) + "\n"
         (partial / SOURCE_FILE).write_bytes(contents.encode("utf-8"))
     return Written(len(files), sum(file["bytes"] for file in files))
 

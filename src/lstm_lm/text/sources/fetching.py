@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from lstm_lm.config.schema import PathSource, PypiSource, UrlSource
 from lstm_lm.errors import SettingError
+from lstm_lm.io.addresses import mask_values
 from lstm_lm.text.sources import archives, cleaning, formats, local, pypi, remote, web
 from lstm_lm.text.sources.documents import Document
 from lstm_lm.text.sources.files import Skipped, SourceFile, document_name, listed
@@ -46,7 +47,7 @@ def fetch(source: Source, encoding: str, clean: bool = True, skipped: Skipped | 
         text = cleaning.clean_blocks(itertools.chain([first], blocks), encoding, file.name, clean)
         yield Document(document_name(file.name), watched(text))
     if not has_text:
-        described = json.dumps(source.model_dump(exclude_none=True), ensure_ascii=False)
+        described = json.dumps(mask_values(source.model_dump(exclude_none=True)), ensure_ascii=False)
         instead = f", only {listed(skipped)}: put plain text or Markdown there" if skipped else ""
         raise SettingError("download.source", f"{described}: contains no text{instead}")
 
