@@ -194,9 +194,12 @@ def run_and_kill(folder: Path, log: Path, moment: Moment, seconds: dict[str, flo
         while _changed_at(folder / moment.writes) == before and process.poll() is None:
             time.sleep(0.0005)
         time.sleep(moment.fraction * 0.03)
-    in_time = process.poll() is None and _kill(process, moment.way)
+    killed = False
+    while process.poll() is None and not killed:  # between two stages there is no process of a stage
+        killed = _kill(process, moment.way)
+        time.sleep(0.005)
     process.wait(RUN_SECONDS)
-    return in_time
+    return killed
 
 
 def _changed_at(path: Path) -> int:
