@@ -34,6 +34,7 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
             ("make ui", "prints the address of a page that compares both runs"),
             ("make compare", "shows the experiments based on the last commit in a table"),
             (f"dvc plots diff HEAD {finished.name}", "plots the curves of both"),
+            (f"make promote RUN={finished.name}", "makes its model the champion, instead of that of `make repro`"),
             (f"dvc exp apply {finished.name}", "copies its parameters and its model into this checkout"),
         ]
     )

@@ -18,7 +18,8 @@ def summary() -> None:
     metrics = json.loads(_read(results.METRICS_FILE))
     run_id = json.loads(_read("models/run.json"))["run_id"]
     samples = _read("reports/samples.md")
-    settings = loading.load().evaluate_sample
+    params = loading.load()
+    settings, name = params.evaluate_sample, params.tracking.registered_model
     terminal.print()
     results.show_held_out(metrics, compare_in=["test"])
     if line := results.generalization_line(metrics):
@@ -36,6 +37,7 @@ def summary() -> None:
         [
             ("make ui", "look at curves, samples and the model in MLflow"),
             ("make serve", "serve the model over HTTP"),
+            ("make models", f"list the registered versions: the best one is models:/{name}@champion"),
             (f'make sample PROMPT="{settings.prime_texts[0]}"', "generate text"),
         ]
     )

@@ -42,7 +42,7 @@ def _remark(is_champion: bool, tags: dict[str, str]) -> str:
         return tags.get(champion.REASON_TAG, "")
     if champion.NOT_CHAMPION_TAG in tags:
         return tags[champion.NOT_CHAMPION_TAG]
-    return "a champion before" if champion.SINCE_TAG in tags else ""
+    return "a former champion" if champion.SINCE_TAG in tags else ""
 
 
 def show_versions(name: str, board: Board) -> None:
