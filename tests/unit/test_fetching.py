@@ -1,6 +1,9 @@
+import gzip
 import hashlib
 import http.server
+import io
 import threading
+import zipfile
 
 import pytest
 
@@ -137,6 +140,20 @@ def test_a_url_is_retried_and_its_digest_is_checked(server):
     source = UrlSource(url=f"{server.url}/books/a%20book.txt?x=1", sha256=hashlib.sha256(body).hexdigest())
     assert read(source) == {"a book.txt": "First line,\nsecond line.\n"}
     assert len(server.requests) == 2
+
+
+def test_an_address_of_a_web_page_is_an_error_and_one_of_an_archive_is_read(server):
+    server.pages["/book"] = [(200, b"<!DOCTYPE html>\n<title>Log in</title>", {})]
+    with pytest.raises(UserError, match=r"contains no text, only book \(a web page \(HTML\)\): put plain text or Markdown there"):
+        read(UrlSource(url=f"{server.url}/book"), "latin-1")
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as members:
+        members.writestr("books/b.md", "*b*")
+        members.writestr("books/a.txt", "a")
+    server.pages["/books.zip"] = [(200, archive.getvalue(), {})]
+    assert read(UrlSource(url=f"{server.url}/books.zip")) == {"a.txt": "a", "b.txt": "b\n\n"}
+    server.pages["/a.txt.gz"] = [(200, gzip.compress(b"a"), {})]
+    assert read(UrlSource(url=f"{server.url}/a.txt.gz")) == {"a.txt": "a"}
 
 
 def test_a_wrong_digest_is_reported_with_the_expected_one(server):
