@@ -241,15 +241,11 @@ def run_trial(base: Path, reference: Path, folder: Path, moments: list[Moment], 
     logs = [folder.with_name(f"{folder.name}-{number}.log") for number in range(len(moments) + 1)]
     kills = sum(run_and_kill(folder, log, moment, seconds) for log, moment in zip(logs, moments, strict=False))
     code = start(folder, logs[-1]).wait(RUN_SECONDS)
-    outcome = Outcome([log.read_text(encoding="utf-8", errors="replace") for log in logs], [])
+    printed = [log.read_text(encoding="utf-8", errors="replace") for log in logs]
     if code:
-        outcome.problems.append(f"the last run ended with {code}: {outcome.printed[-1][-300:]}")
-        return kills, outcome
-    outcome.problems += compare(folder, reference) + compare_tracking(
-        f"sqlite:///{folder / 'mlflow.db'}", f"sqlite:///{reference / 'mlflow.db'}"
-    )
-    outcome.problems += leftovers(folder, outcome.printed)
-    return kills, outcome
+        return Outcome(kills, printed, [f"the last run ended with {code}: {printed[-1][-300:]}"])
+    ours, theirs = (f"sqlite:///{project / 'mlflow.db'}" for project in (folder, reference))
+    return Outcome(kills, printed, compare(folder, reference) + compare_tracking(ours, theirs) + leftovers(folder, printed))
 
 
 def leftovers(folder: Path, printed: list[str]) -> list[str]:
