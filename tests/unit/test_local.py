@@ -132,22 +132,26 @@ def test_links_that_lead_nowhere_are_errors(own: Path) -> None:
     for target in ("nothing", "loop"):
         (own / "loop").symlink_to(target)
         assert failure() == "data/own/loop: a link to nothing: link the files themselves, or copy them here"
+        with pytest.raises(UserError, match="loop: a link to nothing"):
+            local.check_readable()
         (own / "loop").unlink()
     (own / "up").symlink_to("..")
     assert failure() == "data/own/up: a link to a folder: link the files themselves, or copy them here"
+    local.check_readable()  # it does no harm where data/own is not the source
 
 
 def test_names_that_are_no_text_are_errors(own: Path) -> None:
     for name, shown in (
         (b"caf\xe9.txt", r"data/own/caf\xe9.txt: the file name is not UTF-8"),
-        (b"a\nb", r"data/own/a\nb: the file name has"),
+        (b"a\nb", r"a\nb: the file name has"),
     ):
         path = os.path.join(os.fsencode(own), name)  # noqa: PTH118 (bytes)
         with open(path, "wb"):  # noqa: PTH123
             pass
         assert failure().startswith(shown)
-        with pytest.raises(UserError):
-            local.check_readable()
+        if b"\n" not in name:  # which DVC can read
+            with pytest.raises(UserError, match=r"caf\\xe9\.txt: the file name is not UTF-8: rename the file"):
+                local.check_readable()
         os.unlink(path)  # noqa: PTH108
 
 

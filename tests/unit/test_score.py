@@ -1,4 +1,5 @@
 import functools
+import gzip
 import io
 import math
 import shutil
@@ -97,6 +98,14 @@ def test_a_text_that_cannot_be_scored_is_a_one_line_error(
     with pytest.raises(UserError, match=message) as error:
         score.score("text.txt")
     assert "\n" not in str(error.value)
+
+
+def test_a_compressed_text_is_scored_and_what_is_no_text_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a.txt.gz").write_bytes(gzip.compress("\u2018tis\n".encode()))
+    assert score.read_text(str(tmp_path / "a.txt.gz"), "utf-8", clean=True) == "'tis\n"
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.4\n")
+    with pytest.raises(UserError, match=r"a\.pdf: is a PDF document: only plain text and Markdown can be scored$"):
+        score.read_text(str(tmp_path / "a.pdf"), "latin-1", clean=True)
 
 
 def test_without_a_model_the_error_explains_how_to_train_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

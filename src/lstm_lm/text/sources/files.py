@@ -62,12 +62,21 @@ def check_name(name: str) -> None:
     Raises:
         UserError: it cannot.
     """
+    check_utf8(name)
+    if CONTROL_CHARACTER.search(name):
+        raise UserError(f"{printable(name)}: the file name has a newline or another control character in it: rename the file")
+
+
+def check_utf8(name: str) -> None:
+    """Check that a file's name is text.
+
+    Raises:
+        UserError: its bytes are not UTF-8.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
         raise UserError(f"{printable(name)}: the file name is not UTF-8: rename the file") from None
-    if CONTROL_CHARACTER.search(name):
-        raise UserError(f"{printable(name)}: the file name has a newline or another control character in it: rename the file")
 
 
 def printable(name: str) -> str:

@@ -8,7 +8,7 @@ from lstm_lm.config.schema import PathSource
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.paths import OWN_TEXT
 from lstm_lm.text.sources import archives
-from lstm_lm.text.sources.files import Skipped, SourceFile, check_name, listed, local_file, unwanted
+from lstm_lm.text.sources.files import Skipped, SourceFile, check_utf8, listed, local_file, unwanted
 
 KEY = "download.source.path"
 OUTSIDE_OF_DVC = (".git", ".hg", ".dvc")  # folders that DVC does not look into
@@ -33,7 +33,7 @@ def read_files(source: PathSource, skipped: Skipped) -> Iterator[SourceFile]:
         yield from archives.in_order([local_file(path.name, path)], skipped)
         return
     files = []
-    for file in _walk(path, hidden=False):
+    for file in _walk(path, all_of_it=False):
         name = file.relative_to(path).as_posix()
         reason = unwanted(name)
         if file.suffix == TRACKED and not file.with_suffix("").exists():
@@ -56,7 +56,7 @@ def check_readable() -> None:
         UserError: it cannot: it would end with an error of its own, or wait for ever.
     """
     if OWN_TEXT.is_dir():
-        for _ in _walk(OWN_TEXT, hidden=True):
+        for _ in _walk(OWN_TEXT, all_of_it=True):
             pass
 
 
@@ -70,8 +70,14 @@ def _check_inside(path: Path) -> None:
         )
 
 
-def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
-    """Yield the files in a folder and its subfolders. hidden: also look into hidden folders; otherwise they are yielded themselves."""
+def _walk(folder: Path, all_of_it: bool) -> Iterator[Path]:
+    """Yield the files in a folder and its subfolders.
+
+    Args:
+        folder: where to start.
+        all_of_it: look into hidden folders too, and pass over linked ones. Otherwise hidden folders are yielded themselves, and linked
+            ones are an error: DVC does not look into them, so that changes would go unnoticed.
+    """
     folders = [folder]
     while folders:
         folder = folders.pop()
@@ -82,28 +88,30 @@ def _walk(folder: Path, hidden: bool) -> Iterator[Path]:
         for path in paths:
             if path.name in OUTSIDE_OF_DVC:
                 continue
-            if path.name.startswith(".") and not hidden:
+            if path.name.startswith(".") and not all_of_it:
                 yield path
                 continue
             _check(path)
-            if path.is_dir():
-                folders.append(path)
-            else:
+            if not path.is_dir():
                 yield path
+            elif not path.is_symlink():
+                folders.append(path)
+            elif not all_of_it:
+                raise UserError(f"{path}: a link to a folder: link the files themselves, or copy them here")
 
 
 def _check(path: Path) -> None:
-    """Check that DVC and this program can read a file or folder.
+    """Check that DVC and this program can read a file.
 
     Raises:
         UserError: they cannot.
     """
-    check_name(str(path))
-    if path.is_symlink() and not path.is_file():
-        # DVC hashes the target of a linked file, but does not look into a linked folder: changes in it would go unnoticed.
-        target = "a folder" if path.is_dir() else "nothing"
-        raise UserError(f"{path}: a link to {target}: link the files themselves, or copy them here")
-    if not path.is_dir() and not path.is_file():
+    check_utf8(str(path))
+    if path.is_dir():
+        return
+    if path.is_symlink() and not path.exists():
+        raise UserError(f"{path}: a link to nothing: link the files themselves, or copy them here")
+    if not path.is_file():
         raise UserError(f"{path}: is a named pipe, a socket or a device, which DVC cannot read: move it elsewhere")
-    if path.is_file() and not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK):
         raise UserError(f"{path}: cannot be read: Permission denied: change its permissions, or move it elsewhere")
