@@ -19,7 +19,7 @@ from lstm_lm.io.scratch import FOLDER, Scratch
 
 EXPERIMENTS = Path(".dvc/tmp/exps")  # where `dvc exp run --temp` makes its copies
 MIN_AGE = 60.0  # seconds: a younger copy may be of an experiment that is just starting
-STAGE_OUTPUTS = ("raw", "vocab", "batches")
+STAGE_OUTPUTS = ("data/raw", "data/vocab", "data/batches", "models/saved_model", "models/weights")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class Leftover:
 def find(root: Path) -> list[Leftover]:
     """Return what is left in a project's folder, oldest first."""
     found = [_training(folder) for folder in _folders(root / FOLDER, "*")]
-    found += [_partial(folder) for name in STAGE_OUTPUTS for folder in _folders(root / "data", f".{name}-*")]
+    found += [_partial(folder) for name in STAGE_OUTPUTS for folder in _unfinished(root / name)]
     found += [_experiment(folder) for pattern in ("tmp*", "*/tmp*") for folder in _folders(root / EXPERIMENTS, pattern)]
     relative = [Leftover(**{**vars(leftover), "folder": leftover.folder.relative_to(root)}) for leftover in found]
     return sorted(relative, key=lambda leftover: -leftover.age)
@@ -67,6 +67,11 @@ def remove(root: Path, leftover: Leftover) -> bool:
 
 def _folders(parent: Path, pattern: str) -> list[Path]:
     return [path for path in sorted(parent.glob(pattern)) if path.is_dir() and not path.is_symlink()]
+
+
+def _unfinished(output: Path) -> list[Path]:
+    """The folders in which `io.folders` makes an output."""
+    return _folders(output.parent, f".{output.name}-*")
 
 
 def _training(folder: Path) -> Leftover:

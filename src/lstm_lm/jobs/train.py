@@ -19,7 +19,7 @@ from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.events import Observer
-from lstm_lm.io import hashing, memory, quiet
+from lstm_lm.io import folders, hashing, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
@@ -186,9 +186,11 @@ def save_outputs(trainer: "Trainer", text_model: "TextModel", result: Result) ->
     """Write the models and the picture of the graphs."""
     from lstm_lm.ui import graph_picture
 
-    text_model.save("models/saved_model")
+    with folders.replaced("models/saved_model") as folder:
+        text_model.save(folder)
     steps = {"steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
-    save_trained_weights(trainer, "models/weights", steps)
+    with folders.replaced("models/weights") as folder:
+        save_trained_weights(trainer, folder, steps)
     Path("reports").mkdir(exist_ok=True)
     graphs = trainer.functions.train_step.get_concrete_function(), text_model.step.get_concrete_function()
     graph_picture.draw(*graphs, trainer.model.weights, "reports/graph.png")

@@ -1,6 +1,5 @@
 """Run a function as a program: a user error is one line on stderr, never a stack trace."""
 
-import errno
 import os
 import signal
 import sys
@@ -10,9 +9,8 @@ from types import FrameType
 from typing import NoReturn
 
 from lstm_lm.errors import Interrupted, Terminated, UserError
-from lstm_lm.io import interruption, memory, output, utf8
+from lstm_lm.io import file_errors, interruption, memory, output, utf8
 
-DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # of `kill`, and of a terminal that is closed
 
@@ -45,9 +43,7 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
         return "stopped", INTERRUPTED
     if isinstance(error, Interrupted):
         return str(error), error.code
-    line = str(error) if isinstance(error, UserError) else memory.out_of_memory_line(error)
-    if line is None and isinstance(error, OSError):
-        line = _os_error_line(error)
+    line = str(error) if isinstance(error, UserError) else file_errors.line(error) or memory.out_of_memory_line(error)
     return (f"error: {line}{_restore_hint()}", 1) if line else None
 
 
@@ -77,17 +73,6 @@ def leave(line: str, code: int) -> NoReturn:
         sys.stderr.flush()
     finally:
         os._exit(code)
-
-
-def _os_error_line(error: OSError) -> str | None:
-    """Return one line for an error of the system, or None if it says nothing to a user."""
-    if error.errno in DISK_FULL:
-        return f"{error.strerror}: free some disk space at {Path.cwd()} and run this again"
-    if error.filename is None:
-        return None
-    is_output = str(error.filename).startswith(("data/", "models/", "reports/"))
-    origin = " (an output of the pipeline; to create it, run: dvc repro)" if is_output else ""
-    return f"{error.filename}: {error.strerror}{origin}"
 
 
 def _restore_hint() -> str:
