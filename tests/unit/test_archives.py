@@ -29,7 +29,7 @@ def make_zip(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> b
     return stream.getvalue()
 
 
-def read(*files: SourceFile, alone: bool | None = None) -> tuple[dict[str, bytes], Skipped]:
+def read(*files: SourceFile, alone: bool = True) -> tuple[dict[str, bytes], Skipped]:
     """The files, each with its content, and what was skipped."""
     skipped: Skipped = {}
     return {file.name: b"".join(read_blocks(file, size=100)) for file in in_order(files, skipped, alone)}, skipped
@@ -51,7 +51,7 @@ def test_members_of_a_zip_archive_are_files() -> None:
     content = make_zip(members)
     assert read(source_file("my.ZIP", content)) == ({"b.md": b"b", "c.txt.gz": b"c", "sub/a.txt": b"a"}, {})
     expected = {"my.zip/b.md": b"b", "my.zip/c.txt.gz": b"c", "my.zip/sub/a.txt": b"a", "z.txt": b"z"}
-    files, _ = read(source_file("z.txt", b"z"), source_file("my.zip", content))
+    files, _ = read(source_file("z.txt", b"z"), source_file("my.zip", content), alone=False)
     assert files == expected
     assert list(files) == list(expected)  # in order
     assert list(read(source_file("my.zip", content), alone=False)[0]) == list(expected)[:3]
@@ -59,7 +59,7 @@ def test_members_of_a_zip_archive_are_files() -> None:
 
 def test_many_archives_are_read_in_order() -> None:
     files = [source_file(f"{i}.zip", make_zip({"a.txt": b"%d" % i, "b.txt": b"x"})) for i in range(9)]
-    assert list(read(*files)[0]) == [f"{i}.zip/{name}" for i in range(9) for name in ("a.txt", "b.txt")]
+    assert list(read(*files, alone=False)[0]) == [f"{i}.zip/{name}" for i in range(9) for name in ("a.txt", "b.txt")]
 
 
 def test_what_is_no_text_by_its_name_is_left_out_of_an_archive() -> None:
@@ -130,11 +130,11 @@ def test_names_that_cannot_be_written_are_errors_before_anything_is_read() -> No
         raise AssertionError
 
     with pytest.raises(UserError, match=r"^a\.txt and a\.md would both become a\.txt: rename one of them$|^a\.md and a\.txt would"):
-        next(in_order([SourceFile("a.txt", unread), SourceFile("a.md", unread)], {}))
+        next(in_order([SourceFile("a.txt", unread), SourceFile("a.md", unread)], {}, alone=False))
     with pytest.raises(UserError, match=r"^a\\nb\.txt: the file name has a newline or another control character in it: rename the file$"):
-        next(in_order([SourceFile("a\nb.txt", unread)], {}))
+        next(in_order([SourceFile("a\nb.txt", unread)], {}, alone=False))
     with pytest.raises(UserError, match=r"^caf\\xe9\.txt: the file name is not UTF-8: rename the file$"):
-        next(in_order([SourceFile("caf\udce9.txt", unread)], {}))
+        next(in_order([SourceFile("caf\udce9.txt", unread)], {}, alone=False))
 
 
 def test_a_file_that_vanishes_is_an_error(tmp_path: Path) -> None:

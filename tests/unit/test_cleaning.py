@@ -160,8 +160,8 @@ def test_composed_pieces_are_the_composed_whole_for_every_character() -> None:
 @pytest.mark.parametrize("clean", [True, False])
 def test_a_byte_order_mark_says_the_encoding_and_is_removed(encoding: str, mark: bytes, clean: bool) -> None:
     content = mark + "na\u00efve\r\n".encode(encoding)
-    for told in ("utf-8", "latin-1", encoding):
-        assert clean_text(content, told, "a.txt", clean) == "na\u00efve\n"
+    for configured in ("utf-8", "latin-1", encoding):
+        assert clean_text(content, configured, "a.txt", clean) == "na\u00efve\n"
 
 
 def test_only_headers_of_ebooks_near_the_start_are_removed_but_of_all_books_in_a_file() -> None:

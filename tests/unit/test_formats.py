@@ -52,7 +52,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + bytes(13)
 )
 def test_binary_files_are_recognized_whatever_the_encoding(content: bytes, what: str, encoding: str) -> None:
     if encoding == "utf-16" and what == "binary":
-        pytest.skip("nearly every file is text in UTF-16")
+        return  # nearly every sequence of bytes is text in UTF-16
     assert formats.recognize(content, encoding, "a") == what
 
 
@@ -105,13 +105,13 @@ def test_a_character_that_the_head_ends_in_is_no_error() -> None:
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
-@pytest.mark.parametrize("told", ["utf-8", "latin-1"])
+@pytest.mark.parametrize("configured", ["utf-8", "latin-1"])
 @pytest.mark.parametrize("text", [WORDS, "Привет, мир и все остальные\n"])
-def test_utf16_without_a_mark_is_named(encoding: str, told: str, text: str) -> None:
+def test_utf16_without_a_mark_is_named(encoding: str, configured: str, text: str) -> None:
     with pytest.raises(
         UserError, match=f"a.txt: seems to be {encoding} without a byte-order mark: name it in params.yaml: download.encoding"
     ):
-        formats.recognize(text.encode(encoding), told, "a.txt")
+        formats.recognize(text.encode(encoding), configured, "a.txt")
     assert formats.recognize(text.encode(encoding), encoding, "a.txt") is None
 
 

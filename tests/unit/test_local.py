@@ -98,6 +98,10 @@ def test_archives_and_compressed_files_are_read(own: Path) -> None:
         {"more.zip/x/a.txt~": "a backup", "more.zip/b.jpg": "an image"},
     )
     assert read("data/own/more.zip")[0] == ["a.txt"]
+    (own / "sub").mkdir()
+    shutil.copy(own / "more.zip", own / "sub")
+    assert read("data/own/sub")[0] == ["more.zip/a.txt"]  # whether there are other files or not
+    shutil.rmtree(own / "sub")
     assert read("data/own/old.txt.gz")[0] == ["old.txt"]
     (own / "old.txt").write_text("words")
     assert failure() == "old.txt and old.txt.gz would both become old.txt: rename one of them"

@@ -34,19 +34,16 @@ MAGIC_BYTES = 10
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
 
 
-def in_order(files: Iterable[SourceFile], skipped: Skipped, alone: bool | None = None) -> Iterator[SourceFile]:
+def in_order(files: Iterable[SourceFile], skipped: Skipped, alone: bool) -> Iterator[SourceFile]:
     """Yield files in order of their documents' names, and in place of a zip archive the files in it.
 
     Args:
         files: of a source.
         skipped: gets those members of archives that are not text by their names.
-        alone: whether a file is the only one of its source, so that the name of an archive is no part of its members' names;
-            None: if it is the only one here.
+        alone: a file is all of its source, so that the name of an archive is no part of its members' names.
     Raises:
         UserError: two files would become one document, or an archive is damaged or not to be trusted.
     """
-    files = list(files)
-    alone = len(files) == 1 if alone is None else alone
     archive = _OpenArchive()
     try:
         expanded: list[SourceFile] = []

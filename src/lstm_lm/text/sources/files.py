@@ -43,7 +43,7 @@ def local_file(name: str, path: Path) -> SourceFile:
 
 
 def unwanted(name: str) -> str | None:
-    """What a file is if it is not text by its name: `a backup`, or `` if that need not be said; None for any other file.
+    """What a file is if its name says that it is not text: `a backup`, or `` if nobody wonders; None for any other file.
 
     name: relative to the source, with forward slashes.
     """

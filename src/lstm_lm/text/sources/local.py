@@ -30,7 +30,7 @@ def read_files(source: PathSource, skipped: Skipped) -> Iterator[SourceFile]:
         raise SettingError(KEY, f"{source.path}: no such file or folder")
     if not path.is_dir():
         _check(path)
-        yield from archives.in_order([local_file(path.name, path)], skipped)
+        yield from archives.in_order([local_file(path.name, path)], skipped, alone=True)
         return
     files = []
     for file in _walk(path, all_of_it=False):
@@ -46,7 +46,7 @@ def read_files(source: PathSource, skipped: Skipped) -> Iterator[SourceFile]:
         hint = " (an experiment contains only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
         only = f", only {listed(skipped)}" if skipped else ""
         raise SettingError(KEY, f"{source.path}: no text in this folder{only}: put your .txt or .md files there{hint}")
-    yield from archives.in_order(files, skipped)
+    yield from archives.in_order(files, skipped, alone=False)
 
 
 def check_readable() -> None:

