@@ -12,6 +12,11 @@ export PATH := $(if $(filter /%,$(firstword $(venv))),$(venv),$(CURDIR)/$(venv))
 unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH PYTHONPLATLIBDIR PYTHONWARNINGS PYTHONOPTIMIZE PYTHONINSPECT VIRTUAL_ENV
 unexport GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_COMMON_DIR GIT_DIR GIT_INDEX_FILE GIT_NAMESPACE GIT_OBJECT_DIRECTORY GIT_PREFIX GIT_WORK_TREE
 unexport DVC_EXP_BASELINE_REV DVC_EXP_NAME DVC_ROOT DVC_STAGE
+# A container often runs as a user that the system does not know, for which DVC finds neither name nor home.
+ifeq ($(shell id -un >/dev/null 2>&1 || echo unknown),unknown)
+export USER := $(or $(USER),user)
+export HOME := $(or $(HOME),$(CURDIR)/.dvc/tmp)
+endif
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true

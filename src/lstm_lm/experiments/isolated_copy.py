@@ -1,6 +1,7 @@
 """What an experiment's isolated copy needs and does not get by itself: DVC clones what Git tracks, at its relative path."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from lstm_lm.io import git
 REQUIREMENT = "experiments need a Git repository with a commit"
 CODE = "src"
 PIPELINE = ("dvc.yaml", "params.yaml", ".dvc/config")
+UNUSABLE = re.compile(r"[#?]|%[0-9A-Fa-f]{2}")
 CACHES = ("__pycache__", ".ipynb_checkpoints")
 
 
@@ -18,16 +20,17 @@ def check_place() -> None:
     """Check that DVC can make an isolated copy of this checkout.
 
     Raises:
-        UserError: it is no Git repository with a commit, the commit lacks the project, or its history is not whole.
+        UserError: it is no Git repository with a commit, the commit lacks the project, its history is not whole,
+            or DVC cannot handle its path.
     """
     if git.run("rev-parse", "--git-dir") is not None and git.run("rev-parse", "--verify", "--quiet", "HEAD") is None:
         raise UserError(f"{REQUIREMENT}, and this one has no commit yet: commit the project first (git add --all && git commit)")
     git.run_checked("rev-parse", "HEAD", requirement=REQUIREMENT)
     for name in PIPELINE:
         if git.run("cat-file", "-e", f"HEAD:./{name}") is None:
-            raise UserError(
-                f"experiments start from the last commit, which lacks {name}: commit the project first (git add --all && git commit)"
-            )
+            raise UserError(f"experiments start from the last commit, which lacks {name}: commit it first (git add --all && git commit)")
+    if UNUSABLE.search(str(Path.cwd())):  # DVC makes an address of the path and does not escape it
+        raise UserError(f"experiments do not work in {Path.cwd()}, because DVC cannot handle #, ? or %xx in a path: rename the folder")
     if git.run("rev-parse", "--is-shallow-repository") == "true\n":
         raise UserError("experiments need the whole history, and this is a shallow clone: run first: git fetch --unshallow")
 
@@ -84,9 +87,7 @@ def _has_files(path: Path) -> bool:
     entries = [path, *path.rglob("*")] if path.is_dir() and not path.is_symlink() else [path]
     for link in entries:
         if link.is_symlink() and not link.exists():
-            raise UserError(
-                f"{link} is a link to {link.readlink()}, which does not exist: an isolated copy of it cannot be made; remove it"
-            )
+            raise UserError(f"{link} is a link to {link.readlink()}, which does not exist: experiments cannot copy it, so remove it")
         if link.is_symlink() and link.absolute().is_relative_to(link.resolve()):
             raise UserError(f"{link} is a link to a folder that contains it: experiments cannot copy it, so remove it")
     return any(entry.is_file() or entry.is_symlink() for entry in entries)

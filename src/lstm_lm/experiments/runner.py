@@ -175,10 +175,12 @@ def _find_same(name: str, values: Mapping[str, Any]) -> Experiment | None:
     for candidate in _experiments(name):
         if loading.parse(_git("show", f"{candidate.rev}:./params.yaml"), "params.yaml") != values:
             continue
-        if _git("diff", "--name-only", candidate.rev, "--", *roots, "dvc.yaml"):
+        changed = _git("diff", "--name-only", "--relative", "-z", "--diff-filter=d", candidate.rev, "--", *roots, "dvc.yaml")
+        deleted = _git("diff", "--name-only", "--relative", "-z", "--diff-filter=D", candidate.rev, "--", *roots).split("\0")[:-1]
+        if changed or not all(os.path.lexists(name) for name in deleted):  # the others Git does not track, but DVC added them
             continue
         digests = digests or isolated_copy.digest_inputs(roots)  # also of files that Git does not track
-        if candidate.digests(roots) == digests:
+        if all(digests.get(path) == digest for path, digest in candidate.digests(roots).items()):
             return candidate
     return None
 
