@@ -107,22 +107,25 @@ def test_each_record_arrives_once_whatever_happens_to_the_calls(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_runs_whose_creation_gets_no_answer_are_created_once(server: MlflowServer, proxy: FaultProxy) -> None:
+def test_trials_that_start_while_calls_fail_get_one_run_each(server: MlflowServer, proxy: FaultProxy, tmp_path: Path) -> None:
     import mlflow
 
-    client = store.connect(SETTINGS.tracking)
-    experiment = store.experiment_id(client, SETTINGS.tracking)
-    before = {run.info.run_id for run in mlflow.MlflowClient(server.address).search_runs([experiment])}
-    created = []
-    proxy.fault = Fault.LOST
-    for _ in range(6):
-        try:
-            created.append(TrainingRun.start_search(client, SETTINGS, "trial").id)
-        except UserError as error:
-            assert "\n" not in str(error)
+    client, direct = store.connect(SETTINGS.tracking), mlflow.MlflowClient(server.address)
+    search = TrainingRun.start_search(client, SETTINGS, "search")
+    search.finish()
+    for fault in (Fault.LOST, Fault.LOST, Fault.CLOSED, Fault.ERROR, None):
+        proxy.fault = fault
+        trial = TrainingRun.start_search(client, SETTINGS, f"trial {fault}", parent=search.id)
+        trial.row(ROW)
+        trial.finish()
     proxy.fault = None
-    after = {run.info.run_id for run in mlflow.MlflowClient(server.address).search_runs([experiment])}
-    assert set(created) == after - before
+    resend(tmp_path)
+    assert resend(tmp_path) == []
+    trials = direct.search_runs([direct.get_run(search.id).info.experiment_id], f"tags.`mlflow.parentRunId` = '{search.id}'")
+    names = sorted(run.info.run_name for run in trials)
+    assert names == sorted(f"trial {fault}" for fault in (Fault.LOST, Fault.LOST, Fault.CLOSED, Fault.ERROR, None))
+    assert {run.info.status for run in trials} == {"FINISHED"}
+    assert all(logged_steps(Run(direct, run.info.run_id), "train/loss") == [10] for run in trials)
 
 
 def test_a_server_that_is_stopped_holds_nothing_up(

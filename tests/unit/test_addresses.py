@@ -1,6 +1,6 @@
 import pytest
 
-from lstm_lm.io.addresses import mask, mask_all, mask_values
+from lstm_lm.io.addresses import mask, mask_all, mask_secrets, mask_values
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_each_address_in_a_text_is_masked() -> None:
 def test_each_string_of_a_parsed_value_is_masked() -> None:
     values = {"url": "https://me:secret@host/a", "more": [1, None, {"x": "s3://bucket?k=secret"}]}
     assert mask_values(values) == {"url": "https://***@host/a", "more": [1, None, {"x": "s3://bucket?k=***"}]}
+
+
+def test_secrets_are_masked_where_they_stand_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "t0ken")
+    text = "FATAL: p@ss/word of me is wrong, t0ken is too, see postgresql://me:p%40ss%2Fword@host/db"
+    masked = mask_secrets(text, ["postgresql://me:p%40ss%2Fword@host/db"])
+    assert masked == "FATAL: *** of me is wrong, *** is too, see postgresql://***@host/db"

@@ -1,3 +1,4 @@
+import json
 import subprocess
 import sys
 import time
@@ -57,3 +58,43 @@ def test_importing_the_package_imports_neither_mlflow_nor_tensorflow() -> None:
     modules = ", ".join(path.stem for path in (PROJECT / "src/lstm_lm/tracking").glob("[a-z]*.py"))
     code = f"import sys; from lstm_lm.tracking import {modules}; sys.exit('mlflow' in sys.modules or 'tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "src", env=environment(), check=False).returncode == 0
+
+
+@pytest.mark.slow
+def test_processes_that_use_a_new_store_at_once_create_it_once(tmp_path: Path) -> None:
+    code = """
+import json, sys
+from lstm_lm.config import loading
+from lstm_lm.tracking import store
+from lstm_lm.tracking.run import create_run
+import mlflow
+settings = loading.load(sys.argv[1])
+client = store.connect(settings.tracking)
+create_run(client, settings)
+print(json.dumps({each.name: each.artifact_location for each in client.search_experiments()}))
+"""
+    processes = []
+    for name in "abc":
+        (tmp_path / name).mkdir()  # each in an isolated copy, with temporary files of its own
+        own = environment(DVC_ROOT=str(tmp_path), TMPDIR=str(tmp_path / name), PYTHONPATH=str(PROJECT / "src"))
+        command = [sys.executable, "-c", code, str(PROJECT / "params.yaml")]
+        processes.append(subprocess.Popen(command, cwd=tmp_path / name, env=own, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
+    for process in processes:
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        locations = json.loads(output)
+        assert locations == {"lstm_lm": (tmp_path / "mlartifacts/lstm_lm").as_uri(), "Default": (tmp_path / "mlruns/0").as_uri()}
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%20b", "a#b", "a b", "é"])
+def test_the_store_lies_in_the_project_whatever_its_folder_is_called(
+    name: str, empty_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / name
+    root.mkdir()
+    (root / "mlflow.db").write_bytes(empty_store.read_bytes())
+    monkeypatch.setenv("DVC_ROOT", str(root))
+    client = store.connect(SETTINGS.tracking)
+    store.try_artifacts(client, client.get_experiment(store.experiment_id(client, SETTINGS.tracking)).artifact_location)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (root / "mlartifacts/lstm_lm").is_dir()

@@ -74,14 +74,13 @@ def _absolute_sqlite(address: str) -> str:
         url = None
     if url is None or url.host or not url.database or url.database == ":memory:":
         raise UserError(f"the tracking store {address} names no file: write sqlite:///mlflow.db (see params.yaml: tracking.uri)")
-    return url.set(database=str(project_root() / url.database)).render_as_string(hide_password=False)
+    _, has_query, query = address.partition("?")
+    return sqlite_uri(project_root() / url.database).replace("sqlite:", f"{url.drivername}:", 1) + has_query + query
 
 
 def sqlite_uri(path: Path) -> str:
-    """Return the address of a SQLite file. Characters such as `?`, `%` and `#` in its path are escaped."""
-    from sqlalchemy.engine import URL
-
-    return URL.create("sqlite", database=str(path)).render_as_string(hide_password=False)
+    """Return the address of a SQLite file. What SQLAlchemy would read as something else in its path is escaped, and only that."""
+    return f"sqlite:///{path.as_posix().replace('%', '%25').replace('?', '%3F')}"
 
 
 def sqlite_path(address: str) -> Path | None:

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.config import keys
-from lstm_lm.config.schema import Tracking
 from lstm_lm.tracking.naming import git_tags, run_name
-from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, masked_params, run_tags
+from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, masked_params, run_tags, tracking_of
 from lstm_lm.tracking.store import DESCRIPTION_TAG
 
 if TYPE_CHECKING:
@@ -73,12 +72,7 @@ def _copy_artifacts(run: Run, source_id: str) -> None:
 
 
 def _is_known(client: MlflowClient, run_id: str) -> bool:
-    return is_known(client, run_id, _tracking_of(client, {}))
-
-
-def _tracking_of(client: MlflowClient, values: Mapping[str, Any]) -> Tracking:
-    """The section `tracking` for the store that a client is connected to."""
-    return Tracking.model_construct(**{"experiment": "", "registered_model": "", "artifacts": None, **values, "uri": client.tracking_uri})
+    return is_known(client, run_id, tracking_of(client, {}))
 
 
 @dataclass(frozen=True)
@@ -119,7 +113,7 @@ def join(client: MlflowClient, run_id: str, proxy: Proxy) -> Run:
         run_id: id of the run that trained the weights.
         proxy: what to make if need be.
     """
-    tracking = _tracking_of(client, {"experiment": proxy.experiment, "artifacts": proxy.artifacts})
+    tracking = tracking_of(client, {"experiment": proxy.experiment, "artifacts": proxy.artifacts})
     if is_known(client, run_id, tracking):
         return Run(client, run_id)
     if proxy.created:

@@ -14,7 +14,7 @@ from lstm_lm.tracking import mirroring, registry
 from lstm_lm.tracking.evaluation import send_evaluation
 from lstm_lm.tracking.outbox import Operation, Outbox, Pending
 from lstm_lm.tracking.registry import ModelToLog, Outcome
-from lstm_lm.tracking.run import MAX_METRICS_PER_CALL, Run
+from lstm_lm.tracking.run import MAX_METRICS_PER_CALL, Run, create_tagged_run, tracking_of
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -138,6 +138,13 @@ def _join(target: Target, **proxy: Any) -> str:
     return target.run.id
 
 
+def _create(target: Target, tracking: dict[str, Any], tags: dict[str, str]) -> str:
+    client = target.run.client
+    target.run = Run(client, create_tagged_run(client, tracking_of(client, tracking), tags, nonce=target.outbox.run_id))
+    target.outbox.note(target=target.run.id)
+    return target.run.id
+
+
 def _mirror(target: Target, source_id: str, params: dict[str, str], metrics: dict[str, float]) -> bool:
     return mirroring.mirror(target.run, source_id, params, metrics)
 
@@ -161,6 +168,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "table": _table,
     "status": _status,
     "adopt": _adopt,
+    "create": _create,
     "join": _join,
     "mirror": _mirror,
     "model": _model,

@@ -110,23 +110,31 @@ def run_tags(settings: Params) -> dict[str, str]:
     return {NAME_TAG: run_name(settings), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **git_tags()}
 
 
-def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] | None = None) -> str:
+def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] | None = None, nonce: str | None = None) -> str:
     """Create a run in the experiment of the settings and return its id.
 
     Args:
         tags: additional tags; they replace our own of the same name.
+        nonce: see `create_tagged_run`.
     Raises:
         StoreError: the store fails.
     """
-    return create_tagged_run(client, settings.tracking, {**run_tags(settings), **(tags or {})})
+    return create_tagged_run(client, settings.tracking, {**run_tags(settings), **(tags or {})}, nonce)
 
 
-def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[str, str]) -> str:
-    """Create a run with these tags and a color, and return its id. A call whose answer is lost is not repeated: its run is looked for."""
-    nonce = uuid.uuid4().hex
+def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[str, str], nonce: str | None = None) -> str:
+    """Create a run with these tags and a color, and return its id. A call whose answer is lost is not repeated: its run is looked for.
+
+    Args:
+        nonce: names this creation if it may be repeated by another process; then an earlier process may have created the run already.
+    """
     with guarded(place(settings)):
         experiment = experiment_id(client, settings)
-        tags = {COLOR_TAG: _unused_color(client, experiment), **tags, NONCE_TAG: nonce}
+        name = nonce or uuid.uuid4().hex
+        condition = f"tags.`{NONCE_TAG}` = '{name}'"
+        if nonce and (created := client.search_runs([experiment], condition, max_results=1)):
+            return str(created[0].info.run_id)
+        tags = {COLOR_TAG: _unused_color(client, experiment), **tags, NONCE_TAG: name}
         for attempt in range(1, CREATE_TRIES + 1):
             try:
                 return str(client.create_run(experiment, tags=tags).info.run_id)
@@ -134,9 +142,16 @@ def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[st
                 if attempt == CREATE_TRIES:
                     raise
                 time.sleep(0.5)
-                if created := client.search_runs([experiment], f"tags.`{NONCE_TAG}` = '{nonce}'", max_results=1):
+                if created := client.search_runs([experiment], condition, max_results=1):
                     return str(created[0].info.run_id)
     raise AssertionError
+
+
+def tracking_of(client: MlflowClient, values: Mapping[str, Any]) -> Tracking:
+    """The section `tracking` for the store that a client is connected to."""
+    from lstm_lm.config.schema import Tracking
+
+    return Tracking.model_construct(**{"experiment": "", "registered_model": "", "artifacts": None, **values, "uri": client.tracking_uri})
 
 
 def mlflow_run_id(client: MlflowClient, settings: Tracking) -> str | None:

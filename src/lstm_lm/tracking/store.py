@@ -9,17 +9,18 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from lstm_lm.errors import SettingError
+from lstm_lm.io import locks
 from lstm_lm.io.addresses import mask
 from lstm_lm.paths import project_root
 from lstm_lm.tracking import CALL_SECONDS, comparison_view, moved_store
 from lstm_lm.tracking.address import artifact_location, environment, is_server, sqlite_path, sqlite_uri, uri
 from lstm_lm.tracking.faults import Fault
-from lstm_lm.tracking.guard import Place, StoreError, bounded, guarded
+from lstm_lm.tracking.guard import START_SECONDS, Place, StoreError, bounded, guarded
 from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ DESCRIPTION_TAG = "mlflow.note.content"
 MLFLOW_MAJOR = 3  # older servers lack what this version of MLflow asks for
 CREATE_SECONDS = 10  # how long another process may take to create the tables of a new database
 DATABASES = ("sqlite", "postgresql", "mysql", "mssql")
-BEING_CREATED = re.compile("already exists|UNIQUE constraint|duplicate key|no such table|Can't locate revision|is locked")
+BEING_CREATED = re.compile(
+    "already exists|duplicate column|out-of-date|UNIQUE constraint|duplicate key|no such table|Can't locate revision|is locked"
+)
 CHECK_FILE = "store_check.txt"
 OURS = ("alembic", "mlflow.store.db.utils", "mlflow.store.tracking.sqlalchemy_store", "mlflow.tracking._model_registry.client")
 
@@ -56,7 +59,8 @@ def connect(settings: Tracking) -> MlflowClient:
         import mlflow  # noqa: F401 (takes seconds, which are not the store's)
     if os.environ.get("MLFLOW_REGISTRY_URI", address.address) != address.address:
         terminal.note("MLFLOW_REGISTRY_URI is ignored: this project's models are registered in the tracking store")
-    return bounded(lambda: _connect(settings), address)
+    # The tables of a new SQLite file are created at once, and another process may have to be waited for.
+    return bounded(lambda: _connect(settings), address, START_SECONDS if sqlite_path(address.address) is None else 5 * START_SECONDS)
 
 
 def probe(settings: Tracking) -> None:
@@ -93,7 +97,7 @@ def _connect(settings: Tracking) -> MlflowClient:
         client.search_experiments(max_results=1)
         return client
 
-    with _default_artifacts(address):
+    with _default_artifacts(address), _opening(address), _without_escaped_folder(address):
         client = _retry_creation(first_call)
     return client
 
@@ -140,6 +144,35 @@ def _try_database(address: str) -> None:
     with engine.connect():
         pass
     engine.dispose()
+
+
+@contextmanager
+def _opening(address: str) -> Iterator[None]:
+    """Let one process at a time open a SQLite store: two that create its tables at once damage it.
+
+    MLflow has a lock too, in a folder for temporary files, which need not be the same for all processes.
+    """
+    path = sqlite_path(address)
+    with ExitStack() as held:
+        if path is not None:
+            with suppress(OSError):  # a folder in which nothing can be written has no tables to create
+                busy = f"the tracking store {path} is being created by {{holder}}: wait for it to end"
+                held.enter_context(locks.exclusive(path.with_name(f"{path.name}-open.lock"), busy, START_SECONDS))
+        yield
+
+
+@contextmanager
+def _without_escaped_folder(address: str) -> Iterator[None]:
+    """Remove the empty folder that MLflow creates beside that of a SQLite file whose path has to be escaped."""
+    path = sqlite_path(address)
+    created = Path(address.partition(":///")[2].partition("?")[0]).parent
+    is_wrong = path is not None and created != path.parent and not created.exists()
+    try:
+        yield
+    finally:
+        if is_wrong:
+            with suppress(OSError):
+                os.removedirs(created)
 
 
 def _retry_creation(first_call: Callable[[], T]) -> T:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import socket
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ from lstm_lm.io.hashing import digest
 from lstm_lm.paths import project_root
 from lstm_lm.tracking import operations, store
 from lstm_lm.tracking.evaluation import sample_label
+from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import StoreError, bounded
 from lstm_lm.tracking.mirroring import adoption
 from lstm_lm.tracking.outbox import Outbox
 from lstm_lm.tracking.queued_run import QueuedRun
-from lstm_lm.tracking.run import NAME_TAG, create_run, find_run, is_known, mlflow_run_id
+from lstm_lm.tracking.run import NAME_TAG, create_run, find_run, is_known, mlflow_run_id, run_tags
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,13 +40,14 @@ METRICS = {  # name of a metric -> attribute of events.Row
     "validation/perplexity": "validation_perplexity",
 }
 TRAINING_TAG = "lstm_lm.training"  # identifies the training, and the checkout it belongs to
+PARENT_TAG = "mlflow.parentRunId"
 SAMPLE_COLUMNS = ["sample", "text", "step", "prompt", "temperature"]
 
 
 class TrainingRun(QueuedRun, Observer):
     """The MLflow run of one training, which reports rows and samples to it. See `QueuedRun`."""
 
-    def __init__(self, settings: Tracking, run_id: str, client: MlflowClient) -> None:
+    def __init__(self, settings: Tracking, run_id: str, client: MlflowClient | None) -> None:
         self._samples: list[list[object]] = []  # rows of the table of samples, which is always logged whole
         self._logged_steps: dict[str, set[int]] = {}  # metric -> steps that an earlier process of this training has logged
         super().__init__(settings, run_id, client)
@@ -108,18 +111,28 @@ class TrainingRun(QueuedRun, Observer):
             name: name of the run.
             parent: id of the search's run, if this is a trial.
             resume: id of the run in which this search began, or None. It is resumed if the store knows it.
+        Returns:
+            The run. While the store does not answer, a trial's has an id of its own, which is later the run's tag `lstm_lm.created_by`.
         """
-        return bounded(lambda: cls._start_search(client, settings, name, parent, resume), store.place(settings.tracking))
+        nonce = f"trial-{uuid.uuid4().hex}"
+        tags = {NAME_TAG: name, **({PARENT_TAG: parent} if parent else {})}
 
-    @classmethod
-    def _start_search(cls, client: MlflowClient, settings: Params, name: str, parent: str | None, resume: str | None) -> TrainingRun:
-        if resume and is_known(client, resume, settings.tracking):
-            client.update_run(resume, status="RUNNING", name=name)
-            return cls(settings.tracking, resume, client)
-        tags = {NAME_TAG: name}
-        if parent:
-            tags["mlflow.parentRunId"] = parent
-        return cls(settings.tracking, create_run(client, settings, tags), client)
+        def work() -> TrainingRun:
+            if resume and is_known(client, resume, settings.tracking):
+                client.update_run(resume, status="RUNNING", name=name)
+                return cls(settings.tracking, resume, client)
+            return cls(settings.tracking, create_run(client, settings, tags, nonce), client)
+
+        try:
+            return bounded(work, store.place(settings.tracking))
+        except StoreError as error:
+            if error.fault is not Fault.OUTAGE or not parent:
+                raise
+        # A trial does not wait for the store: its run is created as the first of what is sent.
+        run = cls(settings.tracking, nonce, None)
+        tracking = {"experiment": settings.tracking.experiment, "artifacts": settings.tracking.artifacts}
+        run.tell({"kind": "create", "tracking": tracking, "tags": {**run_tags(settings), **tags}})
+        return run
 
     def log_dataset(self, batches: Batches) -> None:
         """Log the training data as the run's dataset, and the digests of what the data stages made as tags."""
