@@ -36,3 +36,9 @@ def test_a_name_outside_the_folder_is_rejected(tmp_path, name):
     with pytest.raises(UserError, match="points outside the folder"):
         documents.write([Document(name, ["x"])], SOURCE, tmp_path / "raw")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_names_that_the_disk_takes_for_one_are_rejected_before_a_text_is_overwritten(tmp_path):
+    with pytest.raises(UserError, match=r"^a\.txt: another file has this name, or a name that this disk takes for the same: rename it$"):
+        documents.write([Document("a.txt", ["x"]), Document("a.txt", ["y"])], SOURCE, tmp_path / "raw")
+    assert list(tmp_path.iterdir()) == []
