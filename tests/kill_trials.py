@@ -255,7 +255,7 @@ def leftovers(folder: Path, printed: list[str]) -> list[str]:
     while (running := processes_in(folder)) and time.monotonic() < deadline:
         time.sleep(0.2)
     problems += [f"still running after {END_SECONDS} s: {' '.join(process.cmdline())}" for process in running]
-    left = [*folder.glob(".training/*"), *folder.glob("data/.*-*"), *folder.glob(".dvc/tmp/*.partial")]
+    left = [*folder.glob(".training/*/checkpoint.npz"), *folder.glob("data/.*-*"), *folder.glob(".dvc/tmp/*.partial")]
     problems += [f"left: {path.relative_to(folder)}" for path in left]
     if "up to date" not in (status := run(["python", "-m", "dvc", "status"], folder, check=False).stdout):
         problems.append(f"dvc status: {status}")

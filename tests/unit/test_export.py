@@ -272,7 +272,7 @@ def test_a_prompt_may_have_invalid_utf_8(shared_text_model):
 )
 def test_loaded_weights_compute_the_same_logits(tiny_model, tmp_path, shape):
     model = tiny_model(**shape)
-    save_weights(model, tmp_path, {"precision": "bfloat16"})
+    save_weights(model, TINY_VOCABULARY, tmp_path, {"precision": "bfloat16"})
     loaded = load_weights(tmp_path)
     assert loaded.shape == model.shape
     assert list(loaded.weights) == list(model.weights)

@@ -21,13 +21,28 @@ def test_facts_are_kept_until_their_training_run_has_finished(scratch):
     with scratch.lock():
         assert scratch.read("run") == {"run_id": "x"}
     root = scratch.folder.parent.parent
-    scratch_module.remove_ended(root, "x")
-    assert scratch.read("run")  # training has not finished
-    scratch.write("ended", {"steps": 3})
-    scratch_module.remove_ended(root, "y")
-    assert scratch.read("run")  # another run has finished
-    scratch_module.remove_ended(root, "x")
-    assert not list(scratch.folder.parent.iterdir())
+    (scratch.folder / "checkpoint.npz").write_bytes(b"x")
+    scratch_module.settle_ended(root, "x")
+    assert (scratch.folder / "checkpoint.npz").exists()  # training has not finished
+    scratch.write("ended", {"steps": 3, "is_extendable": False})
+    scratch_module.settle_ended(root, "y")
+    assert (scratch.folder / "checkpoint.npz").exists()  # another run has finished
+    scratch_module.settle_ended(root, "x")
+    assert sorted(path.name for path in scratch.folder.iterdir()) == ["ended.json", "run.json", "settled.json"]
+
+
+def test_the_last_training_alone_keeps_what_more_epochs_need(tmp_path):
+    for name, is_extendable in (("first", True), ("second", True), ("third", False)):
+        scratch = Scratch(tmp_path, name)
+        with scratch.lock():
+            scratch.write("run", {"run_id": name})
+            for file in ("checkpoint.npz", "history.csv"):
+                (scratch.folder / file).write_bytes(b"x")
+            scratch.write("ended", {"steps": 3, "is_extendable": is_extendable})
+        scratch_module.settle_ended(tmp_path, name)
+        assert [each.folder.name for each in scratch_module.all_scratch(tmp_path)] == [name]
+        assert (scratch.folder / "checkpoint.npz").exists() == is_extendable
+        assert not (scratch.folder / "history.csv").exists()
 
 
 def test_a_second_concurrent_training_is_rejected_and_the_first_is_named(scratch, monkeypatch):

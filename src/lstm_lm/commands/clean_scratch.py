@@ -67,11 +67,13 @@ def resumed_key() -> str | None:
     """Return the key of the training that the next `dvc repro` resumes, or None if that cannot be known."""
     from lstm_lm.config import loading
     from lstm_lm.io.scratch import Scratch
-    from lstm_lm.jobs import train
+    from lstm_lm.jobs import starting_point, train
     from lstm_lm.paths import project_root
 
     try:
-        key = train.training_key(loading.load())
+        settings = loading.load()
+        with starting_point.initial_weights(settings) as initial:
+            key = train.training_key(settings, initial)
     except (UserError, OSError, KeyError):  # no data, or mistakes in params.yaml
         return None
     scratch = Scratch(project_root(), key)

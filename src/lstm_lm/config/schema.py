@@ -1,8 +1,9 @@
 """The schema of params.yaml: frozen, validated sections. Every value is in params.yaml, so there are no defaults here."""
 
+import re
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
 
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions, Option
@@ -10,6 +11,7 @@ from lstm_lm.generation.options import GenerationOptions, Option
 SHA256 = r"^[0-9a-f]{64}$"
 PINNED = r"^[A-Za-z0-9][A-Za-z0-9._-]*==[A-Za-z0-9.!+_-]+$"
 ADDRESS = r"^(https?|s3|gs|gcs|az|abfs)://[^/]"
+STORED_MODEL = r"runs:/[0-9a-f]{32}|models:/[^/@]+(?:/[1-9][0-9]*|@[^/@]+)"
 PUNCTUATION = r"^(?:[^\s\w]|_)*$"
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
 ALLOWED_BY_PATTERN = {
@@ -160,10 +162,22 @@ class Model(Section):
         return self
 
 
+def _check_init_from(address: str) -> str:
+    """Check the form of an address: of a run, of a registered version, or of a folder that exists while the training runs."""
+    if address.rstrip("/") in ("models/weights", "models/saved_model"):
+        raise ValueError(f"DVC removes {address} before the training starts: name its run as runs:/RUN_ID, or a copy in another folder")
+    if address.startswith(("runs:", "models:")) and not re.fullmatch(STORED_MODEL, address):
+        raise ValueError(f"{address}: must be runs:/RUN_ID, models:/NAME/VERSION, models:/NAME@ALIAS, or a folder with weights")
+    if not address.strip():
+        raise ValueError("must be null, runs:/RUN_ID, models:/NAME/VERSION, models:/NAME@ALIAS, or a folder with weights")
+    return address
+
+
 class Train(Section):
     """The training, as far as it shapes the weights."""
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
+    init_from: Annotated[str, AfterValidator(_check_init_from)] | None
     epochs: Count
     optimizer: Literal["adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=1000)]

@@ -1,23 +1,25 @@
-"""Trained weights as plain files: enough to load the model again, here or in plain NumPy."""
+"""Trained weights as plain files: enough to load the model again, here or in plain NumPy, and to start another training from."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from lstm_lm.export.text_model import save_vocabulary
 from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 
-WEIGHTS, CONFIG = "weights.npz", "config.json"
+WEIGHTS, CONFIG, WORDS = "weights.npz", "config.json", "vocabulary.txt"
 
 
-def save_weights(model: LanguageModel, folder: str | Path, facts: Mapping[str, Any]) -> None:
-    """Write weights.npz and config.json.
+def save_weights(model: LanguageModel, words: Sequence[str], folder: str | Path, facts: Mapping[str, Any]) -> None:
+    """Write weights.npz, config.json and vocabulary.txt.
 
     Args:
         model: of any shape.
+        words: its vocabulary, in the order of the ids.
         folder: created if it does not exist.
         facts: what else config.json records, such as the precision of the training; ready for JSON.
     """
@@ -27,6 +29,7 @@ def save_weights(model: LanguageModel, folder: str | Path, facts: Mapping[str, A
     np.savez(folder / WEIGHTS, **arrays)
     config = {"shape": model.shape.__dict__, **facts}
     (folder / CONFIG).write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+    save_vocabulary(words, folder / WORDS)
 
 
 def load_weights(folder: str | Path) -> LanguageModel:

@@ -12,6 +12,7 @@ import numpy as np
 
 from lstm_lm.io import atomic
 
+CHECKPOINT = "checkpoint.npz"
 MAX_TIME_FRACTION = 0.01  # of the training: a checkpoint that takes long to write is saved less often
 
 
@@ -30,7 +31,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: str | Path, seconds: float, report: Callable[[str], None] = print_line) -> None:
-        self.path = Path(folder) / "checkpoint.npz"
+        self.path = Path(folder) / CHECKPOINT
         self.seconds = seconds
         self.write_seconds = 0.0  # that the last one took
         self._report = report
@@ -90,3 +91,12 @@ class Checkpoints:
         """Wait for the last checkpoint and end the writer."""
         self.wait()
         self._writer.shutdown()
+
+
+def checkpoint_step(folder: Path) -> int | None:
+    """Return the step of the checkpoint in a scratch folder, or None if there is none that can be read."""
+    try:
+        with np.load(folder / CHECKPOINT) as saved:
+            return int(json.loads(saved["facts"].tobytes())["step"])
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+        return None

@@ -1,20 +1,17 @@
 """What stopped trainings, killed stages and killed experiments left on the disk."""
 
 import contextlib
-import json
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from lstm_lm.errors import UserError
 from lstm_lm.io import folders, locks
+from lstm_lm.io.checkpoints import checkpoint_step
 from lstm_lm.io.scratch import FOLDER, Scratch
 
 EXPERIMENTS = Path(".dvc/tmp/exps")  # where `dvc exp run --temp` makes its copies
@@ -76,8 +73,10 @@ def _unfinished(output: Path) -> list[Path]:
 
 def _training(folder: Path) -> Leftover:
     scratch = Scratch(folder.parent.parent, folder.name)
-    step = _checkpoint_step(folder / "checkpoint.npz")
-    if scratch.read("ended"):
+    step = checkpoint_step(folder)
+    if scratch.read("settled") is not None:
+        reason = "the last finished training, for one with more epochs"
+    elif scratch.read("ended"):
         reason = "finished; the next evaluate-sample removes it"
     elif scratch.read("diverged"):
         reason = "diverged"
@@ -136,11 +135,3 @@ def _has_process(folder: Path) -> bool:
             if Path(process.cwd()).is_relative_to(folder.resolve()):
                 return True
     return False
-
-
-def _checkpoint_step(path: Path) -> int | None:
-    try:
-        with np.load(path) as saved:
-            return int(json.loads(saved["facts"].tobytes())["step"])
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
-        return None

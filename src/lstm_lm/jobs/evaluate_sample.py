@@ -83,7 +83,7 @@ def run(settings: Params) -> None:
     client, created = check_store(settings.tracking, run_id)
     if client:
         resend_in_background(settings.tracking, client)
-    scratch.remove_ended(paths.project_root(), run_id)
+    scratch.settle_ended(paths.project_root(), run_id)
     folder = find_saved_model()
     with quiet.tensorflow_import():
         from lstm_lm.export.generator import Generator

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -23,11 +23,14 @@ from lstm_lm.io import folders, hashing, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
+from lstm_lm.jobs import starting_point
+from lstm_lm.jobs.starting_point import InitialWeights
 from lstm_lm.model.shape import count_parameters
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking import store
 from lstm_lm.tracking.queued_run import resend_in_background
+from lstm_lm.tracking.trained_models import CONTINUES_TAG, INIT_TAG
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.training import history
 from lstm_lm.training.history import HistoryFiles
@@ -38,24 +41,31 @@ from lstm_lm.ui.progress import TrainingProgress, timed
 
 if TYPE_CHECKING:
     from lstm_lm.export.text_model import TextModel
+    from lstm_lm.model.language_model import LanguageModel
     from lstm_lm.training.trainer import Trainer
     from lstm_lm.training.training_config import Hooks
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the earlier stages made. counts: int [vocabulary], occurrences of each word in the training text."""
+    """What the earlier stages made, and the weights to start from.
+
+    Attributes:
+        counts: int [vocabulary], occurrences of each word in the training text.
+        initial: trained weights, or None for random ones.
+    """
 
     batches: Batches
     words: list[str]
     counts: np.ndarray
     tokenizer: Tokenizer
+    initial: InitialWeights | None
 
 
-def load_inputs() -> Inputs:
+def load_inputs(initial: InitialWeights | None) -> Inputs:
     """Load the outputs of the stages `vocab` and `batching`."""
     words, counts = vocabulary.load_counts("data/vocab/vocab.csv")
-    return Inputs(dataset.load("data/batches"), words, counts, Tokenizer.load("data/vocab/tokenizer.json"))
+    return Inputs(dataset.load("data/batches"), words, counts, Tokenizer.load("data/vocab/tokenizer.json"), initial)
 
 
 def run(settings: Params) -> None:
@@ -67,17 +77,29 @@ def run(settings: Params) -> None:
     """
     memory.keep_freed()
     interruption = Interruption()
-    scratch = Scratch(paths.project_root(), training_key(settings))
-    with scratch.lock():
+    with (
+        starting_point.initial_weights(settings) as initial,
+        Scratch(paths.project_root(), training_key(settings, initial)).lock() as scratch,
+    ):
+        if scratch.read("settled") is not None:  # `dvc repro --force`
+            scratch.clear()
         if diverged := scratch.read("diverged"):
             raise UserError(training_messages.diverged_before_line(diverged["message"], scratch.name))
-        result = TrainingJob(settings, load_inputs(), scratch, interruption).run()
+        inputs = load_inputs(initial)
+        starting_point.reuse_shorter_training(scratch, settings, inputs.batches, training_key(settings, initial, without=("epochs",)))
+        result = TrainingJob(settings, inputs, scratch, interruption).run()
     training_messages.show_result(result, settings.train.patience)
 
 
-def training_key(settings: Params) -> str:
-    """Return a digest of everything that shapes the weights. The section `reporting` does not."""
-    parameters = [settings.model.model_dump(), settings.train.model_dump()]
+def training_key(settings: Params, initial: InitialWeights | None, without: Sequence[str] = ()) -> str:
+    """Return a digest of everything that shapes the weights. The section `reporting` does not.
+
+    Args:
+        settings: all parameters.
+        initial: trained weights to start from, or None.
+        without: keys of the section `train` to leave out.
+    """
+    parameters = [settings.model.model_dump(), settings.train.model_dump(exclude=set(without)), initial and initial.digest]
     return hashing.digest_json(*parameters, hashing.digest_dependencies("train"), version("tensorflow"), version("numpy"))
 
 
@@ -108,7 +130,8 @@ class TrainingJob:
         with tracked.recorded():
             resend_in_background(self.settings.tracking, client)
             result = self._train_and_save(tracked)
-        self.scratch.write("ended", {"steps": result.steps})  # evaluate-sample removes the folder, once DVC has recorded the outputs
+        # evaluate-sample removes most of the folder, once DVC has recorded the outputs
+        self.scratch.write("ended", {"steps": result.steps, "is_extendable": self.settings.train.schedule == "constant"})
         return result
 
     def _train_and_save(self, tracked: TrainingRun) -> Result:
@@ -122,10 +145,12 @@ class TrainingJob:
         precision, ratio = precisions.resolve(self.earlier.get("precision", settings.train.precision))
         training_messages.show_precision(precision, ratio)
         model = setup.build_model(settings, inputs.counts)
+        known_words = self._copy_initial_weights(model)
         training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size)
-        self.scratch.write("run", {"run_id": tracked.id, "precision": precision})
+        self.scratch.write("run", {**self.earlier, "run_id": tracked.id, "precision": precision})
         with tempfile.TemporaryDirectory() as temporary:
             facts = {"resolved_precision": precision, "vocabulary_size": len(inputs.words), "parameter_count": model.parameter_count}
+            self._log_starting_point(tracked, known_words)
             tracked.log_params({**keys.flatten(settings), **facts})
             tracked.log_dataset(inputs.batches)
             vocabulary_file = save_vocabulary(inputs.words, Path(temporary) / "vocabulary.txt")
@@ -133,12 +158,30 @@ class TrainingJob:
             with self._hooks(tracked, text_model) as hooks:
                 trainer = setup.build_trainer(settings, precision, inputs.batches, model, hooks)
                 result = self._train(trainer, tracked)
-                save_outputs(trainer, text_model, result)
+                save_outputs(trainer, text_model, inputs.words, result)
                 for name in (history.HISTORY, history.SAMPLES):
                     shutil.copyfile(self.scratch.folder / name, Path("models") / name)
                 Path("models/run.json").write_text(json.dumps({"run_id": tracked.id}) + "\n", encoding="utf-8")
                 tracked.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
         return result
+
+    def _copy_initial_weights(self, model: "LanguageModel") -> int | None:
+        """Give the model the weights that `train.init_from` names. Returns how many words they know, or None without any."""
+        from lstm_lm.export import trained_weights
+
+        if self.inputs.initial is None:
+            return None
+        trained = trained_weights.read(self.inputs.initial.folder, self.inputs.initial.description)
+        known_words = trained_weights.copy_into(model, self.inputs.words, trained)
+        training_messages.show_initial_weights(self.inputs.initial.description, known_words, len(self.inputs.words))
+        return known_words
+
+    def _log_starting_point(self, tracked: TrainingRun, known_words: int | None) -> None:
+        """Tag the run with where its training started."""
+        if self.inputs.initial is not None:
+            tracked.tag(INIT_TAG, f"{self.inputs.initial.description}: {known_words} of {len(self.inputs.words)} words known there")
+        if continues := self.earlier.get("continues"):
+            tracked.tag(CONTINUES_TAG, continues)
 
     @contextlib.contextmanager
     def _hooks(self, tracked: TrainingRun, text_model: "TextModel") -> Iterator["Hooks"]:
@@ -168,21 +211,21 @@ class TrainingJob:
             line = training_messages.stopped_line(self.interruption.reason or "stopped", stopped.step)
             raise Interrupted(line, self.interruption.code or 1) from None
         except Diverged as diverged:
-            save_trained_weights(trainer, self.scratch.folder / "weights", {"steps": diverged.kept_step})
+            save_trained_weights(trainer, self.inputs.words, self.scratch.folder / "weights", {"steps": diverged.kept_step})
             line = training_messages.diverged_line(diverged, self.settings.train, self.scratch.name)
             self.scratch.write("diverged", {"message": line})
             tracked.tag("diverged", line)
             raise UserError(line) from None
 
 
-def save_trained_weights(trainer: "Trainer", folder: str | Path, facts: dict[str, int]) -> None:
+def save_trained_weights(trainer: "Trainer", words: Sequence[str], folder: str | Path, facts: dict[str, int]) -> None:
     """Save the model's weights with the precision they were trained in and some facts about the training."""
     from lstm_lm.export.weights import save_weights
 
-    save_weights(trainer.model, folder, {"precision": trainer.config.precision, **facts})
+    save_weights(trainer.model, words, folder, {"precision": trainer.config.precision, **facts})
 
 
-def save_outputs(trainer: "Trainer", text_model: "TextModel", result: Result) -> None:
+def save_outputs(trainer: "Trainer", text_model: "TextModel", words: Sequence[str], result: Result) -> None:
     """Write the models and the picture of the graphs."""
     from lstm_lm.ui import graph_picture
 
@@ -190,7 +233,7 @@ def save_outputs(trainer: "Trainer", text_model: "TextModel", result: Result) ->
         text_model.save(folder)
     steps = {"steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
     with folders.replaced("models/weights") as folder:
-        save_trained_weights(trainer, folder, steps)
+        save_trained_weights(trainer, words, folder, steps)
     Path("reports").mkdir(exist_ok=True)
     graphs = trainer.functions.train_step.get_concrete_function(), text_model.step.get_concrete_function()
     graph_picture.draw(*graphs, trainer.model.weights, "reports/graph.png")

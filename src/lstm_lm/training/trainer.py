@@ -79,10 +79,12 @@ class Trainer:
             if progress.step:
                 observer.resumed(progress.step, [Row(**row) for row in progress.rows], [Sample(**sample) for sample in progress.samples])
         self._started = time.perf_counter() - progress.seconds
-        stopped_early = False
+        stopped_early = progress.position == 0 and progress.epoch > 1 and self._is_out_of_patience(progress.epoch - 1)
         while progress.epoch <= self.config.train.epochs and not stopped_early:
             self._train_epoch()
             stopped_early = self._end_epoch()
+        if self.hooks.checkpoints is not None and self.config.train.schedule == "constant":
+            self.hooks.checkpoints.save(*self.snapshot())  # a training with more epochs resumes from here: its learning rates are the same
         self._assign(self.best_weights)
         assert progress.best is not None
         best = progress.best
@@ -168,15 +170,18 @@ class Trainer:
 
     def _end_epoch(self) -> bool:
         """Validate, and start the next epoch from the zero state. Returns whether the patience has run out."""
-        progress, patience = self.progress, self.config.train.patience
+        progress = self.progress
         self._validate()
-        assert progress.best is not None
-        out_of_patience = bool(patience) and progress.epoch - progress.best.epoch >= (patience or 0)
-        stopped_early = out_of_patience and progress.epoch < self.config.train.epochs
+        stopped_early = self._is_out_of_patience(progress.epoch) and progress.epoch < self.config.train.epochs
         progress.epoch += 1
         progress.position = 0
         self.state = self.model.initial_state(self.batches.batch_size)
         return stopped_early
+
+    def _is_out_of_patience(self, epoch: int) -> bool:
+        """Whether the patience has run out at the end of an epoch."""
+        best, patience = self.progress.best, self.config.train.patience
+        return best is not None and patience is not None and epoch - best.epoch >= patience
 
     @contextlib.contextmanager
     def _averaged_weights(self) -> Iterator[None]:

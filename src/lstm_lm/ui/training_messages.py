@@ -39,6 +39,21 @@ def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
         terminal.print(f"restarting from scratch, in MLflow run {run_id}: the interrupted training left no checkpoint")
 
 
+def show_initial_weights(description: str, known_words: int, vocabulary_size: int) -> None:
+    terminal.print(f"starting from the weights of {description}, which know {known_words:,} of the {vocabulary_size:,} words")
+
+
+def show_reused(epochs: int, run_id: str, step: int) -> None:
+    terminal.print(f"the {step:,} steps of the training with train.epochs: {epochs}, MLflow run {run_id}, are not done again")
+
+
+def show_not_reused(epochs: int, run_id: str, schedule: str) -> None:
+    terminal.print(
+        f"the training with train.epochs: {epochs}, MLflow run {run_id}, is not reused: its learning rates depend on the number of epochs "
+        f"(train.schedule: {schedule}). Training from scratch; train.init_from: runs:/{run_id} would start from its weights"
+    )
+
+
 def show_result(result: Result, patience: int | None) -> None:
     early = f", stopped early: no lower validation loss in {patience} epoch(s)" if result.stopped_early else ""
     terminal.print(

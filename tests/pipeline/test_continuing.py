@@ -1,0 +1,107 @@
+"""Trainings under a real dvc that start from an earlier one: with more epochs, or from its weights with more text."""
+
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from conftest import change_params, client, run, run_id
+
+pytestmark = pytest.mark.slow
+
+
+def train(folder: Path, *stages: str, check: bool = True) -> str:
+    """Run `dvc repro` and return what it printed."""
+    return run(["python", "-m", "dvc", "repro", *(stages or ("train",))], folder, check=check).stdout
+
+
+def weights(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "models/weights/weights.npz") as saved:
+        return dict(saved)
+
+
+def metric(folder: Path, run: str, name: str) -> list[tuple[int, float]]:
+    return [(point.step, point.value) for point in client(folder).get_metric_history(run, name)]
+
+
+def test_with_a_constant_learning_rate_more_epochs_resume_from_where_fewer_ended(project: Path) -> None:
+    folder = project
+    change_params(folder, {"train.schedule": "constant", "train.warmup_steps": 3, "train.precision": "float32", "train.epochs": 2})
+    train(folder)
+    expected, history = weights(folder), (folder / "models/samples.csv").read_bytes()
+    whole = run_id(folder)
+    shutil.rmtree(folder / ".training")
+
+    change_params(folder, {"train.epochs": 1})
+    train(folder, "evaluate-sample")  # to its end: DVC has recorded it
+    shorter = run_id(folder)
+    change_params(folder, {"train.epochs": 2})
+    printed = run(["python", "src/train.py"], folder).stdout  # DVC would restore the two epochs from its cache
+    steps = re.search(
+        rf"^the ([\d,]+) steps of the training with train.epochs: 1, MLflow run {shorter}, are not done again$", printed, re.M
+    )
+    assert f"resuming from the checkpoint of step {steps[1]}, in MLflow run " in printed
+    resumed = run_id(folder)
+    assert resumed not in (whole, shorter)
+    assert all((expected[name] == array).all() for name, array in weights(folder).items())
+    assert (folder / "models/samples.csv").read_bytes() == history
+    for name in ("train/loss", "validation/loss"):
+        assert metric(folder, resumed, name) == metric(folder, whole, name)
+    assert client(folder).get_run(resumed).data.tags["lstm_lm.continues"] == shorter
+
+    # A cosine schedule decays to 0 in as many epochs as there are.
+    change_params(folder, {"train.schedule": "cosine", "train.epochs": 1, "train.seed": 2})
+    train(folder, "evaluate-sample")
+    shorter = run_id(folder)
+    change_params(folder, {"train.epochs": 2})
+    printed = train(folder)
+    assert f"the training with train.epochs: 1, MLflow run {shorter}, is not reused: its learning rates depend on" in printed
+    assert f"train.init_from: runs:/{shorter} would start from its weights" in printed
+    assert "resuming" not in printed
+
+
+def test_a_training_on_more_text_starts_from_trained_weights(project: Path) -> None:
+    folder, trained = project, run_id(project)
+    before = weights(folder)
+    for path in sorted((folder / "data/own").iterdir())[:6]:
+        path.write_text(path.read_text() + "the wizard and the king of england did see a wizard\n" * 5)
+    change_params(folder, {"train.init_from": f"runs:/{trained}", "train.epochs": 1, "train.learning_rate": 1e-6, "train.warmup_steps": 0})
+    printed = train(folder)
+    line = re.search(rf"^starting from the weights of models:/m-\w+ of run {trained}, which know (\d+) of the (\d+) words$", printed, re.M)
+    assert int(line[1]) < int(line[2])
+    tags = client(folder).get_run(run_id(folder)).data.tags
+    assert re.fullmatch(rf"models:/m-\w+ of run {trained}: \d+ of \d+ words known there", tags["lstm_lm.init_from"])
+    after = weights(folder)
+    np.testing.assert_allclose(after["lstm_0_recurrent"], before["lstm_0_recurrent"], atol=1e-3)  # trained with next to no learning rate
+    assert len(after["embedding"]) > len(before["embedding"])
+    first, *_ = metric(folder, run_id(folder), "train/loss")
+    last_before = metric(folder, trained, "train/loss")[-1]
+    assert first[1] < last_before[1] + 0.5 < np.log(len(after["embedding"]))
+
+    # The same weights by the version's number and by a folder.
+    shutil.copytree(folder / "models/weights", folder / "earlier weights")
+    for address, described in (("models:/lstm_lm/1", f"models:/lstm_lm/1 of run {trained}"), ("earlier weights", "earlier weights")):
+        change_params(folder, {"train.init_from": address})
+        assert f"starting from the weights of {described}, which know " in train(folder)
+
+
+@pytest.mark.parametrize(
+    ("address", "line"),
+    [
+        ("models:/lstm_lm/99", "models:/lstm_lm/99: "),
+        ("models:/lstm_lm@nobody", "models:/lstm_lm@nobody: "),
+        ("runs:/" + "0" * 32, f"runs:/{'0' * 32}: "),
+        ("nowhere/weights", "nowhere/weights: no such folder; relative paths start at the project's folder"),
+        ("models/weights", "DVC removes models/weights before the training starts"),
+    ],
+)
+def test_weights_that_are_not_there_are_one_line_before_anything_slow(project: Path, address: str, line: str) -> None:
+    change_params(project, {"train.init_from": address})
+    printed = run(["python", "src/train.py"], project, check=False)
+    assert printed.returncode == 1
+    [error] = [text for text in printed.stdout.splitlines() if text.startswith("error: ")]
+    assert "train.init_from: " + line in error
+    assert "Traceback" not in printed.stdout
+    assert "TensorFlow" not in printed.stdout
