@@ -22,18 +22,24 @@ START_SECONDS = 180
 
 
 class MlflowServer:
-    """`mlflow server` with a SQLite database and artifacts in a folder, running while the context is entered.
+    """`mlflow server`, by default with a SQLite database and artifacts in a folder, running while the context is entered.
 
     Args:
         folder: of the database and the artifacts.
+        database: the address of another database.
+        artifacts: the address of another place for artifacts.
+        more: environment variables of the server.
 
     Attributes:
         port: on 127.0.0.1; the same after each start.
         address: of the server.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None, artifacts: str | None = None, **more: str) -> None:
         self.folder = folder
+        self._database = database or f"sqlite:///{folder / 'mlflow.db'}"
+        self._artifacts = artifacts or str(folder / "artifacts")
+        self._more = more
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -49,12 +55,12 @@ class MlflowServer:
 
     def start(self) -> None:
         """Start the server and wait until it answers."""
-        store = ["--backend-store-uri", f"sqlite:///{self.folder / 'mlflow.db'}", "--artifacts-destination", str(self.folder / "artifacts")]
+        store = ["--backend-store-uri", self._database, "--artifacts-destination", self._artifacts]
         listen = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         self._process = subprocess.Popen(
             [sys.executable, "-m", "mlflow", "server", *store, *listen],
             cwd=self.folder,
-            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false"),
+            env=environment(MLFLOW_SERVER_ENABLE_JOB_EXECUTION="false", **self._more),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,

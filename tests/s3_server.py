@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,6 +39,7 @@ def s3_server() -> Iterator[S3]:
         port = int(probe.getsockname()[1])
     command = [sys.executable, "-m", "moto.server", "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    configuration = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed below); an empty one, in place of the user's
     try:
         for _ in range(300):
             with socket.socket() as probe:
@@ -52,11 +53,12 @@ def s3_server() -> Iterator[S3]:
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
             "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_CONFIG_FILE": configuration.name,
+            "AWS_SHARED_CREDENTIALS_FILE": configuration.name,
             "AWS_EC2_METADATA_DISABLED": "true",
         }
         yield S3(url, variables)
     finally:
+        configuration.close()
         process.terminate()
         process.wait(timeout=30)
