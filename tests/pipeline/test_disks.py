@@ -44,11 +44,10 @@ def stage(folder: Path, name: str) -> tuple[int, str]:
 
 def test_a_full_disk_is_one_line_and_leaves_the_outputs_whole(small_disk: Path) -> None:
     before = digests(small_disk / "data")
-    with (small_disk / "filler").open("wb") as filler:
+    with (small_disk / "filler").open("wb", buffering=0) as filler:
         try:
             while True:
                 filler.write(bytes(4096))
-                filler.flush()
         except OSError:
             pass
     for name in STAGES:

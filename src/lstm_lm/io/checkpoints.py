@@ -72,8 +72,9 @@ class Checkpoints:
             writing, self._writing = self._writing, None
             try:
                 writing.result()
-            except OSError as error:
-                self._report(f"warning: no checkpoint could be written to {self.path.parent}: {error.strerror}")
+            except (OSError, MemoryError) as error:
+                reason = error.strerror if isinstance(error, OSError) else "out of memory"
+                self._report(f"warning: no checkpoint could be written to {self.path.parent}: {reason}")
 
     def load(self) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
         """Return the (arrays, facts) of the latest checkpoint, or None if there is none that can be read."""
