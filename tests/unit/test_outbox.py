@@ -61,6 +61,28 @@ def test_an_outbox_is_removed_only_when_everything_is_sent(tmp_path: Path) -> No
     assert [item.number for item in outbox.pending()] == [1]
 
 
+def test_an_outbox_that_another_process_removed_while_it_was_empty_begins_again(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path, "run")
+    outbox._facts = {"store": "x"}  # as of a process whose lock could not be had
+    for count in (1, 2):
+        Outbox(tmp_path, "run").remove_if_sent()
+        for number in range(3 - count):
+            outbox.append({"kind": "tags", "number": number})
+        assert [item.operation["number"] for item in outbox.pending()] == list(range(3 - count))
+        assert [each.facts() for each in outboxes(tmp_path)] == [{"store": "x"}]
+        outbox.acknowledge(3 - count)
+
+
+def test_no_process_removes_an_outbox_that_another_one_uses(tmp_path: Path) -> None:
+    outbox = new_outbox(tmp_path)
+    outbox.put("a.txt", lambda path: path.write_text("a"))
+    assert not Outbox(tmp_path, "run").remove_if_sent()
+    assert outbox.file("a.txt").exists()
+    outbox.close()
+    assert Outbox(tmp_path, "run").remove_if_sent()
+    assert sorted(path.name for path in (tmp_path / ".tracking").iterdir()) == ["lock"]
+
+
 def test_one_process_sends_an_outbox(tmp_path: Path) -> None:
     first, second = new_outbox(tmp_path), new_outbox(tmp_path)
     with first.sending() as is_first:

@@ -56,17 +56,26 @@ class Outbox:
         self._read_lines = 0
         self._unsent: list[Pending] = []
         self._reading = threading.Lock()
+        self._facts: dict[str, Any] = {}
+        self._using = FileLock(root / FOLDER / f"{run_id}.using", thread_local=False)
 
     def open(self, facts: Mapping[str, Any]) -> None:
-        """Create the folder, unless an earlier process has left it.
+        """Create the folder, unless an earlier process has left it, and keep other processes from removing it until `close`.
 
         Args:
             facts: what identifies the store.
         """
+        self._facts = dict(facts)
+        with contextlib.suppress(Timeout, OSError):
+            self._using.acquire(timeout=0)
         with self._changing():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / FACTS).exists():
-                atomic.write_json(self.folder / FACTS, dict(facts))
+            self._create()
+
+    def close(self) -> None:
+        """End the use that `open` began."""
+        if self._using.is_locked:
+            Path(self._using.lock_file).unlink(missing_ok=True)
+            self._using.release()
 
     def facts(self) -> dict[str, Any]:
         """Return what `open` or `note` has kept."""
@@ -90,7 +99,7 @@ class Outbox:
         """
         line = json.dumps(operation, ensure_ascii=False).encode() + b"\n"
         with self._changing():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._create()  # another process may have removed it, because nothing was pending
             with (self.folder / OPERATIONS).open("ab+") as file:
                 if file.tell() and not _ends_with_newline(file):
                     line = b"\n" + line  # a killed process has left half a line
@@ -125,6 +134,9 @@ class Outbox:
             sent = self._sent()
             try:
                 with (self.folder / OPERATIONS).open("rb") as file:
+                    if file.seek(0, os.SEEK_END) < self._read_bytes:  # another process has removed it, and it began again
+                        self._read_bytes = self._read_lines = 0
+                        self._unsent = []
                     file.seek(self._read_bytes)
                     new = file.read()
             except FileNotFoundError:
@@ -150,18 +162,25 @@ class Outbox:
             file.write(json.dumps({"reason": reason, **item.operation}, ensure_ascii=False) + "\n")
 
     def remove_if_sent(self) -> bool:
-        """Remove the folder if nothing is pending, and return whether it is gone."""
+        """Remove the folder if nothing is pending and no other process adds to it, and return whether it is gone."""
+        is_ours = self._using.is_locked
+        with contextlib.suppress(Timeout, OSError):
+            self._using.acquire(timeout=0)
+        if not self._using.is_locked:
+            return False  # a file may be there whose operation is not
         with self._changing():
-            if self.pending():
-                return False
-            shutil.rmtree(self.folder, ignore_errors=True)
-            self._read_bytes = self._read_lines = 0
-            return True
+            if is_gone := not self.pending():
+                shutil.rmtree(self.folder, ignore_errors=True)
+                self._read_bytes = self._read_lines = 0
+        self._using.release()  # once, as it was acquired
+        if not is_ours:
+            Path(self._using.lock_file).unlink(missing_ok=True)
+        return is_gone
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[Callable[[], bool]]:
         """Yield a function that returns whether this process is the one that sends this outbox, until the block ends."""
-        lock = FileLock(self.root / FOLDER / f"{self.run_id}.lock")
+        lock = FileLock(self.root / FOLDER / f"{self.run_id}.lock", thread_local=False)
 
         def acquire() -> bool:
             with contextlib.suppress(Timeout, OSError):
@@ -187,6 +206,11 @@ class Outbox:
         finally:
             lock.release()
 
+    def _create(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if self._facts and not (self.folder / FACTS).exists():
+            atomic.write_json(self.folder / FACTS, self._facts)
+
     def _sent(self) -> int:
         try:
             return int((self.folder / SENT).read_text(encoding="utf-8"))
@@ -196,8 +220,8 @@ class Outbox:
 
 def outboxes(root: Path) -> list[Outbox]:
     """Return all outboxes of a project, the oldest first."""
-    folders = [path for path in (root / FOLDER).glob("*/") if (path / FACTS).exists()]
-    return [Outbox(root, path.name) for path in sorted(folders, key=lambda path: (path / FACTS).stat().st_mtime)]
+    folders = sorted((root / FOLDER).glob("*/"), key=lambda path: path.stat().st_mtime)
+    return [Outbox(root, path.name) for path in folders if (path / FACTS).exists() or (path / OPERATIONS).exists()]
 
 
 def _ends_with_newline(file: Any) -> bool:

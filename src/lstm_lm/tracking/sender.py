@@ -91,6 +91,7 @@ class Sender:
         pending = self.outbox.pending()
         if not pending:
             self.outbox.remove_if_sent()
+        self.outbox.close()
         self.delivery.pending = len(pending)
         if pending and self.delivery.reason is None:
             self.delivery.reason = f"not done within {seconds:g} s"
@@ -99,6 +100,7 @@ class Sender:
     def _loop(self) -> None:
         with self.outbox.sending() as is_ours:
             tries = 0
+            is_ours()
             while tries < LAST_TRIES:
                 self._wake.wait(LAST_PAUSE_SECONDS if tries else SEND_SECONDS)
                 self._wake.clear()
@@ -179,7 +181,7 @@ def resend(settings: Tracking, root: Path, client: MlflowClient | None = None) -
             if not is_ours():
                 continue  # the process that holds it sends it
             delivery = Delivery(pending=len(outbox.pending()))
-            belongs_to = outbox.facts().get("store", "")
+            belongs_to = outbox.facts().get("store", identity(settings))
             if belongs_to != identity(settings):
                 delivery.reason = "it belongs to another store: name that one in MLFLOW_TRACKING_URI"
                 yield Left(outbox.run_id, belongs_to, delivery)
