@@ -18,7 +18,7 @@ from pathlib import Path
 
 import kill_trials
 import outage_trials
-from conftest import run
+from conftest import PROJECT, run
 from kill_trials import Outcome
 
 KILLS_PER_TRIAL = 5
@@ -59,7 +59,10 @@ def kill_names(count: int) -> list[tuple[str, int]]:
 def timed(name: str, what: list[str], run_trial: Callable[[], Outcome]) -> Trial:
     """Run a trial and print what was seen."""
     start = time.monotonic()
-    outcome = run_trial()
+    try:
+        outcome = run_trial()
+    except Exception as error:  # the other trials are not in vain
+        outcome = Outcome(0, [], [f"{type(error).__name__}: {error}"])
     seconds = time.monotonic() - start
     print(f"{name}: {'; '.join(what)}: {'; '.join(outcome.problems) or 'as undisturbed'} ({seconds:.0f} s)", flush=True)
     return Trial(name, what, outcome, seconds)
@@ -89,6 +92,7 @@ def main() -> None:
     parser.add_argument("--only", metavar="NAME", help="run only this trial, such as kill-3")
     parser.add_argument("--keep", metavar="FOLDER", help="work in this new folder and keep it")
     args = parser.parse_args()
+    sys.path.append(str(PROJECT / "src"))
     start = time.monotonic()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(args.keep or temporary).resolve()
