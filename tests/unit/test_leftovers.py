@@ -62,7 +62,7 @@ def test_each_folder_is_found_with_its_size_age_step_run_and_reason(root: Path) 
     assert training.age < 60
     assert found["data/.vocab-x"].age >= 3600
     assert found[".training/b"].reason == "diverged"
-    assert found[".training/c"].reason == "finished; the next evaluate-sample removes it"
+    assert found[".training/c"].reason == "finished; not evaluated"
     assert not any(leftover.in_use for leftover in found.values())
 
 

@@ -77,7 +77,7 @@ def _training(folder: Path) -> Leftover:
     if scratch.read("settled") is not None:
         reason = "the last finished training, for one with more epochs"
     elif scratch.read("ended"):
-        reason = "finished; the next evaluate-sample removes it"
+        reason = "finished; not evaluated"
     elif scratch.read("diverged"):
         reason = "diverged"
     elif step is None:

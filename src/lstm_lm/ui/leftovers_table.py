@@ -34,7 +34,7 @@ def _row(leftover: Leftover, is_selected: bool, resumed: str | None) -> list[str
     if leftover.in_use:
         reason = "in use"
     elif leftover.key is not None and leftover.key == resumed:
-        reason = "stopped; the next dvc repro resumes it"
+        reason = f"{reason.partition(';')[0]}; the next dvc repro resumes it"
     step = "" if leftover.step is None else f"{leftover.step:,}"
     cells = ["x" if is_selected else "", str(leftover.folder), f"{leftover.size / 1e6:,.1f}", age(leftover.age), step]
     return [*cells, reason, leftover.run_id or ""]
