@@ -35,7 +35,7 @@ def write(path: str, text: str = "text\n") -> None:
 @pytest.fixture
 def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A small project in the folder `ml/a project` of a Git repository, committed. It is the current folder."""
-    project = tmp_path / "ml/a project"
+    project = tmp_path / "repository/ml/a project"
     project.mkdir(parents=True)
     monkeypatch.chdir(project)
     write("dvc.yaml", PIPELINE)
@@ -43,10 +43,10 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in (".dvc/config", "data/own/.gitkeep", "data/own/book.txt", "src/download.py", "src/text/rules.py", "lists/stop.txt"):
         write(name)
     write(".gitignore", "/data/raw\n__pycache__/\n*.secret\n")
-    git("init", "-q", str(tmp_path))
+    git("init", "-q", str(tmp_path / "repository"))
     git("add", "--all")
     git("commit", "-q", "-m", "first")
-    return tmp_path
+    return tmp_path / "repository"
 
 
 def test_roots_are_what_stages_read_and_none_makes(repository: Path) -> None:
@@ -147,14 +147,18 @@ def test_a_project_that_the_last_commit_lacks_is_named(tmp_path: Path, monkeypat
         isolated_copy.check_place()
 
 
-def test_a_shallow_clone_is_named_with_the_remedy_which_helps(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("option", ["--depth=1", "--filter=blob:none"])
+def test_an_incomplete_clone_is_named_with_the_remedy_which_helps(repository: Path, monkeypatch: pytest.MonkeyPatch, option: str) -> None:
     isolated_copy.check_place()
     git("commit", "-q", "--allow-empty", "-m", "second")
-    git("clone", "-q", "--depth", "1", f"file://{repository}", str(repository.parent / "shallow"))
-    monkeypatch.chdir(repository.parent / "shallow/ml/a project")
-    with pytest.raises(UserError, match=r"run first: git fetch --unshallow$"):
+    git("config", "uploadpack.allowFilter", "true")
+    git("clone", "-q", option, f"file://{repository}", str(repository.parent / "clone"))
+    monkeypatch.chdir(repository.parent / "clone/ml/a project")
+    with pytest.raises(
+        UserError, match=r"^experiments need the whole history, and this is a (shallow|partial) clone: run first: git "
+    ) as error:
         isolated_copy.check_place()
-    git("fetch", "-q", "--unshallow")
+    run(["sh", "-c", str(error.value).partition("run first: ")[2]], Path())
     isolated_copy.check_place()
 
 

@@ -33,6 +33,11 @@ def check_place() -> None:
         raise UserError(f"experiments do not work in {Path.cwd()}, because DVC cannot handle #, ? or %xx in a path: rename the folder")
     if git.run("rev-parse", "--is-shallow-repository") == "true\n":
         raise UserError("experiments need the whole history, and this is a shallow clone: run first: git fetch --unshallow")
+    if partial := git.run("config", "--name-only", "--get-regexp", r"^remote\..*\.partialclonefilter$"):
+        name = partial.splitlines()[0]
+        raise UserError(
+            f"experiments need the whole history, and this is a partial clone: run first: git config --unset {name} && git fetch --refetch"
+        )
 
 
 def input_roots() -> list[str]:
