@@ -5,6 +5,7 @@ import pytest
 
 from conftest import PROJECT, run
 from lstm_lm.commands import app
+from lstm_lm.errors import UserError
 from lstm_lm.ui import program
 
 COMMANDS = ["sample", "score", "serve", "ui", "compare", "search", "ablation", "presets", "experiment", "use-preset"]
@@ -73,3 +74,16 @@ def test_the_script_ends_with_the_exit_code_of_its_command() -> None:
     done = run([sys.executable, str(PROJECT / "src/cli.py"), "use-preset", "nonsense"], PROJECT, check=False)
     assert done.returncode == 1
     assert done.stdout.startswith("error: PRESET=nonsense: there is no presets/nonsense.yaml; the presets are ")
+
+
+def test_a_store_that_fails_within_a_command_is_a_one_line_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    def fail(*arguments: object, **options: object) -> None:
+        raise OperationalError("SELECT 1", {}, Exception("database is locked"))
+
+    monkeypatch.chdir(PROJECT)
+    monkeypatch.setattr("lstm_lm.tracking.store.connect", fail)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:secret@127.0.0.1/db")
+    with pytest.raises(UserError, match=r"the tracking store postgresql://\*\*\*@127.0.0.1/db does not answer: its database is locked"):
+        app.main(["models"])

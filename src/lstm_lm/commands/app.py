@@ -23,6 +23,7 @@ from lstm_lm.commands import (
     ui,
     use_preset,
 )
+from lstm_lm.tracking.guard import guarded_command
 from lstm_lm.ui import program
 
 PROGRAM = "python src/cli.py"
@@ -69,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     command = typer.main.get_command(app)
     try:
-        with command.make_context(PROGRAM, given) as context:
+        with command.make_context(PROGRAM, given) as context, guarded_command():
             command.invoke(context)
     except typer.Exit as ended:
         sys.exit(ended.exit_code)

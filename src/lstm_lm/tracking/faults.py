@@ -56,7 +56,7 @@ MLFLOW_REASONS = (  # in the code and the message of an error of MLflow: what it
     (r"\[RESOURCE_DOES_NOT_EXIST|'active' state|\[ENDPOINT_NOT_FOUND", Fault.SETUP, ""),
 )
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS")
-RIGHTS = (errno.EACCES, errno.EPERM, errno.EROFS)
+LIBRARIES = ("mlflow", "sqlalchemy", "psycopg2", "botocore", "boto3")
 FULL = (errno.ENOSPC, errno.EDQUOT)
 DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient", "google": "google-cloud-storage", "azure": "azure-storage-blob"}
 
@@ -72,6 +72,11 @@ def explain(error: BaseException) -> tuple[Fault, str]:
     if OUTAGES.search(text) or any(isinstance(link, ConnectionError | TimeoutError) for link in chain):
         return Fault.OUTAGE, _network_reason(text) or first_line(error)
     return Fault.SETUP, first_line(error)
+
+
+def is_of_store(error: BaseException) -> bool:
+    """Whether an exception, or one that it comes from, is of MLflow or of a driver."""
+    return any(type(link).__module__.partition(".")[0] in LIBRARIES for link in _chain(error))
 
 
 def first_line(error: BaseException) -> str:

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from lstm_lm.errors import UserError
 from lstm_lm.io.addresses import mask, mask_secrets
-from lstm_lm.tracking.faults import Fault, explain
+from lstm_lm.tracking.faults import Fault, explain, is_of_store
 
 T = TypeVar("T")
 
@@ -70,6 +70,20 @@ def guarded(place: Place) -> Iterator[None]:
         raise
     except Exception as error:
         raise place.error(error) from None
+
+
+@contextmanager
+def guarded_command() -> Iterator[None]:
+    """Turn an error that a store's libraries raise in a command into a `StoreError`. Any other exception is a bug, and stays one."""
+    try:
+        yield
+    except Exception as error:
+        if not is_of_store(error):
+            raise
+        from lstm_lm.config import loading
+        from lstm_lm.tracking import address
+
+        raise Place(address.uri(loading.load().tracking)).error(error) from None
 
 
 def bounded(work: Callable[[], T], place: Place, seconds: float = START_SECONDS) -> T:
