@@ -5,7 +5,7 @@ import re
 
 from lstm_lm.errors import UserError
 
-HEAD_BYTES = 2**16  # that are looked at
+HEAD_BYTES = 2**13  # that are looked at, as by Git
 MAX_CONTROLS = 0.01  # fraction of control characters in a text
 MIN_ZEROS = 0.02  # fraction of zeros in a text in UTF-16
 
