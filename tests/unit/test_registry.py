@@ -161,3 +161,20 @@ def test_the_current_store_is_restored(monkeypatch: pytest.MonkeyPatch, tmp_path
     with current_store(f"sqlite:///{tmp_path / 'mlflow.db'}"):
         assert mlflow.get_tracking_uri().startswith("sqlite:")
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:1"
+
+
+def test_a_process_that_moves_the_alias_too_late_puts_it_back(client: "MlflowClient", monkeypatch: pytest.MonkeyPatch) -> None:
+    """While one process is about to move the alias, another one registers a better version and finishes."""
+    register(client, 9.0)
+    set_alias = client.set_registered_model_alias
+
+    def interrupted(*arguments: object) -> None:
+        monkeypatch.setattr(client, "set_registered_model_alias", set_alias)
+        assert register(client, 7.0) == alias(client) == 3
+        set_alias(*arguments)
+        assert alias(client) == 2  # the worse one, for a moment
+
+    monkeypatch.setattr(client, "set_registered_model_alias", interrupted)
+    assert register(client, 8.0) == 2
+    assert alias(client) == 3
+    assert versions.read(client, NAME).champions == [1, 2, 3]

@@ -47,7 +47,7 @@ def find_or_log(settings: "Params") -> str:
     terminal.print(f"the tracking store has no files of the model in {own_model.SAVED_MODEL}: logging it, which takes about 20 seconds ...")
     outcome = own_model.log_again(client, settings, as_version=was_version)
     evaluation_messages.show_logged_model(name, outcome)
-    return f"models:/{outcome.model_id}"
+    return f"models:/{outcome.model_id}" if outcome.version is None else f"models:/{name}/{outcome.version}"
 
 
 def example_request(address: str, prompt: str) -> str:

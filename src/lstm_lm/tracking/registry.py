@@ -110,7 +110,8 @@ def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str
             client.delete_model_version_tag(name, existing.version, champion.FILES_MISSING_TAG)
     elif existing is None or not has_files(client, existing):
         with logged_model.current_store(client.tracking_uri):
-            client.create_model_version(name, f"{MODEL_SCHEME}{model_id}", run_id=tags[RUN_TAG], tags=tags, model_id=model_id)
+            source = f"{MODEL_SCHEME}{model_id}"
+            client.create_model_version(name, source, run_id=tags[RUN_TAG], tags=tags, model_id=model_id, await_creation_for=0)
         number = _remove_duplicates(client, name, model_id)
         if existing is not None:
             _replace(client, name, int(existing.version), number)

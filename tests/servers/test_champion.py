@@ -1,0 +1,140 @@
+"""Versions and the alias `champion` when several processes register at once, and when a server's answers are lost."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from conftest import PROJECT, environment
+from fault_proxy import Fault, FaultProxy
+from lstm_lm.tracking import champion, logged_model, mlflow_model, registry, store, versions
+from lstm_lm.tracking.run import create_run
+from mlflow_helpers import SETTINGS
+from mlflow_server import MlflowServer
+
+pytestmark = pytest.mark.slow
+ROUNDS = 4
+# Registers one model in each round. The processes wait for each other before each round.
+REGISTER = """
+import os, sys, time
+from pathlib import Path
+from mlflow_helpers import SETTINGS, log_small_model  # removes the caller's variables
+
+os.environ["MLFLOW_TRACKING_URI"], os.environ["DVC_ROOT"] = sys.argv[5:]
+from lstm_lm.tracking import promotion, registry, store
+from lstm_lm.tracking.logged_model import DIGEST_TAG
+from lstm_lm.tracking.run import create_run
+
+me, count, rounds, meeting = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+client = store.connect(SETTINGS.tracking)
+run_id = create_run(client, SETTINGS)
+for number in range(rounds):
+    name, metric = f"model-{number}", 10.0 + (me + number) % count  # in each round, another process has the best model
+    tags = registry.ModelToLog("", "", name, True, metric, "the test text").tags(run_id) | {DIGEST_TAG: f"{number} {me}"}
+    model_id = log_small_model(client, tags)
+    (meeting / f"{number}-{me}").touch()
+    while len(list(meeting.glob(f"{number}-*"))) < count:
+        time.sleep(0.001)
+    version, _ = registry.register(client, name, model_id, tags)
+    promotion.settle(client, name, checked=version)
+"""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
+    with MlflowServer(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture(params=["server", "local"])
+def address(request: pytest.FixtureRequest, tmp_path: Path, empty_store: Path) -> str:
+    """The address of a store: of a server, or of a SQLite file that several processes open."""
+    if request.param == "server":
+        return str(request.getfixturevalue("server").address)
+    shutil.copy(empty_store, tmp_path)
+    return f"sqlite:///{tmp_path / 'mlflow.db'}"
+
+
+def test_pipelines_that_finish_at_once_leave_the_alias_on_the_best_version(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    count = 3
+    meeting = tmp_path / "meeting"
+    meeting.mkdir()
+    variables = environment(PYTHONPATH=f"{PROJECT / 'src'}:{PROJECT / 'tests'}")
+    processes = []
+    for me in range(count):
+        arguments = [str(me), str(count), str(ROUNDS), str(meeting), address, str(tmp_path)]
+        processes.append(subprocess.Popen([sys.executable, "-c", REGISTER, *arguments], env=variables, stderr=subprocess.PIPE, text=True))
+    for process in processes:
+        _, printed = process.communicate(timeout=300)
+        assert process.returncode == 0, printed
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+    client = store.connect(SETTINGS.tracking)
+    for number in range(ROUNDS):
+        board = versions.read(client, f"model-{number}")
+        assert len(board.versions) == count
+        assert board.alias is not None
+        assert board.candidate(board.alias).metric == 10.0
+        assert not [each for each in board.candidates if not each.is_decided]
+        assert champion.NOT_CHAMPION_TAG not in board.version(board.alias).tags
+
+
+@pytest.fixture
+def proxy(server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultProxy]:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    with FaultProxy(server.port) as running:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", running.address)
+        yield running
+
+
+def write_small_model(folder: Path, *_: object) -> None:
+    """Write two short texts in the place of the MLflow model, which takes seconds to make."""
+    (folder / mlflow_model.SAVED_MODEL_FOLDER).mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {}")
+    (folder / mlflow_model.SAVED_MODEL_FOLDER / "saved_model.pb").write_text("a model")
+
+
+def test_a_model_is_logged_and_registered_once_however_many_answers_are_lost(
+    proxy: FaultProxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.exceptions import MlflowException
+
+    monkeypatch.setattr(mlflow_model, "save", write_small_model)
+    saved_model, code = tmp_path / "saved_model", tmp_path / "pyfunc.py"
+    saved_model.mkdir()
+    (saved_model / "saved_model.pb").write_text("a model")
+    code.write_text("code")
+    client = store.connect(SETTINGS.tracking)
+    for name in ("first", "second", "third", "fourth", "fifth"):  # which calls are harmed depends on how many there were before
+        model = registry.ModelToLog(str(saved_model), str(code), name, True, 9.0, "t")
+        proxy.fault = None
+        run_id = create_run(client, SETTINGS)
+        outcome = None
+        for attempt in range(60):
+            proxy.fault = Fault.LOST if attempt < 40 else None
+            with suppress(MlflowException, OSError):
+                outcome = registry.log_model(client, run_id, model)
+                break
+        proxy.fault = None
+        assert outcome is not None
+        assert registry.log_model(client, run_id, model) == replace(outcome, is_new=False)
+        assert outcome.version == versions.read(client, name).alias == 1
+        [logged] = logged_model.find(client, run_id=run_id)
+        assert (str(logged.status), logged.model_id) == ("READY", outcome.model_id)
+        assert len(versions.read(client, name).versions) == 1
+    for call in (
+        "POST /api/2.0/mlflow/logged-models",
+        "model-versions/create",
+        "registered-models/create",
+        "registered-models/alias",
+        "PUT ",
+    ):
+        assert any(call in harmed for harmed in proxy.harmed), proxy.harmed
