@@ -143,8 +143,9 @@ def send(target: operations.Target, settings: Tracking, delivery: Delivery, resu
         StoreError: the store fails. What was sent before is acknowledged.
     """
     outbox = target.outbox
-    while pending := operations.merged(outbox.pending()):
-        for item in pending:
+    while pending := outbox.pending():
+        before = pending[0].number - 1
+        for item in operations.merged(pending):
             try:
                 with guarded(store.place(settings)):
                     results[item.operation["kind"]] = operations.apply(target, item.operation)
@@ -156,7 +157,8 @@ def send(target: operations.Target, settings: Tracking, delivery: Delivery, resu
                 outbox.refuse(item, error.reason)
                 delivery.refused += (f"{item.operation['kind']}: {error.reason}",)
             outbox.acknowledge(item.number)
-            delivery.sent += 1
+            delivery.sent += item.number - before
+            before = item.number
 
 
 @dataclass(frozen=True)
