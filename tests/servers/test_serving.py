@@ -25,6 +25,8 @@ from lstm_lm.tracking.run import Run, create_run
 
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
 SETTINGS = loading.load(PROJECT / "params.yaml")
+# All that is tested here holds in a locale in which the lower case of I is another letter.
+TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
 pytestmark = pytest.mark.slow
 
 
@@ -48,7 +50,7 @@ def registered(tmp_path_factory, empty_store):
         run = Run(client, create_run(client, SETTINGS))
         outcome = registry.log_model(client, run.id, model_to_log(folder / "saved_model"))
         assert outcome.is_new and outcome.is_champion
-        run.finish()
+        client.set_terminated(run.id)
     return folder, folder / "saved_model", outcome.version
 
 
@@ -80,7 +82,12 @@ def server(registered):
     ]
     with (registered[0] / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            command, env=environment(MLFLOW_TRACKING_URI=address), stdout=log, stderr=log, cwd=registered[0], start_new_session=True
+            command,
+            env=environment(MLFLOW_TRACKING_URI=address, **TURKISH),
+            stdout=log,
+            stderr=log,
+            cwd=registered[0],
+            start_new_session=True,
         )
     try:
         address = f"http://127.0.0.1:{port}"
@@ -150,6 +157,14 @@ def test_defaults_generate_a_reproducible_text_of_40_words(server):
     assert first != texts(post_prompts(server, ["thou art"], seed=2))
     assert len(first[0].split()) == 42
     assert "<unk>" not in first[0]
+
+
+def test_the_server_reads_prompts_as_the_saved_model_does_in_another_locale(server, registered):
+    import tensorflow as tf
+
+    generate = Generator(tf.saved_model.load(str(registered[1])))
+    prompts = ["TO BE OR NOT KING I", "\u0130 AND I\u0307", "E\u0301 \u00c9 don\u2019t \u201cto\u201d", "\u03a3 THE\x00 \u212aING \ue000"]
+    assert texts(post_prompts(server, prompts, max_words=9)) == generate(prompts, GenerationOptions(max_words=9))
 
 
 def test_decomposed_accents_and_unknown_words_are_accepted(server):
