@@ -1,17 +1,17 @@
-"""Command `docs`: write the reference pages that follow from the code, or check that they are up to date."""
+"""Command `docs`: write the pages that follow from the code, or check that they are up to date."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-FOLDER = Path("docs/reference")
+FOLDER = Path("docs")
 
 
 def docs(
     check: Annotated[bool, typer.Option("--check", help="write nothing; exit with 1 if a page is out of date")] = False,
 ) -> None:
-    """Write the reference pages that are generated from the code (docs/reference)."""
+    """Write the pages that are generated from the code: docs/reference, and docs/how-to/when-things-go-wrong.md."""
     from lstm_lm.commands import reference
     from lstm_lm.errors import UserError
     from lstm_lm.io import atomic
