@@ -12,37 +12,44 @@ def promote(
 ) -> None:
     """Make a model the champion on purpose, whatever its metrics. It is registered first, if need be."""
     from lstm_lm.config import loading
-    from lstm_lm.tracking import promotable, promotion, store
+    from lstm_lm.tracking import guard, promotable, promotion, store
     from lstm_lm.tracking.versions import read
     from lstm_lm.ui import registry_messages
 
     settings = loading.load()
     name = settings.tracking.registered_model
     client = store.connect(settings.tracking)
-    before = read(client, name)
-    number = promotable.find_or_register(client, settings, model)
-    registry_messages.show_promotion(name, before, promotion.promote(client, name, number))
+    with guard.guarded(store.place(settings.tracking)):
+        before = read(client, name)
+        number = promotable.find_or_register(client, settings, model)
+        after = promotion.promote(client, name, number)
+    registry_messages.show_promotion(name, before, after)
 
 
 def rollback() -> None:
     """Make the previous champion the champion again. Repeat it to go further back."""
     from lstm_lm.config import loading
-    from lstm_lm.tracking import promotion, store
+    from lstm_lm.tracking import guard, promotion, store
     from lstm_lm.tracking.versions import read
     from lstm_lm.ui import registry_messages
 
     settings = loading.load().tracking
     client = store.connect(settings)
-    before = read(client, settings.registered_model)
-    registry_messages.show_promotion(settings.registered_model, before, promotion.roll_back(client, settings.registered_model))
+    with guard.guarded(store.place(settings)):
+        before = read(client, settings.registered_model)
+        after = promotion.roll_back(client, settings.registered_model)
+    registry_messages.show_promotion(settings.registered_model, before, after)
 
 
 def models() -> None:
     """List the versions of the model in the registry, with their metrics and which one is the champion."""
     from lstm_lm.config import loading
-    from lstm_lm.tracking import store
+    from lstm_lm.tracking import guard, store
     from lstm_lm.tracking.versions import read
     from lstm_lm.ui import registry_messages
 
     settings = loading.load().tracking
-    registry_messages.show_versions(settings.registered_model, read(store.connect(settings), settings.registered_model))
+    client = store.connect(settings)
+    with guard.guarded(store.place(settings)):
+        board = read(client, settings.registered_model)
+    registry_messages.show_versions(settings.registered_model, board)
