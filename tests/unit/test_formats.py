@@ -41,7 +41,7 @@ PNG = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + b"IHDR" + bytes(13)
         (b"{\\rtf1\\ansi Some words\\par}", "an RTF document"),
         (make_zip("word/document.xml"), "a zip archive or a document like docx, odt and epub"),
         (make_tar(), "a tar archive"),
-        (gzip.compress(b"words"), "compressed"),
+        (gzip.compress(b"words", mtime=0), "compressed"),
         (PNG, "an image"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", "an image"),
         (b"SQLite format 3\x00" + bytes(80), "binary"),
