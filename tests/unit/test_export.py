@@ -120,7 +120,7 @@ def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, sh
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
     stored = [tuple(dims) for name, dims in reader.get_variable_to_shape_map().items() if not name.startswith("_CHECKPOINTABLE")]
     assert sorted(stored) == sorted(tuple(variable.shape) for variable in text_model.model.variables)
-    assert {path.name for path in (folder / "assets").iterdir()} == {"vocabulary.txt", "generation_options.json"}
+    assert {path.name for path in (folder / "assets").iterdir()} == {"vocabulary.txt", "generation_options.json", "tokenizer.json"}
 
 
 def test_step_and_score_agree_on_probabilities(tiny_text_model):
