@@ -48,7 +48,7 @@ def show_proxy_run(run_id: str, proxy_id: str) -> None:
 def show_logged_model(name: str, outcome: "Outcome") -> None:
     """Print what became of the MLflow model."""
     if outcome.version is None:
-        terminal.verbatim(f"MLflow model models:/{outcome.model_id} (experiments are not registered; python src/cli.py promote does that)")
+        terminal.verbatim(f"MLflow model models:/{outcome.model_id} (not registered as a version; python src/cli.py promote does that)")
         return
     terminal.print(f"{name} version {outcome.version} in the model registry" + ("" if outcome.is_new else " is already this model"))
     if outcome.is_champion:
