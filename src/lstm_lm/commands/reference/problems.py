@@ -23,7 +23,7 @@ To find a message, search this page for its words. `{VALUE}` stands for a value.
 |---|---|
 | a command was stopped, killed, or ran out of disk or memory | run it again; see [Resume and recover](resume-and-recover.md) |
 | `dvc repro` itself fails with a message of DVC | `make repro`: it repairs what a killed `dvc` leaves, then runs the pipeline |
-| outputs are missing after a failed stage | `dvc checkout` restores them, or `make repro` makes them again |
+| outputs are missing after a failed stage | `dvc checkout --force STAGE` restores those of a stage; `make repro` makes all again |
 | the tracking store did not take everything | `make resend` |
 | you want to start over | `make clean`; your text, the experiments and the MLflow runs stay |
 | the environment is broken | remove the folder `.venv`; the next `make` creates it again |
