@@ -172,9 +172,9 @@ class Outbox:
             if is_gone := not self.pending():
                 shutil.rmtree(self.folder, ignore_errors=True)
                 self._read_bytes = self._read_lines = 0
-        self._using.release()  # once, as it was acquired
         if not is_ours:
-            Path(self._using.lock_file).unlink(missing_ok=True)
+            Path(self._using.lock_file).unlink(missing_ok=True)  # before the release: afterwards it may be another process's
+        self._using.release()  # once, as it was acquired
         return is_gone
 
     @contextlib.contextmanager
