@@ -1,6 +1,8 @@
 """Command `clean-scratch`: what stopped trainings and killed stages left on the disk."""
 
 import sys
+from collections.abc import Collection
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +11,7 @@ from lstm_lm.errors import UserError
 
 if TYPE_CHECKING:
     from lstm_lm.io.leftovers import Leftover
+    from lstm_lm.io.scratch import Scratch
 
 
 def clean_scratch(
@@ -17,7 +20,8 @@ def clean_scratch(
 ) -> None:
     """List what stopped trainings, killed stages and killed experiments left on the disk, and remove it.
 
-    A training that runs stays, and so does the one that the next `dvc repro` resumes, unless its key is given.
+    A training that runs stays, and so does the one that the next `dvc repro` resumes, unless its key is given. If it cannot be known
+    which one that is, for example because of a mistake in params.yaml, every stopped training with a checkpoint stays.
     """
     from lstm_lm.io import leftovers, memory
     from lstm_lm.paths import project_root
@@ -28,7 +32,7 @@ def clean_scratch(
     if not found and not names:
         terminal.print("nothing is left on the disk by stopped trainings or killed stages")
         return
-    resumed = resumed_key()
+    resumed = resumable_keys(root)
     selected = select(found, names, resumed)
     leftovers_table.show(found, selected, resumed)
     if not selected or not (yes or is_confirmed(len(selected), memory.gigabytes(sum(leftover.size for leftover in selected)))):
@@ -38,19 +42,19 @@ def clean_scratch(
     terminal.print(f"removed {len(removed)} of {len(selected)} folders, {size} are free again")
 
 
-def select(found: "list[Leftover]", names: list[str] | None, resumed: str | None) -> "list[Leftover]":
+def select(found: "list[Leftover]", names: list[str] | None, resumed: Collection[str]) -> "list[Leftover]":
     """Return what is to be removed.
 
     Args:
         found: all that is left.
         names: keys of trainings or folders, or nothing for all that is not used.
-        resumed: key of the training that the next `dvc repro` resumes, or None.
+        resumed: see `resumable_keys`.
 
     Raises:
         UserError: a name is none of those found, or a process works with that folder.
     """
     if not names:
-        return [leftover for leftover in found if not leftover.in_use and (leftover.key is None or leftover.key != resumed)]
+        return [leftover for leftover in found if not leftover.in_use and leftover.key not in resumed]
     by_name = {name: leftover for leftover in found for name in (str(leftover.folder), leftover.key) if name}
     selected = []
     for name in names:
@@ -63,21 +67,27 @@ def select(found: "list[Leftover]", names: list[str] | None, resumed: str | None
     return selected
 
 
-def resumed_key() -> str | None:
-    """Return the key of the training that the next `dvc repro` resumes, or None if that cannot be known."""
+def resumable_keys(root: Path) -> set[str]:
+    """Return the keys of the trainings that the next `dvc repro` may resume: one or none, or all stopped ones if that cannot be known."""
     from lstm_lm.config import loading
-    from lstm_lm.io.scratch import Scratch
+    from lstm_lm.io import scratch
     from lstm_lm.jobs import starting_point, train
-    from lstm_lm.paths import project_root
 
+    stopped = {each.folder.name for each in scratch.all_scratch(root) if is_stopped(each)}
     try:
         settings = loading.load()
         with starting_point.initial_weights(settings) as initial:
             key = train.training_key(settings, initial)
-    except (UserError, OSError, KeyError):  # no data, or mistakes in params.yaml
-        return None
-    scratch = Scratch(project_root(), key)
-    return None if scratch.read("diverged") or not (scratch.folder / "checkpoint.npz").exists() else key
+    except (UserError, OSError, KeyError):  # no data, mistakes in params.yaml, or no answer of the tracking store
+        return stopped
+    return stopped & {key}
+
+
+def is_stopped(training: "Scratch") -> bool:
+    """Whether a training has a checkpoint from which it can resume."""
+    from lstm_lm.io.checkpoints import CHECKPOINT
+
+    return not training.read("diverged") and (training.folder / CHECKPOINT).exists()
 
 
 def is_confirmed(count: int, size: str) -> bool:

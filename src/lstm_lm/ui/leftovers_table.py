@@ -18,23 +18,23 @@ COLUMNS = (
 DAY, HOUR, MINUTE = 86_400, 3600, 60  # seconds
 
 
-def show(found: Sequence[Leftover], selected: Collection[Leftover], resumed: str | None) -> None:
+def show(found: Sequence[Leftover], selected: Collection[Leftover], resumed: Collection[str]) -> None:
     """Print what is left on the disk.
 
     Args:
         found: all of it.
         selected: what is to be removed, marked with x.
-        resumed: key of the training that the next `dvc repro` resumes, or None.
+        resumed: keys of the trainings that the next `dvc repro` may resume.
     """
     terminal.table(COLUMNS, [_row(leftover, leftover in selected, resumed) for leftover in found])
 
 
-def _row(leftover: Leftover, is_selected: bool, resumed: str | None) -> list[str]:
+def _row(leftover: Leftover, is_selected: bool, resumed: Collection[str]) -> list[str]:
     reason = leftover.reason
     if leftover.in_use:
         reason = "in use"
-    elif leftover.key is not None and leftover.key == resumed:
-        reason = f"{reason.partition(';')[0]}; the next dvc repro resumes it"
+    elif leftover.key in resumed:
+        reason = f"{reason.partition(';')[0]}; the next dvc repro {'resumes' if len(resumed) == 1 else 'may resume'} it"
     step = "" if leftover.step is None else f"{leftover.step:,}"
     cells = ["x" if is_selected else "", str(leftover.folder), f"{leftover.size / 1e6:,.1f}", age(leftover.age), step]
     return [*cells, reason, leftover.run_id or ""]
