@@ -4,6 +4,7 @@ Its results are compared with a NumPy evaluation that uses no code of the projec
 
 import csv
 import json
+import unicodedata
 from itertools import pairwise
 
 import numpy as np
@@ -59,11 +60,11 @@ def project(tmp_path_factory):
 
 
 def read_words(folder, split):
-    """Return the words of a file, as common readers of these corpora do: `<eos>` after each line."""
+    """Return the words of a file, as common readers of these corpora do: `<eos>` after each line. Accents are composed (NFC)."""
     words = []
     with (folder / "data/own" / FILES[split]).open(encoding="utf-8") as file:
         for line in file:
-            words += [*line.split(), "<eos>"]
+            words += [*unicodedata.normalize("NFC", line).split(), "<eos>"]
     return words
 
 
@@ -115,7 +116,7 @@ def test_words_and_newlines_are_tokens_exactly_as_in_the_file(project):
         # `<unk>` in the text itself is an ordinary word. Only words that the vocabulary lacks are unknown.
         assert batches[split]["unknown"] == batches[split]["unknown_types"] == unknown
         with (project / "data/own" / FILES[split]).open(encoding="utf-8") as file:
-            lines = [" ".join(line.split()) for line in file]
+            lines = [" ".join(unicodedata.normalize("NFC", line).split()) for line in file]
         text = "\n".join(lines) + "\n"
         assert batches[split]["characters"] == len(text) - len(words[0])
 

@@ -50,6 +50,11 @@ def main():
 """
 
 
+def hear_hangups() -> None:
+    """Undo what `nohup` does, under which the tests may run."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
 def start(main: str, arguments: str = "", **options: Any) -> subprocess.Popen[bytes]:
     """Start a program; arguments: what a shell adds to its command, such as redirections."""
     more = options.pop("more", {})
@@ -57,7 +62,9 @@ def start(main: str, arguments: str = "", **options: Any) -> subprocess.Popen[by
     command = f'exec "$0" -c "$1" {arguments}'
     variables = environment(PYTHONPATH=str(PROJECT / "src"), **more)
     return subprocess.Popen(
-        ["bash", "-c", command, sys.executable, code], env=variables, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
+        ["bash", "-c", command, sys.executable, code],
+        env=variables,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "preexec_fn": hear_hangups, **options},
     )
 
 
