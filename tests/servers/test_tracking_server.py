@@ -52,7 +52,7 @@ def proxy(server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def record(run: TrainingRun, folder: Path) -> None:
     """Record what a training records."""
     run.log_params({"train.epochs": 4})
-    run.tell({"kind": "dataset", "name": "d", "digest": "1", "source_type": "x", "source": "{}", "schema": "{}", "profile": "{}"})
+    run.record({"kind": "dataset", "name": "d", "digest": "1", "source_type": "x", "source": "{}", "schema": "{}", "profile": "{}"})
     for step in range(1, 31):
         run.row(replace(ROW, step=step))
         if step % 10 == 0:

@@ -54,6 +54,16 @@ def test_a_deleted_experiment_is_a_one_line_error(tracked_project: Path) -> None
     assert "\n" not in str(error.value)
 
 
+def test_another_registry_is_ignored_with_a_note(
+    tracked_project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", "http://127.0.0.1:1")  # nothing answers there
+    client = store.connect(SETTINGS.tracking)
+    printed = " ".join("".join(capsys.readouterr()).split())
+    assert "MLFLOW_REGISTRY_URI is ignored: this project's models are registered in the tracking store" in printed
+    assert client.search_registered_models() == []
+
+
 def test_importing_the_package_imports_neither_mlflow_nor_tensorflow() -> None:
     modules = ", ".join(path.stem for path in (PROJECT / "src/lstm_lm/tracking").glob("[a-z]*.py"))
     code = f"import sys; from lstm_lm.tracking import {modules}; sys.exit('mlflow' in sys.modules or 'tensorflow' in sys.modules)"

@@ -8,7 +8,8 @@ def check() -> None:
     from lstm_lm.io import dvc_cache, dvc_records
     from lstm_lm.text.sources import local
     from lstm_lm.tracking import sender, store
-    from lstm_lm.ui import terminal, tracking_messages
+    from lstm_lm.tracking.queued_run import resend_in_background
+    from lstm_lm.ui import terminal
 
     settings = loading.load()
     root = paths.project_root()
@@ -16,5 +17,4 @@ def check() -> None:
     dvc_cache.repair(root, terminal.warning)
     local.check_readable()
     store.probe(settings.tracking)
-    for left in sender.resend(settings.tracking, root):
-        tracking_messages.show_resent(left)
+    resend_in_background(settings.tracking, None).join(sender.END_SECONDS)

@@ -41,14 +41,14 @@ def mlflow_run(
     if trained_in == run_id:
         return
     run = QueuedRun(settings.tracking, run_id, client)
-    run.tell(mirroring.adoption(settings))
+    run.record(mirroring.adoption(settings))
     if trained_in is None:
         run.log_params(keys.flatten(settings))
         run.send()
         terminal.print(f"ran up to {stage}: nothing was trained")
         return
     mirrored = {"source_id": trained_in, "params": masked_params(keys.flatten(settings)), "metrics": flatten_metrics(metrics)}
-    run.tell({"kind": "mirror", **mirrored})
+    run.record({"kind": "mirror", **mirrored})
     run.send()
     shown = {
         True: ", and shows its metrics",

@@ -1,4 +1,4 @@
-"""Command `resend`: tell the tracking store what earlier processes could not."""
+"""Command `resend`: send what earlier processes could not send to the tracking store."""
 
 from lstm_lm.errors import UserError
 

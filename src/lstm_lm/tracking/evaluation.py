@@ -41,7 +41,7 @@ def log_evaluation(
         samples: dicts with the same keys: prompt, temperature, text, and optionally beam_width and number (from 1, of several).
         settings: logged as tags, because they may change while the training stays the same.
     """
-    run.tell({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step})
+    run.record({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step})
     labels = sample_labels(samples)
     rows = [{"sample": label, "text": sample["text"], **sample} for label, sample in zip(labels, samples, strict=True)]
     run.log_table(list(rows[0]), [list(row.values()) for row in rows], "samples.json")

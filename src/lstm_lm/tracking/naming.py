@@ -1,4 +1,4 @@
-"""The name of a run, and tags that tell which code it ran."""
+"""The name of a run, and tags for the code it ran."""
 
 import contextlib
 import os

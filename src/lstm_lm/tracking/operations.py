@@ -1,4 +1,4 @@
-"""What can be told to a run: each kind of operation of the outbox, and how the store is told. Told again, nothing is there twice."""
+"""The kinds of operations of the outbox, and how each is sent to the store. Sent again, nothing is there twice."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Target:
-    """The run that operations are told to.
+    """The run that operations are sent to.
 
     Attributes:
         run: of the store. The operation `join` may replace it.

@@ -1,4 +1,4 @@
-"""What a run has still to tell the tracking store, on disk in the project's folder, so that neither an outage nor a kill loses it.
+"""What a run has still to send to the tracking store, on disk in the project's folder, so that neither an outage nor a kill loses it.
 
 `.tracking/RUN_ID/` holds `operations.jsonl`, one operation a line in the order in which they are sent; `sent`, how many lines the
 store has; `files/`, the artifacts that operations name, each only as it was last; and `outbox.json`, which store it belongs to.
@@ -45,7 +45,7 @@ class Outbox:
 
     Args:
         root: the project's own folder.
-        run_id: the run that is told; the name of the folder.
+        run_id: the run that gets it; the name of the folder.
     """
 
     def __init__(self, root: Path, run_id: str) -> None:

@@ -31,7 +31,7 @@ TEXT_FILES = (".yaml", ".json", ".md")  # artifacts that may hold an address wit
 
 
 class QueuedRun:
-    """A run of the store, which is told everything in order by a thread of its own, now or by a later process.
+    """A run of the store. A thread of its own, or a later process, sends it everything in order.
 
     Attributes:
         id: the run's id.
@@ -50,13 +50,13 @@ class QueuedRun:
         self._sender = Sender(self._outbox, settings, client, tracking_messages.warn_failing)
         self._sender.start()
 
-    def tell(self, operation: Mapping[str, Any], durable: bool = True) -> None:
-        """Add an operation of `operations.KINDS` to what the store is told."""
+    def record(self, operation: Mapping[str, Any], durable: bool = True) -> None:
+        """Add an operation of `operations.KINDS` to what the store is sent."""
         self._outbox.append(operation, durable)
 
     def set_tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
-        self.tell({"kind": "tags", "values": dict(values)})
+        self.record({"kind": "tags", "values": dict(values)})
 
     def tag(self, key: str, value: str) -> None:
         """Set a tag."""
@@ -64,36 +64,36 @@ class QueuedRun:
 
     def log_params(self, values: Mapping[str, object]) -> None:
         """Log the parameters of a training, {name: value}. Those that are already logged keep their values."""
-        self.tell({"kind": "params", "values": masked_params(values)})
+        self.record({"kind": "params", "values": masked_params(values)})
 
     def log_metrics(self, values: Mapping[str, float | None], step: int) -> None:
         """Log metrics, {name: value}. None and NaN are left out."""
         if present := metric_values(values):
-            self.tell(operations.metrics(present, step), durable=False)
+            self.record(operations.metrics(present, step), durable=False)
 
     def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], name: str) -> None:
         """Log a table that replaces the previous one of this name."""
         text = json.dumps({"columns": columns, "data": rows}, ensure_ascii=False)
         self._outbox.put(name, lambda path: path.write_text(text, encoding="utf-8"))
-        self.tell({"kind": "table", "name": name})
+        self.record({"kind": "table", "name": name})
         self._sender.send_soon()
 
     def log_files(self, paths: Iterable[str | Path]) -> None:
         """Log files as artifacts of the run, as they are now."""
         for path in map(Path, paths):
             self._put(path)
-            self.tell({"kind": "file", "name": path.name})
+            self.record({"kind": "file", "name": path.name})
 
     def log_model(self, model: ModelToLog) -> None:
         """Log the MLflow model, and let the registry decide about it. Its files are copied, because the next training replaces them."""
         saved_model, serving_code = Path(model.saved_model), Path(model.serving_code)
         self._put(saved_model)
         self._put(serving_code)
-        self.tell({"kind": "model", **asdict(model), "saved_model": saved_model.name, "serving_code": serving_code.name})
+        self.record({"kind": "model", **asdict(model), "saved_model": saved_model.name, "serving_code": serving_code.name})
 
     def join(self, proxy: Proxy) -> None:
         """Let a proxy run take the place of this run if the store does not know it."""
-        self.tell({"kind": "join", **asdict(proxy)})
+        self.record({"kind": "join", **asdict(proxy)})
 
     def send_soon(self) -> None:
         """Let the thread send what there is."""
@@ -116,7 +116,7 @@ class QueuedRun:
             status: FINISHED, FAILED or KILLED.
         """
         try:
-            self.tell(operations.status(status))
+            self.record(operations.status(status))
         except OSError as error:  # such as a full disk, which must not hide why the training ended
             tracking_messages.warn_not_kept(self.id, error.strerror or str(error))
         self.send()
@@ -144,11 +144,18 @@ class QueuedRun:
             self._outbox.put(path.name, lambda target: shutil.copyfile(path, target))
 
 
-def resend_in_background(settings: Tracking, client: MlflowClient) -> None:
-    """Send what earlier processes have left, while this one works."""
+def resend_in_background(settings: Tracking, client: MlflowClient | None) -> threading.Thread:
+    """Send what earlier processes have left, while this one works. Returns the thread.
+
+    Args:
+        settings: the section `tracking`.
+        client: of `store.connect`; None: the thread connects if there is anything to send.
+    """
 
     def work() -> None:
         for left in sender.resend(settings, project_root(), client):
             tracking_messages.show_resent(left)
 
-    threading.Thread(target=work, name=sender.THREAD, daemon=True).start()
+    thread = threading.Thread(target=work, name=sender.THREAD, daemon=True)
+    thread.start()
+    return thread

@@ -178,6 +178,7 @@ def resend(settings: Tracking, root: Path, client: MlflowClient | None = None) -
         root: the project's own folder.
         client: of `store.connect`; None: connect if there is anything to send.
     """
+    is_out = False
     for outbox in outboxes(root):
         with outbox.sending() as is_ours:
             if not is_ours():
@@ -193,10 +194,11 @@ def resend(settings: Tracking, root: Path, client: MlflowClient | None = None) -
                 send(operations.target_of(client, outbox), settings, delivery, {})
             except UserError as error:
                 delivery.reason = error.reason if isinstance(error, StoreError) else str(error)
+                is_out = client is None or (isinstance(error, StoreError) and error.fault is Fault.OUTAGE)
             delivery.pending = len(outbox.pending())
             if not delivery.pending:
                 outbox.remove_if_sent()
             if delivery.sent or delivery.pending:
                 yield Left(outbox.run_id, belongs_to, delivery)
-            if delivery.reason and client is None:
-                return  # no store answers: the others would wait for it too
+            if is_out:
+                return  # the store does not answer: the others would wait for it too

@@ -90,11 +90,11 @@ class TrainingRun(QueuedRun, Observer):
                     steps.setdefault(name, set()).add(step)
             run = cls(settings.tracking, resume, client)
             run._logged_steps = steps
-            run.tell(operations.status("RUNNING"))
+            run.record(operations.status("RUNNING"))
             return run
         if created := mlflow_run_id(client, settings.tracking):
             run = cls(settings.tracking, created, client)
-            run.tell(adoption(settings))
+            run.record(adoption(settings))
             return run
         run_id = create_run(client, settings, {TRAINING_TAG: fingerprint} if fingerprint else None)
         return cls(settings.tracking, run_id, client)
@@ -131,7 +131,7 @@ class TrainingRun(QueuedRun, Observer):
         # A trial does not wait for the store: its run is created as the first of what is sent.
         run = cls(settings.tracking, nonce, None)
         tracking = {"experiment": settings.tracking.experiment, "artifacts": settings.tracking.artifacts}
-        run.tell({"kind": "create", "tracking": tracking, "tags": {**run_tags(settings), **tags}})
+        run.record({"kind": "create", "tracking": tracking, "tags": {**run_tags(settings), **tags}})
         return run
 
     def log_dataset(self, batches: Batches) -> None:
@@ -144,7 +144,7 @@ class TrainingRun(QueuedRun, Observer):
             **{f"{name}_words": held_out.scored_words for name, held_out in batches.held_out.items()},
         }
         schema = {"mlflow_colspec": [{"type": "integer", "name": "word_id", "required": True}]}
-        self.tell(
+        self.record(
             {
                 "kind": "dataset",
                 "name": "data/batches",
@@ -176,7 +176,11 @@ class TrainingRun(QueuedRun, Observer):
 
 def _find_orphan(client: MlflowClient, settings: Params, fingerprint: str) -> str | None:
     """Find the run that a process created for this training before it was killed, too early to note the run's id."""
-    return find_run(client, settings.tracking, f"tags.`{TRAINING_TAG}` = '{fingerprint}' and attributes.status = 'RUNNING'")
+    run_id = find_run(client, settings.tracking, f"tags.`{TRAINING_TAG}` = '{fingerprint}' and attributes.status = 'RUNNING'")
+    if run_id is None:
+        return None
+    unsent = [item.operation for item in Outbox(project_root(), run_id).pending()]
+    return None if any(operation.get("status") == "FINISHED" for operation in unsent) else run_id
 
 
 def _sample_row(sample: Sample) -> list[object]:

@@ -35,7 +35,10 @@ def show_resent(left: "Left") -> None:
     delivery = left.delivery
     _warn_refused(left.run_id, delivery)
     if delivery.pending:
-        terminal.warning(f"MLflow run {left.run_id}, of {left.store}: {_records(delivery.pending)} still waiting: {delivery.reason}")
+        terminal.warning(
+            f"MLflow run {left.run_id}, of {left.store}: {_records(delivery.pending)} still waiting: {delivery.reason} "
+            f"(to give them up, remove .tracking/{left.run_id})"
+        )
     else:
         terminal.print(f"MLflow run {left.run_id}: sent {_records(delivery.sent)} that an earlier process could not send")
 

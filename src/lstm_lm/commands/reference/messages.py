@@ -136,4 +136,4 @@ def _joined(parts: list[list[str]]) -> list[str]:
 
 
 def _tidy(template: str) -> str:
-    return re.sub(rf"{VALUE}+", VALUE, " ".join(template.split()))
+    return re.sub(rf"(?:{VALUE}|\{{\w+\}})+", VALUE, " ".join(template.split()))

@@ -43,9 +43,8 @@ def read_files(source: PathSource, skipped: Skipped) -> Iterator[SourceFile]:
         elif reason:
             skipped[name] = reason
     if not files:
-        hint = " (an experiment contains only files that Git tracks: git add them)" if "DVC_EXP_NAME" in os.environ else ""
         only = f", only {listed(skipped)}" if skipped else ""
-        raise SettingError(KEY, f"{source.path}: no text in this folder{only}: put your .txt or .md files there{hint}")
+        raise SettingError(KEY, f"{source.path}: no text in this folder{only}: put your .txt or .md files there")
     yield from archives.in_order(files, skipped, alone=False)
 
 
