@@ -22,7 +22,8 @@ export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
 # One worker per core, and a file stays on one worker: module-scoped fixtures are built once.
-pytest := python -m pytest --numprocesses logical --dist loadfile
+# The slowest files, of tests/pipeline, come first: a worker that gets one last would keep the others waiting.
+pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score docs clean clean-scratch newlines lock

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import driver
 import generation
 import growth
+import layouts
 import page
 import peak
 import preparation
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[Session], str]] = {
     "large-vocabulary": training.large_vocabulary,
     "generation": generation.generation,
     "preparation": preparation.preparation,
+    "layouts": layouts.layouts,
     "growth": growth.growth,
     "startup": startup.startup,
     "quality": quality.quality,

@@ -52,9 +52,16 @@ def shakespeare() -> list[str]:
     return [line for line in copy.read_text(encoding="utf-8").split("\n") if line.strip()]
 
 
-def write_text(folder: Path, lines: Sequence[str], size: int) -> None:
-    """Write files of equal size, `size` bytes or slightly more in total. The lines repeat as needed, reshuffled each time."""
-    files = max(MIN_FILES, -(-size // MAX_FILE_BYTES))
+def write_text(folder: Path, lines: Sequence[str], size: int, files: int | None = None) -> None:
+    """Write files of equal size, `size` bytes or slightly more in total. The lines repeat as needed, reshuffled each time.
+
+    Args:
+        folder: where.
+        lines: what the text is made of.
+        size: of all files.
+        files: how many; None: of at most 10 MB, and enough to hold out whole ones.
+    """
+    files = files or max(MIN_FILES, -(-size // MAX_FILE_BYTES))
     generator, lengths = np.random.default_rng(1), np.array([len(line.encode()) + 1 for line in lines])
     order, position = generator.permutation(len(lines)), 0
     for index in range(files):

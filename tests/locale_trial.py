@@ -40,7 +40,7 @@ def check_all_texts(served: Any, tokenizer: Tokenizer, tokens: list[str]) -> Non
     """Check that the SavedModel's graph has the ids of the Python tokenizer, for any text."""
     ids = {token: i for i, token in enumerate(tokens)}
 
-    @settings(deadline=None, max_examples=30, derandomize=True, database=None)
+    @settings(deadline=None, max_examples=15, derandomize=True, database=None)
     @given(texts=text_lists())
     def check(texts: list[str]) -> None:
         history = served.model.signatures["prefill"](prompts=served.constant(texts), samples=served.constant(1))["history"]

@@ -50,6 +50,7 @@ def test_a_sufficiently_wide_beam_finds_the_best_of_all_texts(shared_model, stop
         assert texts == [words for _, words in expected[:5]]
 
 
+@pytest.mark.slow
 def test_a_beam_of_width_1_is_greedy_and_a_wider_beam_finds_more_probable_texts(shared_model):
     model, improved = PlainModel.from_model(shared_model), 0
     greedy = generate(shared_model, PROMPTS, 12)

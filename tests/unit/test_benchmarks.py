@@ -18,6 +18,7 @@ import corpus
 import driver
 import environments
 import generation
+import layouts
 import page
 import preparation
 import processes
@@ -157,6 +158,15 @@ def test_the_scripts_prepare_the_same_text_as_the_stages(monkeypatch: pytest.Mon
     assert "not measured" not in text and [row[0] for row in rows] == list(preparation.LABELS.values())
     assert [bool(row[5]) for row in rows] == [False, False, False, False, True, True]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.slow
+def test_the_data_stages_are_measured_on_one_file_and_on_many(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(corpus, "WORK", tmp_path)
+    lines = [f"the king and queen, of england: did not see a ghost-{i % 7}" for i in range(300)]
+    rows = cells_of(layouts.layouts(SESSION, 0.2, 30, lines))
+    assert [row[0].split(" in ")[1] for row in rows] == ["one file", "30 files", "one file with one emoji"]
+    assert all(float(cell.removesuffix(" s")) > 0 for row in rows for cell in row[1:4])
 
 
 def test_the_text_has_the_requested_size(tmp_path: Path) -> None:

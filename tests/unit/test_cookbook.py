@@ -122,6 +122,7 @@ def train(model, ids, epochs):
     return losses.rows
 
 
+@pytest.mark.slow
 def test_training_matches_the_book_at_every_step():
     shape = Shape(VOCABULARY, UNITS, UNITS, SETTINGS.model.layers, SETTINGS.model.projection_size, SETTINGS.model.tie_weights)
     model = LanguageModel(shape, Initializer(SETTINGS.model.initializer, SETTINGS.model.initializer_scale, 1))

@@ -79,6 +79,7 @@ def test_a_chunked_response_that_ends_early_is_noticed(server: FaultyServer, pat
     assert "the connection broke after 5 bytes" in failure(server.put("/a", broken), path)
 
 
+@pytest.mark.slow
 def test_a_stalled_and_a_slow_server_are_given_up(server: FaultyServer, path: Path) -> None:
     assert "no answer in time" in failure(server.put("/stalled", drip(b"a", every=30)), path)
     assert "only 20 bytes/s arrive, less than 1,000" in failure(server.put("/slow", drip(b"a" * 1000, every=0.05)), path).replace(

@@ -135,6 +135,7 @@ def test_step_and_score_agree_on_probabilities(tiny_text_model):
     np.testing.assert_allclose(state, scored["state"], rtol=1e-5, atol=1e-7)
 
 
+@pytest.mark.slow
 def test_texts_keep_the_prompt_and_prompts_may_have_unknown_words(shared_text_model):
     generate = text_generator(shared_text_model)
     prompts = ["Thou art", "  Zounds! ", "no such words", "THOU   ART", "don\u2019t", ""]
@@ -222,6 +223,7 @@ def test_beam_search_returns_the_best_texts_of_the_plain_beam_search(shared_text
     assert len(generate(prompts, 6, beam_width=2, samples=5)) == 4  # a beam of 2 has only 2 texts per prompt
 
 
+@pytest.mark.slow
 def test_a_text_stops_after_its_first_sentence(tiny_text_model, loaded_model):
     text_model = tiny_text_model()
     generate, prompts = text_generator(loaded_model()), ["thou art .", "king"]

@@ -23,6 +23,7 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Functions:
     return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
 
 
+@pytest.mark.slow
 def test_both_graphs_use_the_same_variables_in_the_same_blocks(functions: Functions) -> None:
     model, training, inference = functions
     expected = {

@@ -67,6 +67,7 @@ def test_the_graph_tokenizes_and_detokenizes_as_python_does(tmp_path, punctuatio
             assert text.numpy()[0].decode() == tokenizer.detokenize(known, after)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "tokenizer",
     [Tokenizer(True, "-'"), Tokenizer(False, "-'·—_]^\\\\«"), Tokenizer(True, "")],
@@ -131,6 +132,7 @@ def words():
     return [word for word in Tokenizer(False, "-'", "separate").split_words(content) if word.isalnum()]
 
 
+@pytest.mark.slow
 def test_the_graph_python_and_sentencepiece_agree_on_thousands_of_words(words, tmp_path):
     import tensorflow as tf
 

@@ -96,6 +96,7 @@ def random_lines(lines=3000, seed=0):
     return "\n".join(" ".join(rng.choice(words, 6)) for _ in range(lines))
 
 
+@pytest.mark.slow
 def test_indices_do_not_depend_on_threads_or_blocks(tmp_path):
     paths = files(tmp_path, [random_lines(seed=seed) for seed in range(5)])
     by_one_thread = index(paths, TOKENIZER, threads=1, block_bytes=5000)

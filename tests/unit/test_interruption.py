@@ -63,6 +63,7 @@ def test_the_end_of_the_parent_dvc_process_is_detected(tmp_path, shell):
         process.communicate(timeout=20)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("in_interruption", [False, True])
 def test_a_stage_ends_soon_after_its_dvc_unless_an_interruption_ends_it(tmp_path, in_interruption):
     context = "Interruption()" if in_interruption else "contextlib.nullcontext()"

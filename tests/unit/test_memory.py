@@ -20,6 +20,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
 def test_a_freed_large_block_is_reused_without_new_page_faults():
     def faults(mode):
@@ -29,6 +30,7 @@ def test_a_freed_large_block_is_reused_without_new_page_faults():
     assert faults("keep") < faults("leave") / 10
 
 
+@pytest.mark.slow
 def test_allocations_that_fail_are_one_line():
     import tensorflow as tf
 

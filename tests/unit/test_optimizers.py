@@ -5,6 +5,7 @@ import tensorflow as tf
 from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate_rows, update_averages
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("decay", [0.0, 0.1])
 def test_updates_match_keras_adam_and_adamw(decay):
     import keras

@@ -60,6 +60,7 @@ def test_a_prompt_needs_a_word_that_the_model_knows() -> None:
         sample.check_has_known_word("?!", tokenizer, ["king"])
 
 
+@pytest.mark.slow
 def test_a_prompt_is_checked_with_the_tokenizer_of_the_model(
     shared_text_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

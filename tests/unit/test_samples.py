@@ -1,3 +1,5 @@
+import pytest
+
 from conftest import PROJECT
 from lstm_lm.config import loading
 from lstm_lm.evaluation.samples import generate_samples, samples_page
@@ -18,6 +20,7 @@ def text_generator(shared_text_model):
     )
 
 
+@pytest.mark.slow
 def test_each_prompt_has_one_text_per_temperature_by_default(shared_text_model):
     generate, texts = Generator(shared_text_model), text_generator(shared_text_model)
     config = DEFAULTS.model_copy(update={"prime_texts": PROMPTS, "max_words": 4, "temperatures": [0, 0.7]})

@@ -88,6 +88,7 @@ def test_a_mistake_in_the_settings_is_reported_in_one_line(tmp_path):
             space(tmp_path, [LOW_HIGH], head)
 
 
+@pytest.mark.slow
 def test_proposals_are_within_the_space_and_do_not_depend_on_the_process(tmp_path):
     entries = [LOW_HIGH, "model.layers: {low: 1, high: 3}", "model.embedding_size: {choices: [16, 32]}"]
     search_space = space(tmp_path, [*entries, "model.projection_size: {tied_to: model.embedding_size}"])

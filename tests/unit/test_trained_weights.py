@@ -66,6 +66,7 @@ def test_with_an_adaptive_softmax_words_keep_their_weights_within_their_cluster(
     np.testing.assert_array_equal(tail[0], initial["tail_1"][0])
 
 
+@pytest.mark.slow
 def test_weights_are_read_from_a_weights_folder_and_from_a_saved_model(tmp_path):
     shape = {"projection_size": None, "tie_weights": False, "layers": 2, "adaptive_cutoffs": (3, 5)}
     model = model_of(OLD, **shape)

@@ -122,6 +122,7 @@ def test_training_learns_a_predictable_text(recipe, precision):
     assert len(losses) == 15
 
 
+@pytest.mark.slow
 def test_equal_seeds_train_equal_weights_and_different_seeds_do_not():
     def weights(seed):
         model = new_model()
@@ -170,6 +171,7 @@ def test_validation_within_an_epoch_keeps_the_best_weights_too():
     assert make(model, data).validation_loss() == pytest.approx(validated[best], rel=1e-6)
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_validated_and_kept_while_training_updates_the_raw_weights():
     changes = {"epochs": 1, "schedule": "constant"}
     model, steps = new_model(), []
@@ -454,6 +456,7 @@ def test_the_test_split_is_never_read():
     train(new_model(), spoiled)
 
 
+@pytest.mark.slow
 def test_several_steps_per_call_equal_single_steps():
     def outcome(steps_per_call):
         model, recorder = new_model(), Recorder()
