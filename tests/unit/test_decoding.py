@@ -22,6 +22,7 @@ def test_greedy_text_matches_the_plain_model(shared_model):
         assert row.tolist() == plain.greedy(PlainModel.from_model(shared_model), prompt, 12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("penalty", "size"), [(1.5, 0), (1.0, 1), (1.0, 2), (1.0, 3), (1.3, 2), (0.7, 4)])
 @pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
 def test_greedy_text_with_penalties_matches_the_plain_model(request, name, penalty, size):

@@ -18,10 +18,10 @@ from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from plain import PlainModel, beam_search, log_softmax
 
+pytestmark = pytest.mark.slow  # tracing takes seconds
 STANDALONE_PROGRAM = """
 import json, pathlib, sys
 import tensorflow as tf
-
 assert not any(name.startswith("lstm_lm") for name in sys.modules)
 model = tf.saved_model.load(sys.argv[1])
 table = json.loads((pathlib.Path(sys.argv[1]) / "assets/generation_options.json").read_text())
@@ -85,7 +85,6 @@ def text_generator(text_model):
     )
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
 def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model, tmp_path, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
@@ -114,7 +113,7 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model
     assert len(results["texts"][0].split()) == 10
 
 
-@pytest.mark.parametrize("shape", [{}, pytest.param({"layers": 2, "tie_weights": False}, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
 def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
@@ -135,7 +134,6 @@ def test_step_and_score_agree_on_probabilities(tiny_text_model):
     np.testing.assert_allclose(state, scored["state"], rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.slow
 def test_texts_keep_the_prompt_and_prompts_may_have_unknown_words(shared_text_model):
     generate = text_generator(shared_text_model)
     prompts = ["Thou art", "  Zounds! ", "no such words", "THOU   ART", "don\u2019t", ""]
@@ -158,10 +156,7 @@ def test_rows_do_not_affect_each_other_and_differ(shared_text_model):
     assert len(suffixes) == len(prompts)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "shape", [{}, pytest.param({"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
 def test_prefill_and_decode_equal_generate_bit_for_bit(loaded_model, shape):
     signatures = loaded_model(**shape).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
@@ -223,7 +218,6 @@ def test_beam_search_returns_the_best_texts_of_the_plain_beam_search(shared_text
     assert len(generate(prompts, 6, beam_width=2, samples=5)) == 4  # a beam of 2 has only 2 texts per prompt
 
 
-@pytest.mark.slow
 def test_a_text_stops_after_its_first_sentence(tiny_text_model, loaded_model):
     text_model = tiny_text_model()
     generate, prompts = text_generator(loaded_model()), ["thou art .", "king"]

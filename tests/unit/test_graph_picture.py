@@ -9,6 +9,8 @@ from lstm_lm.export.text_model import TextModel, save_vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.ui import graph_picture
 
+pytestmark = pytest.mark.slow  # tracing takes seconds
+
 Functions = tuple[Any, Any, Any]
 
 
@@ -23,7 +25,6 @@ def functions(tmp_path_factory: pytest.TempPathFactory) -> Functions:
     return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
 
 
-@pytest.mark.slow
 def test_both_graphs_use_the_same_variables_in_the_same_blocks(functions: Functions) -> None:
     model, training, inference = functions
     expected = {

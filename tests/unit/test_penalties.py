@@ -40,6 +40,7 @@ def test_if_every_word_would_repeat_an_ngram_only_the_unknown_word_is_blocked():
     np.testing.assert_array_equal(allowed, [logits[0], [blocked, blocked, 2, blocked]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("sampling", "penalty", "size"),
     [({}, 1.4, 0), ({}, 1.0, 2), ({"temperature": 1.5, "top_k": 4, "top_p": 0.9, "min_p": 0.1}, 1.4, 2)],

@@ -47,6 +47,7 @@ def printed_metrics(file: str, capsys: pytest.CaptureFixture[str]) -> dict[str, 
     return values
 
 
+@pytest.mark.slow
 def test_a_text_is_scored_like_a_held_out_document(
     project: Path, load_once: Any, shared_text_model: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
