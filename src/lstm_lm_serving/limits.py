@@ -12,7 +12,6 @@ class Limits:
         max_texts_per_request: prompts x samples (or best_of, or beam_width).
         max_words_per_request: texts x max_words.
         max_beam_words_per_request: prompts x beam_width x max_words of a beam search, which is several times as much work for a word.
-        max_queued_words: words to generate for all requests that are not complete; above it, a request is refused as `Busy`.
         max_queued_requests: requests that are not complete; above it, a request is refused as `Busy`.
         max_stops: stop strings of a text.
         max_stop_characters: of a stop string.
@@ -25,9 +24,8 @@ class Limits:
 
     max_rows: int = 64
     max_texts_per_request: int = 256
-    max_words_per_request: int = 100_000
+    max_words_per_request: int = 256_000
     max_beam_words_per_request: int = 50_000
-    max_queued_words: int = 1_000_000
     max_queued_requests: int = 1_000
     max_stops: int = 16
     max_stop_characters: int = 100

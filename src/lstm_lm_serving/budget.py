@@ -1,0 +1,108 @@
+"""Whether a request can be done: within the limits, and before its deadline at the speed that was measured."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lstm_lm_serving.checks import Table, refused
+from lstm_lm_serving.errors import Busy
+from lstm_lm_serving.limits import Limits
+from lstm_lm_serving.requests import Checked
+from lstm_lm_serving.speed import Speed
+
+MARGIN = 0.8  # of the time until the deadline is planned for
+BEAM_COST = 2.0  # steps of the decode loop that a step of a beam search takes, with as many rows
+CHARACTERS_PER_WORD = 4  # of prompts, at least
+
+
+@dataclass(frozen=True)
+class Load:
+    """What is to be done already.
+
+    Attributes:
+        requests: that are not complete.
+        texts: of these requests.
+        words: that they may still generate.
+        beam_seconds: of beam searches that wait.
+    """
+
+    requests: int
+    texts: int
+    words: int
+    beam_seconds: float
+
+
+def check_size(texts: Sequence[Checked], limits: Limits, table: Table) -> None:
+    """Check how many texts and words a request asks for.
+
+    Raises:
+        Refused: too many.
+    """
+    rows, most = sum(text.rows for text in texts), min(limits.max_texts_per_request, table["max_texts"])
+    if rows > most:
+        first = texts[0]
+        name, value = ("best_of", first.best_of) if first.best_of > first.options["samples"] else ("samples", first.options["samples"])
+        if first.is_beam_search:
+            name, value = "beam_width", first.options["beam_width"]
+        raise refused(f"{name} = {value} with {len(texts)} prompts makes {rows} texts at once: must be at most {most} in a request")
+    words = sum(text.words for text in texts if not text.is_beam_search)
+    if words > limits.max_words_per_request:
+        allowed = limits.max_words_per_request // rows
+        raise refused(
+            f"max_words x texts = {words} words: must be at most {limits.max_words_per_request}, {allowed} for each of {rows} texts"
+        )
+    words = sum(text.words for text in texts if text.is_beam_search)
+    if words > limits.max_beam_words_per_request:
+        allowed = limits.max_beam_words_per_request
+        raise refused(f"max_words x beam_width x prompts = {words} words of beam searches: must be at most {allowed}")
+
+
+def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Speed, max_rows: int) -> None:
+    """Check that a request can be done before its deadline.
+
+    Args:
+        texts: of the request.
+        deadline: seconds from now.
+        load: what is to be done besides.
+        speed: of the decode loop.
+        max_rows: of the batch.
+    Raises:
+        Refused: even with nothing else to do it would take too long.
+        Busy: it would take too long now.
+    """
+    time = deadline * MARGIN
+    sampled = [text for text in texts if not text.is_beam_search]
+    rows, words = sum(text.rows for text in sampled), sum(text.words for text in sampled)
+    longest = max((text.options["max_words"] for text in sampled), default=0)
+    looks_back = any(text.looks_back for text in sampled)
+    aside = sum(len(text.prompt) / CHARACTERS_PER_WORD for text in texts) * speed.read_seconds + beam_seconds(texts, speed)
+
+    def generating(words: int, rows: int) -> float:
+        rows = min(max(rows, 1), max_rows)
+        step = speed.step(rows, looks_back)
+        return max(longest * step, words / rows * step)
+
+    alone = aside + generating(words, rows)
+    if alone > time:
+        asked = sum(text.words for text in texts)
+        raise refused(
+            f"{asked} words would take about {alone:.0f} s on this machine: must be done in {deadline:.0f} s, "
+            f"in which about {int(asked * time / alone)} words can be generated"
+        )
+    # The batch is shared evenly: a short request does not wait for what long ones still have to do.
+    shared = aside + generating(min(words + load.words, words * (load.requests + 1)), rows + load.texts)
+    shared += load.beam_seconds if rows < sum(text.rows for text in texts) else 0.0
+    if shared > time:
+        raise Busy(
+            f"{load.requests} requests with {load.words} words are being answered: {words} more words would take about {shared:.0f} s, "
+            f"must be done in {deadline:.0f} s: try again later, or ask for less",
+            retry_after=max(shared - time, 1.0),
+        )
+
+
+def beam_seconds(texts: Sequence[Checked], speed: Speed) -> float:
+    """Return how long beam searches take."""
+    return sum(
+        int(text.options["max_words"]) * BEAM_COST * speed.step(text.options["beam_width"], text.looks_back)
+        for text in texts
+        if text.is_beam_search
+    )

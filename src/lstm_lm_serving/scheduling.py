@@ -1,0 +1,63 @@
+"""Which rows are in the batch, and for how many words."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lstm_lm_serving.requests import Request
+
+SHORT_SECONDS = 0.004  # of a chunk while texts wait
+LONG_SECONDS = 0.008  # of a chunk otherwise: a text that arrives waits so long
+MAX_STEPS = 64
+SERVICE_UNIT = 128  # words
+
+
+def order(requests: Iterable[Request], count: int) -> list[Request]:
+    """Return the requests whose turn it is: those first that have had the least, so that short ones never wait behind long ones.
+
+    Of those that have had about as much, the one that waits longest comes first.
+
+    Args:
+        requests: in any order.
+        count: of requests to return at most.
+    """
+    return heapq.nsmallest(count, requests, key=lambda request: ((request.service // SERVICE_UNIT).bit_length(), request.turn))
+
+
+def shares(demands: Sequence[int], slots: int) -> list[int]:
+    """Share slots evenly: each in turn gets one more, until it has as many as it asks for.
+
+    Args:
+        demands: slots that each one could use.
+        slots: to share.
+    """
+    granted = [0] * len(demands)
+    hungry = [place for place, demand in enumerate(demands) if demand > 0]
+    while slots > 0 and hungry:
+        portion = max(slots // len(hungry), 1)
+        for place in hungry[:slots]:
+            more = min(portion, demands[place] - granted[place])
+            granted[place] += more
+            slots -= more
+        hungry = [place for place in hungry if granted[place] < demands[place]]
+    return granted
+
+
+def chunk_steps(step_seconds: float, words_left: Sequence[int], others_wait: bool) -> int:
+    """Return how many words to generate in the next call.
+
+    Args:
+        step_seconds: of one step of the batch.
+        words_left: of each row.
+        others_wait: for a place in the batch.
+    """
+    steps = int((SHORT_SECONDS if others_wait else LONG_SECONDS) / step_seconds)
+    steps = max(1, min(steps, MAX_STEPS, max(words_left)))
+    least = min(words_left)
+    if least >= steps:
+        return steps
+    # A row that is complete is not kept waiting for the others, but calls of very few steps would cost more than they bring.
+    return max(least, steps // 2, 1)
