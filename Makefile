@@ -92,8 +92,9 @@ ui: setup  ## start MLflow on http://127.0.0.1:5000 (PORT=... for another port)
 resend: setup  ## send the tracking store what it missed while it failed
 	@python src/cli.py resend
 
-serve: setup  ## serve this checkout's model over HTTP on http://127.0.0.1:5001 (PORT=... for another port)
-	@python src/cli.py serve $(if $(call given,PORT),--port "$$PORT")
+serve: setup  ## serve this checkout's model over HTTP, with a page to try it, on http://127.0.0.1:5001 (MODEL=models:/lstm_lm@champion, COMPARE=..., PORT=..., WORKERS=...)
+	@python src/cli.py serve $(if $(call given,PORT),--port "$$PORT") $(if $(call given,MODEL),--model "$$MODEL") \
+		$(if $(call given,COMPARE),--compare "$$COMPARE") $(if $(call given,WORKERS),--workers "$$WORKERS")
 
 models: setup  ## list the versions of the model in the registry, with their metrics and which one is the champion
 	@python src/cli.py models

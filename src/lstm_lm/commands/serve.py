@@ -1,59 +1,82 @@
-"""Command `serve`: this checkout's model over HTTP."""
+"""Command `serve`: a model over HTTP."""
 
 import json
-import os
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from lstm_lm.config.schema import Params
+    from lstm_lm.serving.app.settings import ServerSettings
+
+MODEL_HELP = (
+    "what to serve: models:/NAME@ALIAS, models:/NAME/VERSION, a version, the id of an MLflow run, or a folder with an MLflow model or a "
+    "SavedModel (default: this checkout's own model)"
+)
 
 
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="port to listen on")] = 5001,
+    model: Annotated[str | None, typer.Option(help=MODEL_HELP, show_default=False)] = None,
+    compare: Annotated[str | None, typer.Option(help="a second model to compare with, named in the same way", show_default=False)] = None,
+    workers: Annotated[int, typer.Option(help="processes, each with its own copy of the model", min=1, max=64)] = 1,
+    allowed_hosts: Annotated[
+        str, typer.Option(help="other names or addresses under which clients reach this server, separated by commas; *: any (unsafe)")
+    ] = "",
+    shutdown_seconds: Annotated[float, typer.Option(help="how long running requests may take after SIGTERM", min=0)] = 30.0,
 ) -> None:
-    """Serve this checkout's model over HTTP, with `mlflow models serve`."""
+    """Serve a model over HTTP: a page to try it, OpenAI's completions, scores, next words, MLflow's protocol, metrics."""
     from lstm_lm.commands import servers
     from lstm_lm.config import loading
-    from lstm_lm.export.files import find_saved_model
-    from lstm_lm.tracking import store
-    from lstm_lm.ui import terminal
+    from lstm_lm.serving.app import sources
+    from lstm_lm.serving.app.settings import KEY_VARIABLE, ServerSettings, api_key
+    from lstm_lm.ui import program, terminal
 
-    settings = loading.load()
-    find_saved_model()
     servers.check_can_listen("uvicorn", host, port, "make serve PORT=...")
-    model = find_or_log(settings)
-    terminal.print(f"serving {model} on {servers.url(host, port)}, ready in about 20 seconds. Ctrl-C stops it. Try it in another terminal:")
-    terminal.verbatim(example_request(servers.url(host, port), settings.evaluate_sample.prime_texts[0]))
-    # The registry is that of the tracking store, whatever registry the user has set for other projects.
-    command = ["mlflow", "models", "serve", "-m", model, "--env-manager", "local", "--host", host, "--port", str(port)]
-    os.execvpe("mlflow", command, store.environment(settings.tracking))
+    settings = ServerSettings(
+        model,
+        compare,
+        host,
+        port,
+        workers,
+        hosts=tuple(servers.allowed_hosts(host, port, allowed_hosts).lower().split(",")),
+        origins=tuple(servers.allowed_origins(host, port, allowed_hosts).lower().split(",")),
+        shutdown_seconds=shutdown_seconds,
+    )
+    # Found before anything slow starts, and by one process: a mistake is reported once.
+    found = [sources.resolve(source) for source in settings.named]
+    address = servers.url(host, port)
+    labels = " and ".join(each.label for each in found)
+    terminal.print(
+        f"serving {labels} on {address}, ready in about 20 seconds. Ctrl-C stops it. Open it in a browser, or try in a terminal:"
+    )
+    terminal.verbatim(example_request(address, loading.load().evaluate_sample.prime_texts[0], api_key() is not None))
+    if host not in servers.LOCAL and api_key() is None:
+        terminal.warning(f"other machines can reach this server without a key: set {KEY_VARIABLE} to ask for one")
+    _run(settings)
+    program.leave("", 0)
 
 
-def find_or_log(settings: "Params") -> str:
-    """Return the address of this checkout's model in the store. It is logged again if the store has lost it, or has never had it."""
-    from lstm_lm.tracking import own_model, store, versions
-    from lstm_lm.ui import evaluation_messages, terminal
+def _run(settings: "ServerSettings") -> None:
+    from lstm_lm.commands import servers
+    from lstm_lm.errors import UserError
+    from lstm_lm.serving.app import server, workers
 
-    client = store.connect(settings.tracking)
-    name = settings.tracking.registered_model
-    digest = own_model.digest()
-    model = versions.model_uri(client, name, digest, own_model.SAVED_MODEL)
-    if model is not None:
-        return model
-    was_version = versions.find_version(client, name, digest) is not None
-    terminal.print(f"the tracking store has no files of the model in {own_model.SAVED_MODEL}: logging it, which takes about 20 seconds ...")
-    outcome = own_model.log_again(client, settings, as_version=was_version)
-    evaluation_messages.show_logged_model(name, outcome)
-    return f"models:/{outcome.model_id}" if outcome.version is None else f"models:/{name}/{outcome.version}"
+    try:
+        bound = server.listen(settings)
+    except OSError as error:
+        raise UserError(servers.why_not(error, settings.host, settings.port, "make serve PORT=...")) from None
+    if settings.workers == 1:
+        server.run(settings, bound, lambda: None)
+    else:
+        workers.Supervisor(settings, bound).run()
 
 
-def example_request(address: str, prompt: str) -> str:
+def example_request(address: str, prompt: str, needs_key: bool = False) -> str:
     """Return a shell command that asks the server for a text."""
     quoted = json.dumps(prompt, ensure_ascii=False).replace("'", r"'\''")  # within the shell's single quotes
+    key = '-H "Authorization: Bearer $LSTM_LM_API_KEY" ' if needs_key else ""
     return (
-        f"  curl {address}/invocations -H 'Content-Type: application/json' \\\n"
-        f"""    -d '{{"dataframe_split": {{"columns": ["prompt"], "data": [[{quoted}]]}}, "params": {{"max_words": 20}}}}'"""
+        f"  curl {address}/v1/completions -H 'Content-Type: application/json' {key}\\\n"
+        f"""    -d '{{"prompt": {quoted}, "max_tokens": 20}}'"""
     )

@@ -34,7 +34,7 @@ def check_can_listen(program: str, host: str, port: int, command: str) -> None:
         try:
             _bind(family, address)
         except OSError as error:
-            raise UserError(_why_not(error, host, port, command)) from None
+            raise UserError(why_not(error, host, port, command)) from None
 
 
 def _resolve(host: str, port: int) -> list[tuple[int, tuple[object, ...]]]:
@@ -57,7 +57,8 @@ def _bind(family: int, address: tuple[object, ...]) -> None:
         probe.bind(address)
 
 
-def _why_not(error: OSError, host: str, port: int, command: str) -> str:
+def why_not(error: OSError, host: str, port: int, command: str) -> str:
+    """Return why a server cannot listen, in one line; the arguments are those of `check_can_listen`."""
     if error.errno == errno.EADDRINUSE:
         return f"port {port} is taken: choose another, with: {command}"
     if error.errno in (errno.EACCES, errno.EPERM):
@@ -76,7 +77,7 @@ def remote_urls(host: str, port: int) -> list[str]:
 
 
 def allowed_hosts(host: str, port: int, more: str) -> str:
-    """Return the `Host` headers that MLflow's server is to accept, separated by commas.
+    """Return the `Host` headers that a server is to accept, separated by commas.
 
     The protection is against pages of other sites that lead their own name to this server (DNS rebinding): the names of this machine
     are safe.
@@ -91,7 +92,7 @@ def allowed_hosts(host: str, port: int, more: str) -> str:
 
 
 def allowed_origins(host: str, port: int, more: str) -> str:
-    """Return the addresses of pages that may change what MLflow's server has, its own pages: as `allowed_hosts`."""
+    """Return the addresses of pages that may change what a server has, its own pages: as `allowed_hosts`."""
     names = allowed_hosts(host, port, more).split(",")
     return "*" if "*" in names else ",".join(f"{scheme}://{name}" for name in names for scheme in ("http", "https"))
 

@@ -1,0 +1,88 @@
+"""The application: every path of the server, and what is around it."""
+
+from __future__ import annotations
+
+from concurrent.futures import Executor
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
+
+from lstm_lm.serving.app import page
+from lstm_lm.serving.app.completions import PATH as COMPLETIONS
+from lstm_lm.serving.app.completions import CompletionsEndpoint
+from lstm_lm.serving.app.door import Door
+from lstm_lm.serving.app.mlflow_protocol import MlflowEndpoints
+from lstm_lm.serving.app.observing import Observing
+from lstm_lm.serving.app.operations import Operations
+from lstm_lm.serving.app.problems import Problem
+from lstm_lm.serving.app.scoring import NextRequest, ScoreRequest, ScoringEndpoints
+from lstm_lm.serving.app.settings import ServerSettings
+
+GET = ["GET", "HEAD"]
+# For probes of machines that know no key, and they reveal nothing.
+OPEN_PATHS = ("/ping", "/health", "/healthz", "/readyz")
+
+
+def build(operations: Operations, settings: ServerSettings, key: bytes | None, executor: Executor) -> ASGIApp:
+    """Put the application together.
+
+    Args:
+        operations: with the models.
+        settings: of the server.
+        key: that clients must send; None: none.
+        executor: threads in which requests wait for the engine.
+    """
+    models = operations.models
+    # Its own pages of documentation would load code from foreign hosts.
+    app = FastAPI(title="lstm-lm", docs_url=None, redoc_url=None, redirect_slashes=False, openapi_url="/openapi.json")
+    completions = CompletionsEndpoint(models, settings.request_seconds)
+    scoring = ScoringEndpoints(models, executor)
+    mlflow = MlflowEndpoints(models, executor)
+    _post(app, COMPLETIONS, completions.post, models.served[0].checker.model)
+    _post(app, "/v1/score", scoring.score, ScoreRequest)
+    _post(app, "/v1/next", scoring.next, NextRequest)
+    app.add_api_route("/v1/chat/completions", completions.chat, methods=["POST"], include_in_schema=False)
+    app.add_api_route("/v1/models", operations.list_models, methods=GET)
+    app.add_api_route("/v1/models/{name:path}", operations.describe_model, methods=GET)
+    app.add_api_route("/v1/options", operations.options, methods=GET)
+    _post(app, "/invocations", mlflow.invocations, None)
+    for path in ("/ping", "/health"):
+        app.add_api_route(path, mlflow.ping, methods=GET)
+    app.add_api_route("/version", mlflow.version, methods=GET)
+    app.add_api_route("/healthz", operations.healthz, methods=GET)
+    app.add_api_route("/readyz", operations.readyz, methods=GET)
+    app.add_api_route("/metrics", operations.prometheus, methods=GET)
+    app.add_api_route("/admin/reload", operations.reload, methods=["POST"])
+    open_paths = [*OPEN_PATHS, *page.add(app)]
+    app.add_exception_handler(Problem, _answer_problem)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    return Observing(Door(app, settings, key, open_paths), operations.metrics)
+
+
+def _post(app: FastAPI, path: str, handler: Any, body: type[BaseModel] | None) -> None:
+    """Add a path whose handler checks the body itself; the model describes it in /openapi.json."""
+    schema = body.model_json_schema() if body else {"type": "object"}
+    app.add_api_route(
+        path,
+        handler,
+        methods=["POST"],
+        openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
+    )
+
+
+async def _answer_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Problem)
+    return error.answer(request.url.path)
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    """Answer a path or method that does not exist."""
+    assert isinstance(error, HTTPException)
+    path = request.scope["path"]
+    message = f"{path[:100]} does not exist" if error.status_code == 404 else f"{request.method} {path[:100]}: {error.detail}"
+    if error.status_code == 405:
+        message = f"{request.method[:20]} is not allowed for {path[:100]}"
+    return Problem(error.status_code, message, headers=dict(error.headers or {})).answer(path)
