@@ -18,6 +18,8 @@ REMEDIES: dict[str, str] = {
     "only `mlflow run .` calls this command": "Run `dvc repro`, or `mlflow run .`.",
     "…: is …: only plain text and Markdown can be scored": "Convert the file to plain text first.",
     "…: has … word(s): at least 2 are needed": "Score a longer text.",
+    "… cannot be loaded: …": "Choose another model, or log it again from the checkout that trained it.",
+    "a worker could not start": "Read the message of the worker above.",
     "host … is unknown": "Use a name or an address of this machine, such as 127.0.0.1.",
     "…: cannot be read: …": "Check the path, and the rights to read the file.",
     "…: not valid YAML: …": YAML,

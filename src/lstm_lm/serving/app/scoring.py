@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -22,11 +24,15 @@ from lstm_lm.serving.app.problems import Problem
 from lstm_lm.text import units
 from lstm_lm.text.encoded import Part, Range
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
-from lstm_lm_serving.errors import ServingError
+from lstm_lm_serving.engine import Engine
+from lstm_lm_serving.errors import Cancelled, Refused, ServingError
 from lstm_lm_serving.texts import NextWords, Score
 
 STRINGS = "a string or a list of strings"
 MAX_K = 100
+MAX_CHARACTERS = 100_000  # of all texts of a request
+MAX_PROMPTS = 32
+PROMPT = re.compile("prompt of row [0-9]+")  # in a message of the engine
 ALLOWED = {"model": "a string", "text": STRINGS, "prompt": STRINGS, "k": f"a whole number from 1 to {MAX_K}"}
 T = TypeVar("T")
 Body = TypeVar("Body", bound=BaseModel)
@@ -89,7 +95,7 @@ class ScoringEndpoints:
         texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
         with self.models.use(wanted.model) as model:
             tokenizer = model.loaded.tokenizer
-            scores = await self._run(lambda: [describe_score(each, tokenizer) for each in model.engine.score(texts)])
+            scores = await self._run(request, partial(_score_all, model.engine, tokenizer, texts))
             records.of(request.scope).words = sum(each["words"] for each in scores)
             return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": scores})
 
@@ -103,7 +109,7 @@ class ScoringEndpoints:
         prompts = [wanted.prompt] if isinstance(wanted.prompt, str) else wanted.prompt
         with self.models.use(wanted.model) as model:
             k = min(wanted.k, len(model.engine.vocabulary) - 1)
-            found = await self._run(partial(model.engine.next_words, prompts, k))
+            found = await self._run(request, partial(_next_words_of_all, model.engine, prompts, k))
             answers = [describe_next_words(each) for each in found]
             return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": answers})
 
@@ -111,11 +117,46 @@ class ScoringEndpoints:
         bodies.check_media_type(request.headers)
         return check(kind, bodies.parse_object(await request.body()))
 
-    async def _run(self, work: Callable[[], T]) -> T:
+    async def _run(self, request: Request, work: Callable[[threading.Event], T]) -> T:
+        """Do in a thread what ends early if its event is set: when the client leaves."""
+        has_left = threading.Event()
+        async with engine_stream.cancelled_if_client_leaves(request.receive, has_left.set):
+            try:
+                return await engine_stream.in_thread(self.executor, partial(work, has_left))
+            except ServingError as error:
+                raise problems.from_engine(error) from None
+
+
+def _score_all(engine: Engine, tokenizer: Tokenizer, texts: Sequence[str], has_left: threading.Event) -> list[dict[str, Any]]:
+    """Score one text after the other, so that other requests take turns."""
+    characters = sum(map(len, texts))
+    if not texts or characters > MAX_CHARACTERS:
+        raise Problem(
+            400, f"text: {len(texts)} texts with {characters} characters: must be at least one, with at most {MAX_CHARACTERS}", "text"
+        )
+    scores = []
+    for text in texts:
+        if has_left.is_set():
+            raise Cancelled("the client has left")
         try:
-            return await engine_stream.in_thread(self.executor, work)
-        except ServingError as error:
-            raise problems.from_engine(error) from None
+            scores.append(describe_score(engine.score([text])[0], tokenizer))
+        except Refused as error:
+            raise Problem(400, PROMPT.sub("text", str(error), count=1), "text") from None
+    return scores
+
+
+def _next_words_of_all(engine: Engine, prompts: Sequence[str], k: int, has_left: threading.Event) -> list[NextWords]:
+    if not prompts or len(prompts) > MAX_PROMPTS:
+        raise Problem(400, f"prompt: {len(prompts)} prompts: must be 1 to {MAX_PROMPTS}", "prompt")
+    found: list[NextWords] = []
+    for prompt in prompts:
+        if has_left.is_set():
+            raise Cancelled("the client has left")
+        try:
+            found += engine.next_words([prompt], k)
+        except Refused as error:
+            raise Problem(400, PROMPT.sub("prompt", str(error), count=1), "prompt") from None
+    return found
 
 
 def describe_score(score: Score, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def _prepare() -> None:
     with quiet.tensorflow_import():
         import tensorflow as tf
     # The first request would wait for these.
-    import mlflow.pyfunc.scoring_server
+    import mlflow.pyfunc.scoring_server  # noqa: F401
     import pyarrow.parquet  # noqa: F401
 
     # Generating one word is too little work to share between threads, and requests share the batch anyway.

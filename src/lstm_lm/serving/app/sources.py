@@ -113,7 +113,7 @@ def resolve(source: str | None) -> Resolved:
 
 def _in_folder(folder: Path) -> Resolved:
     if not any((folder / name).exists() for name in ("MLmodel", "saved_model.pb")):
-        raise UserError(f"{folder} holds neither an MLflow model (MLmodel) nor a SavedModel (saved_model.pb)")
+        raise UserError(f"{folder} holds neither an MLflow model (MLmodel) nor a SavedModel (saved_model.pb): choose another folder")
     return Resolved(str(folder), folder.name, f"the folder {folder.name}", is_fixed=False)
 
 
@@ -159,8 +159,8 @@ def _in_store(client: MlflowClient, source: str, name: str) -> Resolved:
     except MlflowException as error:
         if error.error_code not in UNKNOWN:
             raise
-        raise UserError(f"model {source}: {first_line(error)} (python src/cli.py models lists the versions)") from None
-    raise UserError(f"model {source}: there is no such folder, and it must be {CHOICES}")
+        raise UserError(f"model {source}: {first_line(error)}: choose another; python src/cli.py models lists the versions") from None
+    raise UserError(f"model {source}: there is no such folder: must be {CHOICES}")
 
 
 def _version(client: MlflowClient, registered: str, number: str, name: str) -> Resolved:
