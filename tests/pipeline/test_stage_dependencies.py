@@ -14,7 +14,8 @@ STAGES = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 WITHOUT_EFFECT = ("config", "tracking", "ui", "errors.py", "events.py", "paths.py", "io")
 EXCEPTIONS = ("io/arrays.py",)  # determines the bytes of the files in data/
 # This code is packed into the MLflow model: it is read as a file, not imported.
-ALSO_READ = {"evaluate-sample": {"src/lstm_lm/serving/pyfunc.py"}}
+PACKAGE = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / "src/lstm_lm_serving").glob("*.py")]
+ALSO_READ = {"evaluate-sample": {"src/lstm_lm/serving/pyfunc.py", *PACKAGE}}
 
 
 def imports(path):

@@ -19,11 +19,12 @@ from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.tracking import registry, store, versions
 from lstm_lm.tracking.logged_model import current_store, find
-from lstm_lm.tracking.mlflow_model import model_digest
+from lstm_lm.tracking.mlflow_model import Sources
 from lstm_lm.tracking.registry import ModelToLog
 from lstm_lm.tracking.run import Run, create_run
 
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
+PACKAGE = PROJECT / "src/lstm_lm_serving"
 SETTINGS = loading.load(PROJECT / "params.yaml")
 # All that is tested here holds in a locale in which the lower case of I is another letter.
 TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
@@ -55,7 +56,7 @@ def registered(tmp_path_factory, empty_store):
 
 
 def model_to_log(saved_model, serving=SERVING):
-    return ModelToLog(str(saved_model), str(serving), "lstm_lm", True, 150.0, "digest of a test text")
+    return ModelToLog(str(saved_model), str(serving), "lstm_lm", True, 150.0, "digest of a test text", str(PACKAGE))
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +259,7 @@ def test_a_model_that_is_logged_again_is_one_version_and_one_model_of_its_run(re
     folder, saved_model, version = registered
     monkeypatch.setenv("DVC_ROOT", str(folder))
     client = store.connect(SETTINGS.tracking)
-    digest = model_digest(saved_model, SERVING)
+    digest = Sources(saved_model, SERVING, PACKAGE).digest
     run_id = client.get_model_version("lstm_lm", str(version)).run_id
     [logged] = find(client, digest)
     client.finalize_logged_model(logged.model_id, "PENDING")  # as if the process had been killed
@@ -276,7 +277,7 @@ def test_a_model_that_is_logged_again_is_one_version_and_one_model_of_its_run(re
 
     other = tmp_path / "serving.py"
     other.write_text(SERVING.read_text() + "# changed\n")
-    assert versions.model_uri(client, "lstm_lm", model_digest(saved_model, other), saved_model) is None
+    assert versions.model_uri(client, "lstm_lm", Sources(saved_model, other, PACKAGE).digest, saved_model) is None
 
 
 def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pickle(registered, monkeypatch):

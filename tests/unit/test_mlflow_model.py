@@ -5,16 +5,23 @@ from lstm_lm.tracking import mlflow_model
 
 
 def test_the_digest_depends_on_weights_and_serving_code_alone(tmp_path: Path) -> None:
-    model, code = tmp_path / "model", tmp_path / "pyfunc.py"
+    model, code, package = tmp_path / "model", tmp_path / "pyfunc.py", tmp_path / "package"
     model.mkdir()
+    (package / "__pycache__").mkdir(parents=True)
+    sources = mlflow_model.Sources(model, code, package)
     (model / "weights").write_text("1")
     code.write_text("a")
-    before = mlflow_model.model_digest(model, code)
-    assert mlflow_model.model_digest(model, code) == before
+    (package / "engine.py").write_text("1")
+    before = sources.digest
+    (package / "__pycache__/engine.pyc").write_text("1")
+    assert sources.digest == before
     (model / "weights").write_text("2")
-    other_weights = mlflow_model.model_digest(model, code)
+    other_weights = sources.digest
     code.write_text("b")
-    assert len({before, other_weights, mlflow_model.model_digest(model, code)}) == 3
+    other_code = sources.digest
+    (package / "engine.py").write_text("2")
+    without_package = mlflow_model.Sources(model, code, None).digest
+    assert len({before, other_weights, other_code, sources.digest, without_package}) == 5
 
 
 def test_the_signature_takes_the_generation_options_as_params() -> None:

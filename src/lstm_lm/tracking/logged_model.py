@@ -13,29 +13,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.tracking import mlflow_model
+from lstm_lm.tracking.mlflow_model import Sources
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import LoggedModel
 
-DIGEST_TAG = "lstm_lm.digest"  # of a logged model and of a model version: see mlflow_model.model_digest
+DIGEST_TAG = "lstm_lm.digest"  # of a logged model and of a model version: see mlflow_model.Sources
 NAME = "model"
 READY = "READY"
 
 
-def log(client: MlflowClient, run_id: str, saved_model: Path, serving_code: Path, tags: Mapping[str, str]) -> str:
+def log(client: MlflowClient, run_id: str, sources: Sources, tags: Mapping[str, str]) -> str:
     """Log the MLflow model to a run, unless it is there with all its files.
 
     Args:
         client: see `store.connect`.
         run_id: the run that trained the weights.
-        saved_model: folder of the SavedModel.
-        serving_code: path of serving/pyfunc.py.
+        sources: what the MLflow model is made of.
         tags: of the logged model, besides its digest.
     Returns:
         The id of the logged model.
     """
-    digest = mlflow_model.model_digest(saved_model, serving_code)
+    digest = sources.digest
     model = _only(client, find(client, digest, run_id))
     if model is None:
         run = client.get_run(run_id)
@@ -47,8 +47,8 @@ def log(client: MlflowClient, run_id: str, saved_model: Path, serving_code: Path
         assert model is not None
     elif missing := {key: value for key, value in tags.items() if model.tags.get(key) != value}:
         client.set_logged_model_tags(model.model_id, missing)
-    if not is_complete(client, model, saved_model):
-        _upload(client, model, saved_model, serving_code)
+    if not is_complete(client, model, sources.saved_model):
+        _upload(client, model, sources)
     outputs = client.get_run(run_id).outputs
     if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
         from mlflow.entities import LoggedModelOutput
@@ -104,7 +104,7 @@ def _only(client: MlflowClient, models: list[LoggedModel]) -> LoggedModel | None
     return models[0] if models else None
 
 
-def _upload(client: MlflowClient, model: LoggedModel, saved_model: Path, serving_code: Path) -> None:
+def _upload(client: MlflowClient, model: LoggedModel, sources: Sources) -> None:
     from mlflow.models import Model
 
     with tempfile.TemporaryDirectory() as temporary, current_store(client.tracking_uri):
@@ -112,7 +112,7 @@ def _upload(client: MlflowClient, model: LoggedModel, saved_model: Path, serving
         description = Model(
             artifact_path=model.artifact_location, run_id=model.source_run_id, model_uuid=model.model_id, model_id=model.model_id
         )
-        mlflow_model.save(folder, description, saved_model, serving_code)
+        mlflow_model.save(folder, description, sources)
         client.log_model_artifacts(model.model_id, str(folder))
     client.finalize_logged_model(model.model_id, READY)
 

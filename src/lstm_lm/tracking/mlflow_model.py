@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,19 +19,34 @@ PARAM_TYPES = {bool: "boolean", int: "long", float: "double"}  # of options -> o
 SAVED_MODEL_FOLDER = "artifacts/saved_model"  # in the folder
 
 
-def model_digest(saved_model: Path, serving_code: Path) -> str:
-    """The sha256 that identifies a model: of its SavedModel, which holds the generation options, and its serving code."""
-    return hashlib.sha256((digest(saved_model) + digest(serving_code)).encode()).hexdigest()
+@dataclass(frozen=True)
+class Sources:
+    """What an MLflow model is made of.
+
+    Attributes:
+        saved_model: folder of the SavedModel.
+        serving_code: path of serving/pyfunc.py.
+        serving_package: folder of lstm_lm_serving, which it imports; None for a model that was kept before there was one.
+    """
+
+    saved_model: Path
+    serving_code: Path
+    serving_package: Path | None
+
+    @property
+    def digest(self) -> str:
+        """The sha256 that identifies a model: of its SavedModel, which holds the generation options, and its serving code."""
+        parts = [part for part in (self.saved_model, self.serving_code, self.serving_package) if part is not None]
+        return hashlib.sha256("".join(map(digest, parts)).encode()).hexdigest()
 
 
-def save(folder: Path, description: Model, saved_model: Path, serving_code: Path) -> None:
+def save(folder: Path, description: Model, sources: Sources) -> None:
     """Write the MLflow model to a folder, which must not exist.
 
     Args:
         folder: where to write.
         description: which run and which logged model of the store it belongs to.
-        saved_model: folder of the SavedModel.
-        serving_code: path of serving/pyfunc.py.
+        sources: what it is made of.
     """
     import mlflow
     import pandas as pd
@@ -40,8 +56,9 @@ def save(folder: Path, description: Model, saved_model: Path, serving_code: Path
     mlflow.pyfunc.save_model(
         folder,
         mlflow_model=description,
-        python_model=str(serving_code),
-        artifacts={"saved_model": saved_model.resolve().as_uri()},  # a path may hold characters of addresses
+        python_model=str(sources.serving_code),
+        code_paths=None if sources.serving_package is None else [str(sources.serving_package)],
+        artifacts={"saved_model": sources.saved_model.resolve().as_uri()},  # a path may hold characters of addresses
         signature=signature(),
         input_example=(pd.DataFrame({"prompt": ["to be or not to"]}), {"max_words": 10, "temperature": 0.0}),
         pip_requirements=requirements(),

@@ -149,12 +149,13 @@ def _mirror(target: Target, source_id: str, params: dict[str, str], metrics: dic
     return mirroring.mirror(target.run, source_id, params, metrics)
 
 
-def _model(target: Target, saved_model: str, serving_code: str, **facts: Any) -> Outcome:
+def _model(target: Target, saved_model: str, serving_code: str, serving_package: str | None = None, **facts: Any) -> Outcome:
     if "tensorflow" not in sys.modules:  # MLflow tries the model out
         with quiet.tensorflow_import():
             import tensorflow  # noqa: F401
     outbox = target.outbox
-    model = ModelToLog(saved_model=str(outbox.file(saved_model)), serving_code=str(outbox.file(serving_code)), **facts)
+    package = None if serving_package is None else str(outbox.file(serving_package))
+    model = ModelToLog(str(outbox.file(saved_model)), str(outbox.file(serving_code)), serving_package=package, **facts)
     return registry.log_model(target.run.client, target.run.id, model)
 
 

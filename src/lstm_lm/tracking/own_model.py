@@ -9,9 +9,10 @@ from lstm_lm import paths
 from lstm_lm.config.schema import Params
 from lstm_lm.errors import UserError
 from lstm_lm.text import encoded
-from lstm_lm.tracking import mirroring, mlflow_model, registry, store
+from lstm_lm.tracking import mirroring, registry, store
 from lstm_lm.tracking.guard import guarded
 from lstm_lm.tracking.mirroring import Proxy
+from lstm_lm.tracking.mlflow_model import Sources
 from lstm_lm.tracking.registry import ModelToLog, Outcome
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving/pyfunc.py")
+SERVING_PACKAGE = Path("src/lstm_lm_serving")
 RUN_FILE = Path("models/run.json")
 METRICS_FILE = paths.REPORTS / "metrics.json"
 
@@ -38,12 +40,13 @@ def model_to_log(settings: Params, test_metrics: Mapping[str, float], as_version
         register=as_version,
         adjusted_perplexity=test_metrics.get("adjusted_perplexity"),
         test_digest=encoded.digest_of_test_text(paths.VOCAB),
+        serving_package=str(SERVING_PACKAGE),
     )
 
 
 def digest() -> str:
-    """The digest of the exported model, see `mlflow_model.model_digest`."""
-    return mlflow_model.model_digest(SAVED_MODEL, SERVING)
+    """The digest of the exported model, see `mlflow_model.Sources`."""
+    return Sources(SAVED_MODEL, SERVING, SERVING_PACKAGE).digest
 
 
 def log_again(client: "MlflowClient", settings: Params, as_version: bool) -> Outcome:

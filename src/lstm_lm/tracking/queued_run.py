@@ -86,10 +86,10 @@ class QueuedRun:
 
     def log_model(self, model: ModelToLog) -> None:
         """Log the MLflow model, and let the registry decide about it. Its files are copied, because the next training replaces them."""
-        saved_model, serving_code = Path(model.saved_model), Path(model.serving_code)
-        self._put(saved_model)
-        self._put(serving_code)
-        self.record({"kind": "model", **asdict(model), "saved_model": saved_model.name, "serving_code": serving_code.name})
+        parts = {name: Path(path) for name, path in asdict(model.sources).items() if path is not None}
+        for path in parts.values():
+            self._put(path)
+        self.record({"kind": "model", **asdict(model), **{name: path.name for name, path in parts.items()}})
 
     def join(self, proxy: Proxy) -> None:
         """Let a proxy run take the place of this run if the store does not know it."""
@@ -136,7 +136,7 @@ class QueuedRun:
 
     def _put(self, path: Path) -> None:
         if path.is_dir():
-            self._outbox.put(path.name, lambda target: shutil.copytree(path, target))
+            self._outbox.put(path.name, lambda target: shutil.copytree(path, target, ignore=shutil.ignore_patterns("__pycache__")))
         elif path.suffix in TEXT_FILES:
             text = mask_secrets(path.read_text(encoding="utf-8"))
             self._outbox.put(path.name, lambda target: target.write_text(text, encoding="utf-8"))

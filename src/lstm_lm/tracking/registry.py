@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
-from lstm_lm.tracking import champion, logged_model, mlflow_model, promotion, store
+from lstm_lm.tracking import champion, logged_model, promotion, store
 from lstm_lm.tracking.champion import State
 from lstm_lm.tracking.logged_model import DIGEST_TAG
+from lstm_lm.tracking.mlflow_model import Sources
 from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_files, model_id_of, read
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class ModelToLog:
         register: whether it becomes a version, and the champion if it is better. Only the checkout's own pipeline registers its model.
         adjusted_perplexity: of the test text, if it was measured.
         test_digest: identifies the test text, see `encoded.test_digest`.
+        serving_package: folder of lstm_lm_serving; None for a model that was kept before there was one.
     """
 
     saved_model: str
@@ -45,6 +47,13 @@ class ModelToLog:
     register: bool
     adjusted_perplexity: float | None = None
     test_digest: str | None = None
+    serving_package: str | None = None
+
+    @property
+    def sources(self) -> Sources:
+        """What the MLflow model is made of."""
+        package = None if self.serving_package is None else Path(self.serving_package)
+        return Sources(Path(self.saved_model), Path(self.serving_code), package)
 
     def tags(self, run_id: str) -> dict[str, str]:
         """Tags of its logged model and of its version."""
@@ -85,13 +94,13 @@ def log_model(client: MlflowClient, run_id: str, model: ModelToLog) -> Outcome:
         run_id: the run that trained the weights.
         model: what to log.
     """
-    digest = mlflow_model.model_digest(Path(model.saved_model), Path(model.serving_code))
+    sources = model.sources
     with _local_lock(client):
         tags = model.tags(run_id)
-        model_id = logged_model.log(client, run_id, Path(model.saved_model), Path(model.serving_code), tags)
+        model_id = logged_model.log(client, run_id, sources, tags)
         if not model.register:
             return Outcome(model_id, None)
-        version, is_new = register(client, model.registered_name, model_id, {**tags, DIGEST_TAG: digest})
+        version, is_new = register(client, model.registered_name, model_id, {**tags, DIGEST_TAG: sources.digest})
         board = promotion.settle(client, model.registered_name, checked=version)
     return Outcome(model_id, version, is_new, version == board.champion, board.version(version).tags.get(champion.NOT_CHAMPION_TAG))
 

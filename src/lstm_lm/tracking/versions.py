@@ -115,7 +115,7 @@ def model_uri(client: MlflowClient, name: str, digest: str, saved_model: Path) -
     Args:
         client: see `store.connect`.
         name: of the registered model.
-        digest: see `mlflow_model.model_digest`.
+        digest: see `mlflow_model.Sources`.
         saved_model: folder of the SavedModel, with which the files in the store are compared.
     """
     logged = {each.model_id: each for each in logged_model.find(client, digest) if logged_model.is_complete(client, each, saved_model)}
