@@ -24,6 +24,7 @@ REGISTERED = re.compile(r"models:/([^/@]+)(?:@([^/@]+)|/(\d+))")
 LOGGED = re.compile(r"models:/m-[0-9a-f]+")
 UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 PYFUNC = Path(__file__).parent.parent / "pyfunc.py"
+PACKAGE = Path(__file__).parents[3] / "lstm_lm_serving"
 CHOICES = "a version, models:/NAME@ALIAS, models:/NAME/VERSION, the id of an MLflow run, or a folder with an MLflow model or a SavedModel"
 
 
@@ -225,7 +226,7 @@ def _mlflow_model(resolved: Resolved, temporary: Path) -> Path:
         return Path(mlflow.artifacts.download_artifacts(artifact_uri=resolved.address, dst_path=str(temporary)))
     if (Path(resolved.address) / "MLmodel").exists():
         return Path(resolved.address)
-    mlflow_model.save(temporary / "model", Model(), Path(resolved.address), PYFUNC)
+    mlflow_model.save(temporary / "model", Model(), mlflow_model.Sources(Path(resolved.address), PYFUNC, PACKAGE))
     return temporary / "model"
 
 
