@@ -18,7 +18,7 @@ from lstm_lm_serving.errors import Busy, Closed, Refused
 from lstm_lm_serving.limits import Limits
 from lstm_lm_serving.requests import Checked, Request
 from lstm_lm_serving.saved_model import SavedModel, has_punctuation
-from lstm_lm_serving.stream import Stream
+from lstm_lm_serving.stream import Stream, submitted
 from lstm_lm_serving.texts import NextWords, Score, Statistics, Text
 
 IDLE_SECONDS = 30.0  # after which the thread ends, until the next request
@@ -89,6 +89,8 @@ class Engine:
                 raise Closed("the engine was closed")
             self._requests.add(request)
         self._counters.add(accepted=1)
+        if (streams := submitted.get()) is not None:
+            streams.append(request.stream)
         self._post(partial(self._loop.add, request))
         return request.stream
 

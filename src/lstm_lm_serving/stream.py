@@ -3,10 +3,15 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 
 from lstm_lm_serving.errors import Cancelled, ServingError
 from lstm_lm_serving.output import Output, RawWords
 from lstm_lm_serving.texts import Completion, FinishReason, Piece, PromptFacts
+
+# Where it is a list, streams that are submitted in this context are appended to it: for servers that call a model's predict, which
+# returns no stream, and must cancel it when the client leaves.
+submitted: ContextVar[list["Stream"] | None] = ContextVar("submitted", default=None)
 
 
 class Stream:
