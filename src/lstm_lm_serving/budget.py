@@ -85,7 +85,7 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
     if alone > time:
         asked = sum(text.words for text in texts)
         raise refused(
-            f"{asked} words would take about {alone:.0f} s on this machine: must be done in {deadline:.0f} s, "
+            f"{asked} words would take about {alone:.2g} s on this machine: must be done in {deadline:g} s, "
             f"in which about {int(asked * time / alone)} words can be generated"
         )
     # The batch is shared evenly: a short request does not wait for what long ones still have to do.
@@ -93,8 +93,8 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
     shared += load.beam_seconds if rows < sum(text.rows for text in texts) else 0.0
     if shared > time:
         raise Busy(
-            f"{load.requests} requests with {load.words} words are being answered: {words} more words would take about {shared:.0f} s, "
-            f"must be done in {deadline:.0f} s: try again later, or ask for less",
+            f"{load.requests} requests with {load.words} words are being answered: {words} more words would take about {shared:.2g} s, "
+            f"must be done in {deadline:g} s: try again later, or ask for less",
             retry_after=max(shared - time, 1.0),
         )
 

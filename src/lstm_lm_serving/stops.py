@@ -18,9 +18,10 @@ class StopMatcher:
             What may be shown now, and whether a stop string was found: the text ends there, and nothing may be pushed any more.
         """
         text = self._held + text
-        if found := [place for stop in self._stops if (place := text.find(stop)) >= 0]:
+        # The one that is complete first, so that nothing depends on how the text is split.
+        if found := [(place + len(stop), place) for stop in self._stops if (place := text.find(stop)) >= 0]:
             self._held = ""
-            return text[: min(found)], True
+            return text[: min(found)[1]], True
         held = max(map(lambda stop: _overlap(text, stop), self._stops))
         self._held = text[len(text) - held :]
         return text[: len(text) - held], False

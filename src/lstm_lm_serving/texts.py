@@ -15,7 +15,7 @@ class Text:
         prompt: any text with at least one word.
         options: of the table of generation options, by their names; those that are missing take their default. `samples` is the number of
             texts (OpenAI's n), `beam_width` above 1 makes a beam search.
-        stop: a text ends before the first of these strings that it would contain.
+        stop: a text ends before the first of these strings that is complete in it.
         best_of: so many texts are generated, of which the `samples` best ones are returned, the best first: those with the highest mean log
             probability per word. 0: as many as `samples`. Their pieces come when all of them are complete.
         logprobs: number of most probable words to report beside each generated word; 0: the generated words only; None: no words at all.

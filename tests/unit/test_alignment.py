@@ -1,0 +1,59 @@
+import pytest
+
+from lstm_lm_serving.alignment import Aligner, Token
+
+
+def tokens(*words):
+    return [Token(word, -1.0) for word in words]
+
+
+def split(words, start=0):
+    """Check that the offsets fit and return the texts of the words."""
+    for word in words:
+        assert word.offset == start, word
+        start += len(word.text)
+    return [word.text for word in words]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "expected"),
+    [
+        (" to be or", ["to", "be", "or"], [" to", " be", " or"]),
+        (", he said. (so)", [",", "he", "said", ".", "(", "so", ")"], [",", " he", " said", ".", " (", "so", ")"]),
+        (' "so" it', ['"\uffed', "so", '\uffed"', "it"], [' "', "so", '"', " it"]),
+        (" a\nb", ["a", "<eos>", "b"], [" a", "\n", "b"]),
+        ("he re", ["h", "e", " ", "r", "e"], ["h", "e", " ", "r", "e"]),
+        (" theory", ["\u2581the", "ory"], [" the", "ory"]),
+    ],
+)
+def test_every_unit_of_text_is_divided_among_its_tokens(text, words, expected):
+    aligner = Aligner()
+    aligner.add(tokens(*words))
+    assert split(aligner.take(text, is_last=True)) == expected
+
+
+def test_a_text_may_arrive_in_pieces_that_split_words():
+    aligner = Aligner(offset=7)
+    aligner.add(tokens("king", "of"))
+    assert aligner.take(" ki", is_last=False) == []
+    first = aligner.take("ng o", is_last=False)
+    assert split(first, 7) == [" king"]
+    aligner.add(tokens("hearts"))
+    assert split(aligner.take("f hearts", is_last=True), 12) == [" of", " hearts"]
+
+
+def test_tokens_behind_the_end_are_dropped_and_a_word_that_was_cut_keeps_its_beginning():
+    aligner = Aligner()
+    aligner.add(tokens("the", "king", "of"))
+    assert split(aligner.take(" the ki", is_last=True)) == [" the", " ki"]
+    aligner = Aligner()
+    aligner.add(tokens("the", "king"))
+    assert split(aligner.take(" the", is_last=True)) == [" the"]
+
+
+def test_a_prompt_is_aligned_with_its_normalized_words():
+    aligner = Aligner(is_prompt=True)
+    aligner.add(tokens("thou", "don't", "art", "king"))
+    words = aligner.take("Thou, don\u2019t ART King!", is_last=True)
+    assert split(words) == ["Thou", "", ", don\u2019t ART", " King!"]
+    assert "".join(word.text for word in words) == "Thou, don\u2019t ART King!"
