@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from lstm_lm.serving.app import page
+from lstm_lm.serving.app import page, records
 from lstm_lm.serving.app.completions import PATH as COMPLETIONS
 from lstm_lm.serving.app.completions import CompletionsEndpoint
 from lstm_lm.serving.app.door import Door
@@ -59,6 +59,7 @@ def build(operations: Operations, settings: ServerSettings, key: bytes | None, e
     open_paths = [*OPEN_PATHS, *page.add(app)]
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(Exception, _answer_failure)
     return Observing(Door(app, settings, key, open_paths), operations.metrics)
 
 
@@ -76,6 +77,12 @@ def _post(app: FastAPI, path: str, handler: Any, body: type[BaseModel] | None) -
 async def _answer_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, Problem)
     return error.answer(request.url.path)
+
+
+async def _answer_failure(request: Request, error: Exception) -> Response:
+    """Answer when a handler fails: the error itself is only for the log, see `observing`."""
+    record = records.of(request.scope)
+    return Problem(500, f"internal error: see the server's log for request {record.id}").answer(request.scope["path"])
 
 
 async def _answer_http_exception(request: Request, error: Exception) -> Response:

@@ -56,8 +56,8 @@ def start() -> None:
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
     listener.start()
-    atexit.register(listener.stop)
     _started.append(listener)
+    atexit.register(stop)
 
 
 _started: list[QueueListener] = []
