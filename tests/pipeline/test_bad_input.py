@@ -17,6 +17,7 @@ import pytest
 
 from conftest import PROJECT, change_params, run
 
+pytestmark = pytest.mark.slow
 TEXT = "the king and the queen of england did not see a ghost to-night\n" * 40
 OUTPUTS = {"download": "data/raw", "vocab": "data/vocab", "batching": "data/batches"}
 STAGES = list(OUTPUTS)
@@ -111,7 +112,6 @@ def test_an_unusable_source_or_text_is_a_one_line_error(
     assert message in run_to_error(folder, stage)
 
 
-@pytest.mark.slow
 def test_a_missing_empty_or_changed_web_page_is_a_one_line_error(folder: Path) -> None:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -125,7 +125,7 @@ def test_a_missing_empty_or_changed_web_page_is_a_one_line_error(folder: Path) -
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
         run(["python", "src/download.py"], folder)
@@ -146,7 +146,6 @@ def test_a_missing_empty_or_changed_web_page_is_a_one_line_error(folder: Path) -
         server.server_close()
 
 
-@pytest.mark.slow
 def test_texts_of_every_kind_are_accepted(folder: Path) -> None:
     """Windows newlines, a byte-order mark, one long line, combining accents, scripts with and without spaces, emoji."""
     import pandas as pd
@@ -171,7 +170,6 @@ def test_texts_of_every_kind_are_accepted(folder: Path) -> None:
     assert not any("\ufeff" in word or "\r" in word or "❤" in word or "\u200d" in word for word in words)
 
 
-@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux reports the peak memory there")
 def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
     code = (
@@ -191,7 +189,6 @@ def test_memory_does_not_grow_with_the_text(folder: Path) -> None:
         assert long - short < 25  # MB
 
 
-@pytest.mark.slow
 def test_data_stages_import_only_the_libraries_they_need(folder: Path) -> None:
     heavy = ["tensorflow", "mlflow", "matplotlib", "pandas", "scipy", "requests", "markdown_it", "pathspec"]
     code = "import runpy, sys; runpy.run_path(sys.argv[1], run_name='__main__'); print(*sorted(set(sys.argv[2:]) & set(sys.modules)))"

@@ -263,7 +263,7 @@ def test_what_is_no_usable_server_is_told_in_one_line(
     handler = type("Handler", (_Answers,), {"version": version, "status": status, "text": text})
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://me:{quote(PASSWORD, safe='')}@127.0.0.1:{server.server_port}")
         with pytest.raises(UserError, match=problem) as error:
             store.connect(SETTINGS.tracking)

@@ -51,7 +51,7 @@ def test_probabilities_sum_to_1_over_all_words():
 
 
 @pytest.mark.parametrize("targets", [None, [0, 5, 3], [7, 8], [29, 29, 16]], ids=["all", "head alone", "first tail", "last tail"])
-@pytest.mark.parametrize("wrap", [lambda f: f, GRAPH], ids=["eager", "graph"])
+@pytest.mark.parametrize("wrap", [lambda f: f, pytest.param(GRAPH, marks=pytest.mark.slow)], ids=["eager", "graph"])
 def test_the_loss_matches_the_probabilities_in_value_and_gradient(targets, wrap):
     hidden, head, head_bias, tails, targets = problem(40 if targets is None else len(targets), targets)
     variables = [hidden, head, head_bias, *(variable for tail in tails for variable in tail[2:])]

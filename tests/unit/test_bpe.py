@@ -36,6 +36,7 @@ def test_merges_are_all_pairs_that_form_a_subword():
     ]
 
 
+@pytest.mark.slow
 def test_learning_does_not_depend_on_the_order_of_pretokens(words):
     pretokens = sorted({f" {word}" for word in words})
     counts = [words.count(pretoken[1:]) for pretoken in pretokens]

@@ -113,6 +113,7 @@ TEXTS = st.lists(st.one_of(PARTS, st.text(max_size=3)), max_size=30).map("".join
 SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 
 
+@pytest.mark.slow
 @given(text=TEXTS, sizes=SIZES, encoding=st.sampled_from(["utf-8", "utf-16", "utf-8-sig", "utf-32-le", "gb18030"]))
 @example(text="\n*** START OF THE PROJECT GUTENBERG\n\n\na \n \n*** END OF THE PROJECT GUTENBERG", sizes=[1], encoding="utf-8")
 @settings(max_examples=150, deadline=None)

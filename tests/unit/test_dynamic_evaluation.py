@@ -18,6 +18,7 @@ def documents(*lengths):
     return [rng.integers(0, 12, length).astype(np.int32) for length in lengths]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_learning_rate_0_equals_static_evaluation(tiny_model, shape):
     model = tiny_model(**shape)
@@ -88,6 +89,7 @@ def test_the_trained_weights_are_restored_even_after_a_failure(tiny_model):
         np.testing.assert_array_equal(variable.numpy(), before[name])
 
 
+@pytest.mark.slow
 def test_dynamic_evaluation_learns_a_repetitive_text(tiny_model):
     model = tiny_model()
     text = [np.tile(np.array([1, 4, 2, 7], np.int32), 40)]

@@ -36,7 +36,7 @@ def proxy() -> Iterator[FaultProxy]:
     """A proxy before `Upstream`."""
     Upstream.calls = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
     with FaultProxy(server.server_port) as proxy:
         yield proxy
     server.shutdown()

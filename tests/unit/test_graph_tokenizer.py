@@ -111,6 +111,7 @@ def make_once(tmp_path_factory):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("punctuation", ["drop", "separate", "as_is"])
 @pytest.mark.parametrize(("lowercase", "newlines", "unit"), [(True, False, "word"), (False, True, "char"), (True, True, "subword")])
 @settings(deadline=None, max_examples=15)

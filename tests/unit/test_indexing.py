@@ -82,6 +82,7 @@ def test_the_fast_indexer_matches_the_tokenizer_on_every_character(tmp_path, tok
     assert words == tokenizer.tokenize(text)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=texts(40), block_bytes=st.sampled_from([1, 5, 16, 2**20]), tokenizer=st.sampled_from(TOKENIZERS))
 def test_the_fast_indexer_matches_the_tokenizer_on_any_text(tmp_path, text, block_bytes, tokenizer):

@@ -1,7 +1,7 @@
 """Dotted names of parameters."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conftest import PROJECT
@@ -12,11 +12,13 @@ NAMES = st.text("abc_", min_size=1, max_size=3)
 SECTIONS = st.dictionaries(NAMES, st.dictionaries(NAMES, st.integers(), min_size=1))
 
 
+@settings(max_examples=50)
 @given(SECTIONS)
 def test_sections_can_be_rebuilt_from_dotted_names(values):
     assert keys.with_changes({}, keys.flatten_sections(values)) == values
 
 
+@settings(max_examples=50)
 @given(SECTIONS, SECTIONS)
 def test_changes_take_precedence_and_everything_else_stays(values, changes):
     before, flat_changes = keys.flatten_sections(values), keys.flatten_sections(changes)

@@ -188,6 +188,7 @@ def run_unprivileged(code: str, folder: Path) -> str:
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() == 0 and not shutil.which("setpriv"), reason="root may read everything")
 def test_files_and_folders_without_permission_are_errors(own: Path, tmp_path: Path) -> None:
     code = """

@@ -108,6 +108,7 @@ def test_the_sampled_loss_matches_its_definition_in_value_and_gradient(scale):
     assert isinstance(fast[2], tf.IndexedSlices)  # the gradient of the weights is sparse
 
 
+@pytest.mark.slow
 def test_a_larger_sample_is_closer_to_the_exact_loss():
     arguments = problem()
     exact = float(chunked_softmax_cross_entropy(*arguments))

@@ -64,6 +64,7 @@ def test_characters_that_are_assigned_later_have_no_case_and_do_not_combine(in_g
         assert in_graph([text], True, keep) == [expected]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("lowercase", "keep"), VARIANTS)
 @settings(deadline=None, max_examples=25)
 @given(texts=text_lists())

@@ -54,6 +54,7 @@ def test_the_first_version_is_the_champion_until_a_better_one_comes(client: "Mlf
     assert "measured on another test text than version 3" in tags(client, 4)[champion.NOT_CHAMPION_TAG]
 
 
+@pytest.mark.slow
 def test_a_version_is_promoted_on_purpose_and_rolled_back(client: "MlflowClient") -> None:
     for metric in (9.0, 8.0, 9.5):
         register(client, metric)
@@ -75,6 +76,7 @@ def test_nothing_is_rolled_back_without_a_champion(client: "MlflowClient") -> No
         promotion.roll_back(client, NAME)
 
 
+@pytest.mark.slow
 def test_an_alias_that_was_moved_by_hand_stays_until_a_better_version_comes(
     client: "MlflowClient", monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,6 +92,7 @@ def test_an_alias_that_was_moved_by_hand_stays_until_a_better_version_comes(
     assert promotion.roll_back(client, NAME).champion == 1
 
 
+@pytest.mark.slow
 def test_a_deleted_champion_is_replaced(client: "MlflowClient") -> None:
     for metric in (9.0, 8.0, 7.0):
         register(client, metric)
@@ -111,6 +114,7 @@ def test_a_champion_whose_files_are_gone_is_noticed(client: "MlflowClient", trac
         promotion.promote(client, NAME, 2)
 
 
+@pytest.mark.slow
 def test_a_model_whose_files_are_gone_takes_its_place_again(client: "MlflowClient") -> None:
     for metric in (9.0, 10.0):
         register(client, metric)
@@ -163,6 +167,7 @@ def test_the_current_store_is_restored(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert mlflow.get_tracking_uri() == "http://127.0.0.1:1"
 
 
+@pytest.mark.slow
 def test_a_process_that_moves_the_alias_too_late_puts_it_back(client: "MlflowClient", monkeypatch: pytest.MonkeyPatch) -> None:
     """While one process is about to move the alias, another one registers a better version and finishes."""
     register(client, 9.0)

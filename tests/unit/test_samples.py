@@ -35,6 +35,7 @@ def test_each_prompt_has_one_text_per_temperature_by_default(shared_text_model):
     assert lines[6] == f"- **thou art**{samples[0]['text'].removeprefix('thou art')}"
 
 
+@pytest.mark.slow
 def test_the_page_shows_random_samples_greedy_texts_and_beam_search(shared_text_model):
     generate, texts = Generator(shared_text_model), text_generator(shared_text_model)
     options = {"min_p": 0.1, "repetition_penalty": 1.2, "no_repeat_ngram": 2, "stop_at_sentence_end": True}

@@ -69,6 +69,7 @@ def test_a_text_is_scored_like_a_held_out_document(
     }
 
 
+@pytest.mark.slow
 def test_standard_input_is_scored_like_a_file(
     project: Path, load_once: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -79,6 +80,7 @@ def test_standard_input_is_scored_like_a_file(
     assert printed_metrics("-", capsys) == from_file
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("data", "message"),
     [

@@ -192,6 +192,7 @@ def test_averaged_weights_are_validated_and_kept_while_training_updates_the_raw_
         assert (model.weights[name].numpy() != steps[-1][name]).any()
 
 
+@pytest.mark.slow
 def test_short_windows_count_their_own_words_and_scale_down_the_learning_rate():
     sections = settings(epochs=2, short_windows=0.4, schedule="constant", warmup_steps=0, status_every=1)
     trainer = make(new_model(), sections=sections, observers=[recorder := Recorder()])
@@ -257,7 +258,7 @@ def test_state_reset_zeroes_the_whole_state_of_random_rows(tiny_model):
     model.training_loss = lambda ids, targets, state, *more: seen.append(state.numpy()) or real(ids, targets, state, *more)
     ids, targets = next(windows.stream_windows(batches().train, 5))
     ones = tf.ones(model.initial_state(4).shape)
-    for step in range(1, 51):
+    for step in range(1, 26):
         trainer.functions._train_step(tf.constant(ids), tf.constant(targets), ones, tf.constant(step), tf.constant(0.0))
     kept = np.array([state[0, 0, :, 0] for state in seen])  # [steps, batch]
     assert all((state == state[:1, :1, :, :1]).all() for state in seen)  # a row keeps all of its state or none of it
@@ -305,7 +306,8 @@ class MemoryCheckpoints:
         self.saved = {name: np.array(value) for name, value in arrays.items()}, json.loads(json.dumps(facts))
 
 
-@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), pytest.param("cookbook", "float32", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize(("recipe", "precision"), [("stream", "bfloat16"), ("cookbook", "float32")])
 def test_stopped_training_resumes_bit_for_bit(recipe, precision):
     def generate(prompts, options):
         return [f"{prompt} {model.weights['embedding'].numpy().sum()}" for prompt in prompts]
@@ -556,6 +558,7 @@ def test_softmaxes_for_large_vocabularies_learn_and_are_scored_exactly(softmax):
     assert trainer.validation_loss() == pytest.approx(exact, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_a_step_updates_only_the_rows_that_it_uses():
     model = new_model(vocabulary_size=4000, tie_weights=False, projection_size=None)
     data = replace(batches(), vocabulary_size=4000)
