@@ -6,6 +6,7 @@ What its own server answers with 500, a stack trace or plain text is answered he
 from __future__ import annotations
 
 import logging
+import threading
 from concurrent.futures import Executor
 from io import BytesIO
 from typing import Any
@@ -15,7 +16,7 @@ from fastapi import Request, Response
 from lstm_lm.serving.app import bodies, engine_stream, log
 from lstm_lm.serving.app.models import Models, ServedModel
 from lstm_lm.serving.app.problems import Problem, one_line
-from lstm_lm_serving.stream import Stream
+from lstm_lm_serving.stream import Stream, submitted
 
 CSV, PARQUET = "text/csv", "application/vnd.apache.parquet"
 INPUTS = ("dataframe_split", "dataframe_records", "instances", "inputs")
@@ -54,14 +55,32 @@ class MlflowEndpoints:
         media_type = bodies.check_media_type(request.headers, (bodies.JSON, CSV, PARQUET))
         body = await request.body()
         with self.models.use() as model:
-            streams: list[Stream] = []
-
-            def cancel() -> None:
-                for stream in streams:
-                    stream.cancel()
-
-            async with engine_stream.cancelled_if_client_leaves(request.receive, cancel):
+            streams = _Streams()
+            submitted.set(streams)  # in the context of this request
+            async with engine_stream.cancelled_if_client_leaves(request.receive, streams.cancel):
                 return await engine_stream.in_thread(self.executor, lambda: predict(body, media_type, model))
+
+
+class _Streams(list[Stream]):
+    """The streams of the engine that a call of `predict` submits, in a thread."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()
+        self._is_cancelled = False
+
+    def append(self, stream: Stream) -> None:
+        with self._lock:
+            super().append(stream)
+            if self._is_cancelled:
+                stream.cancel()
+
+    def cancel(self) -> None:
+        """Cancel them, and those that are still to come."""
+        with self._lock:
+            self._is_cancelled = True
+            for stream in self:
+                stream.cancel()
 
 
 def predict(body: bytes, media_type: str, model: ServedModel) -> Response:

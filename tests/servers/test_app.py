@@ -1,0 +1,377 @@
+"""`cli.py serve` as its clients see it: one server for all tests of this file, in the Turkish locale."""
+
+import json
+import re
+import signal
+import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+import requests
+
+import fuzz_server
+from conftest import PROJECT
+from http_server import TURKISH, Server, make_project, save_tiny_model, serving, wait_until
+from lstm_lm.commands.serve import example_request
+from lstm_lm.config import loading
+from lstm_lm.generation import options
+from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.tracking import promotion, registry, store
+from lstm_lm.tracking.registry import ModelToLog
+from lstm_lm.tracking.run import Run, create_run
+
+SETTINGS = loading.load(PROJECT / "params.yaml")
+PROMPTS = ["Thou art", "to be or not"]
+SAMPLED = {"temperature": 0.9, "top_k": 5, "seed": 3}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Path, list[Path]]:
+    """A project with two registered versions, of which the first is the champion: (its folder, their SavedModels)."""
+    folder = make_project(tmp_path_factory.mktemp("served"), empty_store)
+    saved = [save_tiny_model(folder / f"model-{seed}", seed) for seed in (1, 2)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        client = store.connect(SETTINGS.tracking)
+        run = Run(client, create_run(client, SETTINGS))
+        client.log_metric(run.id, "validation/loss", 5.0)
+        client.log_metric(run.id, "validation/oov_rate", 0.0625)
+        for number, saved_model in enumerate(saved):
+            registry.log_model(client, run.id, model_to_log(saved_model, 150.0 + number))
+        client.set_terminated(run.id)
+    return folder, saved
+
+
+def model_to_log(saved_model: Path, perplexity: float) -> ModelToLog:
+    code, package = PROJECT / "src/lstm_lm/serving/pyfunc.py", PROJECT / "src/lstm_lm_serving"
+    return ModelToLog(str(saved_model), str(code), "lstm_lm", True, perplexity, "digest of a test text", serving_package=str(package))
+
+
+def promote(folder: Path, version: int) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        promotion.promote(store.connect(SETTINGS.tracking), "lstm_lm", version)
+
+
+@pytest.fixture(scope="module")
+def server(models):
+    folder, saved = models
+    with serving(folder, ["--model", "models:/lstm_lm@champion", "--compare", str(saved[1])], **TURKISH) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def client(server):
+    return openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def generate(models):
+    """What the SavedModels themselves generate."""
+    import tensorflow as tf
+
+    from lstm_lm.export.generator import Generator
+
+    generators = [Generator(tf.saved_model.load(str(saved_model))) for saved_model in models[1]]
+
+    def texts(prompts: list[str], model: int = 0, **values: Any) -> list[str]:
+        return generators[model](prompts, GenerationOptions(**values))
+
+    return texts
+
+
+def whole(prompts: list[str], completions: list[str]) -> list[str]:
+    """The texts as the SavedModel returns them: with the prompts."""
+    samples = len(completions) // len(prompts)
+    return [prompts[number // samples] + text for number, text in enumerate(completions)]
+
+
+def running(server: Server) -> float:
+    return server.metric("lstm_lm_requests_running") + server.metric("lstm_lm_rows")
+
+
+def test_completions_are_the_texts_of_the_saved_model(server, generate):
+    for values in ({"temperature": 0.0}, SAMPLED, {"seed": 1}, {"seed": 1, "beam_width": 3}):
+        assert whole(PROMPTS, server.complete(PROMPTS, max_tokens=9, **values)) == generate(PROMPTS, max_words=9, **values)
+    assert whole(PROMPTS, server.complete(PROMPTS, n=3, max_tokens=5, seed=2)) == generate(PROMPTS, samples=3, max_words=5, seed=2)
+
+
+def test_the_other_locale_changes_nothing(server, generate):
+    prompts = ["TO BE OR NOT KING I", "\u0130 AND I\u0307", "E\u0301 \u00c9 don\u2019t \u201cto\u201d", "\u03a3 THE\x00 \u212aING \ue000"]
+    assert whole(prompts, server.complete(prompts, max_tokens=9, seed=1)) == generate(prompts, max_words=9)
+
+
+def test_mlflow_protocol_returns_the_same_texts(server, generate):
+    body = {"dataframe_split": {"columns": ["prompt"], "data": [[prompt] for prompt in PROMPTS]}, "params": {"max_words": 9, **SAMPLED}}
+    predictions = server.post("/invocations", body).json()["predictions"]
+    assert [row["text"] for row in predictions] == generate(PROMPTS, max_words=9, **SAMPLED)
+    text = requests.post(f"{server.address}/invocations", data="prompt\nthou art\n", headers={"Content-Type": "text/csv"}, timeout=60)
+    assert [row["text"] for row in text.json()["predictions"]] == generate(["thou art"])
+    assert requests.get(f"{server.address}/ping", timeout=5).text == "\n"
+    assert re.fullmatch(r"\d+\.\d+\.\d+", requests.get(f"{server.address}/version", timeout=5).text)
+
+
+def test_the_openai_client_completes_at_once_and_in_a_stream(client, generate):
+    answer = client.completions.create(model="lstm_lm", prompt=PROMPTS, max_tokens=9, seed=3, temperature=0.9, extra_body={"top_k": 5})
+    assert whole(PROMPTS, [choice.text for choice in answer.choices]) == generate(PROMPTS, max_words=9, **SAMPLED)
+    assert (answer.usage.prompt_tokens, answer.usage.completion_tokens, answer.usage.total_tokens) == (6, 18, 24)
+    assert {choice.finish_reason for choice in answer.choices} == {"length"}
+    streamed, usage = ["", ""], None
+    for chunk in client.completions.create(
+        model="lstm_lm", prompt=PROMPTS, max_tokens=9, seed=3, temperature=0.9, extra_body={"top_k": 5},
+        stream=True, stream_options={"include_usage": True},
+    ):  # fmt: skip
+        for choice in chunk.choices:
+            streamed[choice.index] += choice.text
+        usage = chunk.usage or usage
+    assert streamed == [choice.text for choice in answer.choices]
+    assert usage == answer.usage
+
+
+def test_without_a_seed_texts_differ_and_the_seed_is_in_the_answer(client):
+    first, second = (client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=30) for _ in range(2))
+    assert first.choices[0].text != second.choices[0].text
+    again = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=30, seed=first.seed)
+    assert again.choices[0].text == first.choices[0].text
+    assert again.system_fingerprint == first.system_fingerprint
+
+
+def test_stop_strings_echo_and_log_probabilities(server, client):
+    plain = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=30, seed=1).choices[0].text
+    word = plain.split()[4]
+    stopped = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=30, seed=1, stop=f" {word}").choices[0]
+    assert stopped.text == plain[: plain.index(f" {word}")]
+    assert stopped.finish_reason == "stop"
+    echoed = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=5, seed=1, echo=True, logprobs=2).choices[0]
+    assert echoed.text.startswith("thou art ")
+    assert "".join(echoed.logprobs.tokens) == echoed.text
+    assert [len(top) for top in echoed.logprobs.top_logprobs[1:]] != []
+    # The same probabilities as of scoring the whole text.
+    score = server.post("/v1/score", {"text": echoed.text}).json()["data"][0]
+    surprisals = [token["surprisal"] for token in score["tokens"]]
+    assert surprisals[0] is None and echoed.logprobs.token_logprobs[0] is None
+    assert surprisals[1:] == pytest.approx([-value / 0.6931471805599453 for value in echoed.logprobs.token_logprobs[1:]], abs=1e-4)
+
+
+def test_the_best_of_several_texts_is_returned(client):
+    def mean(choice: Any) -> float:
+        return sum(choice.logprobs.token_logprobs) / len(choice.logprobs.token_logprobs)
+
+    parameters = {"model": "lstm_lm", "prompt": "thou art", "max_tokens": 8, "seed": 5, "logprobs": 0, "temperature": 1.0}
+    all_texts = client.completions.create(n=6, **parameters).choices
+    best = client.completions.create(n=2, best_of=6, **parameters).choices
+    assert [choice.text for choice in best] == [choice.text for choice in sorted(all_texts, key=mean, reverse=True)[:2]]
+
+
+def test_models_are_listed_and_chosen(server, client, generate):
+    listed = client.models.list().data
+    assert [model.id for model in listed] == ["lstm_lm", "saved_model"]
+    assert client.models.retrieve("lstm_lm").version == "1"
+    for number, model in enumerate(listed):
+        text = client.completions.create(model=model.id, prompt="thou art", max_tokens=9, seed=1).choices[0].text
+        assert f"thou art{text}" == generate(["thou art"], number, max_words=9)[0]
+    with pytest.raises(openai.NotFoundError, match="the model 'gpt' does not exist: there is lstm_lm and saved_model"):
+        client.completions.create(model="gpt", prompt="thou art")
+
+
+def test_what_makes_no_sense_is_refused_by_name(client):
+    for parameters, name in (
+        ({"suffix": "x"}, "suffix"),
+        ({"prompt": [[1, 2]]}, "prompt"),
+        ({"presence_penalty": 1.0}, "presence_penalty"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=name) as caught:
+            client.completions.create(**{"model": "lstm_lm", "prompt": "thou art", **parameters})
+        assert caught.value.param == name
+    with pytest.raises(openai.BadRequestError, match="/v1/completions instead"):
+        client.chat.completions.create(model="lstm_lm", messages=[{"role": "user", "content": "thou art"}])
+    with pytest.raises(openai.BadRequestError, match="n = 100 with 3 prompts makes 300 texts"):
+        client.completions.create(model="lstm_lm", prompt=["thou art"] * 3, n=100)
+
+
+def test_the_next_words_and_the_score_of_a_text_agree(server):
+    found = server.post("/v1/next", {"prompt": "to be", "k": 12}).json()["data"][0]
+    assert [word["probability"] for word in found["words"]] == sorted((word["probability"] for word in found["words"]), reverse=True)
+    assert sum(word["probability"] for word in found["words"]) + found["unknown"] == pytest.approx(1, abs=1e-5)
+    best = found["words"][0]
+    score = server.post("/v1/score", {"text": [f"to be {best['word']}", "thou zounds zounds alas"]}).json()["data"]
+    assert 2 ** -score[0]["tokens"][-1]["surprisal"] == pytest.approx(best["probability"], rel=1e-4)
+    assert (score[1]["unknown_words"], score[1]["unknown_rate"]) == (["zounds", "alas"], 1.0)
+    # 19 characters and 3 spaces of scored words; each unknown word also costs the choice among 2.
+    bits = sum(token["surprisal"] for token in score[1]["tokens"][1:])
+    assert score[1]["bits_per_character"] == pytest.approx((bits + 3) / 19, rel=1e-4)
+    assert server.post("/v1/score", {"text": "king"}).json()["data"][0]["perplexity"] is None
+
+
+def test_the_documented_curl_command_works(server):
+    done = subprocess.run(
+        ["sh", "-c", example_request(server.address, 'it\'s the "king"')], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(done.stdout)["choices"][0]["finish_reason"] == "length"
+    body = json.dumps({"prompt": "thou", "max_tokens": 2, "stream": True})
+    command = ["curl", "-sN", f"{server.address}/v1/completions", "-H", "Content-Type: application/json", "-d", body]
+    streamed = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    events = streamed.stdout.split("\n\n")
+    assert events[-2:] == ["data: [DONE]", ""]
+    assert all(event.startswith("data: ") for event in events[:-1])
+
+
+def test_clients_that_leave_stop_their_work(server, generate):
+    """64 clients stream; every other one leaves after its first words, or does not wait for any."""
+
+    def stream(number: int) -> str:
+        body = {"prompt": "thou art", "max_tokens": 1000 if number % 2 else 60, "n": 4 if number % 2 else 1, "seed": number, "stream": True}
+        text = ""
+        with requests.post(f"{server.address}/v1/completions", json=body, stream=True, timeout=60) as response:
+            assert response.status_code == 200
+            for line in response.iter_lines():
+                if line.startswith(b"data: {"):
+                    text += json.loads(line[6:])["choices"][0]["text"]
+                    if number % 2:
+                        return ""
+        return text
+
+    with ThreadPoolExecutor(64) as pool:
+        texts = list(pool.map(stream, range(64)))
+    for number in (0, 20, 62):
+        assert f"thou art{texts[number]}" == generate(["thou art"], max_words=60, seed=number)[0]
+    wait_until(lambda: running(server) == 0, 5)
+    words = server.metric("lstm_lm_words_total")
+    time.sleep(0.3)
+    assert server.metric("lstm_lm_words_total") == words
+
+
+@pytest.mark.parametrize("path", ["/v1/completions", "/invocations"])
+def test_a_client_that_leaves_while_it_waits_stops_its_work(server, path):
+    body: dict[str, Any] = {"prompt": "thou art", "max_tokens": 1000, "n": 100, "seed": 1}
+    if path == "/invocations":
+        body = {"inputs": {"prompt": ["thou art"]}, "params": {"max_words": 1000, "samples": 100}}
+    cancelled, words = server.metric("lstm_lm_requests_cancelled_total"), server.metric("lstm_lm_words_total")
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{server.address}{path}", json=body, timeout=0.2)
+    wait_until(lambda: running(server) == 0, 5)
+    assert server.metric("lstm_lm_requests_cancelled_total") == cancelled + 1
+    assert server.metric("lstm_lm_words_total") < words + 100_000
+
+
+def test_a_reload_takes_the_new_champion_without_dropping_a_request(server, models, generate):
+    expected = {generate(["thou art"], number, max_words=20, seed=1)[0] for number in (0, 1)}
+    assert len(expected) == 2
+    stop, seen, failures = threading.Event(), [], []
+
+    def work() -> None:
+        while not stop.is_set():
+            response = server.post("/v1/completions", {"prompt": "thou art", "max_tokens": 20, "seed": 1})
+            if response.status_code == 200:
+                seen.append("thou art" + response.json()["choices"][0]["text"])
+            else:
+                failures.append(response.text)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        promote(models[0], 2)
+        [main, _] = server.post("/admin/reload", {}).json()["models"]
+        assert (main["before"], main["now"], main["replaced"]) == ("models:/lstm_lm/1", "models:/lstm_lm/2", True)
+        time.sleep(0.2)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    assert set(seen) == expected
+    assert seen[-1] == generate(["thou art"], 1, max_words=20, seed=1)[0]
+    assert next(event["now"] for event in server.events("reload")) == "models:/lstm_lm/2"
+    promote(models[0], 1)
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: requests.get(f"{server.address}/v1/models", timeout=5).json()["data"][0]["version"] == "1", 60)
+    assert len(server.events("reload")) == 4  # of two models, twice
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status", "message"),
+    [
+        ({"Content-Type": ""}, b"{}", 415, "the request has no Content-Type"),
+        ({"Content-Type": "text/plain"}, b"{}", 415, "Content-Type text/plain: must be application/json"),
+        ({"Content-Type": "application/json; charset=latin-1"}, b"{}", 415, "only charset=utf-8"),
+        ({}, b'{"inputs": ' + b"[" * 5000 + b"]" * 5000 + b"}", 400, "nested too deep"),
+        ({}, b'{"inputs": "\xff"}', 400, "not UTF-8"),
+        ({}, b"nonsense", 400, "not valid JSON"),
+        ({}, b'{"inputs": {"prompt": ["a"]}, "instances": ["a"]}', 400, "must have exactly one of"),
+        ({}, b'{"inputs": {"prompt": ["king"]}, "params": [1]}', 400, "params = [1]: must be an object"),
+        ({}, b'{"inputs": {"prompt": ["king"]}, "params": {"top_p": 0}}', 400, "top_p = 0: must be a number above 0 and at most 1"),
+        ({}, b'{"inputs": {"prompt": [5]}}', 400, ""),
+        ({}, b'{"inputs": 5}', 400, ""),
+        ({"Content-Type": "text/csv"}, b"x\nking\n", 400, ""),
+        ({"Content-Type": "application/vnd.apache.parquet"}, b"PAR1 nonsense PAR1", 400, "not a Parquet file"),
+        ({}, b" " * (16 * 2**20 + 1), 413, "the body is too large"),
+    ],
+)  # fmt: skip
+def test_a_wrong_request_of_mlflow_protocol_is_refused_in_one_line(server, headers, body, status, message):
+    sent = {"Content-Type": "application/json", **headers}
+    sent = {name: value for name, value in sent.items() if value}
+    response = requests.post(f"{server.address}/invocations", data=body, headers=sent, timeout=60)
+    assert response.status_code == status, response.text
+    assert set(response.json()) == {"error_code", "message"}
+    assert message in response.json()["message"]
+    assert "\n" not in response.json()["message"]
+    assert not fuzz_server.SECRETS.search(response.text)
+
+
+def test_foreign_names_and_pages_are_refused(server):
+    assert requests.get(f"{server.address}/v1/models", headers={"Host": "evil.example"}, timeout=5).status_code == 421
+    assert server.post("/admin/reload", {}, Origin="http://evil.example").status_code == 403
+    response = requests.get(f"{server.address}/v1/models", headers={"Origin": "http://evil.example"}, timeout=5)
+    assert not [name for name in response.headers if name.lower().startswith("access-control")]
+
+
+def test_the_access_log_has_a_line_for_a_request_and_no_prompt(server):
+    response = server.post("/v1/completions", {"prompt": "thou zounds", "max_tokens": 3}, **{"X-Request-Id": "id-of-mine"})
+    assert response.headers["x-request-id"] == "id-of-mine"
+    wait_until(lambda: any(line["request_id"] == "id-of-mine" for line in server.events("request")))
+    [line] = [line for line in server.events("request") if line["request_id"] == "id-of-mine"]
+    assert (line["method"], line["path"], line["status"], line["words"]) == ("POST", "/v1/completions", 200, 3)
+    assert line["ms"] > 0
+    assert "zounds" not in server.log.read_text()
+
+
+def test_metrics_count_requests_and_words_and_compare_prompts_with_the_validation_text(server):
+    path = {"path": "/v1/completions", "status": "200"}
+    before, words = server.metric("lstm_lm_http_requests_total", **path), server.metric("lstm_lm_words_total")
+    server.complete("thou zounds art", max_tokens=7)
+    assert server.metric("lstm_lm_http_requests_total", **path) == before + 1
+    assert server.metric("lstm_lm_words_total") == words + 7
+    assert server.metric("lstm_lm_first_word_seconds_count") > 0
+    assert server.metric("lstm_lm_validation_unknown_rate", model="lstm_lm") == 0.0625
+    assert server.metric("lstm_lm_validation_surprisal_bits", model="lstm_lm") == pytest.approx(5 / 0.6931471805599453)
+    assert 0 < server.metric("lstm_lm_prompt_unknown_rate", model="lstm_lm") < 1
+    wait_until(lambda: server.metric("lstm_lm_prompt_surprisal_bits", model="lstm_lm") > 0)
+
+
+def test_the_table_of_options_and_the_description_of_the_api(server):
+    table = requests.get(f"{server.address}/v1/options", timeout=5).json()
+    assert [row["name"] for row in table["options"]] == list(options.by_name())
+    assert table["names"]["max_words"] == "max_tokens"
+    described = requests.get(f"{server.address}/openapi.json", timeout=5).json()
+    schema = described["paths"]["/v1/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert "repetition_penalty" in schema["properties"]
+
+
+def test_random_requests_are_answered_and_change_nothing(server):
+    text = server.complete("thou art", max_tokens=20, seed=1)
+    fuzz_server.fuzz(server.address, 200, seed=2)
+    before = fuzz_server.resident(server.process.pid)
+    report = fuzz_server.fuzz(server.address, 600, seed=3)
+    assert not report.problems
+    assert report.statuses["200"] > 50
+    wait_until(lambda: running(server) == 0)
+    assert server.complete("thou art", max_tokens=20, seed=1) == text
+    assert fuzz_server.resident(server.process.pid) < 1.05 * before
+    assert not server.events("request failed")

@@ -1,0 +1,95 @@
+"""How `cli.py serve` starts and ends: its arguments, several workers, an API key, SIGTERM."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from conftest import PROJECT, environment
+from http_server import ASCII, make_project, save_tiny_model, serving, wait_until
+
+KEY = {"Authorization": "Bearer secret"}
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Path, Path]:
+    """A folder to serve in, and a SavedModel."""
+    folder = make_project(tmp_path_factory.mktemp("processes"), empty_store)
+    return folder, save_tiny_model(folder / "tiny", 1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "nonsense"], "model nonsense: there is no such folder: must be a version, models:/NAME@ALIAS"),
+        (["--model", "models:/lstm_lm@champion"], "model models:/lstm_lm@champion: "),
+        (["--model", "0" * 32], "model 00000000000000000000000000000000: "),
+        (["--model", "."], "holds neither an MLflow model (MLmodel) nor a SavedModel"),
+        ([], "models/saved_model"),
+        (["--port", "0"], "port 0: must be from 1 to 65535"),
+    ],
+)
+def test_a_mistake_is_one_line(project, arguments, message):
+    done = subprocess.run(
+        [sys.executable, str(PROJECT / "src/cli.py"), "serve", *arguments],
+        cwd=project[0], env=environment(DVC_ROOT=str(project[0])), capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project):
+    """Two workers with a key, in the C locale, over a SavedModel alone; SIGTERM while a request runs."""
+    folder, saved_model = project
+    with serving(folder, ["--model", str(saved_model), "--workers", "2"], LSTM_LM_API_KEY="secret", **ASCII) as server:
+        wait_until(lambda: len(server.events("ready")) == 2, 60)
+        workers = {event["process"] for event in server.events("ready")}
+        assert workers < {child.pid for child in psutil.Process(server.process.pid).children(recursive=True)}
+
+        refused = server.post("/v1/completions", {"prompt": "thou art"})
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+        assert requests.get(f"{server.address}/metrics", timeout=5).status_code == 401
+        assert requests.get(f"{server.address}/healthz", timeout=5).status_code == 200
+        texts = set()
+        for _ in range(20):  # a connection each: both workers answer
+            response = server.post("/v1/completions", {"prompt": "É thou art", "max_tokens": 9, "seed": 1}, **KEY)
+            texts.add(response.json()["choices"][0]["text"])
+        assert len(texts) == 1
+        metrics = requests.get(f"{server.address}/metrics", headers=KEY, timeout=5).text
+        assert 'lstm_lm_http_requests_total{method="POST",path="/v1/completions",status="200"} 20.0' in metrics
+
+        answers: list[requests.Response] = []
+        body = {"prompt": "thou art", "max_tokens": 1000, "n": 100, "seed": 1}
+        running = threading.Thread(target=lambda: answers.append(server.post("/v1/completions", body, **KEY)))
+        running.start()
+        time.sleep(0.3)
+        started = time.monotonic()
+        server.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: requests.get(f"{server.address}/readyz", timeout=5).status_code == 503, 5)
+        running.join(60)
+        assert answers[0].status_code == 200
+        assert [choice["finish_reason"] for choice in answers[0].json()["choices"]] == ["length"] * 100
+        assert server.process.wait(30) == 0
+        assert time.monotonic() - started < 30
+        assert not [pid for pid in workers if psutil.pid_exists(pid)]
+        assert len(server.events("stopped")) == 2
+
+
+def test_a_worker_that_dies_is_replaced(project):
+    folder, saved_model = project
+    with serving(folder, ["--model", str(saved_model), "--workers", "2"]) as server:
+        wait_until(lambda: len(server.events("ready")) == 2, 60)
+        psutil.Process(server.events("ready")[0]["process"]).kill()
+        wait_until(lambda: len(server.events("ready")) == 3, 60)
+        assert server.complete("thou art", max_tokens=3)
+        assert requests.post(f"{server.address}/admin/reload", timeout=60).json()["models"][0]["replaced"] is True
+        wait_until(lambda: len(server.events("reload")) >= 2, 30)
