@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import kill_trials
 from conftest import change_params, client, run, run_id
 from lstm_lm.io import scratch
 
@@ -16,6 +17,13 @@ pytestmark = pytest.mark.slow
 def train(folder: Path) -> str:
     """Run `dvc repro train` and return what it printed."""
     return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
+
+
+def start_of_training(folder: Path) -> str:
+    """Run `dvc repro train` until the training is under way, stop it, and return what it printed."""
+    in_time, printed = kill_trials.kill_training(folder, "ctrl-c", 0)
+    assert in_time, printed
+    return printed
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
@@ -53,13 +61,13 @@ def test_with_a_constant_learning_rate_more_epochs_resume_from_where_fewer_ended
         assert metric(folder, resumed, name) == metric(folder, whole, name)
     assert client(folder).get_run(resumed).data.tags["lstm_lm.continues"] == shorter
 
-    # A cosine schedule decays to 0 in as many epochs as there are.
-    change_params(folder, {"train.schedule": "cosine", "train.epochs": 1, "train.seed": 2})
-    train(folder)
-    shorter = run_id(folder)
-    change_params(folder, {"train.epochs": 2})
-    printed = train(folder)
-    assert f"the training with train.epochs: 1, MLflow run {shorter}, is not reused: its learning rates depend on" in printed
+
+def test_with_a_cosine_schedule_more_epochs_start_from_scratch(project: Path) -> None:
+    """A cosine schedule decays to 0 in as many epochs as there are."""
+    shorter = run_id(project)
+    change_params(project, {"train.epochs": 3})
+    printed = start_of_training(project)
+    assert f"the training with train.epochs: 2, MLflow run {shorter}, is not reused: its learning rates depend on" in printed
     assert f"train.init_from: runs:/{shorter} would start from its weights" in printed
     assert "resuming" not in printed
 
@@ -86,7 +94,7 @@ def test_a_training_on_more_text_starts_from_trained_weights(project: Path) -> N
     shutil.copytree(folder / "models/weights", folder / "earlier weights")
     for address, described in (("models:/lstm_lm/1", f"models:/lstm_lm/1 of run {trained}"), ("earlier weights", "earlier weights")):
         change_params(folder, {"train.init_from": address})
-        assert f"starting from the weights of {described}, which know " in train(folder)
+        assert f"starting from the weights of {described}, which know " in start_of_training(folder)
 
 
 @pytest.mark.parametrize(
