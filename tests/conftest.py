@@ -193,6 +193,24 @@ def move_copy(source: Path, folder: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def tiny_saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two SavedModels of 12 words, 1/saved_model and 2/saved_model, with different random weights."""
+    from lstm_lm.export.text_model import TextModel, save_vocabulary
+    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.shape import Shape
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+    def build(folder: Path) -> None:
+        for seed in (1, 2):
+            (folder / str(seed)).mkdir()
+            words = save_vocabulary(TINY_VOCABULARY, folder / str(seed) / "vocabulary.txt")
+            model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, seed))
+            TextModel(model, Tokenizer(True, "-'"), words).save(folder / str(seed) / "saved_model")
+
+    return build_once(tmp_path_factory, "tiny_saved_models", build)
+
+
+@pytest.fixture(scope="session")
 def shared_text_model(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
     """One TextModel for all tests that leave its weights alone, because tracing takes longer than generating."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary

@@ -18,7 +18,7 @@ from typing import Any
 
 import requests
 
-from conftest import PROJECT, TINY_VOCABULARY, environment
+from conftest import PROJECT, environment
 
 # All that is tested must hold in a locale in which the lower case of I is another letter, and in one that knows ASCII only.
 TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
@@ -74,19 +74,6 @@ def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"not within {seconds} s"
         time.sleep(0.02)
-
-
-def save_tiny_model(folder: Path, seed: int) -> Path:
-    """Export a model of 12 words with random weights. Returns the folder of its SavedModel."""
-    from lstm_lm.export.text_model import TextModel, save_vocabulary
-    from lstm_lm.model.language_model import Initializer, LanguageModel
-    from lstm_lm.model.shape import Shape
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
-
-    folder.mkdir(parents=True)
-    model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, seed))
-    TextModel(model, Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, folder / "vocabulary.txt")).save(folder / "saved_model")
-    return folder / "saved_model"
 
 
 def make_project(folder: Path, empty_store: Path) -> Path:

@@ -16,7 +16,7 @@ import requests
 
 import fuzz_server
 from conftest import PROJECT
-from http_server import TURKISH, Server, make_project, save_tiny_model, serving, wait_until
+from http_server import TURKISH, Server, make_project, serving, wait_until
 from lstm_lm.commands.serve import example_request
 from lstm_lm.config import loading
 from lstm_lm.generation import options
@@ -32,10 +32,10 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> tuple[Path, list[Path]]:
+def models(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, tiny_saved_models: Path) -> tuple[Path, list[Path]]:
     """A project with two registered versions, of which the first is the champion: (its folder, their SavedModels)."""
     folder = make_project(tmp_path_factory.mktemp("served"), empty_store)
-    saved = [save_tiny_model(folder / f"model-{seed}", seed) for seed in (1, 2)]
+    saved = [tiny_saved_models / f"{seed}/saved_model" for seed in (1, 2)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
         client = store.connect(SETTINGS.tracking)
@@ -260,41 +260,6 @@ def test_a_client_that_leaves_while_it_waits_stops_its_work(server, path):
     assert server.metric("lstm_lm_words_total") < words + 100_000
 
 
-def test_a_reload_takes_the_new_champion_without_dropping_a_request(server, models, generate):
-    expected = {generate(["thou art"], number, max_words=20, seed=1)[0] for number in (0, 1)}
-    assert len(expected) == 2
-    stop, seen, failures = threading.Event(), [], []
-
-    def work() -> None:
-        while not stop.is_set():
-            response = server.post("/v1/completions", {"prompt": "thou art", "max_tokens": 20, "seed": 1})
-            if response.status_code == 200:
-                seen.append("thou art" + response.json()["choices"][0]["text"])
-            else:
-                failures.append(response.text)
-
-    threads = [threading.Thread(target=work) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    try:
-        promote(models[0], 2)
-        [main, _] = server.post("/admin/reload", {}).json()["models"]
-        assert (main["before"], main["now"], main["replaced"]) == ("models:/lstm_lm/1", "models:/lstm_lm/2", True)
-        time.sleep(0.2)
-    finally:
-        stop.set()
-        for thread in threads:
-            thread.join()
-    assert not failures
-    assert set(seen) == expected
-    assert seen[-1] == generate(["thou art"], 1, max_words=20, seed=1)[0]
-    assert next(event["now"] for event in server.events("reload")) == "models:/lstm_lm/2"
-    promote(models[0], 1)
-    server.process.send_signal(signal.SIGHUP)
-    wait_until(lambda: requests.get(f"{server.address}/v1/models", timeout=5).json()["data"][0]["version"] == "1", 60)
-    assert len(server.events("reload")) == 4  # of two models, twice
-
-
 @pytest.mark.parametrize(
     ("headers", "body", "status", "message"),
     [
@@ -375,3 +340,38 @@ def test_random_requests_are_answered_and_change_nothing(server):
     assert server.complete("thou art", max_tokens=20, seed=1) == text
     assert fuzz_server.resident(server.process.pid) < 1.05 * before
     assert not server.events("request failed")
+
+
+def test_a_reload_takes_the_new_champion_without_dropping_a_request(server, models, generate):
+    expected = {generate(["thou art"], number, max_words=20, seed=1)[0] for number in (0, 1)}
+    assert len(expected) == 2
+    stop, seen, failures = threading.Event(), [], []
+
+    def work() -> None:
+        while not stop.is_set():
+            response = server.post("/v1/completions", {"prompt": "thou art", "max_tokens": 20, "seed": 1})
+            if response.status_code == 200:
+                seen.append("thou art" + response.json()["choices"][0]["text"])
+            else:
+                failures.append(response.text)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    try:
+        promote(models[0], 2)
+        [main, _] = server.post("/admin/reload", {}).json()["models"]
+        assert (main["before"], main["now"], main["replaced"]) == ("models:/lstm_lm/1", "models:/lstm_lm/2", True)
+        time.sleep(0.2)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert not failures
+    assert set(seen) == expected
+    assert seen[-1] == generate(["thou art"], 1, max_words=20, seed=1)[0]
+    assert next(event["now"] for event in server.events("reload")) == "models:/lstm_lm/2"
+    # There is nothing new after that. The other model is a folder whose files have not changed.
+    server.process.send_signal(signal.SIGHUP)
+    wait_until(lambda: len(server.events("reload")) == 4, 60)
+    assert [event["replaced"] for event in server.events("reload")] == [True, False, False, False]

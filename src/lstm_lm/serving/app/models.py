@@ -153,7 +153,7 @@ class Models:
         started, old = time.perf_counter(), self.served[number]
         resolved = await asyncio.to_thread(sources.resolve, self.named[number])
         outcome: dict[str, Any] = {"model": old.id, "before": old.resolved.address, "now": resolved.address}
-        if resolved.is_fixed and resolved.address == old.resolved.address:
+        if (resolved.address, resolved.digest) == (old.resolved.address, old.resolved.digest):
             log.event("reload", **outcome, replaced=False)
             return {**outcome, "replaced": False}
         new = await asyncio.to_thread(lambda: ServedModel(old.id, resolved, sources.load(resolved)))

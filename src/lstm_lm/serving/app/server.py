@@ -8,6 +8,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +23,7 @@ from lstm_lm.serving.app.problems import Problem
 from lstm_lm.serving.app.settings import ServerSettings, api_key
 
 THREADS = 256  # requests that may wait for the engine in threads at once
+SWITCH_SECONDS = 0.001  # for which a thread may keep the others waiting, such as one that loads a model
 UPDATE_SECONDS = 1.0  # between two updates of the metrics
 MLFLOW_SERVER = "__pyfunc_model_path__"  # environment variable by which the MLflow model knows that it is in a server
 
@@ -62,6 +64,7 @@ def run(settings: ServerSettings, bound: socket.socket, ready: Callable[[], None
         UserError: a model cannot be found or loaded.
     """
     _prepare()
+    sys.setswitchinterval(SWITCH_SECONDS)
     started = time.perf_counter()
     served = [models.load(source, "lstm_lm" if number == 0 else None) for number, source in enumerate(settings.named)]
     if len({model.id for model in served}) < len(served):

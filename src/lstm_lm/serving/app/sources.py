@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import re
 import tempfile
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.errors import UserError
+from lstm_lm.io.hashing import digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -37,7 +39,7 @@ class Resolved:
         name: under which clients ask for it; it stays the same when an alias moves.
         label: for people.
         version: of the registered model, None if it is none.
-        is_fixed: what the address stands for never changes.
+        digest: of the files of a folder, which may change; None: what the address stands for never changes.
         store: address of the tracking store that has it, None for a folder.
     """
 
@@ -45,7 +47,7 @@ class Resolved:
     name: str
     label: str
     version: str | None = None
-    is_fixed: bool = True
+    digest: str | None = None
     store: str | None = None
 
 
@@ -85,6 +87,7 @@ class Loaded:
     def close(self) -> None:
         """Close the engine, which waits until its thread has ended, and remove the files."""
         self.engine.close()
+        gc.collect()  # a loaded SavedModel is full of cycles
         if self.folder is not None:
             self.folder.cleanup()
 
@@ -115,7 +118,7 @@ def resolve(source: str | None) -> Resolved:
 def _in_folder(folder: Path) -> Resolved:
     if not any((folder / name).exists() for name in ("MLmodel", "saved_model.pb")):
         raise UserError(f"{folder} holds neither an MLflow model (MLmodel) nor a SavedModel (saved_model.pb): choose another folder")
-    return Resolved(str(folder), folder.name, f"the folder {folder.name}", is_fixed=False)
+    return Resolved(str(folder), folder.name, f"the folder {folder.name}", digest=digest(folder))
 
 
 def _own(client: MlflowClient, settings: Params) -> Resolved:
@@ -188,7 +191,6 @@ def load(resolved: Resolved) -> Loaded:
     import mlflow
     from mlflow.exceptions import MlflowException
 
-    from lstm_lm.io.hashing import digest
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
     from lstm_lm.tracking import logged_model, mlflow_model
     from lstm_lm.tracking.faults import first_line
