@@ -5,13 +5,13 @@ import functools
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation import decoding, option_tensors
+from lstm_lm.generation import decoding, logits, option_tensors, options
 from lstm_lm.generation.beam_search import beam_search
-from lstm_lm.generation.decoding import Texts
+from lstm_lm.generation.decoding import Extras, Generation, Texts
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import GenerationOptions
-from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD, uniforms
-from lstm_lm.generation.text_history import NO_WORD, ends_sentence
+from lstm_lm.generation.sampling import Draws
+from lstm_lm.generation.text_history import NO_WORD
 
 ENDS = [4, 9]
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9], [0, 1]]
@@ -31,6 +31,14 @@ def logits_of_many_words(words=3000, seed=0):
     return np.random.default_rng(seed).normal(0, 2, words).round(2).astype(np.float32)
 
 
+def random_draws(rows, first=None, seed=8):
+    """Return the random numbers of one word, with the first one of each row as given."""
+    rng = np.random.default_rng(seed)
+    keys = tf.constant(rng.integers(0, 2**63, rows).astype(np.uint64))
+    first = rng.uniform(size=rows) if first is None else first
+    return Draws(tf.constant(np.asarray(first), tf.float32), keys, tf.zeros([rows], tf.int32))
+
+
 def align_right(texts):
     """Return lists of ids as `text_history.align_right` returns them."""
     longest = max(map(len, texts))
@@ -43,9 +51,17 @@ def align_left(texts):
     return tf.constant([text + [0] * (max(lengths) - len(text)) for text in texts]), tf.constant(lengths)
 
 
-def option_values(**values):
-    """Return tensors of options. The default temperature is 0."""
-    return option_tensors.tensors(GenerationOptions(**{"temperature": 0.0, **values}))
+def option_values(count, **values):
+    """Return tensors of options for `count` rows. A list has one value for each row. The default temperature is 0."""
+    values = {"temperature": 0.0, **values}
+    rows = [GenerationOptions(**{name: v[i] if isinstance(v, list) else v for name, v in values.items()}) for i in range(count)]
+    return option_vectors(rows)
+
+
+def option_vectors(rows):
+    """Return tensors of options, from the options of each row."""
+    table = {row.name: option_tensors.DTYPES[row.type] for row in options.options()}
+    return {name: tf.constant([getattr(row, name) for row in rows], dtype) for name, dtype in table.items()}
 
 
 def texts_spec(model):
@@ -61,14 +77,16 @@ def prefill_in_graph(model):
 
 
 @functools.cache
-def generate_in_graph(model):
+def generate_in_graph(model, with_input_table=False):
     """Trace `generate` once for any number of rows and words."""
 
-    def generate(texts, ended, numbers, options):
-        return decoding.generate(model, texts, ended, numbers, OptionTensors(**options), ENDS)
+    def generate(texts, keys, positions, options, extras):
+        prepared = logits.prepare(model, with_input_table)
+        return Generation(model, prepared, ENDS).generate(texts, keys, positions, OptionTensors(**options), Extras(*extras))
 
-    numbers = tf.TensorSpec([None, None, UNIFORMS_PER_WORD], tf.float32)
-    return GRAPH(generate, input_signature=[texts_spec(model), tf.TensorSpec([None], tf.bool), numbers, option_tensors.specs()])
+    row = tf.TensorSpec([None], tf.int32)
+    extras = [tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None], tf.float32), tf.TensorSpec([], tf.int32)]
+    return GRAPH(generate, input_signature=[texts_spec(model), tf.TensorSpec([None], tf.int64), row, option_tensors.specs(), extras])
 
 
 @functools.cache
@@ -81,27 +99,37 @@ def search_in_graph(model):
     return GRAPH(search, input_signature=[texts_spec(model), option_tensors.specs()])
 
 
-def generate(model, prompts, max_words, keys=None, pieces=None, seed=1, **options):
+def no_extras(rows):
+    """Return the tensors of `Extras` that ask for nothing."""
+    return [tf.zeros([rows, 0], tf.int32), tf.zeros([rows, 0]), tf.constant(-1)]
+
+
+def generate(model, prompts, max_words, keys=None, pieces=None, with_input_table=False, **options):
     """Generate with the decoding loop.
 
     Args:
         prompts: lists of ids.
+        max_words: int.
         keys: keys of the random numbers, one for each prompt.
         pieces: numbers of words to generate in each call, instead of all in one call.
+        with_input_table: whether `prepare` is asked for the table of the first layer's inputs.
         options: as for `option_values`.
 
     Returns:
         int [prompts, max_words]
     """
-    keys = tf.constant(keys or list(range(len(prompts))), tf.int32)
-    texts = prefill_in_graph(model)(*align_left(prompts))
-    generated, start = [], 0
+    rows = len(prompts)
+    keys = tf.constant(keys or list(range(rows)), tf.int64)
+    texts, loop = prefill_in_graph(model)(*align_left(prompts)), generate_in_graph(model, with_input_table)
+    parts, start, looks_back = [], 0, options.keys() & {"repetition_penalty", "no_repeat_ngram"}
     for count in pieces or [max_words]:
-        numbers = uniforms(keys, tf.constant(seed), tf.constant(start), tf.constant(count))
-        ended = tf.logical_and(start > 0, ends_sentence(texts.last, ENDS))
-        words, texts = generate_in_graph(model)(texts, ended, numbers, option_values(**options))
-        generated.append(words.numpy())
+        # Only options that look back need the history.
+        history = texts.history if looks_back else texts.history[:, :0]
+        positions = tf.fill([rows], start)
+        values = option_values(rows, max_words=count, **options)
+        generated, history = loop(texts._replace(history=history), keys, positions, values, no_extras(rows))
+        assert generated.log_probabilities.shape == (rows, 0)
+        texts = Texts(generated.last, generated.state, history)
+        parts.append(generated.words.numpy())
         start += count
-    generated = np.concatenate(generated, axis=1)
-    np.testing.assert_array_equal(texts.history[:, -start:] if start else np.zeros([len(prompts), 0]), generated)
-    return generated
+    return np.concatenate(parts, axis=1)

@@ -10,7 +10,7 @@ from plain import PlainModel
 
 def search(model, prompts, count, width, best=1, **options):
     """Return the `best` texts of each prompt as lists of ids that stop at the end of the text."""
-    values = option_values(max_words=count, beam_width=width, samples=best, **options)
+    values = option_values(len(prompts), max_words=count, beam_width=width, samples=best, **options)
     rows = search_in_graph(model)(prefill_in_graph(model)(*align_left(prompts)), values).numpy()
     assert rows.shape == (len(prompts) * best, count)
     texts = [row[: np.argmax(row == 0) if (row == 0).any() else None].tolist() for row in rows]
@@ -69,4 +69,17 @@ def test_zero_words_zero_prompts_and_more_samples_than_texts_are_valid(shared_mo
     assert len({tuple(text) for text in texts}) == 11  # <unk> is never generated; the last text is repeated to fill the beam
     assert texts[11:] == texts[10:11] * 29
     no_texts = Texts(tf.zeros([0], tf.int32), tf.zeros([1, 2, 0, 7]), tf.zeros([0, 1], tf.int32))
-    assert search_in_graph(shared_model)(no_texts, option_values(max_words=4, beam_width=3, samples=2)).shape == (0, 4)
+    assert search_in_graph(shared_model)(no_texts, option_values(0, max_words=4, beam_width=3, samples=2)).shape[0] == 0
+
+
+def test_what_must_be_the_same_in_all_rows_is_checked(shared_model):
+    texts = prefill_in_graph(shared_model)(*align_left([[1, 2], [3]]))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="beam_width: must be the same for all prompts of a beam search"):
+        search_in_graph(shared_model)(texts, option_values(2, max_words=3, beam_width=[2, 3]))
+
+
+def test_penalties_and_sentence_ends_are_each_rows_own(shared_model):
+    options = {"repetition_penalty": [1.0, 1.4, 1.0, 1.2], "stop_at_sentence_end": [True, False, False, True]}
+    together = search(shared_model, PROMPTS, 7, 3, **options)
+    for i, prompt in enumerate(PROMPTS):
+        assert together[i] == search(shared_model, [prompt], 7, 3, **{name: values[i] for name, values in options.items()})[0]

@@ -3,9 +3,20 @@ import pytest
 import tensorflow as tf
 
 import plain
-from decoding_models import ENDS, LOOKING_BACK, PROMPTS, align_left, generate, generate_in_graph, option_values, prefill_in_graph
-from lstm_lm.generation.decoding import MIN_ROWS_TO_TRANSPOSE
-from lstm_lm.generation.random_numbers import uniforms
+from decoding_models import (
+    ENDS,
+    LOOKING_BACK,
+    PROMPTS,
+    align_left,
+    generate,
+    generate_in_graph,
+    no_extras,
+    option_values,
+    option_vectors,
+    prefill_in_graph,
+)
+from lstm_lm.generation.decoding_loop import WORDS_PER_BLOCK
+from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
@@ -51,15 +62,69 @@ def test_a_text_stops_after_the_first_generated_sentence_end(shared_model):
     assert len({row.tolist().index(0) for row in short}) > 1
 
 
-def test_decoding_stops_when_all_rows_have_stopped(shared_model):
-    texts = prefill_in_graph(shared_model)(*align_left([[1, 2]]))
-    numbers = uniforms(tf.constant([7]), tf.constant(1), tf.constant(0), tf.constant(60))
-    loop, running = generate_in_graph(shared_model), tf.constant([False])
-    words, stopped = loop(texts, running, numbers, option_values(temperature=1.0, stop_at_sentence_end=True))
-    count = int((words[0] > 0).numpy().sum())
+def decode(model, prompts, options, extras=None, **state):
+    """Call the loop once with options as `GenerationOptions`, one for each row: (what was generated, the history)."""
+    texts, rows = prefill_in_graph(model)(*align_left(prompts)), len(prompts)
+    start = state.get("keys", tf.range(rows, dtype=tf.int64)), tf.zeros([rows], tf.int32)
+    return generate_in_graph(model)(texts, *start, option_vectors(options), extras or no_extras(rows))
+
+
+def test_a_row_that_has_stopped_keeps_its_state(shared_model):
+    stops = GenerationOptions(max_words=60, temperature=1.0, stop_at_sentence_end=True)
+    stopped, history = decode(shared_model, [[1, 2]], [stops])
+    words = stopped.words.numpy()[0]
+    count = int((words > 0).sum())
     assert 0 < count < 60
-    _, exact = loop(texts, running, numbers[:, :count], option_values(temperature=1.0, no_repeat_ngram=100))
+    exact, _ = decode(shared_model, [[1, 2]], [GenerationOptions(max_words=count, temperature=1.0, no_repeat_ngram=100)])
     np.testing.assert_array_equal(stopped.state, exact.state)
+    assert history.numpy()[0, -count:].tolist() == words[:count].tolist()
+
+
+def test_rows_may_ask_for_different_numbers_of_words_and_continue(shared_model):
+    counts = [3, 0, 40, 7]
+    rows = [GenerationOptions(max_words=count, temperature=1.0, repetition_penalty=1.2) for count in counts]
+    first, history = decode(shared_model, PROMPTS, rows)
+    whole = generate(shared_model, PROMPTS, 50, temperature=1.0, repetition_penalty=1.2)
+    for row, count in enumerate(counts):
+        assert first.words[row].numpy().tolist() == [*whole[row, :count], *[0] * (40 - count)]
+    texts = prefill_in_graph(shared_model)(*align_left(PROMPTS))._replace(last=first.last, state=first.state, history=history)
+    values = option_values(4, max_words=10, temperature=1.0, repetition_penalty=1.2)
+    second, _ = generate_in_graph(shared_model)(texts, tf.range(4, dtype=tf.int64), tf.constant(counts), values, no_extras(4))
+    for row, count in enumerate(counts):
+        assert second.words[row].numpy().tolist() == whole[row, count : count + 10].tolist()
+
+
+def test_log_probabilities_are_those_of_the_plain_model(request):
+    for name in ("shared_model", "adaptive_model"):
+        model = request.getfixturevalue(name)
+        plain_model = PlainModel.from_model(model)
+        rows = [GenerationOptions(max_words=6, temperature=t, repetition_penalty=1.3, top_k=5) for t in (0.0, 0.5, 1.0, 2.0)]
+        extras = [tf.zeros([4, 0], tf.int32), tf.zeros([4, 0]), tf.constant(3)]
+        generated, _ = decode(model, PROMPTS, rows, extras)
+        for row, prompt in enumerate(PROMPTS):
+            state = plain_model.initial_state(1)
+            for word in prompt[:-1]:
+                _, state = plain_model.step(np.array([word]), state)
+            last = prompt[-1]
+            for t, word in enumerate(generated.words.numpy()[row]):
+                logits, state = plain_model.step(np.array([last]), state)
+                log_probabilities = plain.log_softmax(logits)[0]
+                assert generated.log_probabilities[row, t].numpy() == pytest.approx(log_probabilities[word], rel=1e-4)
+                best = np.argsort(-log_probabilities[1:], kind="stable")[:3] + 1
+                np.testing.assert_array_equal(generated.top_words[row, t], best)
+                np.testing.assert_allclose(generated.top_log_probabilities[row, t], log_probabilities[best], rtol=1e-4)
+                last = word
+
+
+def test_a_bias_forces_and_bans_words(shared_model):
+    rows = [GenerationOptions(max_words=20, temperature=1.0) for _ in PROMPTS]
+    free = generate(shared_model, PROMPTS, 20, temperature=1.0)
+    biases = [tf.constant([[7], [3], [0], [free[3, 0]]]), tf.constant([[100.0], [-100.0], [50.0], [-100.0]]), tf.constant(-1)]
+    words = decode(shared_model, PROMPTS, rows, biases)[0].words.numpy()
+    assert set(words[0].tolist()) == {7}
+    assert 3 not in words[1]
+    assert words[2].tolist() == free[2].tolist()
+    assert free[3, 0] not in words[3]
 
 
 @pytest.mark.parametrize(
@@ -92,12 +157,40 @@ def test_text_generated_in_pieces_equals_text_generated_at_once(deep, options):
     assert generate(deep, PROMPTS, 20, pieces=[1, 7, 0, 12], **options).tolist() == whole.tolist()
 
 
-def test_rows_of_a_large_batch_equal_rows_of_small_batches(shared_model):
-    rows = MIN_ROWS_TO_TRANSPOSE
-    prompts = [[i % 11 + 1] for i in range(rows + 3)]
-    together = generate(shared_model, prompts, 15, temperature=1.0)
-    few = [generate(shared_model, prompts[i : i + 2], 15, temperature=1.0, keys=[i, i + 1]) for i in range(0, rows, 2)]
-    assert together[:rows].tolist() == np.concatenate(few).tolist()
+MIXED = [
+    GenerationOptions(**{"max_words": 20, **values})
+    for values in (
+        {"temperature": 0.0},
+        {"temperature": 1.0, "seed": 4},
+        {"temperature": 0.7, "top_k": 4, "max_words": 7},
+        {"temperature": 1.0, "top_p": 0.8},
+        {"temperature": 1.3, "min_p": 0.1, "repetition_penalty": 1.3},
+        {"temperature": 1.0, "typical_p": 0.7, "no_repeat_ngram": 2},
+        {"temperature": 1.0, "stop_at_sentence_end": True},
+    )
+]
+
+
+@pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
+def test_each_row_has_its_own_options_and_the_text_it_has_alone(request, name):
+    model = request.getfixturevalue(name)
+    prompts = [PROMPTS[i % 4] for i in range(len(MIXED))]
+    together = decode(model, prompts, MIXED)[0].words.numpy()
+    for i, options in enumerate(MIXED):
+        alone = decode(model, [prompts[i]], [options], keys=tf.constant([i], tf.int64))[0].words.numpy()[0]
+        assert together[i, : options.max_words].tolist() == alone.tolist(), options
+
+
+def test_the_table_of_inputs_changes_nothing(deep):
+    for options in ({}, {"temperature": 1.0}, *LOOKING_BACK):
+        words = [generate(deep, PROMPTS, 15, with_input_table=table, **options).tolist() for table in (False, True)]
+        assert words[0] == words[1]
+
+
+def test_texts_longer_than_a_block_of_random_numbers_continue_where_the_block_ends(shared_model):
+    whole = generate(shared_model, PROMPTS, 2 * WORDS_PER_BLOCK + 5, temperature=1.0)
+    pieces = [WORDS_PER_BLOCK - 1, 2, WORDS_PER_BLOCK, 4]
+    assert generate(shared_model, PROMPTS, None, pieces=pieces, temperature=1.0).tolist() == whole.tolist()
 
 
 @pytest.fixture

@@ -31,10 +31,10 @@ state = model.signatures["initial_state"](batch=tf.constant(1))["state"]
 stepped = model.signatures["step"](ids=tf.constant([[3]]), state=state)
 def generate(seed):
     values = {row["name"]: row["default"] for row in table["options"]} | {"max_words": 8, "temperature": 1.0, "seed": seed}
-    scalars = {name: tf.constant(value) for name, value in values.items()}
     prompts = tf.constant(["Thou art", "to be, or"])
-    texts = model.signatures["generate"](prompts=prompts, **scalars)["texts"].numpy()
-    assert (model.signatures["serving_default"](prompts=prompts, **scalars)["texts"].numpy() == texts).all()
+    vectors = {name: tf.fill([2], value) for name, value in values.items()}
+    texts = model.signatures["generate"](prompts=prompts, **vectors)["texts"].numpy()
+    assert (model.signatures["serving_default"](prompts=prompts, **vectors)["texts"].numpy() == texts).all()
     return [text.decode() for text in texts]
 assert generate(1) == generate(1) != generate(2)
 print(json.dumps({
@@ -159,15 +159,15 @@ def test_rows_do_not_affect_each_other_and_differ(shared_text_model):
 @pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
 def test_prefill_and_decode_equal_generate_bit_for_bit(loaded_model, shape):
     signatures = loaded_model(**shape).signatures
-    prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant(2)
+    prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant([2, 2, 2])
     for changes in ({"min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2}, {"stop_at_sentence_end": True}, {}):
         options = GenerationOptions(temperature=1.0, top_p=0.8, seed=3, samples=2, **changes)
-        whole = signatures["generate"](prompts=prompts, **option_tensors.tensors(replace(options, max_words=12)))["texts"].numpy()
+        whole = signatures["generate"](prompts=prompts, **option_tensors.tensors(replace(options, max_words=12), 3))["texts"].numpy()
         state = signatures["prefill"](prompts=prompts, samples=samples)
         texts, keys, position = [text.decode() for text in prompts.numpy() for _ in range(2)], state["keys"], 0
         for words in (1, 4, 7):
-            so_far = {name: state[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
-            state = signatures["decode"](**so_far, **option_tensors.tensors(replace(options, max_words=words), option_tensors.of_words))
+            so_far = {name: state[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.fill([6], position)}
+            state = signatures["decode"](**so_far, **option_tensors.tensors(replace(options, max_words=words), 6, option_tensors.of_words))
             texts = [f"{text}{more.decode()}" for text, more in zip(texts, state["texts"].numpy(), strict=True)]
             position += words
         assert texts == [text.decode() for text in whole], changes
@@ -253,7 +253,7 @@ def test_continue_words_equals_generate_with_prompts_of_one_word(loaded_model):
 
 
 def test_a_prompt_may_have_invalid_utf_8(shared_text_model):
-    options = option_tensors.tensors(GenerationOptions(max_words=3, temperature=0.0))
+    options = option_tensors.tensors(GenerationOptions(max_words=3, temperature=0.0), 1)
     texts = shared_text_model.generate(tf.constant([b"thou \xff\xfe art"]), options)["texts"]
     assert len(texts.numpy()[0].split()) == 6
 

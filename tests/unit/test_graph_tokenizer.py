@@ -186,11 +186,11 @@ def test_generated_text_is_detokenized_and_equals_text_generated_in_pieces(tiny_
         assert text.startswith(prompt.strip())
         assert not {"<unk>", "<eos>", "￭", "\u2581"} & {*tokens} or not any(token in text for token in ("<unk>", "<eos>", "￭", "\u2581"))
         assert " ," not in text and "( " not in text
-    state = model.signatures["prefill"](prompts=tf.constant(prompts), samples=tf.constant(1))
+    state = model.signatures["prefill"](prompts=tf.constant(prompts), samples=tf.ones([4], tf.int32))
     keys, texts, position = state["keys"], list(prompts), 0
     for count in (5, 7):
-        so_far = {name: state[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.constant(position)}
-        options = option_tensors.tensors(GenerationOptions(max_words=count, temperature=1.0, seed=3), option_tensors.of_words)
+        so_far = {name: state[name] for name in ("last", "state", "history")} | {"keys": keys, "position": tf.fill([4], position)}
+        options = option_tensors.tensors(GenerationOptions(max_words=count, temperature=1.0, seed=3), 4, option_tensors.of_words)
         state = model.signatures["decode"](**so_far, **options)
         texts = [f"{before}{more.decode()}" for before, more in zip(texts, state["texts"].numpy(), strict=True)]
         position += count

@@ -6,14 +6,15 @@ from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import GenerationOptions
 
 
-def test_each_option_has_a_scalar_tensor_in_the_order_of_the_table():
-    specs, tensors = option_tensors.specs(), option_tensors.tensors(GenerationOptions(top_k=5))
+def test_each_option_has_a_vector_in_the_order_of_the_table():
+    specs, tensors = option_tensors.specs(), option_tensors.tensors(GenerationOptions(top_k=5), 3)
     assert list(specs) == list(tensors) == [row.name for row in options.options()]
     for name, spec in specs.items():
-        assert (spec.shape.rank, spec.name) == (0, name)
+        assert (spec.shape.as_list(), spec.name) == ([None], name)
         assert tensors[name].dtype == spec.dtype
-    assert OptionTensors(**tensors).top_k.numpy() == 5
-    assert OptionTensors(**tensors).replace(top_k=tf.constant(6)).top_k.numpy() == 6
+    assert OptionTensors(**tensors).top_k.numpy().tolist() == [5, 5, 5]
+    assert OptionTensors(**tensors).replace(top_k=tf.constant([6])).top_k.numpy().tolist() == [6]
+    assert OptionTensors(**tensors).map(lambda values: values[:1]).top_k.numpy().tolist() == [5]
 
 
 def test_options_that_only_set_the_number_of_rows_do_not_apply_to_words():
@@ -21,16 +22,16 @@ def test_options_that_only_set_the_number_of_rows_do_not_apply_to_words():
     assert excluded == {"samples", "beam_width"}
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"),
-    [
-        ({}, False),
-        ({"temperature": 2.0, "top_k": 5, "top_p": 0.5, "min_p": 0.5, "seed": 9, "max_words": 3}, False),
-        ({"repetition_penalty": 1.1}, True),
-        ({"repetition_penalty": 0.9}, True),
-        ({"no_repeat_ngram": 3}, True),
-        ({"stop_at_sentence_end": True}, True),
-    ],
-)
-def test_options_that_need_the_text_so_far_are_recognized(values, expected):
-    assert OptionTensors(**option_tensors.tensors(GenerationOptions(**values))).looks_back().numpy() == expected
+@pytest.mark.parametrize("name", ["top_k", "top_p", "min_p", "typical_p", "repetition_penalty", "no_repeat_ngram", "stop_at_sentence_end"])
+def test_an_option_is_on_if_any_row_has_it(name):
+    off = option_tensors.tensors(GenerationOptions(), 3)
+    assert not OptionTensors(**off).is_on(name)
+    value = True if name == "stop_at_sentence_end" else 1 if off[name].dtype == tf.int32 else 0.5
+    one = tf.tensor_scatter_nd_update(off[name], [[1]], tf.constant([value], off[name].dtype))
+    assert OptionTensors(**{**off, name: one}).is_on(name)
+
+
+def test_sharpness_is_the_inverse_temperature_and_1_in_greedy_rows():
+    values = OptionTensors(temperature=tf.constant([0.0, 0.5, 2.0, 1e-30]))
+    assert values.sharpness.numpy().tolist() == [1.0, 2.0, 0.5, 10_000.0]
+    assert values.greedy.numpy().tolist() == [True, False, False, False]

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from decoding_models import logits_of_many_words
-from lstm_lm.generation.decoding import MIN_TEMPERATURE
+from decoding_models import logits_of_many_words, option_vectors, random_draws
+from lstm_lm.generation import sampling
 from lstm_lm.generation.logits import BLOCKED
-from lstm_lm.generation.option_tensors import OptionTensors, specs, tensors
+from lstm_lm.generation.option_tensors import MIN_TEMPERATURE, OptionTensors, specs, tensors
 from lstm_lm.generation.options import GenerationOptions
-from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
-from lstm_lm.generation.sampling import sample_next_token
+from lstm_lm.generation.sampling import Draws, Filters, Sampler
 from plain import distribution
 
 LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
@@ -19,25 +18,24 @@ LOGITS = np.log([0.4, 0.3, 0.2, 0.06, 0.04]).astype(np.float32)
 @functools.cache
 def sampling_graph(words):
     """Trace the graph for a vocabulary of this size once, for any number of rows, as in the model."""
-    logits, uniforms = (tf.TensorSpec([None, size], tf.float32) for size in (words, UNIFORMS_PER_WORD))
+    row = tf.TensorSpec([None], tf.float32)
 
-    def sample(logits, uniforms, options):
-        return sample_next_token(logits, uniforms, options["temperature"] == 0, OptionTensors(**options))
+    def sample(logits, first, keys, positions, options):
+        return Sampler(OptionTensors(**options), words)(logits, Draws(first, keys, positions))
 
-    return tf.function(sample, autograph=False, input_signature=[logits, uniforms, specs()])
+    signature = [tf.TensorSpec([None, words]), row, tf.TensorSpec([None], tf.uint64), tf.TensorSpec([None], tf.int32), specs()]
+    return tf.function(sample, autograph=False, input_signature=signature)
 
 
-def sample_in_graph(logits, uniforms, options):
-    return sampling_graph(logits.shape[1])(logits, uniforms, options)
+def sample_in_graph(logits, draws, options):
+    return sampling_graph(logits.shape[1])(logits, draws.first, draws.keys, draws.positions, options)
 
 
 def sample(logits, uniform, **options):
-    """Sample as the decoding loop does. `uniform` has the first random number of each row. The others are generated here."""
+    """Sample as the decoding loop does. `uniform` has the first random number of each row."""
     options = GenerationOptions(**{"temperature": 1.0, **options})
     rows = np.broadcast_to(logits, [len(uniform), len(logits)]) / max(options.temperature, MIN_TEMPERATURE)
-    uniforms = np.random.default_rng(3).uniform(size=[len(uniform), UNIFORMS_PER_WORD])
-    uniforms[:, 0] = uniform
-    return sample_in_graph(tf.constant(rows, tf.float32), tf.constant(uniforms, tf.float32), tensors(options)).numpy()
+    return sample_in_graph(tf.constant(rows, tf.float32), random_draws(len(uniform), uniform, 3), tensors(options, len(uniform))).numpy()
 
 
 def test_temperature_0_is_greedy():
@@ -125,14 +123,14 @@ def test_a_dominant_word_is_sampled_whatever_the_uniform_number():
 @pytest.mark.parametrize(("top_p", "min_p"), [(1.0, 0.0), (0.7, 0.0), (0.9, 0.02)])
 def test_extreme_logits_do_not_change_samples_or_affect_other_rows(top_p, min_p):
     rng = np.random.default_rng(6)
-    logits, uniforms = rng.normal(0, 2, [5, 300]).astype(np.float32), rng.uniform(size=[5, UNIFORMS_PER_WORD]).astype(np.float32)
+    logits, draws = rng.normal(0, 2, [5, 300]).astype(np.float32), random_draws(5)
     logits = (logits * 128).round() / 128  # adding a whole number to these logits is exact
     logits[:, 0] = BLOCKED
-    options = tensors(GenerationOptions(temperature=1.0, top_p=top_p, min_p=min_p))
-    moderate = sample_in_graph(tf.constant(logits), tf.constant(uniforms), options).numpy()
+    options = tensors(GenerationOptions(temperature=1.0, top_p=top_p, min_p=min_p), 5)
+    moderate = sample_in_graph(tf.constant(logits), draws, options).numpy()
     extreme = logits + np.array([[0], [300], [-300], [60], [5000]], np.float32)  # the exponentials of these logits are 0 or infinite
     extreme[:, 0] = BLOCKED
-    assert sample_in_graph(tf.constant(extreme), tf.constant(uniforms), options).numpy().tolist() == moderate.tolist()
+    assert sample_in_graph(tf.constant(extreme), draws, options).numpy().tolist() == moderate.tolist()
 
 
 @pytest.mark.slow
@@ -171,9 +169,53 @@ def test_samples_of_a_large_vocabulary_follow_the_distribution_of_the_plain_vers
     assert stats.chisquare(counts[possible], probabilities * counts.sum()).pvalue > 1e-3
 
 
-def test_when_all_random_numbers_are_used_up_top_p_falls_back_on_the_most_probable_word():
+def test_when_all_random_numbers_are_used_up_top_p_falls_back_on_the_most_probable_word(monkeypatch):
     logits = np.zeros(50, np.float32)
     logits[7] = 1.0
-    uniforms = tf.zeros([1, UNIFORMS_PER_WORD])  # selects the first remaining word
-    options = tensors(GenerationOptions(temperature=1.0, top_p=0.01))
-    assert sample_in_graph(tf.constant(logits[np.newaxis]), uniforms, options).numpy().tolist() == [7]
+    # A number of 0 selects the first remaining word, each time.
+    monkeypatch.setattr(sampling, "uniforms", lambda keys, positions, draw: tf.zeros([tf.shape(keys)[0]]))
+    options = OptionTensors(**tensors(GenerationOptions(temperature=1.0, top_p=0.01), 1))
+    assert Sampler(options, 50)(tf.constant(logits[np.newaxis]), random_draws(1, [0.0])).numpy().tolist() == [7]
+
+
+MIXED = [
+    {},
+    {"temperature": 0.0},
+    {"top_k": 4},
+    {"top_k": 40, "top_p": 0.8, "min_p": 0.01},
+    {"top_p": 0.7},
+    {"top_p": 0.9, "min_p": 0.05},
+    {"min_p": 0.1},
+    {"typical_p": 0.6},
+    {"temperature": 2.0},
+    {"temperature": 0.3, "top_k": 3000},
+]
+
+
+def test_each_row_is_sampled_with_its_own_options_as_if_it_were_alone():
+    rows = [GenerationOptions(**{"temperature": 1.0, **values}) for values in MIXED for _ in range(5)]
+    rng, count = np.random.default_rng(4), len(rows)
+    scale = np.array([max(row.temperature, MIN_TEMPERATURE) for row in rows])[:, np.newaxis]
+    logits = tf.constant(rng.normal(0, 2, [count, 3000]) / np.where(scale > MIN_TEMPERATURE, scale, 1), tf.float32)
+    draws = random_draws(count)
+    together = sample_in_graph(logits, draws, option_vectors(rows)).numpy()
+    for i, row in enumerate(rows):
+        alone = Draws(draws.first[i : i + 1], draws.keys[i : i + 1], draws.positions[i : i + 1])
+        assert sample_in_graph(logits[i : i + 1], alone, option_vectors([row])).numpy() == together[i], row
+    assert len(set(together.tolist())) > 20
+
+
+@pytest.mark.parametrize(
+    ("filters", "values"),
+    [
+        (Filters(False, True, False, False, False), {"top_k": 4}),
+        (Filters(False, True, False, False, False), {"top_k": 40, "top_p": 0.8, "min_p": 0.01}),
+        (Filters(False, False, True, False, False), {"top_p": 0.7}),
+        (Filters(False, False, False, True, False), {"min_p": 0.1}),
+        (Filters(False, False, False, False, False), {}),
+    ],
+)
+def test_what_is_known_about_the_options_changes_no_word(filters, values):
+    options = OptionTensors(**tensors(GenerationOptions(**{"temperature": 1.0, **values}), 64))
+    logits, draws = tf.constant(np.random.default_rng(5).normal(0, 2, [64, 300]), tf.float32), random_draws(64)
+    np.testing.assert_array_equal(Sampler(options, 300, filters)(logits, draws), Sampler(options, 300)(logits, draws))

@@ -27,7 +27,7 @@ class Generator:
         Returns:
             Each prompt with the words after it; with several samples, those of a prompt are neighbors.
         """
-        texts = self.text_model.generate(_as_tensor(prompts), option_tensors.tensors(options))["texts"]
+        texts = self.text_model.generate(_as_tensor(prompts), option_tensors.tensors(options, len(prompts)))["texts"]
         return [text.decode("utf-8", errors="replace") for text in texts.numpy()]
 
     def continue_words(self, first: npt.NDArray[np.int32], options: GenerationOptions) -> npt.NDArray[np.int32]:
@@ -39,21 +39,21 @@ class Generator:
         Returns:
             int32 [n, max_words], ids of the words after the first.
         """
-        last = tf.constant(first, tf.int32)
+        last, rows = tf.constant(first, tf.int32), len(first)
         continued = self.text_model.decode(
             last,
-            self.text_model.initial_state(tf.constant(len(first)))["state"],
-            tf.range(len(first)),
+            self.text_model.initial_state(tf.constant(rows))["state"],
+            tf.range(rows, dtype=tf.int64),
             last[:, tf.newaxis],
-            tf.constant(0),
-            option_tensors.tensors(options, option_tensors.of_words),
+            tf.zeros([rows], tf.int32),
+            option_tensors.tensors(options, rows, option_tensors.of_words),
         )
         words: npt.NDArray[np.int32] = continued["words"].numpy()
         return words
 
     def count_known_words(self, prompts: Sequence[str]) -> list[int]:
         """Count the words of each prompt that the model knows."""
-        counts: list[int] = self.text_model.prefill(_as_tensor(prompts), tf.constant(1))["known"].numpy().tolist()
+        counts: list[int] = self.text_model.prefill(_as_tensor(prompts), tf.ones([len(prompts)], tf.int32))["known"].numpy().tolist()
         return counts
 
 

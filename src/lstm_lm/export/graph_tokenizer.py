@@ -59,6 +59,15 @@ class GraphTokenizer(tf.Module):
         chunks = tf.strings.split(pretokens, BOUNDARY)  # ragged [n, chunks]
         return chunks.with_values(self._merge(chunks.values)).merge_dims(1, 2)
 
+    @property
+    def is_of_words(self) -> bool:
+        """Whether a token is a word, as `split_words` returns it."""
+        return self.tokenizer.unit == "word"
+
+    def tokens_of(self, ids: tf.Tensor) -> tf.Tensor:
+        """Tokens by their ids: int32 [...] -> string [...]."""
+        return self.word_of.lookup(tf.cast(ids, tf.int64))
+
     def detokenize(self, ids: tf.Tensor, previous: tf.Tensor) -> tf.Tensor:
         """As Tokenizer.detokenize: the text of ids, with a space in front if it needs one after the text before it.
 

@@ -10,13 +10,11 @@ import tensorflow as tf
 
 from lstm_lm.errors import UserError
 from lstm_lm.export.graph_tokenizer import GraphTokenizer
-from lstm_lm.generation import decoding, option_tensors
+from lstm_lm.generation import decoding, logits, option_tensors
 from lstm_lm.generation.beam_search import beam_search
-from lstm_lm.generation.decoding import Texts
+from lstm_lm.generation.decoding import Extras, Generation, Texts
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import sentence_end_ids, served_table
-from lstm_lm.generation.random_numbers import uniforms
-from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
 from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.text.tokenization import vocabulary
@@ -24,20 +22,25 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 # AutoGraph is off because nothing here is written in the Python that it turns into graphs, and tracing takes a third longer with it.
 graph = functools.partial(tf.function, autograph=False)
-SIGNATURES = ("initial_state", "score", "step", "generate", "prefill", "decode")
+# Without inlining, TensorFlow optimizes a function when it first runs.
+lazy = functools.partial(graph, experimental_attributes={"_noinline": True})
+SIGNATURES = ("initial_state", "score", "step", "generate", "prefill", "decode", "score_texts", "next_words")
 DEFAULT_SIGNATURE = "generate"  # also under the name that serving tools look for
 TOKENIZER_FILE = "tokenizer.json"  # an asset: whoever checks a prompt before it is sent splits it as the graph does
 OPTIONS_FILE = "generation_options.json"  # an asset: whoever loads the SavedModel finds names, defaults and bounds there
 SAMPLE_KEY_STEP = 1_000_003  # between the random-number keys of two samples of a prompt
-KEYS = 2**31 - 1
+KEYS = 2**53 - 111  # a prime number; JSON has no larger whole numbers
 
 
 class TextModel(tf.Module):
     """A LanguageModel with its vocabulary and its tokenizer in the graph.
 
-    Every public method but `save` and `signatures` is a signature of the SavedModel. `state` is always float32
-    [layers, 2, batch, hidden]. `options` is a dict of scalar tensors, one for each row of the table of generation options; in the
-    signatures, each option is a separate argument.
+    Every public method but `prepare`, `decode_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
+    float32 [layers, 2, batch, hidden]. `options` is a dict of vectors, one for each row of the table of generation options, with one
+    value for each prompt or text; in the signatures, each option is a separate argument.
+
+    `prepare` and `decode_prepared` are functions of the loaded SavedModel, for programs that call it many times: what depends on the
+    weights alone is computed once.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
@@ -62,17 +65,22 @@ class TextModel(tf.Module):
         layers, hidden = model.shape.layers, model.shape.hidden_size
         state = tf.TensorSpec([layers, 2, None, hidden], tf.float32, "state")
         one_state = tf.TensorSpec([layers, 2, 1, hidden], tf.float32, "state")
-        prompts, samples = tf.TensorSpec([None], tf.string, "prompts"), tf.TensorSpec([], tf.int32, "samples")
+        prompts, samples = tf.TensorSpec([None], tf.string, "prompts"), tf.TensorSpec([None], tf.int32, "samples")
         ids, targets, history = (tf.TensorSpec([None, None], tf.int32, name) for name in ("ids", "targets", "history"))
-        last, keys = (tf.TensorSpec([None], tf.int32, name) for name in ("last", "keys"))
-        position, batch = (tf.TensorSpec([], tf.int32, name) for name in ("position", "batch"))
+        last, position = (tf.TensorSpec([None], tf.int32, name) for name in ("last", "position"))
+        keys, batch, k = tf.TensorSpec([None], tf.int64, "keys"), tf.TensorSpec([], tf.int32, "batch"), tf.TensorSpec([], tf.int32, "k")
         word_options = option_tensors.specs(option_tensors.of_words)
+        texts = [last, state, keys, history, position, word_options]
         self.initial_state = graph(self._initial_state, input_signature=[batch])
         self.score = graph(self._score, input_signature=[ids, targets, state])
         self.step = graph(self._step, input_signature=[tf.TensorSpec([1, 1], tf.int32, "ids"), one_state])
         self.generate = graph(self._generate, input_signature=[prompts, option_tensors.specs()])
         self.prefill = graph(self._prefill, input_signature=[prompts, samples])
-        self.decode = graph(self._decode, input_signature=[last, state, keys, history, position, word_options])
+        self.decode = graph(self._decode, input_signature=texts)
+        self.score_texts = graph(self._score_texts, input_signature=[tf.TensorSpec([None], tf.string, "texts")])
+        self.next_words = graph(self._next_words, input_signature=[prompts, k])
+        self.prepare = graph(self._prepare, input_signature=[])
+        self.decode_prepared = graph(self._decode_prepared, input_signature=[logits.specs(model), *texts, _extras_specs()])
 
     def _initial_state(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the state before the first word, which is all zeros, for `batch` rows."""
@@ -93,27 +101,29 @@ class TextModel(tf.Module):
 
         Args:
             prompts: string [n], UTF-8. Unknown words become `<unk>`; a prompt without any word starts from `<unk>`.
-            options: all of them. The same seed and prompt give the same text, whatever other prompts are in the call. The first
-                samples of a prompt stay the same if more are requested. With `beam_width` above 1, nothing is sampled: the texts are
-                the `samples` most probable ones of a beam search, at most `beam_width`.
+            options: all of them, vectors [n]. The same seed and prompt give the same text, whatever other prompts are in the call. The
+                first samples of a prompt stay the same if more are requested. With `beam_width` above 1, nothing is sampled: the texts
+                are the `samples` most probable ones of a beam search, at most `beam_width`; `beam_width`, `samples` and `max_words` must
+                then be the same for all prompts.
         Returns:
-            {"texts": string [n * samples]}, each prompt followed by the generated words; the samples of a prompt are adjacent.
+            {"texts": string [sum of samples]}, each prompt followed by the generated words; the samples of a prompt are adjacent.
         """
         values = OptionTensors(**options)
-        is_beam_search = values.beam_width > 1
-        best = tf.minimum(values.samples, values.beam_width)
-        start = self.prefill(prompts, tf.where(is_beam_search, 1, values.samples))
+        is_beam_search = tf.reduce_any(values.beam_width > 1)
+        samples = tf.where(is_beam_search, tf.minimum(values.samples, values.beam_width), values.samples)
+        start = self.prefill(prompts, tf.where(is_beam_search, 1, samples))
 
         def search() -> tf.Tensor:
             words = beam_search(self.model, Texts(start["last"], start["state"], start["history"]), values, self.ends)
-            return self.tokenizer.detokenize(_without_padding(words), tf.repeat(start["last"], best))
+            return self.tokenizer.detokenize(_without_padding(words), tf.repeat(start["last"], samples))
 
         def sample() -> tf.Tensor:
-            word_options = {name: options[name] for name in option_tensors.specs(option_tensors.of_words)}
-            return self.decode(start["last"], start["state"], start["keys"], start["history"], 0, word_options)["texts"]
+            repeated = {name: tf.repeat(options[name], samples) for name in option_tensors.specs(option_tensors.of_words)}
+            start_position = tf.zeros_like(start["last"])
+            return self.decode(start["last"], start["state"], start["keys"], start["history"], start_position, repeated)["texts"]
 
-        texts = tf.cond(is_beam_search, search, sample)
-        beginnings = tf.repeat(self.tokenizer.strip(prompts), tf.where(is_beam_search, best, values.samples))
+        texts = tf.cond(is_beam_search, lazy(search), lazy(sample))
+        beginnings = tf.repeat(self.tokenizer.strip(prompts), samples)
         return {"texts": tf.strings.strip(tf.strings.join([beginnings, texts]))}
 
     def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -121,28 +131,26 @@ class TextModel(tf.Module):
 
         Args:
             prompts: string [n], as for `generate`.
-            samples: int32 scalar, number of texts for each prompt; they become adjacent rows.
+            samples: int32 [n], number of texts for each prompt; they become adjacent rows.
         Returns:
-            {"last": int32 [n * samples], the last word of each text; "state": the state before it; "keys": int32 [n * samples], the
-            random-number key of each row; "history": int32 [n * samples, longest], the ids of each prompt's words, padded on the left
-            with -1; "known": int32 [n], how many words of each prompt are in the vocabulary}
+            {"last": int32 [rows], the last word of each text; "state": the state before it; "keys": int64 [rows], the random-number key
+            of each row; "history": int32 [rows, longest], the ids of each prompt's words, padded on the left with -1; "known" and
+            "words": int32 [n], how many words of each prompt are in the vocabulary, and how many there are}
         """
         words = self.tokenizer.split_words(prompts)
         ids = self.tokenizer.encode(words)
-        lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
-        padded = ids.to_tensor(default_value=0)
-        padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([tf.shape(prompts)[0], 1], tf.int32))
+        padded, lengths = _padded(ids)
         # Rows with different prompts get different random numbers, or their texts would echo each other.
         keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), KEYS)
-        sample = tf.range(tf.cast(samples, tf.int64), dtype=tf.int64)
-        keys = tf.reshape((keys[:, tf.newaxis] + SAMPLE_KEY_STEP * sample) % KEYS, [-1])
+        sample = tf.cast(tf.ragged.range(samples).flat_values, tf.int64)
         texts = decoding.prefill(self.model, padded, lengths)
         return {
             "last": tf.repeat(texts.last, samples),
             "state": tf.repeat(texts.state, samples, axis=2),
-            "keys": tf.cast(keys, tf.int32),
+            "keys": (tf.repeat(keys, samples) + SAMPLE_KEY_STEP * sample) % KEYS,
             "history": tf.repeat(texts.history, samples, axis=0),
             "known": self.tokenizer.count_known(ids),
+            "words": tf.cast(ids.row_lengths(), tf.int32),
         }
 
     def _decode(
@@ -158,17 +166,90 @@ class TextModel(tf.Module):
 
         Args:
             last, state, keys, history: from `prefill`; in later calls, last, state and history from the previous `decode`.
-            position: int32 scalar, number of words requested since `prefill`, including those of rows that have ended.
-            options: all but `samples` and `beam_width`.
+            position: int32 [rows], number of words generated in each text since `prefill`.
+            options: all but `samples` and `beam_width`, vectors [rows].
         Returns:
-            {"texts": string [n], to append to the text so far, including any space between them; "words": int32 [n, max_words], their
-            ids, 0 after the end of a text; "last", "state", "history": for the next call}
+            {"texts": string [rows], to append to the text so far, including any space between them; "words": int32 [rows, words], as many
+            as the largest `max_words`, their ids, 0 after the end of a text; "last", "state", "history": for the next call}
         """
-        values = OptionTensors(**options)
-        numbers = uniforms(keys, values.seed, position, values.max_words)
-        ended = tf.logical_and(position > 0, ends_sentence(last, self.ends))
-        words, texts = decoding.generate(self.model, Texts(last, state, history), ended, numbers, values, self.ends)
-        return {"texts": self.tokenizer.detokenize(_without_padding(words), last), "words": words, **texts._asdict()}
+        rows = tf.shape(last)[0]
+        extras = {"bias_ids": tf.zeros([rows, 0], tf.int32), "bias_values": tf.zeros([rows, 0]), "top": tf.constant(-1)}
+        result = self.decode_prepared(logits.prepare(self.model), last, state, keys, history, position, options, extras)
+        return {name: result[name] for name in ("texts", "words", "last", "state", "history")}
+
+    def _prepare(self) -> dict[str, tf.Tensor]:
+        """Compute what `decode_prepared` needs, from the weights alone: tensors by name."""
+        return logits.prepare(self.model, logits.has_input_table(self.model))
+
+    def _decode_prepared(  # noqa: PLR0913  # one argument for each input of the graph
+        self,
+        prepared: dict[str, tf.Tensor],
+        last: tf.Tensor,
+        state: tf.Tensor,
+        keys: tf.Tensor,
+        history: tf.Tensor,
+        position: tf.Tensor,
+        options: dict[str, tf.Tensor],
+        extras: dict[str, tf.Tensor],
+    ) -> dict[str, tf.Tensor]:
+        """Generate the next words of texts, as `decode` does.
+
+        Args:
+            prepared: from `prepare`.
+            last, state, keys, history, position, options: as for `decode`. Without options that look back, `history` may have no columns.
+            extras: {"bias_ids": int32 [rows, any], words whose logits get a bias, 0 for none; "bias_values": float32 [rows, any]; "top":
+                int32 scalar, return log probabilities, those of this many most probable words too; below 0, none}
+        Returns:
+            What `decode` returns, and {"log_probabilities": float32 [rows, words], of the words under the model alone (at temperature 1,
+            without penalties and filters); "top_words": int32 [rows, words, top]; "top_log_probabilities": float32 [rows, words, top]}.
+            These have no words if `top` is below 0.
+        """
+        generation = Generation(self.model, prepared, self.ends)
+        texts, values = Texts(last, state, history), OptionTensors(**options)
+        generated, history = generation.generate(texts, keys, position, values, Extras(**extras))
+        return {
+            "texts": self.tokenizer.detokenize(_without_padding(generated.words), last),
+            **generated._asdict(),
+            "history": history,
+        }
+
+    def _score_texts(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Score texts: how surprising the model finds each of their words.
+
+        Args:
+            texts: string [n], UTF-8.
+        Returns:
+            {"tokens": string [n, longest], the words as the model sees them, padded with ""; "ids": int32 [n, longest], 0 for unknown
+            words, padded with -1; "nats": float32 [n, longest], -ln P(word | the words before it), NaN for the first word of each text,
+            which is given, and in the padding}
+        """
+        words = self.tokenizer.split_words(texts)
+        encoded = self.tokenizer.encode(words)
+        ids = encoded.to_tensor(default_value=-1)
+        tokens = words if self.tokenizer.is_of_words else encoded.with_values(self.tokenizer.tokens_of(encoded.values))
+        return {"tokens": tokens.to_tensor(default_value=""), "ids": ids, "nats": decoding.score(self.model, ids)}
+
+    def _next_words(self, prompts: tf.Tensor, k: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Return the most probable next words after prompts, under the model alone.
+
+        Args:
+            prompts: string [n], as for `generate`.
+            k: int32 scalar, how many words, at most the number of words of the vocabulary.
+        Returns:
+            {"words": string [n, k], the most probable first, `<unk>` left out; "ids": int32 [n, k]; "log_probabilities": float32 [n, k];
+            "unknown": float32 [n], the log probability of `<unk>`}
+        """
+        padded, lengths = _padded(self.tokenizer.encode(self.tokenizer.split_words(prompts)))
+        texts = decoding.prefill(self.model, padded, lengths)
+        hidden, _ = self.model.step(texts.last, self.model.states(texts.state))
+        log_probabilities = tf.nn.log_softmax(self.model.logits(hidden))
+        values, ids = tf.math.top_k(log_probabilities[:, 1:], tf.minimum(k, self.model.shape.vocabulary_size - 1))
+        return {
+            "words": self.tokenizer.tokens_of(ids + 1),
+            "ids": ids + 1,
+            "log_probabilities": values,
+            "unknown": log_probabilities[:, 0],
+        }
 
     def signatures(self) -> dict[str, Any]:
         """{name: tf.function} of the SavedModel.
@@ -202,6 +283,22 @@ def save_vocabulary(words: Sequence[str], path: Path) -> Path:
     """Write a vocabulary as `TextModel` reads it, one word a line, and return its path."""
     path.write_bytes(("\n".join(words) + "\n").encode("utf-8"))
     return path
+
+
+def _padded(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Tokens, ragged int32 [n, any], as `decoding.prefill` takes them. A text without any token becomes a single `<unk>`."""
+    lengths = tf.maximum(tf.cast(ids.row_lengths(), tf.int32), 1)
+    padded = ids.to_tensor(default_value=0)
+    padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([ids.nrows(), 1], tf.int32))
+    return padded, lengths
+
+
+def _extras_specs() -> dict[str, tf.TensorSpec]:
+    return {
+        "bias_ids": tf.TensorSpec([None, None], tf.int32, "bias_ids"),
+        "bias_values": tf.TensorSpec([None, None], tf.float32, "bias_values"),
+        "top": tf.TensorSpec([], tf.int32, "top"),
+    }
 
 
 def _without_padding(words: tf.Tensor) -> tf.Tensor:

@@ -1,6 +1,6 @@
 """Beam search: the most probable texts. Nothing is sampled, so the same prompts give the same texts."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,8 +9,9 @@ import tensorflow as tf
 from lstm_lm.generation import penalties, text_history
 from lstm_lm.generation.decoding import Texts
 from lstm_lm.generation.draw import most_probable
-from lstm_lm.generation.logits import BLOCKED, LogitsFunction, block_unknown, transposed_softmax
+from lstm_lm.generation.logits import BLOCKED, block_unknown
 from lstm_lm.generation.option_tensors import OptionTensors
+from lstm_lm.generation.options import by_name
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model.language_model import LanguageModel, LayerState
 
@@ -28,23 +29,45 @@ def beam_search(model: LanguageModel, texts: Texts, options: OptionTensors, ends
     Args:
         model: of any shape.
         texts: from `prefill`.
-        options: all of them. `samples` is how many texts to return for each row, at most `beam_width`.
+        options: all of them, vectors [rows]. `samples` is how many texts to return for each row, at most `beam_width`. These two and
+            `max_words` must be the same in all rows.
         ends: the ids of words that end a sentence.
     Returns:
         words int32 [rows * samples, max_words]: 0 means no word, after the end of a text; the best text of each row first.
+    Raises:
+        tf.errors.InvalidArgumentError: rows differ in what must be the same.
     """
-    count, width = options.max_words, options.beam_width
-    logits_of = model.logits if model.tails else transposed_softmax(model.softmax_weights, model.softmax_bias)
+    count, width, samples = (_same_in_all_rows(options, name) for name in ("max_words", "beam_width", "samples"))
+    options = options.map(lambda values: tf.repeat(values, width)).replace(max_words=count, beam_width=width, samples=samples)
     # No hypothesis can contribute more words than this to the best of all.
     candidates = tf.minimum(width, model.shape.vocabulary_size)
-    search = BeamSearch(model, options, ends, logits_of, tf.shape(texts.last)[0], candidates)
+    search = BeamSearch(model, options, ends, _softmax(model), tf.shape(texts.last)[0], candidates)
 
     def goes_on(t: tf.Tensor, beams: Beams) -> tf.Tensor:
         return tf.logical_and(t < count, tf.logical_not(tf.reduce_all(beams.ended)))
 
     steps, beams = tf.while_loop(goes_on, search.step, (0, search.start(texts)), parallel_iterations=1)
     words = text_history.release(beams.history, count, steps)[:, tf.shape(texts.history)[1] :]
-    return search.best(words, beams, tf.minimum(options.samples, width))
+    return search.best(words, beams, tf.minimum(samples, width))
+
+
+def _same_in_all_rows(options: OptionTensors, name: str) -> tf.Tensor:
+    """The value of an option as a scalar. Without any row, its default: nothing is generated then."""
+    values = tf.concat([getattr(options, name), [by_name()[name].default]], axis=0)
+    message = f"{name}: must be the same for all prompts of a beam search"
+    with tf.control_dependencies([tf.debugging.assert_equal(values[:-1], values[0], message)]):
+        return tf.identity(values[0])
+
+
+def _softmax(model: LanguageModel) -> Callable[[tf.Tensor], tf.Tensor]:
+    """A function from the output of the last layer to logits, with the weights transposed once. That of `<unk>` is not blocked."""
+    if model.tails:
+        return model.logits
+    weights, width = model.softmax_weights, model.shape.output_size
+    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
+    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
+    transposed = tf.concat(halves, axis=0)
+    return lambda hidden: tf.matmul(hidden, transposed) + model.softmax_bias
 
 
 class Beams(NamedTuple):
@@ -72,7 +95,8 @@ class BeamSearch:
     """The constants of a beam search and its steps.
 
     Attributes:
-        model, options, ends: as for `beam_search`.
+        model, ends: as for `beam_search`.
+        options: vectors [rows * width], one value for each hypothesis; max_words, beam_width and samples are scalars.
         logits_of: from the last layer's output to logits.
         rows: int32 scalar, number of prompts.
         candidates: int32 scalar, words considered for each hypothesis.
@@ -81,7 +105,7 @@ class BeamSearch:
     model: LanguageModel
     options: OptionTensors
     ends: Sequence[int]
-    logits_of: LogitsFunction
+    logits_of: Callable[[tf.Tensor], tf.Tensor]
     rows: tf.Tensor
     candidates: tf.Tensor
 
@@ -112,7 +136,8 @@ class BeamSearch:
         had_ended = tf.gather(beams.ended, parent, axis=1, batch_dims=1)
         word = tf.where(had_ended, 0, tf.gather(self._flat(words), at, axis=1, batch_dims=1))
         lengths = tf.gather(beams.lengths, parent, axis=1, batch_dims=1) + tf.cast(word > 0, tf.float32)
-        ends_here = tf.logical_and(self.options.stop_at_sentence_end, ends_sentence(word, self.ends))
+        stop = tf.reshape(self.options.stop_at_sentence_end, tf.shape(word))
+        ends_here = tf.logical_and(stop, ends_sentence(word, self.ends))
         # Empty places do not end, because an end would keep them.
         ended = tf.logical_and(tf.logical_or(had_ended, ends_here), scores > BLOCKED / 2)
         place, word = self._places(parent), tf.reshape(word, [-1])

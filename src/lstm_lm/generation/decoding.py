@@ -1,22 +1,35 @@
-"""The loops that read prompts and generate texts, in graph. Shapes are [rows], one row for each text."""
+"""Reading prompts and generating texts, in graph. Shapes are [rows], one row for each text."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation import penalties, text_history
-from lstm_lm.generation.logits import LogitsFunction, adaptive_softmax, block_unknown, plain_softmax, transposed_softmax
+from lstm_lm.generation import text_history
+from lstm_lm.generation.decoding_loop import DecodingLoop, Features, Generated
+from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
-from lstm_lm.generation.sampling import sample_next_token
+from lstm_lm.generation.options import options as all_options
+from lstm_lm.generation.random_numbers import row_keys
+from lstm_lm.generation.sampling import Filters
 from lstm_lm.generation.text_history import ends_sentence
+from lstm_lm.model import losses
 from lstm_lm.model.language_model import LanguageModel, LayerState
 
-MIN_TEMPERATURE = 1e-4  # anything smaller is greedy too, and would only overflow
-MIN_ROWS_TO_TRANSPOSE = 8  # products with fewer rows read the softmax weights faster as they are
-
-LoopVariables = tuple[Any, ...]
+NO_FILTERS = Filters(greedy=False, sorted=False, top_p=False, min_p=False, typical_p=False)
+# The loops, from the fastest to the one that can do everything. There is one for each option that is often used alone.
+LOOPS = {
+    "greedy": Features(None),
+    "sampled": Features(NO_FILTERS),
+    "top_k": Features(replace(NO_FILTERS, sorted=True)),
+    "top_p": Features(replace(NO_FILTERS, top_p=True)),
+    "min_p": Features(replace(NO_FILTERS, min_p=True)),
+    "repetition_penalty": Features(NO_FILTERS, penalty=True),
+    "general": Features(Filters(), general=True),
+}
 
 
 class Texts(NamedTuple):
@@ -25,12 +38,33 @@ class Texts(NamedTuple):
     Attributes:
         last: int32 [rows], the last word of each text.
         state: float32 [layers, 2, rows, hidden], the state before the last word.
-        history: int32 [rows, longest], the whole texts, `last` included, as in `generation.text_history`.
+        history: int32 [rows, longest], the whole texts, `last` included, as in `generation.text_history`. Only the options that look
+            back use it: without them, it may have no columns.
     """
 
     last: tf.Tensor
     state: tf.Tensor
     history: tf.Tensor
+
+
+@dataclass(frozen=True)
+class Extras:
+    """What a call may ask for besides the options.
+
+    Attributes:
+        bias_ids: int32 [rows, any], words whose logits get a bias; 0 for none.
+        bias_values: float32 [rows, any], what is added to them.
+        top: int32 scalar: return log probabilities, those of this many most probable words too; below 0, none at all.
+    """
+
+    bias_ids: tf.Tensor
+    bias_values: tf.Tensor
+    top: tf.Tensor
+
+    @classmethod
+    def none(cls, rows: tf.Tensor) -> "Extras":
+        """No bias, and no log probabilities."""
+        return cls(tf.zeros([rows, 0], tf.int32), tf.zeros([rows, 0]), tf.constant(-1))
 
 
 def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor) -> Texts:
@@ -43,9 +77,10 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor) -> Tex
     Returns:
         The prompts, ready for `generate` or `beam_search`.
     """
+    weights = model.step_weights()
 
     def body(t: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
-        _, after = model.step(prompts[:, t], states)
+        _, after = model.step(prompts[:, t], states, weights)
         reads = (t < lengths - 1)[:, tf.newaxis]
         return t + 1, tf.nest.map_structure(lambda new, old: tf.where(reads, new, old), after, states)
 
@@ -56,102 +91,92 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor) -> Tex
     return Texts(last, model.state(states), text_history.align_right(prompts, lengths))
 
 
-def generate(
-    model: LanguageModel,
-    texts: Texts,
-    ended: tf.Tensor,
-    uniforms: tf.Tensor,
-    options: OptionTensors,
-    ends: Sequence[int] = (),
-) -> tuple[tf.Tensor, Texts]:
-    """Generate some words in every row. The words of a row do not depend on the other rows.
+def score(model: LanguageModel, ids: tf.Tensor) -> tf.Tensor:
+    """Score texts word by word, from the zero state.
 
     Args:
         model: of any shape.
-        texts: from `prefill` or another `generate`.
-        ended: bool [rows], which texts have come to their end; without effect unless `options.stop_at_sentence_end`.
-        uniforms: float32 [rows, words, UNIFORMS_PER_WORD] in [0, 1), the random numbers of these words.
-        options: those that apply to words.
-        ends: the ids of words that end a sentence.
+        ids: int32 [rows, longest], padded with -1 at the end.
     Returns:
-        (words int32 [rows, words], never `<unk>`: 0 means no word, after the end of a text; the longer texts)
+        float32 [rows, longest], -ln P(word | the words before it); NaN for the first word and for the padding.
     """
-    greedy = options.temperature <= 0.0
-    sharpness = tf.where(greedy, 1.0, 1 / tf.maximum(options.temperature, MIN_TEMPERATURE))
-    if not ends:
-        options = options.replace(stop_at_sentence_end=tf.constant(False))
-    loop = DecodingLoop(model, uniforms, options, ends, greedy, sharpness)
-    forbidden = block_unknown(model.shape.vocabulary_size)
-    if model.tails:
-        adaptive = adaptive_softmax(model, sharpness, forbidden)
-        words, longer = tf.cond(
-            options.looks_back(), lambda: loop.generate_with_history(texts, ended, adaptive), lambda: loop.generate(texts, adaptive)
-        )
-        return words, longer
-    weights, bias = model.softmax_weights, model.softmax_bias * sharpness + forbidden
-    words, longer = tf.cond(
-        options.looks_back(),
-        lambda: loop.generate_with_history(texts, ended, transposed_softmax(weights, bias)),
-        lambda: tf.cond(
-            tf.shape(texts.last)[0] < MIN_ROWS_TO_TRANSPOSE,
-            lambda: loop.generate(texts, plain_softmax(weights, bias)),
-            lambda: loop.generate(texts, transposed_softmax(weights, bias)),
-        ),
-    )
-    return words, longer
+    rows, longest = tf.shape(ids)[0], tf.shape(ids)[1]
+    weights = model.step_weights()
+    nats = tf.TensorArray(tf.float32, size=tf.maximum(longest, 1), element_shape=tf.TensorShape([None])).write(0, tf.fill([rows], np.nan))
+
+    def body(t: tf.Tensor, states: list[LayerState], nats: tf.TensorArray) -> tuple[tf.Tensor, list[LayerState], tf.TensorArray]:
+        hidden, states = model.step(tf.maximum(ids[:, t - 1], 0), states, weights)
+        target = ids[:, t]
+        scored = losses.nats(model.logits(hidden), tf.maximum(target, 0))
+        return t + 1, states, nats.write(t, tf.where(target < 0, np.nan, scored))
+
+    start = 1, model.states(model.initial_state(rows)), nats
+    _, _, nats = tf.while_loop(lambda t, *_: t < longest, body, start, parallel_iterations=1)
+    return tf.transpose(nats.stack())[:, :longest]
 
 
 @dataclass(frozen=True)
-class DecodingLoop:
-    """The constants of a decoding loop, with two forms of the loop.
+class Generation:
+    """Generates words with one model.
 
     Attributes:
-        model, uniforms, options, ends: as for `generate`.
-        greedy: bool scalar, whether the temperature is 0.
-        sharpness: float32 scalar, 1 / temperature; 1 if greedy.
+        model: of any shape.
+        prepared: as `logits.prepare` returns it.
+        ends: the ids of words that end a sentence.
     """
 
     model: LanguageModel
-    uniforms: tf.Tensor
-    options: OptionTensors
-    ends: Sequence[int]
-    greedy: tf.Tensor
-    sharpness: tf.Tensor
+    prepared: Prepared
+    ends: Sequence[int] = ()
 
-    def generate(self, texts: Texts, logits_of: LogitsFunction) -> tuple[tf.Tensor, Texts]:
-        """Generate without any option that looks back at the text. This form is for speed: nothing in it handles the history."""
-        count = tf.shape(self.uniforms)[1]
+    def generate(
+        self, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras | None = None
+    ) -> tuple[Generated, tf.Tensor]:
+        """Generate up to `max_words` words in every row. The words of a row do not depend on the other rows, to the last bit.
 
-        def body(t: tf.Tensor, last: tf.Tensor, states: list[LayerState], generated: tf.TensorArray) -> LoopVariables:
-            hidden, states = self.model.step(last, states)
-            word = self._sample(logits_of(hidden * self.sharpness), t, last)
-            return t + 1, word, states, generated.write(t + 1, word)
+        Args:
+            texts: from `prefill` or another `generate`.
+            keys: int64 [rows], of the random numbers.
+            positions: int32 [rows], how many words were generated after the prompt before this call.
+            options: vectors, those that apply to words.
+            extras: or None for none.
+        Returns:
+            (what was generated, `words` as long as the largest `max_words`; history int32 [rows, longest + words])
+        """
+        extras = extras or Extras.none(tf.shape(texts.last)[0])
+        if not self.ends:
+            options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
+        stop = options.stop_at_sentence_end
+        ended = tf.logical_and(tf.logical_and(stop, positions > 0), ends_sentence(texts.last, self.ends))
+        loop = DecodingLoop(self.model, self.prepared, options, self.ends, row_keys(options.seed, keys), extras)
 
-        # One more word than asked for, because an empty array cannot be stacked.
-        generated = tf.TensorArray(tf.int32, size=count + 1, element_shape=texts.last.shape).write(0, texts.last)
-        start = 0, texts.last, self.model.states(texts.state), generated
-        _, word, states, generated = tf.while_loop(lambda t, *_: t < count, body, start, parallel_iterations=1)
-        words = tf.transpose(generated.stack()[1:])
-        return words, Texts(word, self.model.state(states), tf.concat([texts.history, words], axis=1))
+        def run(features: Features) -> Generated:
+            return loop.run(features, texts.last, texts.state, texts.history, positions, ended)
 
-    def generate_with_history(self, texts: Texts, ended: tf.Tensor, logits_of: LogitsFunction) -> tuple[tf.Tensor, Texts]:
-        """Generate with the options that look back at the text."""
-        count, stop = tf.shape(self.uniforms)[1], self.options.stop_at_sentence_end
+        # Chosen once, not for each word. Without inlining, TensorFlow optimizes a loop when it first runs, not all of them at once.
+        loops = [tf.function(partial(run, f), autograph=False, experimental_attributes={"_noinline": True}) for f in LOOPS.values()]
+        generated = tf.switch_case(_fastest_loop(options, extras), loops)
+        return generated, text_history.join(texts.history, generated.words)
 
-        def body(t: tf.Tensor, last: tf.Tensor, states: list[LayerState], past: tf.Tensor, ended: tf.Tensor) -> LoopVariables:
-            hidden, states = self.model.step(last, states)
-            logits = penalties.apply(logits_of(hidden * self.sharpness), past, self.options)
-            word = tf.where(ended, 0, self._sample(logits, t, last))
-            ends_here = tf.logical_and(stop, ends_sentence(word, self.ends))
-            return t + 1, tf.where(ended, last, word), states, text_history.append(past, word), tf.logical_or(ended, ends_here)
 
-        def goes_on(t: tf.Tensor, *loop: tf.Tensor) -> tf.Tensor:
-            return tf.logical_and(t < count, tf.logical_not(tf.reduce_all(loop[-1])))
+def _fastest_loop(options: OptionTensors, extras: Extras) -> tf.Tensor:
+    """The place in LOOPS of the first loop that can do what is asked for: int32 scalar."""
+    counts = options.max_words
+    is_general = [tf.reduce_any(counts != counts[:1]), tf.size(extras.bias_ids) > 0, extras.top >= 0]
+    some = {row.name: options.is_on(row.name) for row in all_options() if hasattr(options, row.name) and row.off is not None}
 
-        start = 0, texts.last, self.model.states(texts.state), text_history.reserve(texts.history, count), tf.logical_and(ended, stop)
-        steps, last, states, past, _ = tf.while_loop(goes_on, body, start, parallel_iterations=1)
-        past = text_history.release(past, count, steps)
-        return past[:, tf.shape(texts.history)[1] :], Texts(last, self.model.state(states), past)
+    def only(*names: str) -> tf.Tensor:
+        """Whether no other option is on in any row."""
+        return tf.logical_not(tf.reduce_any([*is_general, *(on for name, on in some.items() if name not in names)]))
 
-    def _sample(self, logits: tf.Tensor, t: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(sample_next_token(logits, self.uniforms[:, t], self.greedy, self.options), last.shape)
+    samples = tf.logical_not(tf.reduce_any(options.greedy))
+    can_do = {
+        "greedy": only("top_k", "top_p", "min_p", "typical_p") & tf.reduce_all(options.greedy),
+        "sampled": only() & samples,
+        "top_k": only("top_k", "top_p", "min_p") & samples & tf.reduce_all(options.top_k > 0),
+        "top_p": only("top_p") & samples,
+        "min_p": only("min_p") & samples,
+        "repetition_penalty": only("repetition_penalty") & samples,
+        "general": tf.constant(True),
+    }
+    return tf.argmax(tf.cast(tf.stack([can_do[name] for name in LOOPS]), tf.int32), output_type=tf.int32)

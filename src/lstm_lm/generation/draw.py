@@ -5,6 +5,7 @@ import math
 import tensorflow as tf
 
 MAX_SUM = 1e20  # of exponentials; the smallest is 1 / MAX_SUM. Both are far from the limits of float32.
+MAX_UNIFORM = 1 - 2.0**-24  # the largest float32 below 1
 GROUP = 16  # words; the k most probable words are in the k groups whose largest values are the largest
 
 
@@ -15,7 +16,7 @@ def draw(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
 
     Args:
         weights: float32 [rows, words], at least 0, not normalized.
-        uniform: float32 [rows] in [0, 1).
+        uniform: float32 [rows] in [0, MAX_UNIFORM].
     Returns:
         int32 [rows], an index whose weight is above 0.
     """
@@ -24,7 +25,7 @@ def draw(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
 
 def draw_from_blocks(blocks: tf.Tensor, sums: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
     """Draw as `draw` does, from the result of `split_into_blocks`."""
-    block, rest = inverse_cdf(sums, uniform)
+    block, rest = inverse_cdf(sums, uniform)  # [rows]
     word, _ = inverse_cdf(tf.gather(blocks, block, axis=1, batch_dims=1), rest)
     return block * blocks.shape[2] + word
 
@@ -42,7 +43,7 @@ def exponentials(logits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """
     exps = tf.exp(logits)
     blocks, sums = split_into_blocks(exps)
-    total = tf.reduce_sum(sums, axis=1, keepdims=True)
+    total = tf.reduce_sum(sums, axis=1, keepdims=True)  # only compared with limits far away, so its rounding does not matter
     fits = tf.logical_and(total > 1 / MAX_SUM, total < MAX_SUM)
 
     def shifted() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -59,6 +60,15 @@ def split_into_blocks(weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     return blocks, tf.reduce_sum(blocks, axis=2)
 
 
+def row_sums(numbers: tf.Tensor) -> tf.Tensor:
+    """Add up each row, float32 [rows, words] -> [rows], in an order that does not depend on the number of rows.
+
+    A plain `tf.reduce_sum` adds up a single row in another order than several.
+    """
+    _, sums = split_into_blocks(numbers)
+    return tf.cumsum(sums, axis=1)[:, -1]
+
+
 def block_size(words: int) -> int:
     """About sqrt(words); a multiple of GROUP where it is at least GROUP."""
     root = math.sqrt(words)
@@ -70,19 +80,17 @@ def inverse_cdf(weights: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, tf.T
 
     Args:
         weights: float32 [rows, words], at least 0.
-        uniform: float32 [rows] in [0, 1).
+        uniform: float32 [rows] in [0, MAX_UNIFORM].
     Returns:
-        (index int32 [rows]; how far into the weight at that index, float32 [rows] in [0, 1])
+        (index int32 [rows]; how far into the weight at that index, float32 [rows] in [0, MAX_UNIFORM])
     """
     cumulative = tf.cumsum(weights, axis=1)  # [rows, words]
-    total = cumulative[:, -1:]
-    bound = uniform[:, tf.newaxis] * total
-    # Rounding may put the bound on the total itself. The last index with any weight is then the answer.
-    passed = tf.raw_ops.UpperBound(sorted_inputs=cumulative, values=bound)
-    index = tf.minimum(passed, tf.raw_ops.LowerBound(sorted_inputs=cumulative, values=total))  # [rows, 1]
+    # MAX_UNIFORM times a total, rounded, is below the total: the index is one at which the sum grows.
+    bound = uniform[:, tf.newaxis] * cumulative[:, -1:]
+    index = tf.raw_ops.UpperBound(sorted_inputs=cumulative, values=bound)  # [rows, 1]
     weight = tf.gather(weights, index, axis=1, batch_dims=1)
-    before = tf.gather(cumulative, index, axis=1, batch_dims=1) - weight
-    return index[:, 0], tf.clip_by_value((bound - before) / weight, 0.0, 1.0)[:, 0]
+    rest = bound - tf.gather(cumulative, index, axis=1, batch_dims=1) + weight
+    return tf.squeeze(index, 1), tf.clip_by_value(tf.squeeze(rest / weight, 1), 0.0, MAX_UNIFORM)
 
 
 def most_probable(logits: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -97,7 +105,8 @@ def most_probable(logits: tf.Tensor, k: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor
 
     def by_groups() -> tuple[tf.Tensor, tf.Tensor]:
         groups = _grouped(logits, GROUP, logits.dtype.min)  # [rows, groups, GROUP]
-        best_groups = tf.math.top_k(tf.reduce_max(groups, axis=2), k).indices  # [rows, k]
+        # Groups in the order of their words, or of words that are equally probable not always the first would come first.
+        best_groups = tf.sort(tf.math.top_k(tf.reduce_max(groups, axis=2), k).indices, axis=1)  # [rows, k]
         candidates = tf.reshape(tf.gather(groups, best_groups, axis=1, batch_dims=1), [-1, k * GROUP])
         values, at = tf.math.top_k(candidates, k)
         return values, tf.gather(best_groups, at // GROUP, axis=1, batch_dims=1) * GROUP + at % GROUP

@@ -1,6 +1,8 @@
-"""From the output of the last layer to logits, in forms made for loops over words."""
+"""From the output of the last layer to logits, in the form that is fastest in loops over words.
 
-from collections.abc import Callable
+The softmax weights are transposed once, before a loop: with `[rows, width] @ [width, vocabulary]` a row's result has the same bits whatever
+the number of rows, which holds for no other layout, and it is the fastest one for more than a few rows.
+"""
 
 import tensorflow as tf
 
@@ -8,7 +10,8 @@ from lstm_lm.generation.draw import block_size
 from lstm_lm.model.language_model import LanguageModel
 
 BLOCKED = -1e30  # the logit of a word that must not be generated; finite, so that no NaN can come of it
-LogitsFunction = Callable[[tf.Tensor], tf.Tensor]  # float32 [rows, output_size] -> float32 [rows, vocabulary or more]
+MAX_INPUT_TABLE = 2**25  # numbers, 128 MiB: of a larger vocabulary, the products of the embedding are not kept
+Prepared = dict[str, tf.Tensor]
 
 
 def block_unknown(vocabulary: int | tf.Tensor) -> tf.Tensor:
@@ -16,35 +19,91 @@ def block_unknown(vocabulary: int | tf.Tensor) -> tf.Tensor:
     return tf.one_hot(0, vocabulary, on_value=BLOCKED, off_value=0.0)
 
 
-def plain_softmax(weights: tf.Tensor, bias: tf.Tensor) -> LogitsFunction:
-    """The product as in the model. For few rows, it reads the weights fast enough as they are."""
-    return lambda hidden: tf.matmul(hidden, weights, transpose_b=True) + bias
+def has_input_table(model: LanguageModel) -> bool:
+    """Whether `prepare` computes the first layer's products of all words."""
+    return model.shape.vocabulary_size * 4 * model.shape.hidden_size <= MAX_INPUT_TABLE
 
 
-def adaptive_softmax(model: LanguageModel, sharpness: tf.Tensor, forbidden: tf.Tensor) -> LogitsFunction:
-    """Of a hidden layer that was multiplied by `sharpness`, which log probabilities can only be after they were computed."""
-    return lambda hidden: model.logits(hidden / sharpness) * sharpness + forbidden
-
-
-def transposed_softmax(weights: tf.Tensor, bias: tf.Tensor) -> LogitsFunction:
-    """The product with the weights transposed once, before the loop.
-
-    Words that are never generated are added until there are only whole blocks for `draw`.
+def prepare(model: LanguageModel, with_input_table: bool = False) -> Prepared:
+    """Compute all that depends on the weights alone.
 
     Args:
-        weights: float32 [vocabulary, output_size].
-        bias: float32 [vocabulary].
+        model: of any shape.
+        with_input_table: also compute what the first layer makes of each word, which takes as long as many words.
     Returns:
-        A function from float32 [rows, output_size] to float32 [rows, at least vocabulary].
+        Tensors by name: `softmax` [width + 1, words], the last row the bias; of an adaptive softmax, `softmax` is the head, and there
+        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], or without rows if not asked for.
+    """
+    prepared = {f"tail_{i}": _transposed(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
+    prepared["softmax"] = _transposed(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
+    prepared["inputs"] = tf.zeros([0, 4 * model.shape.hidden_size])
+    if with_input_table:
+        prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) + model.biases[0]
+    return prepared
+
+
+def specs(model: LanguageModel) -> dict[str, tf.TensorSpec]:
+    """The input signature of what `prepare` returns, with the input table or without."""
+    prepared = tf.function(lambda: prepare(model), autograph=False).get_concrete_function().structured_outputs
+    shapes = {name: tensor.shape for name, tensor in prepared.items()} | {"inputs": [None, 4 * model.shape.hidden_size]}
+    return {name: tf.TensorSpec(shape, tf.float32, f"prepared_{name}") for name, shape in shapes.items()}
+
+
+def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:
+    """Compute logits.
+
+    Args:
+        model: that was prepared.
+        prepared: as `prepare` returns it.
+        hidden: float32 [rows, output_size].
+        sharpness: float32 [rows], what the logits are multiplied by.
+    Returns:
+        float32 [rows, vocabulary], log probabilities if the softmax is adaptive; else there may be more columns, of words that are never
+        generated. Their logits, and that of `<unk>` in both, are BLOCKED or less.
+    """
+    factor = sharpness[:, tf.newaxis]
+    if not model.tails:
+        # The factor is applied to the short side of the product. That of the bias is its own column.
+        words = tf.matmul(tf.concat([hidden * factor, factor], axis=1), prepared["softmax"])
+        return tf.ensure_shape(words, [None, prepared["softmax"].shape[1]])
+    ones = tf.ones_like(factor)
+    head = tf.nn.log_softmax(tf.matmul(tf.concat([hidden, ones], axis=1), prepared["softmax"]))
+    frequent = model.shape.head_size - len(model.tails)
+    parts = [head[:, :frequent]]
+    for i, tail in enumerate(model.tails):
+        narrow = tf.matmul(hidden, tail.projection)
+        within = tf.nn.log_softmax(tf.matmul(tf.concat([narrow, ones], axis=1), prepared[f"tail_{i}"]))
+        parts.append(head[:, frequent + i, tf.newaxis] + within)
+    return tf.concat(parts, axis=1) * factor + block_unknown(model.shape.vocabulary_size)
+
+
+def unknown_logits(model: LanguageModel, hidden: tf.Tensor) -> tf.Tensor:
+    """The logit of `<unk>`, which `logits` blocks: float32 [rows, output_size] -> [rows]."""
+    if model.tails:
+        return model.logits(hidden)[:, 0]
+    return tf.linalg.matvec(hidden, model.softmax_weights[0]) + model.softmax_bias[0]
+
+
+def _transposed(weights: tf.Tensor, bias: tf.Tensor, whole_blocks: bool = False) -> tf.Tensor:
+    """Transpose weights and add the bias as another row.
+
+    Args:
+        weights: float32 [words, width].
+        bias: float32 [words].
+        whole_blocks: block `<unk>`, and add words that are never generated until there are only whole blocks for `draw`.
+    Returns:
+        float32 [width + 1, at least words]
     """
     words, width = weights.shape
+    if whole_blocks:
+        bias = bias + block_unknown(words)
+    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
+    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
+    transposed = tf.concat([*halves, bias[tf.newaxis]], axis=0)  # [width + 1, words]
+    if not whole_blocks:
+        return transposed
     padded = words
     while padded % block_size(padded):  # more words may make the blocks larger
         padded += 1
-    missing = padded - words
-    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
-    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
-    transposed = tf.concat([*halves, bias[tf.newaxis]], axis=0)  # [width + 1, vocabulary]
-    never = tf.concat([tf.zeros([width, missing]), tf.fill([1, missing], BLOCKED)], axis=0)
-    transposed = tf.concat([transposed, never], axis=1)  # [width + 1, vocabulary + missing]
-    return lambda hidden: tf.matmul(tf.concat([hidden, tf.ones([tf.shape(hidden)[0], 1])], axis=1), transposed)
+    never = tf.concat([tf.zeros([width, padded - words]), tf.fill([1, padded - words], BLOCKED)], axis=0)
+    return tf.concat([transposed, never], axis=1)

@@ -1,7 +1,8 @@
-"""The generation options in TensorFlow's graph: one scalar tensor for each row of the table."""
+"""The generation options in TensorFlow's graph: one vector for each row of the table, with one value for each text."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
+from typing import Any
 
 import tensorflow as tf
 
@@ -9,6 +10,7 @@ from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions, Option
 
 DTYPES = {int: tf.int32, float: tf.float32, bool: tf.bool}
+MIN_TEMPERATURE = 1e-4  # anything smaller is greedy too, and would only overflow
 
 
 def of_words(row: Option) -> bool:
@@ -17,15 +19,29 @@ def of_words(row: Option) -> bool:
 
 
 class OptionTensors(SimpleNamespace):
-    """The options as scalar tensors, an attribute for each option, such as `top_k`, int32."""
-
-    def looks_back(self) -> tf.Tensor:
-        """Whether any option that is on needs the whole text generated so far: bool scalar."""
-        return tf.reduce_any([getattr(self, row.name) != row.off for row in options.options() if row.looks_back])
+    """The options as vectors, an attribute for each option, such as `top_k`, int32 [rows]."""
 
     def replace(self, **changes: tf.Tensor) -> "OptionTensors":
         """The same options with some others."""
         return OptionTensors(**{**vars(self), **changes})
+
+    def map(self, function: Callable[[tf.Tensor], tf.Tensor]) -> "OptionTensors":
+        """The same options after a function that is applied to each vector."""
+        return OptionTensors(**{name: function(values) for name, values in vars(self).items()})
+
+    def is_on(self, name: str) -> tf.Tensor:
+        """Whether any row has an option switched on: bool scalar."""
+        return tf.reduce_any(getattr(self, name) != options.by_name()[name].off)
+
+    @property
+    def greedy(self) -> tf.Tensor:
+        """Which rows take the most probable word: bool [rows]."""
+        return tf.less_equal(self.temperature, 0.0)
+
+    @property
+    def sharpness(self) -> tf.Tensor:
+        """What logits are multiplied by, 1 / temperature; 1 in greedy rows: float32 [rows]."""
+        return tf.where(self.greedy, 1.0, 1 / tf.maximum(self.temperature, MIN_TEMPERATURE))
 
 
 def specs(keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.TensorSpec]:
@@ -36,9 +52,13 @@ def specs(keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.Ten
     Returns:
         A TensorSpec for each option, named like the option.
     """
-    return {row.name: tf.TensorSpec([], DTYPES[row.type], row.name) for row in options.options() if keep(row)}
+    return {row.name: tf.TensorSpec([None], DTYPES[row.type], row.name) for row in options.options() if keep(row)}
 
 
-def tensors(values: GenerationOptions, keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.Tensor]:
-    """Options given in Python, as tensors of the structure `specs`."""
-    return {row.name: tf.constant(getattr(values, row.name), DTYPES[row.type]) for row in options.options() if keep(row)}
+def tensors(values: GenerationOptions, count: int, keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.Tensor]:
+    """Options given in Python, the same for all of `count` texts, as tensors of the structure `specs`."""
+    return {row.name: tf.fill([count], _constant(values, row)) for row in options.options() if keep(row)}
+
+
+def _constant(values: GenerationOptions, row: Option) -> Any:
+    return tf.constant(getattr(values, row.name), DTYPES[row.type])

@@ -15,12 +15,18 @@ def apply(logits: tf.Tensor, history: tf.Tensor, options: OptionTensors) -> tf.T
     Args:
         logits: float32 [rows, words], that of `<unk>` BLOCKED.
         history: int32 [rows, longest], as in `text_history`.
-        options: of which repetition_penalty and no_repeat_ngram are used.
+        options: vectors, of which repetition_penalty and no_repeat_ngram are used.
     Returns:
         float32 [rows, words]
     """
-    logits = apply_repetition_penalty(logits, history, options.repetition_penalty)
-    return block_repeated_ngrams(logits, history, options.no_repeat_ngram)
+    logits = tf.cond(
+        options.is_on("repetition_penalty"),
+        lambda: apply_repetition_penalty(logits, history, options.repetition_penalty),
+        lambda: logits,
+    )
+    return tf.cond(
+        options.is_on("no_repeat_ngram"), lambda: block_repeated_ngrams(logits, history, options.no_repeat_ngram), lambda: logits
+    )
 
 
 def apply_repetition_penalty(logits: tf.Tensor, history: tf.Tensor, penalty: tf.Tensor) -> tf.Tensor:
@@ -33,19 +39,15 @@ def apply_repetition_penalty(logits: tf.Tensor, history: tf.Tensor, penalty: tf.
     Args:
         logits: float32 [rows, words], before or after the division by the temperature, which makes no difference.
         history: int32 [rows, longest]. `<unk>` represents many words and is not penalized.
-        penalty: float32 scalar; above 1 less probable, 1 no change.
+        penalty: float32 [rows]; above 1 less probable, 1 no change.
     Returns:
         float32 [rows, words]
     """
-
-    def penalized() -> tf.Tensor:
-        bounded = tf.clip_by_value(penalty, 1 / MAX_PENALTY, MAX_PENALTY)
-        ids = tf.maximum(history, 0)
-        present = tf.gather(logits, ids, axis=1, batch_dims=1)  # [rows, longest]
-        changed = tf.where(present > 0.0, present / bounded, present * bounded)
-        return _replaced(logits, ids, tf.where(ids > 0, changed, present))
-
-    return tf.cond(penalty == 1.0, lambda: logits, penalized)
+    bounded = tf.clip_by_value(penalty, 1 / MAX_PENALTY, MAX_PENALTY)[:, tf.newaxis]
+    ids = tf.maximum(history, 0)
+    present = tf.gather(logits, ids, axis=1, batch_dims=1)  # [rows, longest]
+    changed = tf.where(present > 0.0, present / bounded, present * bounded)
+    return _replaced(logits, ids, tf.where(ids > 0, changed, present))
 
 
 def block_repeated_ngrams(logits: tf.Tensor, history: tf.Tensor, size: tf.Tensor) -> tf.Tensor:
@@ -56,29 +58,48 @@ def block_repeated_ngrams(logits: tf.Tensor, history: tf.Tensor, size: tf.Tensor
     Args:
         logits: float32 [rows, words], that of `<unk>` BLOCKED.
         history: int32 [rows, longest].
-        size: int32 scalar, the words of the n-gram; with 1, no word is repeated, 0 is off.
+        size: int32 [rows], the words of the n-gram; with 1, no word is repeated, 0 is off.
     Returns:
         float32 [rows, words]
     """
     rows, width = tf.shape(history)[0], tf.shape(history)[1]
+    size = size[:, tf.newaxis]  # [rows, 1]
+
+    def goes_on(same: tf.Tensor, follows: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_any(tf.logical_and(follows, same < size - 1))
 
     def extend_match(same: tf.Tensor, follows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """From matches of `same` words to matches of one more."""
+        """From matches of `same` words to matches of one more, in the rows that need it."""
         before = tf.concat([tf.fill([rows, same + 1], NO_WORD), history[:, : width - 1 - same]], axis=1)  # [rows, longest]
-        follows = tf.logical_and(follows, before == history[:, width - 1 - same, tf.newaxis])
-        return same + 1, tf.logical_and(follows, before != NO_WORD)
+        longer = tf.logical_and(before == history[:, width - 1 - same, tf.newaxis], before != NO_WORD)
+        return same + 1, tf.logical_and(follows, tf.logical_or(longer, same >= size - 1))
 
-    def blocked() -> tf.Tensor:
-        # Whether each word of the text follows the same size - 1 words with which the text ends now: it would complete the n-gram again.
-        start = 0, history != NO_WORD
-        _, follows = tf.while_loop(lambda same, follows: tf.logical_and(same < size - 1, tf.reduce_any(follows)), extend_match, start)
-        left = _replaced(logits, tf.where(follows, history, 0), tf.fill(tf.shape(history), BLOCKED))
-        return tf.where(tf.reduce_max(left, axis=1, keepdims=True) > BLOCKED / 2, left, logits)
+    # Whether each word of the text follows the same size - 1 words with which the text ends now: it would complete the n-gram again.
+    start = 0, tf.logical_and(history != NO_WORD, size > 0)
+    _, follows = tf.while_loop(goes_on, extend_match, start)
+    left = _replaced(logits, tf.where(follows, history, 0), tf.fill(tf.shape(history), BLOCKED))
+    return tf.where(tf.reduce_max(left, axis=1, keepdims=True) > BLOCKED / 2, left, logits)
 
-    return tf.cond(size > 0, blocked, lambda: logits)
+
+def add_bias(logits: tf.Tensor, ids: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    """Add to the logits of some words.
+
+    Args:
+        logits: float32 [rows, words].
+        ids: int32 [rows, any]; 0 is no word.
+        values: float32 [rows, any].
+    Returns:
+        float32 [rows, words]
+    """
+    return tf.tensor_scatter_nd_add(logits, _places(ids), tf.where(ids > 0, values, 0.0))
 
 
 def _replaced(logits: tf.Tensor, ids: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     """Replace the logits at `ids`, int32 [rows, any], by `values`. If an id comes twice in a row, so does its value."""
+    return tf.tensor_scatter_nd_update(logits, _places(ids), values)
+
+
+def _places(ids: tf.Tensor) -> tf.Tensor:
+    """Indices of columns, int32 [rows, any], as indices of rows and columns, int32 [rows, any, 2]."""
     rows = tf.broadcast_to(tf.range(tf.shape(ids)[0])[:, tf.newaxis], tf.shape(ids))
-    return tf.tensor_scatter_nd_update(logits, tf.stack([rows, ids], axis=2), values)
+    return tf.stack([rows, ids], axis=2)

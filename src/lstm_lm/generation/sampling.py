@@ -6,77 +6,176 @@ The options apply in this order, which is that of Hugging Face's transformers, s
     -> typical_p, of what all of these kept
 
 The first two are in `penalties`. `<unk>` (id 0) is never generated, so 0 can pad a text after its end.
+
+Each row has its own options, and its word is the same to the last bit whatever the other rows are: an option that is off in a row changes
+nothing in it, and no sum over a row depends on the number of rows.
 """
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation.draw import draw, draw_from_blocks, exponentials, inverse_cdf, most_probable
+from lstm_lm.generation.draw import draw, draw_from_blocks, exponentials, inverse_cdf, most_probable, row_sums
 from lstm_lm.generation.option_tensors import OptionTensors
-from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD
+from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD, uniforms
 
 MIN_PROBABILITY = 1e-30  # its logarithm is finite
 
 
-def sample_next_token(logits: tf.Tensor, uniforms: tf.Tensor, greedy: tf.Tensor, options: OptionTensors) -> tf.Tensor:
-    """Sample a word for every row.
+@dataclass(frozen=True)
+class Draws:
+    """The random numbers of one word of each row.
+
+    Attributes:
+        first: float32 [rows], all that most words need: `uniforms(keys, positions)`.
+        keys: uint64 [rows], as `random_numbers.row_keys` returns them.
+        positions: int32 [rows], how many words were generated in the row before.
+    """
+
+    first: tf.Tensor
+    keys: tf.Tensor
+    positions: tf.Tensor
+
+    def again(self, draw: tf.Tensor, rows: tf.Tensor) -> tf.Tensor:
+        """Another number for some of the rows, given by their indices: float32 [rows]."""
+        return uniforms(tf.gather(self.keys, rows), tf.gather(self.positions, rows), draw)
+
+
+def sample_from_all(logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+    """Sample among all words: the whole of it, if no option removes words in any row.
 
     Args:
         logits: float32 [rows, vocabulary], divided by the temperature.
-        uniforms: float32 [rows, UNIFORMS_PER_WORD] in [0, 1).
-        greedy: bool scalar; take the most probable word.
-        options: of which top_k, top_p, min_p and typical_p are used.
+        uniform: float32 [rows].
     Returns:
         int32 [rows]
     """
-    top_p, min_p = options.top_p, options.min_p
-    is_filtered = tf.logical_or(top_p < 1.0, min_p > 0.0)
-    needs_sorting = tf.logical_or(options.top_k > 0, options.typical_p < 1.0)
-
-    def sample() -> tf.Tensor:
-        return tf.cond(needs_sorting, lambda: _sample_sorted(logits, uniforms[:, 0], options), sample_from_all)
-
-    def sample_from_all() -> tf.Tensor:
-        exps, blocks, sums = exponentials(logits)
-        word = draw_from_blocks(blocks, sums, uniforms[:, 0])
-        return tf.cond(is_filtered, lambda: filtered(exps, tf.reduce_sum(sums, axis=1), word), lambda: word)
-
-    def filtered(exps: tf.Tensor, total: tf.Tensor, word: tf.Tensor) -> tf.Tensor:
-        def apply_min_p() -> tuple[tf.Tensor, tf.Tensor]:
-            # Not by drawing again, as for top_p: at a high temperature, which min_p is made for, it may keep few words of many.
-            kept = tf.where(exps >= min_p * tf.reduce_max(exps, axis=1, keepdims=True), exps, 0.0)
-            return kept, draw(kept, uniforms[:, 0])
-
-        # Both filters keep the most probable words only: the one that keeps fewer decides. top_p is a fraction of the whole distribution.
-        kept, word = tf.cond(min_p > 0.0, apply_min_p, lambda: (exps, word))
-        # With top_p off, 2: rounding must not make it less than the whole.
-        return _sample_top_p(kept, total, word, uniforms, tf.where(top_p < 1.0, top_p, 2.0))
-
-    return tf.cond(greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), sample)
+    _, blocks, sums = exponentials(logits)
+    return draw_from_blocks(blocks, sums, uniform)
 
 
-def _sample_sorted(logits: tf.Tensor, uniform: tf.Tensor, options: OptionTensors) -> tf.Tensor:
-    """Sample among the k most probable words, or those of them that top_p, min_p and typical_p keep, by sorting the words.
+@dataclass(frozen=True)
+class Filters:
+    """What is known about the options of all rows while a loop is traced. What is known to be off costs no time.
+
+    Each is True: on, in all rows that sample; False: off in all rows; or None: decided for each word, as the options have it.
+
+    Attributes:
+        greedy: rows of temperature 0 beside others.
+        sorted: rows whose words have to be sorted, for top_k or typical_p.
+        top_p, min_p: in rows that need no sorting.
+        typical_p: in rows that are sorted.
+    """
+
+    greedy: bool | None = None
+    sorted: bool | None = None
+    top_p: bool | None = None
+    min_p: bool | None = None
+    typical_p: bool | None = None
+
+
+class Sampler:
+    """Samples words with the options of each row. What depends on the options alone is computed once, before a loop over words.
 
     Args:
-        logits: float32 [rows, vocabulary].
-        uniform: float32 [rows] in [0, 1).
-        options: of which top_k, top_p, min_p and typical_p are used.
-    Returns:
-        int32 [rows]
+        options: vectors, of which temperature, top_k, top_p, min_p and typical_p are used.
+        vocabulary_size: number of columns of the logits.
+        filters: what is known about the options.
     """
-    vocabulary_size = logits.shape[1]
-    k = tf.where(options.top_k > 0, tf.minimum(options.top_k, vocabulary_size), vocabulary_size)
-    values, words = most_probable(logits, k)  # [rows, k], falling
-    exps = tf.exp(values - values[:, :1])
-    # A word stays while the words before it have not reached top_p, so that at least one stays.
-    before = tf.cumsum(exps, axis=1, exclusive=True)
-    stays = tf.logical_or(before < options.top_p * tf.reduce_sum(exps, axis=1, keepdims=True), options.top_p >= 1.0)
-    stays = tf.logical_and(stays, exps >= options.min_p)
-    exps *= tf.cast(stays, tf.float32)
-    exps = tf.cond(options.typical_p < 1.0, lambda: _keep_typical(exps, options.typical_p), lambda: exps)
-    index, _ = inverse_cdf(exps, uniform)
-    return tf.gather(words, index, axis=1, batch_dims=1)
+
+    def __init__(self, options: OptionTensors, vocabulary_size: int, filters: Filters = Filters()) -> None:
+        self.options, self.filters = options, filters
+        greedy = options.greedy
+        needs_sorting = tf.logical_and(tf.logical_or(options.top_k > 0, options.typical_p < 1.0), tf.logical_not(greedy))
+        self.any_greedy = tf.reduce_any(greedy)
+        self.all_sorted = tf.reduce_all(tf.logical_or(needs_sorting, greedy))
+        self.sorted_rows = tf.where(needs_sorting)[:, 0]
+        self.has_top_p, self.has_min_p = options.is_on("top_p"), options.is_on("min_p")
+        self.has_typical_p = options.is_on("typical_p")
+        limit = tf.where(options.top_k > 0, tf.minimum(options.top_k, vocabulary_size), vocabulary_size)
+        self.all_options = options.replace(top_k=limit).map(lambda values: values[:, tf.newaxis])  # [rows, 1] each
+        self.sorted_options = self.all_options.map(lambda values: tf.gather(values, self.sorted_rows))
+
+    def __call__(self, logits: tf.Tensor, draws: Draws) -> tf.Tensor:
+        """Sample a word for every row.
+
+        Args:
+            logits: float32 [rows, vocabulary], divided by the temperature.
+            draws: the random numbers of this word.
+        Returns:
+            int32 [rows]
+        """
+        no_words, filters = tf.zeros_like(draws.positions), self.filters
+        if filters.sorted:
+            word = self._sample_sorted(logits, draws.first, self.all_options)
+        else:
+            word = self._cond(filters.sorted, self.all_sorted, lambda: no_words, lambda: self._sample_unsorted(logits, draws))
+            any_sorted = tf.size(self.sorted_rows) > 0
+            word = self._cond(filters.sorted, any_sorted, lambda: self._replace_sorted(word, logits, draws.first), lambda: word)
+        if filters.greedy is False:
+            return word
+        best = tf.cond(self.any_greedy, lambda: tf.argmax(logits, axis=1, output_type=tf.int32), lambda: no_words)
+        return tf.where(self.options.greedy, best, word)
+
+    @staticmethod
+    def _cond(known: bool | None, condition: tf.Tensor, on: Callable[[], Any], off: Callable[[], Any]) -> Any:
+        """As tf.cond, but without a condition in the graph where the outcome is known."""
+        if known is None:
+            return tf.cond(condition, on, off)
+        return on() if known else off()
+
+    def _sample_unsorted(self, logits: tf.Tensor, draws: Draws) -> tf.Tensor:
+        """Sample with top_p and min_p, which need no sorting."""
+        exps, blocks, sums = exponentials(logits)
+
+        def apply_min_p() -> tuple[tf.Tensor, tf.Tensor]:
+            # Not by drawing again, as for top_p: at a high temperature, which min_p is made for, it may keep few words of many.
+            least = self.options.min_p[:, tf.newaxis] * tf.reduce_max(exps, axis=1, keepdims=True)
+            kept = tf.where(exps >= least, exps, 0.0)
+            return kept, draw(kept, draws.first)
+
+        def all_words() -> tuple[tf.Tensor, tf.Tensor]:
+            return exps, draw_from_blocks(blocks, sums, draws.first)
+
+        # Both filters keep the most probable words only: the one that keeps fewer decides. top_p is a fraction of the whole distribution.
+        kept, word = self._cond(self.filters.min_p, self.has_min_p, apply_min_p, all_words)
+
+        def apply_top_p() -> tf.Tensor:
+            # With top_p off, 2: rounding must not make it less than the whole.
+            top_p = tf.where(self.options.top_p < 1.0, self.options.top_p, 2.0)
+            return _sample_top_p(kept, top_p * tf.cumsum(sums, axis=1)[:, -1], word, draws)
+
+        return self._cond(self.filters.top_p, self.has_top_p, apply_top_p, lambda: word)
+
+    def _replace_sorted(self, word: tf.Tensor, logits: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
+        """Sample the words of the rows that need sorting, and keep those of the others."""
+        rows = self.sorted_rows
+        sampled = self._sample_sorted(tf.gather(logits, rows), tf.gather(uniform, rows), self.sorted_options)
+        return tf.tensor_scatter_nd_update(word, rows[:, tf.newaxis], sampled)
+
+    def _sample_sorted(self, logits: tf.Tensor, uniform: tf.Tensor, options: OptionTensors) -> tf.Tensor:
+        """Sample among the k most probable words, or those of them that top_p, min_p and typical_p keep.
+
+        Args:
+            logits, uniform: of some rows.
+            options: those of these rows, [rows, 1] each; top_k is at most the number of words.
+        Returns:
+            int32 [rows]
+        """
+        k = tf.reduce_max(options.top_k)
+        values, words = most_probable(logits, k)  # [rows, k], falling
+        exps = tf.exp(values - values[:, :1])
+        exps = tf.where(tf.range(k)[tf.newaxis] < options.top_k, exps, 0.0)
+        # A word stays while the words before it have not reached top_p, so that at least one stays.
+        cumulative = tf.cumsum(exps, axis=1)
+        stays = tf.logical_or(cumulative - exps < options.top_p * cumulative[:, -1:], options.top_p >= 1.0)
+        exps = tf.where(tf.logical_and(stays, exps >= options.min_p), exps, 0.0)
+        exps = self._cond(self.filters.typical_p, self.has_typical_p, lambda: _keep_typical(exps, options.typical_p), lambda: exps)
+        index, _ = inverse_cdf(exps, uniform)
+        return tf.gather(words, index, axis=1, batch_dims=1)
 
 
 def _keep_typical(exps: tf.Tensor, typical_p: tf.Tensor) -> tf.Tensor:
@@ -88,22 +187,22 @@ def _keep_typical(exps: tf.Tensor, typical_p: tf.Tensor) -> tf.Tensor:
 
     Args:
         exps: float32 [rows, words], a distribution, not normalized; 0 for words that are left out already.
-        typical_p: float32 scalar in (0, 1).
+        typical_p: float32 [rows, 1] in (0, 1]; 1 keeps all.
     Returns:
         float32 [rows, words], 0 for words that are left out.
     """
-    probabilities = exps / tf.reduce_sum(exps, axis=1, keepdims=True)
+    probabilities = exps / tf.cumsum(exps, axis=1)[:, -1:]
     surprisal = -tf.math.log(tf.maximum(probabilities, MIN_PROBABILITY))
-    entropy = tf.reduce_sum(probabilities * surprisal, axis=1, keepdims=True)
+    entropy = tf.cumsum(probabilities * surprisal, axis=1)[:, -1:]
     distance = tf.where(exps > 0.0, tf.abs(surprisal - entropy), np.inf)
     order = tf.argsort(distance, axis=1)
     before = tf.cumsum(tf.gather(probabilities, order, axis=1, batch_dims=1), axis=1, exclusive=True)
     last = tf.reduce_sum(tf.cast(before < typical_p, tf.int32), axis=1, keepdims=True) - 1
     farthest = tf.gather(tf.gather(distance, order, axis=1, batch_dims=1), last, axis=1, batch_dims=1)  # [rows, 1]
-    return tf.where(distance <= farthest, exps, 0.0)
+    return tf.where(tf.logical_or(distance <= farthest, typical_p >= 1.0), exps, 0.0)
 
 
-def _sample_top_p(exps: tf.Tensor, total: tf.Tensor, word: tf.Tensor, uniforms: tf.Tensor, top_p: tf.Tensor) -> tf.Tensor:
+def _sample_top_p(exps: tf.Tensor, enough: tf.Tensor, word: tf.Tensor, draws: Draws) -> tf.Tensor:
     """Draw again until the word is within top_p, without sorting (by rejection, as FlashInfer does: Ye et al. 2025).
 
     A word is within top_p if the words more probable than it do not reach top_p without it. If a word is not, no word less probable
@@ -111,14 +210,13 @@ def _sample_top_p(exps: tf.Tensor, total: tf.Tensor, word: tf.Tensor, uniforms: 
 
     Args:
         exps: float32 [rows, words], the distribution, not normalized; improbable words may be 0.
-        total: float32 [rows], the sum of the whole distribution.
+        enough: float32 [rows], top_p of the sum of the whole distribution.
         word: int32 [rows], drawn from `exps`.
-        uniforms: float32 [rows, UNIFORMS_PER_WORD]; the first was used for `word`.
-        top_p: float32 scalar.
+        draws: the random numbers; the first was used for `word`.
     Returns:
         int32 [rows]
     """
-    enough = tf.maximum(top_p * total, 1e-30)  # [rows]
+    enough = tf.maximum(enough, 1e-30)
 
     def more_probable(exps: tf.Tensor, word: tf.Tensor) -> tf.Tensor:
         """The exponentials above that of the word; the others become 0."""
@@ -127,11 +225,11 @@ def _sample_top_p(exps: tf.Tensor, total: tf.Tensor, word: tf.Tensor, uniforms: 
 
     def rejected(rows: tf.Tensor, more: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """The rows that have to be drawn again, and the distribution to draw from."""
-        out = tf.where(tf.reduce_sum(more, axis=1) >= tf.gather(enough, rows))[:, 0]
+        out = tf.where(row_sums(more) >= tf.gather(enough, rows))[:, 0]
         return tf.gather(rows, out), tf.gather(more, out)
 
     def body(t: tf.Tensor, word: tf.Tensor, rows: tf.Tensor, rest: tf.Tensor) -> tuple[tf.Tensor, ...]:
-        again = draw(rest, tf.gather(uniforms[:, t], rows))
+        again = draw(rest, draws.again(t, rows))
         return t + 1, tf.tensor_scatter_nd_update(word, rows[:, tf.newaxis], again), *rejected(rows, more_probable(rest, again))
 
     start = 1, word, *rejected(tf.range(tf.shape(word)[0]), more_probable(exps, word))

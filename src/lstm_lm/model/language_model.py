@@ -1,6 +1,7 @@
 """LanguageModel: one set of weights, with a training view and an inference view over it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,20 @@ from lstm_lm.model.dropout import DropoutMasks, Regularization, SampledSoftmax
 from lstm_lm.model.shape import Shape
 
 LayerState = tuple[tf.Tensor, tf.Tensor]  # a layer's output h and cell c, float32 [batch, hidden] each
+
+
+class StepWeights(NamedTuple):
+    """The values of the weights up to the softmax.
+
+    Attributes:
+        embedding, kernels, recurrents, biases, projection: as those of LanguageModel.
+    """
+
+    embedding: tf.Tensor
+    kernels: list[tf.Tensor]
+    recurrents: list[tf.Tensor]
+    biases: list[tf.Tensor]
+    projection: tf.Tensor | None
 
 
 @dataclass(frozen=True)
@@ -155,24 +170,50 @@ class LanguageModel(tf.Module):
             next_states.append(tuple(next_state))
         return self._project(x), self.state(next_states)
 
-    def step(self, words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
+    def step_weights(self) -> "StepWeights":
+        """Read the weights that `step` uses, so that a loop need not read them again for each word."""
+        kernels, recurrents, biases = (
+            [variable.read_value() for variable in variables] for variables in (self.kernels, self.recurrents, self.biases)
+        )
+        projection = None if self.projection is None else self.projection.read_value()
+        return StepWeights(self.embedding.read_value(), kernels, recurrents, biases, projection)
+
+    def step(
+        self, words: tf.Tensor, states: list[LayerState], weights: "StepWeights | None" = None, inputs: tf.Tensor | None = None
+    ) -> tuple[tf.Tensor, list[LayerState]]:
         """Run the inference view over one word a row, for loops.
 
         Args:
             words: int32 [batch].
             states: as `states` returns them.
+            weights: from `step_weights`, read before the loop; None reads them here.
+            inputs: float32 [vocabulary, 4 hidden], the embedding of each word times the first kernel, plus the first bias, in place of
+                that product. Without rows, or None, it is computed here, with the same result to the last bit.
         Returns:
             (float32 [batch, output_size], the softmax's input; next states)
         """
-        with tf.name_scope("embedding"):
-            x = tf.gather(self.embedding, words)  # [batch, embedding]
+        weights = weights or self.step_weights()
         next_states = []
+        with tf.name_scope("embedding"):
+            x = tf.gather(weights.embedding, words) if inputs is None else None  # [batch, embedding]
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
-                z = tf.matmul(x, self.kernels[layer]) + tf.matmul(h, self.recurrents[layer]) + self.biases[layer]
-                x, next_c = lstm.step(z, c)
+                z = self._known_inputs(words, weights, inputs) if x is None else self._inputs(layer, x, weights)
+                x, next_c = lstm.step(z + tf.matmul(h, weights.recurrents[layer]), c)
             next_states.append((x, next_c))
-        return self._project(x), next_states
+        return self._project(x, projection=weights.projection), next_states
+
+    @staticmethod
+    def _inputs(layer: int, x: tf.Tensor, weights: "StepWeights") -> tf.Tensor:
+        return tf.matmul(x, weights.kernels[layer]) + weights.biases[layer]
+
+    def _known_inputs(self, words: tf.Tensor, weights: "StepWeights", inputs: tf.Tensor) -> tf.Tensor:
+        """What the first layer makes of words, from a table if it has rows: float32 [batch, 4 hidden]."""
+        return tf.cond(
+            tf.shape(inputs)[0] > 0,
+            lambda: tf.gather(inputs, words),
+            lambda: self._inputs(0, tf.gather(weights.embedding, words), weights),
+        )
 
     @staticmethod
     def states(state: tf.Tensor) -> list[LayerState]:
@@ -253,11 +294,12 @@ class LanguageModel(tf.Module):
                 states.append(tf.stack([h, c]))
         return self._project(x, dtype), tf.stack(states), masks.penalty(x, outputs)
 
-    def _project(self, x: tf.Tensor, dtype: tf.DType = tf.float32) -> tf.Tensor:
-        if self.projection is None:
+    def _project(self, x: tf.Tensor, dtype: tf.DType = tf.float32, projection: tf.Tensor | None = None) -> tf.Tensor:
+        projection = self.projection if projection is None else projection
+        if projection is None:
             return x
         with tf.name_scope("projection"):
-            return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(self.projection, dtype), 1), tf.float32)
+            return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(projection, dtype), 1), tf.float32)
 
 
 class _WeightInitializer:

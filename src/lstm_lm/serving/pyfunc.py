@@ -63,7 +63,8 @@ class ServedModel(mlflow.pyfunc.PythonModel):
         check_size(len(prompts), options, self.table)
         if options["stop_at_sentence_end"] and not self.has_sentence_ends:
             _warn_once(f"stop_at_sentence_end has no effect: none of {' '.join(self.table['sentence_ends'])} is a word of this model")
-        tensors = {row["name"]: self.constant(options[row["name"]], self.dtypes[row["type"]]) for row in self.table["options"]}
+        count = len(prompts)
+        tensors = {row["name"]: self.constant([options[row["name"]]] * count, self.dtypes[row["type"]]) for row in self.table["options"]}
         texts = self.generate(prompts=self.constant(prompts), **tensors)["texts"]
         columns: dict[str, list[Any]] = {"text": [text.decode("utf-8", errors="replace") for text in texts.numpy()]}
         samples = options["samples"]

@@ -11,6 +11,7 @@ INTRODUCTION = """\
 # Signatures of the SavedModel
 
 Call a signature with keyword arguments; every input is required. In shapes, `n` is a number of rows and `t` a number of words.
+Every generation option is a vector with one value for each row.
 `layers`, `hidden` and `vocabulary` are sizes of the model.
 `serving_default` is the same function as `generate`. `options` in a description means one input for each generation option.
 [Use the model without this project](../how-to/use-the-saved-model.md) has examples.
