@@ -272,7 +272,7 @@ def test_a_client_that_leaves_while_it_waits_stops_its_work(server, path):
         ({}, b'{"inputs": {"prompt": ["a"]}, "instances": ["a"]}', 400, "must have exactly one of"),
         ({}, b'{"inputs": {"prompt": ["king"]}, "params": [1]}', 400, "params = [1]: must be an object"),
         ({}, b'{"inputs": {"prompt": ["king"]}, "params": {"top_p": 0}}', 400, "top_p = 0: must be a number above 0 and at most 1"),
-        ({}, b'{"inputs": {"prompt": [5]}}', 400, ""),
+        ({}, b'{"dataframe_split": {"columns": ["prompt"], "data": [[5]]}}', 400, "prompt of row 0 = 5: must be a string"),
         ({}, b'{"inputs": 5}', 400, ""),
         ({"Content-Type": "text/csv"}, b"x\nking\n", 400, ""),
         ({"Content-Type": "application/vnd.apache.parquet"}, b"PAR1 nonsense PAR1", 400, "not a Parquet file"),

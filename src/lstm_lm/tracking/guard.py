@@ -77,6 +77,8 @@ def guarded_command() -> Iterator[None]:
     """Turn an error that a store's libraries raise in a command into a `StoreError`. Any other exception is a bug, and stays one."""
     try:
         yield
+    except UserError:  # it is in our own words already, even if a store's exception was the reason
+        raise
     except Exception as error:
         if not is_of_store(error):
             raise

@@ -21,7 +21,6 @@ from lstm_lm.serving.app.problems import Problem
 from lstm_lm.serving.app.scoring import NextRequest, ScoreRequest, ScoringEndpoints
 from lstm_lm.serving.app.settings import ServerSettings
 
-GET = ["GET", "HEAD"]
 # For probes of machines that know no key, and they reveal nothing.
 OPEN_PATHS = ("/ping", "/health", "/healthz", "/readyz")
 
@@ -45,22 +44,27 @@ def build(operations: Operations, settings: ServerSettings, key: bytes | None, e
     _post(app, "/v1/score", scoring.score, ScoreRequest)
     _post(app, "/v1/next", scoring.next, NextRequest)
     app.add_api_route("/v1/chat/completions", completions.chat, methods=["POST"], include_in_schema=False)
-    app.add_api_route("/v1/models", operations.list_models, methods=GET)
-    app.add_api_route("/v1/models/{name:path}", operations.describe_model, methods=GET)
-    app.add_api_route("/v1/options", operations.options, methods=GET)
+    _get(app, "/v1/models", operations.list_models)
+    _get(app, "/v1/models/{name:path}", operations.describe_model)
+    _get(app, "/v1/options", operations.options)
     _post(app, "/invocations", mlflow.invocations, None)
     for path in ("/ping", "/health"):
-        app.add_api_route(path, mlflow.ping, methods=GET)
-    app.add_api_route("/version", mlflow.version, methods=GET)
-    app.add_api_route("/healthz", operations.healthz, methods=GET)
-    app.add_api_route("/readyz", operations.readyz, methods=GET)
-    app.add_api_route("/metrics", operations.prometheus, methods=GET)
+        _get(app, path, mlflow.ping)
+    _get(app, "/version", mlflow.version)
+    _get(app, "/healthz", operations.healthz)
+    _get(app, "/readyz", operations.readyz)
+    _get(app, "/metrics", operations.prometheus)
     app.add_api_route("/admin/reload", operations.reload, methods=["POST"])
     open_paths = [*OPEN_PATHS, *page.add(app)]
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_failure)
     return Observing(Door(app, settings, key, open_paths), operations.metrics)
+
+
+def _get(app: FastAPI, path: str, handler: Any) -> None:
+    app.add_api_route(path, handler, methods=["GET"])
+    app.add_api_route(path, handler, methods=["HEAD"], include_in_schema=False)
 
 
 def _post(app: FastAPI, path: str, handler: Any, body: type[BaseModel] | None) -> None:

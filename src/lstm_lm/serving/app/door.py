@@ -39,11 +39,12 @@ class Door:
             self._check_origin(scope["method"], headers)
             if scope["path"] not in self.open_paths:
                 self._check_key(headers)
-            receive = await self._with_body(headers, receive)
+            with_body = await self._with_body(headers, receive)
         except Problem as problem:
             await problem.answer(scope["path"])(scope, receive, send)
             return
-        await self.app(scope, receive, send)
+        if with_body is not None:
+            await self.app(scope, with_body, send)
 
     def _check_host(self, headers: Headers) -> None:
         """Refuse pages of other sites that lead their own name to this server (DNS rebinding)."""
@@ -68,8 +69,8 @@ class Door:
             message = f"{wrong}: send the header Authorization: Bearer KEY, with the server's {KEY_VARIABLE}"
             raise Problem(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})
 
-    async def _with_body(self, headers: Headers, receive: Receive) -> Receive:
-        """Read the body, and return what passes it on."""
+    async def _with_body(self, headers: Headers, receive: Receive) -> Receive | None:
+        """Read the body, and return what passes it on; None if the client left before its end."""
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return receive
         limit = self.settings.max_body_bytes
@@ -84,9 +85,9 @@ class Door:
             raise Problem(408, f"the body did not arrive within {seconds}", headers=CLOSE) from None
         if body is None:
             raise too_large
-        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
         if not is_complete:
-            messages = [{"type": "http.disconnect"}]
+            return None
+        messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
         async def pass_on() -> Message:
             return messages.pop() if messages else await receive()

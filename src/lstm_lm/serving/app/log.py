@@ -51,10 +51,11 @@ def start() -> None:
     root.handlers[:] = [handler]
     ours = logging.getLogger(NAME)
     ours.setLevel(logging.INFO)
-    for name in ("uvicorn.error", "mlflow"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    for name, level in (("uvicorn.error", logging.WARNING), ("mlflow", logging.WARNING), ("mlflow.models.utils", logging.ERROR)):
+        logging.getLogger(name).setLevel(level)
         logging.getLogger(name).handlers[:] = []
         logging.getLogger(name).propagate = True
+    logging.captureWarnings(True)
     listener.start()
     _started.append(listener)
     atexit.register(stop)

@@ -97,7 +97,7 @@ def predict(body: bytes, media_type: str, model: ServedModel) -> Response:
         answer = scoring_server.invocations(data, media_type, model.loaded.pyfunc, model.loaded.pyfunc.metadata.get_input_schema())
     except MlflowException as error:
         status = error.get_http_status_code()
-        if status >= 500:
+        if status == 500:
             log.event("predict failed", logging.ERROR, error)
         raise Problem(status, _own_words(error.message)) from None
     except (ValueError, TypeError, RecursionError, KeyError, AttributeError, OverflowError) as error:
