@@ -15,6 +15,7 @@ import page
 import peak
 import preparation
 import quality
+import serving
 import startup
 import training
 from session import Session
@@ -25,6 +26,7 @@ SECTIONS: dict[str, Callable[[Session], str]] = {
     "default": training.default,
     "large-vocabulary": training.large_vocabulary,
     "generation": generation.generation,
+    "serving": serving.serving,
     "preparation": preparation.preparation,
     "layouts": layouts.layouts,
     "growth": growth.growth,

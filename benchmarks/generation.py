@@ -1,6 +1,7 @@
 """The section `generation`: words per second of generated text."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import driver
 import systems
@@ -11,7 +12,15 @@ from session import Session
 from timing import median, ratios
 
 BATCHES = (1, 32)  # prompts per call
+DEFAULT_VOCABULARY = 7_388  # of the default text
 HEADINGS = ["", "prompts", "words/s", "time relative to ours", "compared with"]
+SAMPLED, GREEDY = "temperature 1", "greedy"
+FILTERS: dict[str, dict[str, Any]] = {
+    "top-k 40": {"top_k": 40},
+    "top-p 0.9": {"top_p": 0.9},
+    "min-p 0.05": {"min_p": 0.05},
+    "repetition penalty 1.2": {"repetition_penalty": 1.2},
+}
 
 
 @dataclass(frozen=True)
@@ -23,18 +32,16 @@ class Case:
         prompts: number of prompts.
         words: number of words generated after each.
         temperature: 0 for greedy.
-        top_k: 0 for no limit.
-        top_p: 1 for no limit.
-        by_step: whether to loop over the signature `step` in Python.
+        options: other options of this project, by their names.
+        by: how this project generates: by its "engine", the signature "generate", or a Python loop over the signature "step".
     """
 
     name: str
     prompts: int
     words: int
     temperature: float = 1.0
-    top_k: int = 0
-    top_p: float = 1.0
-    by_step: bool = False
+    options: dict[str, Any] = field(default_factory=dict)
+    by: str = "engine"
 
 
 @dataclass(frozen=True)
@@ -48,52 +55,71 @@ class Comparison:
 
 
 def cases(prompts: int, words: int) -> tuple[list[Case], list[Case]]:
-    """Return the cases that both this project and the cookbook run (sampled, greedy), and those that only this project runs."""
-    common = [
-        Case("ours, `generate`, temperature 1", prompts, words),
-        Case("ours, `generate`, greedy", prompts, words, temperature=0.0),
-    ]
+    """Return the cases that all systems run (sampled, greedy), and those that only this project runs."""
+    common = [Case(SAMPLED, prompts, words), Case(GREEDY, prompts, words, temperature=0.0)]
     own = [
-        Case("ours, `generate`, top-k 40", prompts, words, top_k=40),
-        Case("ours, `generate`, top-p 0.9", prompts, words, top_p=0.9),
-        Case("ours, a Python loop over `step`, sampled with NumPy", prompts, words, by_step=True),
+        *(Case(name, prompts, words, options=options) for name, options in FILTERS.items()),
+        Case("the signature `generate`", prompts, words, by="generate"),
+        Case("a Python loop over `step`, sampled with NumPy", prompts, words, by="step"),
     ]
     return common, own
 
 
 def generation(session: Session, settings: Settings | None = None, words: int = 1000) -> str:
-    """Compare `generate` with the book's loop and a loop over `step`, for one prompt and for 32, and measure top-k and top-p."""
-    settings = {**(settings or systems.settings_of("cookbook")), "precision": "float32"}
+    """Compare this project with the book's loop, NumPy and a minimal TensorFlow loop, at the book's sizes and at the default's."""
+    if settings:
+        return measure(session, settings, words, with_book=True)
+    book = {**systems.settings_of("cookbook"), "precision": "float32"}
+    default = {**systems.settings_of(), "precision": "float32", "vocabulary": DEFAULT_VOCABULARY}
+    return (
+        f"The book's sizes:\n\n{measure(session, book, words, with_book=True)}\n\n"
+        f"The default's sizes:\n\n{measure(session, default, words, with_book=False)}"
+    )
+
+
+def measure(session: Session, settings: Settings, words: int, with_book: bool) -> str:
+    """Measure one model: a table with a note."""
+    settings = {**settings, "precision": "float32"}
     words = session.pick(words, max(words // 4, 1))
     lengths = {1: words, 32: max(words // 8, 1)}
     by_batch = {prompts: cases(prompts, lengths[prompts]) for prompts in BATCHES}
-    ours = {prompts: our_peer(settings, prompts, [*common, *own]) for prompts, (common, own) in by_batch.items()}
+    peers = {prompts: peers_of(settings, prompts, *by_batch[prompts]) for prompts in BATCHES}
     shared = [asdict(case) for common, _ in by_batch.values() for case in common]
     book = systems.cookbook({**settings, "cases": shared}, "cookbook_text.py", "the cookbook's `session.run` per word")
-    driver.run_interleaved([*ours.values(), book], session.rounds, 1)
+    driver.run_interleaved([*(peer for row in peers.values() for peer in row), *([book] if with_book else [])], session.rounds, 1)
 
     rows = []
     for prompts, (common, own) in by_batch.items():
-        sampled, greedy = common
+        ours, *others = peers[prompts]
         comparisons = [
-            *(Comparison(case.name, ours[prompts], case, case) for case in common),
-            Comparison(f"{book.name}, sampled with NumPy", book, sampled, sampled),
-            Comparison(f"{book.name}, greedy as in the book", book, greedy, greedy),
-            *(Comparison(case.name, ours[prompts], case, sampled) for case in own),
+            *(Comparison(f"ours, {case.name}", ours, case, case) for case in common),
+            *(
+                Comparison(f"{peer.name}, {case.name}", peer, case, case)
+                for peer in [*others, *([book] if with_book else [])]
+                for case in common
+            ),
+            *(Comparison(f"ours, {case.name}", ours, case, common[0]) for case in own),
         ]
-        rows += [row(comparison, ours[prompts]) for comparison in comparisons]
+        rows += [row(comparison, ours) for comparison in comparisons]
     note = (
         f"{lengths[1]} words after one prompt of 4 words, {lengths[32]} after each of 32 prompts. Words/s count all prompts together. "
-        "With one prompt, ours uses one thread, as `make sample` and the server do; with 32 it uses all cores."
+        "Ours is the engine of `make sample` and the server, which uses one thread. With one prompt, NumPy and the minimal loop use one "
+        "thread too; with 32 they use all cores. The cookbook always does."
     )
     return f"{table(HEADINGS, rows)}\n\n{note}"
 
 
-def our_peer(settings: Settings, prompts: int, selection: list[Case]) -> Peer:
-    """Return the worker for some cases of this project."""
-    # One thread for one prompt, like `make sample` and the server; all cores for many, like `evaluate-sample`.
-    settings = {**settings, "cases": [asdict(case) for case in selection], "threads": 1 if prompts == 1 else 0}
-    return Peer(f"{systems.OURS}, prompts: {prompts}", "ours_text.py", settings, environment=systems.SOURCE_PATH)
+def peers_of(settings: Settings, prompts: int, common: list[Case], own: list[Case]) -> list[Peer]:
+    """Return the workers for a number of prompts: this project, NumPy, and a minimal loop in TensorFlow."""
+    threads = 1 if prompts == 1 else 0
+    shared = {**settings, "cases": [asdict(case) for case in common], "threads": threads}
+    one_thread = {name: "1" for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")} if threads else {}
+    ours = {**settings, "cases": [asdict(case) for case in [*common, *own]], "threads": 1}
+    return [
+        Peer(f"{systems.OURS}, prompts: {prompts}", "ours_text.py", ours, environment=systems.SOURCE_PATH),
+        Peer("NumPy", "numpy_loop.py", shared, environment=one_thread),
+        Peer("a minimal `tf.while_loop`", "while_loop.py", shared),
+    ]
 
 
 def row(comparison: Comparison, ours: Peer) -> list[str | int | None]:
@@ -106,7 +132,7 @@ def row(comparison: Comparison, ours: Peer) -> list[str | int | None]:
     if comparison.peer is ours and case is reference:
         return [comparison.label, case.prompts, rate, None, None]
     relative = ratio(ratios(seconds_of(ours, reference), seconds_of(comparison.peer, case)))
-    return [comparison.label, case.prompts, rate, relative, reference.name.rpartition(", ")[2]]
+    return [comparison.label, case.prompts, rate, relative, reference.name]
 
 
 def seconds_of(peer: Peer, case: Case) -> list[float]:

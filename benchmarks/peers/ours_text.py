@@ -1,4 +1,4 @@
-"""This project's SavedModel: its signature `generate`, or, for cases that ask for it, a Python loop over its signature `step`."""
+"""This project: the engine of `make sample` and the server; for cases that ask for it, the SavedModel's signature `generate` or `step`."""
 
 import tempfile
 from pathlib import Path
@@ -13,18 +13,20 @@ from lstm_lm.export.text_model import TextModel, load_text_model, save_vocabular
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from lstm_lm_serving.engine import Engine
+from lstm_lm_serving.texts import Text
 from ours import build
 
 
-def load(config: protocol.Settings, folder: Path) -> Any:
-    """Save a model of the given sizes as a SavedModel and load it."""
+def save(config: protocol.Settings, folder: Path) -> Path:
+    """Save a model of the given sizes as a SavedModel, and return its folder."""
     model = build(config)
     # Without any training, the bias makes words as probable as in a text.
     model.softmax_bias.assign(np.log(protocol.zipf(config["vocabulary"])))
     words = ["<unk>", *(name_of(i) for i in range(1, config["vocabulary"]))]
     tokenizer = Tokenizer(lowercase=True, keep_punctuation="-'")
-    TextModel(model, tokenizer, save_vocabulary(words, folder / "words.txt")).save(folder / "saved_model")
-    return load_text_model(folder / "saved_model")
+    TextModel(model, tokenizer, save_vocabulary(words, folder / "vocabulary.txt")).save(folder / "saved_model")
+    return folder / "saved_model"
 
 
 def name_of(i: int) -> str:
@@ -58,18 +60,22 @@ def main() -> None:
     memory.keep_freed()
     tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
     with tempfile.TemporaryDirectory() as folder:
-        text_model = load(config, Path(folder))
+        saved = save(config, Path(folder))
+        text_model, engine = load_text_model(saved), Engine(saved)
     generator, loop = Generator(text_model), StepLoop(text_model)
 
     def generate_texts(case: protocol.Case, prompts: protocol.Prompts, words: int) -> Any:
-        if case["by_step"]:
+        if case["by"] == "step":
             random = np.random.RandomState(1)
             return [loop.generate(prompt, words, random) for prompt in prompts]
         texts = [" ".join(map(name_of, prompt)) for prompt in prompts]
-        options = GenerationOptions(max_words=words, temperature=case["temperature"], top_k=case["top_k"], top_p=case["top_p"], seed=1)
-        return generator(texts, options)
+        options = {"max_words": words, "temperature": case["temperature"], "seed": 1, **case["options"]}
+        if case["by"] == "generate":
+            return generator(texts, GenerationOptions(**options))
+        return engine.submit([Text(text, options) for text in texts]).result()
 
     protocol.generate(generate_texts, config, version="TensorFlow " + tf.__version__)
+    engine.close()
 
 
 if __name__ == "__main__":

@@ -76,6 +76,27 @@ def zipf(vocabulary: int) -> np.ndarray:
     return weights / weights.sum()
 
 
+def random_weights(config: Settings, seed: int = 1) -> Dict[str, np.ndarray]:
+    """Return the weights of a language model with one LSTM layer, float32, for the workers that are nothing but a loop."""
+    random = np.random.RandomState(seed)
+    vocabulary, embedding, hidden = config["vocabulary"], config["embedding_size"], config["hidden_size"]
+    width = config["projection_size"] or hidden
+
+    def table(*shape: int) -> np.ndarray:
+        scale = config["initializer_scale"]
+        return random.uniform(-scale, scale, shape).astype(np.float32)
+
+    weights = {"embedding": table(vocabulary, embedding), "kernel": table(embedding, 4 * hidden), "recurrent": table(hidden, 4 * hidden)}
+    weights["bias"] = np.zeros(4 * hidden, np.float32)
+    weights["bias"][hidden : 2 * hidden] = 1
+    if config["projection_size"]:
+        weights["projection"] = table(hidden, width)
+    weights["softmax"] = weights["embedding"] if config["tie_weights"] else table(vocabulary, width)
+    # Without any training, the bias makes words as probable as in a text.
+    weights["softmax_bias"] = np.log(zipf(vocabulary)).astype(np.float32)
+    return weights
+
+
 def streams(vocabulary: int, batch_size: int, words: int, seed: int = 1) -> np.ndarray:
     """Return the same ids for every worker, int32 [batch_size, words]. Words repeat as often as in a text."""
     # RandomState draws the same numbers in every version of NumPy.

@@ -144,8 +144,8 @@ def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
 @pytest.mark.slow
 def test_all_systems_generate_text(no_peers: None) -> None:
     rows = cells_of(generation.generation(SESSION, {**systems.settings_of("cookbook"), **TINY}, words=8))
-    assert len(rows) == 14 and all(float(row[2].replace(",", "")) > 0 for row in rows)
-    references = ["", "", "temperature 1", "greedy", *["temperature 1"] * 3]
+    assert len(rows) == 28 and all(float(row[2].replace(",", "")) > 0 for row in rows)
+    references = ["", "", *["temperature 1", "greedy"] * 3, *["temperature 1"] * 6]
     assert [row[4] for row in rows] == references * 2 and all(bool(row[3]) == bool(row[4]) for row in rows)
 
 
