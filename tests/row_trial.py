@@ -1,4 +1,4 @@
-"""Whether a row's text is the same alone and in batches of any size, at the default's real size: python tests/row_trial.py.
+"""Whether a row's text is the same alone and in batches of any size, at the default's real size: PYTHONPATH=src python tests/row_trial.py.
 
 Only the layout of the matrix products and the order of sums make it so, which hold for the CPU this runs on: a small version is in the
 suite, this one is 200 prompts x 500 words.
@@ -6,13 +6,10 @@ suite, this one is 200 prompts x 500 words.
 
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
-
-sys.path[:0] = [str(Path(__file__).parent.parent / "src"), str(Path(__file__).parent)]
 
 from lstm_lm.generation import decoding, logits
 from lstm_lm.generation.decoding import Extras, Generation, Texts
@@ -82,9 +79,8 @@ def main() -> None:
     """Run the trial at full size."""
     start = time.monotonic()
     trial = Trial(200, 500)
-    print(
-        f"200 prompts x 500 words, each alone: {time.monotonic() - start:.0f} s, {len(np.unique(trial.alone))} different words", flush=True
-    )
+    words = len(np.unique(trial.alone))
+    print(f"200 prompts x 500 words, each alone: {time.monotonic() - start:.0f} s, {words} different words", flush=True)
     for batch in BATCHES:
         start = time.monotonic()
         differing = trial.differing(batch)
