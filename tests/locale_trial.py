@@ -1,6 +1,6 @@
 """Checks that everything splits text alike in the locale of this process, and writes what the served models generate.
 
-Run by test_locales.py: python locale_trial.py FOLDER_OF_MODELS OUTPUT
+Run by test_locales.py: python locale_trial.py FOLDER_OF_MODELS OUTPUT [NAME_OF_MODEL ...]
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import json
 import locale
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -51,13 +52,13 @@ def check_all_texts(served: Any, tokenizer: Tokenizer, tokens: list[str]) -> Non
     check()
 
 
-def main(models: Path, output: Path) -> None:
+def main(models: Path, output: Path, names: Sequence[str]) -> None:
     try:
         locale.setlocale(locale.LC_ALL, "")
     except locale.Error:  # it is not installed; TensorFlow reads the environment
         print("not installed")
     texts = {}
-    for folder in sorted(models.iterdir()):
+    for folder in sorted(models / name for name in names) if names else sorted(models.iterdir()):
         served = ServedModel()
         served.load_context(SimpleNamespace(artifacts={"saved_model": str(folder)}))
         tokenizer = Tokenizer.load(folder / "assets/tokenizer.json")
@@ -68,4 +69,4 @@ def main(models: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3:])

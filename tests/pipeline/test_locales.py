@@ -13,7 +13,9 @@ from locale_trial import PROMPTS
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 pytestmark = pytest.mark.slow
-LOCALES = ["en_US", "tr_TR", "az_AZ", "lt_LT", "el_GR"]
+# {locale: models to load there; empty: all}. In these, letters change case by rules of their own: Azerbaijani has the Turkish ones, and
+# English those of C. All models share the code for letters.
+LOCALES = {"C": [], "tr_TR": [], "lt_LT": ["word"], "el_GR": ["word"]}
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +24,7 @@ def locales(tmp_path_factory):
 
     def build(folder):
         if shutil.which("localedef"):
-            for name in LOCALES:
+            for name in LOCALES.keys() - {"C"}:
                 subprocess.run(["localedef", "-i", name, "-f", "UTF-8", folder / f"{name}.UTF-8"], capture_output=True, check=False)
 
     folder = build_once(tmp_path_factory, "locales", build)
@@ -57,11 +59,12 @@ def models(tmp_path_factory):
 
 def test_python_graph_and_server_split_any_text_alike_in_every_locale(locales, models, tmp_path):
     written = {}
-    for name in ("C", *LOCALES):
+    for name, units in LOCALES.items():
         output = tmp_path / f"{name}.json"
-        run([sys.executable, str(PROJECT / "tests/locale_trial.py"), str(models), str(output)], tmp_path, **locales(name))
+        run([sys.executable, str(PROJECT / "tests/locale_trial.py"), str(models), str(output), *units], tmp_path, **locales(name))
         written[name] = json.loads(output.read_text(encoding="utf-8"))
-    assert all(texts == written["C"] for texts in written.values())
+    for name, units in LOCALES.items():
+        assert written[name] == {unit: written["C"][unit] for unit in units or written["C"]}, name
     assert written["C"]["word"][0].startswith(PROMPTS[0])
 
 
