@@ -189,14 +189,11 @@ def test_the_summary_shows_metrics_samples_and_next_steps(project: Path) -> None
 def test_sampling_from_the_checkouts_model(project: Path) -> None:
     folder = project
     assert run(["python", "src/cli.py", "sample"], folder).stdout.startswith("thou art more ")  # the first prompt of params.yaml
-    printed = run(["python", "src/cli.py", "sample", "--max-words", "5", "Thou ART"], folder).stdout
-    assert printed.startswith("Thou ART ")
-    assert len(printed.split()) == 7
     options = ["--samples", "3", "--no-repeat-ngram", "1", "--repetition-penalty", "1.2", "--min-p", "0.01", "--stop-at-sentence-end"]
-    note, *texts = run(["python", "src/cli.py", "sample", "--max-words", "8", *options, "to be"], folder).stdout.splitlines()
+    note, *texts = run(["python", "src/cli.py", "sample", "--max-words", "8", *options, "Thou ART"], folder).stdout.splitlines()
     assert note == "note: --stop-at-sentence-end has no effect: none of . ! ? <eos> is a word of the model"
     assert len(set(texts)) == len(texts) == 3
-    assert all(text.startswith("to be ") and len(set(text.split())) == 10 for text in texts)
+    assert all(text.startswith("Thou ART ") and len(set(text.split())) == len(text.split()) == 10 for text in texts)
     for arguments, message in (
         (["--top-p", "0", "x"], "--top-p = 0.0: must be above 0 and at most 1"),
         (["--beam-width", "2", "--samples", "3", "x"], "--samples = 3: must be at most --beam-width, which is 2"),
@@ -226,6 +223,7 @@ def test_an_incomplete_model_folder_is_reported_and_dvc_restores_it(project: Pat
         ("variables/variables.data-00000-of-00001", b"short", "cannot be loaded: ", [evaluate]),
     ):
         file = folder / "models/saved_model" / name
+        whole = file.read_bytes()
         file.unlink()  # it may be a link into DVC's cache, so it must not be overwritten
         if spoil is not None:
             file.write_bytes(spoil)
@@ -233,8 +231,12 @@ def test_an_incomplete_model_folder_is_reported_and_dvc_restores_it(project: Pat
             done = run(command, folder, check=False)
             assert (done.returncode, done.stdout.count("\n")) == (1, 1), done.stdout
             assert message in done.stdout
-        run(["python", "-m", "dvc", "checkout", "--force"], folder)
-        assert digests(folder / "models") == before
+        file.unlink(missing_ok=True)
+        file.write_bytes(whole)
+    file.write_bytes(b"nonsense")
+    (folder / "models/saved_model/variables/variables.index").unlink()
+    run(["python", "-m", "dvc", "checkout", "--force"], folder)
+    assert digests(folder / "models") == before
 
 
 def test_a_tracking_server_that_is_down_is_reported_before_any_training(project: Path, free_port: int) -> None:
@@ -301,7 +303,8 @@ def test_a_bad_parameter_is_a_one_line_error_and_an_exit_code(new_project: Path)
 def test_data_outputs_are_byte_equal_in_a_fresh_copy(finished_project: Path, new_project: Path) -> None:
     write_corpus(new_project / "data/own")
     change_params(new_project, TINY)
-    assert repro(new_project, "batching")[0] == ["download", "vocab", "batching"]
+    for stage in ("download", "vocab", "batching"):
+        run(["python", f"src/{stage}.py"], new_project)
     for name in ("raw", "vocab", "batches"):
         assert digests(new_project / "data" / name) == digests(finished_project / "data" / name)
 
