@@ -44,8 +44,8 @@ def check_all_texts(served: Any, tokenizer: Tokenizer, tokens: list[str]) -> Non
     @settings(deadline=None, max_examples=15, derandomize=True, database=None)
     @given(texts=text_lists())
     def check(texts: list[str]) -> None:
-        history = served.model.signatures["prefill"](prompts=served.constant(texts), samples=served.constant([1] * len(texts)))["history"]
-        for text, row in zip(texts, history.numpy().tolist(), strict=True):
+        history = served.engine._model.prefill([text.encode() for text in texts], [1] * len(texts)).history
+        for text, row in zip(texts, history.tolist(), strict=True):
             expected = [ids.get(token, 0) for token in tokenizer.tokenize(text)] or [0]
             assert [i for i in row if i >= 0] == expected, ascii(text)
 

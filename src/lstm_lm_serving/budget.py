@@ -39,11 +39,10 @@ def check_size(texts: Sequence[Checked], limits: Limits, table: Table) -> None:
     """
     rows, most = sum(text.rows for text in texts), min(limits.max_texts_per_request, table["max_texts"])
     if rows > most:
-        first = texts[0]
-        name, value = ("best_of", first.best_of) if first.best_of > first.options["samples"] else ("samples", first.options["samples"])
-        if first.is_beam_search:
-            name, value = "beam_width", first.options["beam_width"]
-        raise refused(f"{name} = {value} with {len(texts)} prompts makes {rows} texts at once: must be at most {most} in a request")
+        largest = max(texts, key=lambda text: text.rows)
+        name = "beam_width" if largest.is_beam_search else "best_of" if largest.best_of > largest.options["samples"] else "samples"
+        asked = f"{name} = {largest.rows} with {len(texts)} prompts makes"
+        raise refused(f"{asked} {rows} texts at once: must be at most {most} in a request")
     words = sum(text.words for text in texts if not text.is_beam_search)
     if words > limits.max_words_per_request:
         allowed = limits.max_words_per_request // rows
@@ -56,8 +55,8 @@ def check_size(texts: Sequence[Checked], limits: Limits, table: Table) -> None:
         raise refused(f"max_words x beam_width x prompts = {words} words of beam searches: must be at most {allowed}")
 
 
-def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Speed, max_rows: int) -> None:
-    """Check that a request can be done before its deadline.
+def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Speed, max_rows: int) -> float:
+    """Check that a request can be done before its deadline, and return how many seconds it will take about.
 
     Args:
         texts: of the request.
@@ -85,7 +84,7 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
     if alone > time:
         asked = sum(text.words for text in texts)
         raise refused(
-            f"{asked} words would take about {alone:.2g} s on this machine: must be done in {deadline:g} s, "
+            f"{asked} words would take about {alone:.2g} s on this machine: must take at most {time:.2g} s, "
             f"in which about {int(asked * time / alone)} words can be generated"
         )
     # The batch is shared evenly: a short request does not wait for what long ones still have to do.
@@ -94,9 +93,10 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
     if shared > time:
         raise Busy(
             f"{load.requests} requests with {load.words} words are being answered: {words} more words would take about {shared:.2g} s, "
-            f"must be done in {deadline:g} s: try again later, or ask for less",
+            f"must take at most {time:.2g} s: try again later, or ask for less",
             retry_after=max(shared - time, 1.0),
         )
+    return shared
 
 
 def beam_seconds(texts: Sequence[Checked], speed: Speed) -> float:

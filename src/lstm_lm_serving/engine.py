@@ -21,6 +21,7 @@ from lstm_lm_serving.saved_model import SavedModel, has_punctuation
 from lstm_lm_serving.stream import Stream, submitted
 from lstm_lm_serving.texts import NextWords, Score, Statistics, Text
 
+THREAD = "lstm_lm engine"
 IDLE_SECONDS = 30.0  # after which the thread ends, until the next request
 EXPIRE_SECONDS = 0.05  # between two looks at the deadlines
 
@@ -78,11 +79,12 @@ class Engine:
             checked = self.check(texts)
             with self._condition:
                 requests = list(self._requests)
-            self._check_load(checked, seconds, requests)
+            estimated = self._check_load(checked, seconds, requests)
         except Refused:
             self._counters.add(refused=1)
             raise
         request = Request(checked, time.monotonic() + seconds, self.vocabulary.__getitem__)
+        request.stream.estimated_seconds = estimated
         request.stream.on_cancel(partial(self._post, partial(self._loop.drop, request)))
         with self._condition:
             if self._is_closed:
@@ -167,20 +169,20 @@ class Engine:
         stops = checks.check_stops(text.stop, limits.max_stops, limits.max_stop_characters)
         return Checked(text, prompt, self._model.strip(prompt), options, stops, best_of, bias)
 
-    def _check_load(self, checked: Sequence[Checked], seconds: float, requests: Sequence[Request]) -> None:
+    def _check_load(self, checked: Sequence[Checked], seconds: float, requests: Sequence[Request]) -> float:
         if len(requests) >= self.limits.max_queued_requests:
             raise Busy(f"{len(requests)} requests are being answered: must be at most {self.limits.max_queued_requests}", retry_after=1.0)
         searching = sum(budget.beam_seconds([prompt.checked for prompt in request.prompts], self._speed) for request in requests)
         texts, words = (sum(getattr(request, name) for request in requests) for name in ("rows_left", "words_left"))
         load = Load(len(requests), texts, words, searching)
-        budget.check_time(checked, seconds, load, self._speed, self.limits.max_rows)
+        return budget.check_time(checked, seconds, load, self._speed, self.limits.max_rows)
 
     def _post(self, call: Callable[[], None]) -> None:
         """Call a function in the engine's thread, which is started if need be."""
         with self._condition:
             self._calls.append(call)
             if self._thread is None and not self._is_closed:
-                self._thread = threading.Thread(target=self._run, name="lstm_lm engine", daemon=True)
+                self._thread = threading.Thread(target=self._run, name=THREAD, daemon=True)
                 self._thread.start()
             self._condition.notify()
 

@@ -45,7 +45,7 @@ class Speed:
     def observe(self, rows: int, looks_back: bool, steps: int, seconds: float) -> None:
         """Follow how fast it is now."""
         ratio = seconds / (steps * self.step(rows, looks_back) / self.slowdown)
-        self.slowdown = min(max(MEMORY * self.slowdown + (1 - MEMORY) * ratio, 0.3), 10.0)
+        self.slowdown = min(max(MEMORY * self.slowdown + (1 - MEMORY) * ratio, 0.1), 10.0)
 
 
 def measure(model: SavedModel, max_rows: int) -> Speed:
@@ -70,13 +70,13 @@ def _step_seconds(model: SavedModel, word: bytes, rows: int, **options: float) -
     defaults = {row["name"]: row["default"] for row in model.table["options"]}
     values = {**defaults, "max_words": WARM_UP_STEPS, **options}
     vectors: dict[str, Any] = {name: np.full(rows, values[name], type) for name, type in model.word_options.items()}
-    extras = {"bias_ids": np.zeros([rows, 0], np.int32), "bias_values": np.zeros([rows, 0], np.float32), "top": np.int32(-1)}
+    extras = {"bias_ids": np.zeros([rows, 0], np.int32), "bias_values": np.zeros([rows, 0], np.float32), "top": np.array(-1, np.int32)}
     # The words of the history differ, as they do in texts.
     history = (
         np.tile(np.arange(LONG_HISTORY, dtype=np.int32) % len(model.vocabulary), [rows, 1]) if options else np.zeros([rows, 0], np.int32)
     )
     seconds = []
-    for _ in range(3):
+    for _ in range(4):
         start = time.perf_counter()
         model.decode(read.last, read.state, read.keys, history, np.zeros(rows, np.int32), vectors, extras)["words"].numpy()
         seconds.append(time.perf_counter() - start)

@@ -21,12 +21,14 @@ class Stream:
 
     Attributes:
         prompts: what is known of the prompts, once they are read: complete when the first pieces of all texts have come.
+        estimated_seconds: from `submit` to the end, as it was estimated then.
         error: why it ended before its texts were complete, or None.
     """
 
     def __init__(self, prompts: int) -> None:
         """Only the engine makes streams, of so many prompts."""
         self.prompts: list[PromptFacts | None] = [None] * prompts
+        self.estimated_seconds = 0.0
         self._on_cancel: Callable[[], None] | None = None
         self._condition = threading.Condition()
         self._outputs: list[Output] = []

@@ -224,20 +224,6 @@ def test_an_invalid_value_is_rejected_in_one_line_without_a_stack_trace(server, 
     assert "stack_trace" not in response.json()
 
 
-def test_a_prompt_of_punctuation_is_accepted_if_the_vocabulary_has_punctuation(tmp_path):
-    from lstm_lm.serving import pyfunc
-    from lstm_lm.serving.pyfunc import MlflowException
-
-    (tmp_path / "assets").mkdir()
-    for words, expected in ((["king", "'tis", "é"], False), (["king", ","], True), (["k", " ", "'"], False), (["k", " ", "."], True)):
-        (tmp_path / "assets/vocabulary.txt").write_text("\n".join(["<unk>", *words]) + "\n", encoding="utf-8")
-        assert pyfunc.has_punctuation(pyfunc.read_vocabulary(tmp_path)) == expected
-    assert pyfunc.check_prompts(["— "], options.served_table(), True) == ["— ".encode()]
-    for prompts, punctuation_is_enough in ((["—"], False), ([" \n"], True)):
-        with pytest.raises(MlflowException, match="must contain at least one word"):
-            pyfunc.check_prompts(prompts, options.served_table(), punctuation_is_enough)
-
-
 def test_a_malformed_request_body_is_rejected_without_a_stack_trace(server):
     for body in ('{"data": [[5]]}', "nonsense", "[]", '{"dataframe_split": {"columns": ["x"], "data": [["king"]]}}'):
         response = requests.post(f"{server}/invocations", data=body, headers={"Content-Type": "application/json"}, timeout=60)
@@ -253,6 +239,36 @@ def test_concurrent_requests_get_their_own_responses(server):
     sequential = [generate(seed) for seed in range(8)]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(generate, range(8))) == sequential
+
+
+def test_a_text_ends_before_a_stop_string(server):
+    [whole] = texts(post_prompts(server, ["thou art"], max_words=20, temperature=1.0))
+    words = whole.split()
+    [stopped] = texts(post_prompts(server, ["thou art"], max_words=20, temperature=1.0, stop=["no such text", " ".join(words[5:7])]))
+    assert stopped == whole[: whole.index(" ".join(words[5:7]), len("thou art"))].strip()
+    for stop, message in ((["a", None], "stop = null: must be a string"), ([""], "stop = '': must be a string of 1 to 100 characters")):
+        response = post_prompts(server, ["king"], stop=stop)
+        assert response.status_code == 400
+        assert message in response.json()["message"]
+    assert post_prompts(server, ["king"], stop="a").status_code == 400
+
+
+def test_huge_requests_end_in_time_or_are_refused_and_hold_nobody_up(server):
+    expected = texts(post_prompts(server, ["thou art"], max_words=5))
+    with ThreadPoolExecutor(6) as pool:
+        huge = [pool.submit(post_prompts, server, ["to be or not"] * 256, max_words=400, temperature=1.0, seed=seed) for seed in range(6)]
+        time.sleep(0.5)
+        seconds = []
+        while not all(request.done() for request in huge) and len(seconds) < 20:
+            start = time.monotonic()
+            assert texts(post_prompts(server, ["thou art"], max_words=5)) == expected
+            seconds.append(time.monotonic() - start)
+        assert seconds and max(seconds) < 2
+        responses = [request.result() for request in huge]
+    for response in responses:
+        assert response.status_code in (200, 400, 429), response.text
+        assert "Traceback" not in response.text
+    assert [len(response.json()["predictions"]) for response in responses if response.status_code == 200].count(256) >= 1
 
 
 def test_a_model_that_is_logged_again_is_one_version_and_one_model_of_its_run(registered, monkeypatch, tmp_path):
@@ -292,10 +308,11 @@ def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pic
     assert info.signature.inputs.input_names() == ["prompt"]
     assert info.signature.outputs.required_input_names() == ["text"]
     assert info.signature.outputs.optional_input_names() == ["row", "sample"]
-    assert [spec.name for spec in info.signature.params] == list(options.by_name())
+    assert [spec.name for spec in info.signature.params] == [*options.by_name(), "stop"]
     names = {path.relative_to(folder).as_posix() for path in Path(folder).rglob("*") if path.is_file()}
     assert not [name for name in names if name.endswith((".pkl", ".pickle"))]
     assert "input_example.json" in names
+    assert {"code/lstm_lm_serving/engine.py", "code/lstm_lm_serving/checks.py"} <= names
     requirements = (Path(folder) / "requirements.txt").read_text().split()
     assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "numpy", "pandas"}
     assert all("==" in line for line in requirements)

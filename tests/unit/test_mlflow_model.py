@@ -26,7 +26,8 @@ def test_the_digest_depends_on_weights_and_serving_code_alone(tmp_path: Path) ->
 
 def test_the_signature_takes_the_generation_options_as_params() -> None:
     signature = mlflow_model.signature()
-    assert [(spec.name, spec.default) for spec in signature.params] == [(row.name, row.default) for row in options.options()]
+    expected = [(row.name, row.default) for row in options.options()]
+    assert [(spec.name, spec.default) for spec in signature.params] == [*expected, ("stop", [])]
     types = {spec.name: spec.dtype.name for spec in signature.params}
     assert (types["max_words"], types["top_p"], types["stop_at_sentence_end"]) == ("long", "double", "boolean")
 

@@ -1,196 +1,149 @@
-"""The model as MLflow serves it: a self-contained pyfunc over the SavedModel ("models from code").
+"""The model as MLflow serves it: a pyfunc over the serving engine ("models from code").
 
-MLflow runs this file itself when it loads the model, far from this project. So it imports nothing of the project; the names, defaults and
-bounds of the generation options come from a table that is logged with the model.
+MLflow runs this file itself when it loads the model, far from this project. So it imports nothing of the project but lstm_lm_serving,
+which is logged with the model; the names, defaults and bounds of the generation options come from a table among the SavedModel's assets.
 
-Input: a table with the column `prompt` (string). Params: the generation options.
+Input: a table with the column `prompt` (string). Params: the generation options, and `stop`, a list of strings before the first of which a
+text ends.
 Output: a table with the column `text`: each prompt and the words after it. With several samples, there is a row for each sample, those of
 a prompt are neighbors, and two more columns identify them: `row` of the input and `sample`, both from 0.
 """
 
 import contextlib
-import ctypes
 import functools
-import json
 import logging
-import math
 import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+import threading
+from collections.abc import Iterator
+from typing import Any
 
 import mlflow
 import pandas as pd
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
+from mlflow.protos.databricks_pb2 import DEADLINE_EXCEEDED, INVALID_PARAMETER_VALUE, RESOURCE_EXHAUSTED, TEMPORARILY_UNAVAILABLE
+
+from lstm_lm_serving.checks import refused, shown
+from lstm_lm_serving.engine import Engine
+from lstm_lm_serving.errors import Busy, Expired, Refused, ServingError
+from lstm_lm_serving.limits import Limits
+from lstm_lm_serving.stream import Stream
+from lstm_lm_serving.texts import Completion, Text
 
 SERVER = "__pyfunc_model_path__"  # environment variable set by MLflow's scoring server
-MAX_SHOWN_CHARACTERS = 80  # of a wrong value in a message
-Table = dict[str, Any]  # as written by lstm_lm.generation.options.served_table
+SERVER_TIMEOUT = "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"  # in seconds, after which it answers 504
+MARGIN_SECONDS = 5  # a request ends so long before
+LONG_SECONDS = 1.0  # from here on a request is long
+THREADS = min(32, (os.cpu_count() or 1) + 4)  # in which MLflow's server calls `predict`: those of asyncio.to_thread
+MAX_LONG_REQUESTS = THREADS // 2  # at once, so that short ones do not wait for a thread
+WITHOUT_SERVER_SECONDS = 3600.0  # in a notebook or a batch job nobody waits for an answer
+WHITE_SPACE = " \t\n\v\f\r"  # that no text starts or ends with
 
 
 class ServedModel(mlflow.pyfunc.PythonModel):
-    """The artifact `saved_model` is a folder; the table of generation options is among its assets."""
+    """The artifact `saved_model` is a folder; the table of generation options is among its assets.
+
+    Attributes:
+        engine: generates the texts; other servers than MLflow's use it directly.
+    """
+
+    engine: Engine
 
     def load_context(self, context: Any) -> None:
-        """Load the SavedModel and the table; MLflow calls this once."""
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-        _keep_freed_memory()
-        import tensorflow as tf
-
-        # Generating one word is too little work to share between threads, and requests run in parallel anyway. Only in the server: in a
-        # notebook, TensorFlow's settings are the user's.
+        """Load the SavedModel; MLflow calls this once in each process."""
+        seconds = WITHOUT_SERVER_SECONDS
         if SERVER in os.environ:
-            with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
-                tf.config.threading.set_intra_op_parallelism_threads(1)
-        self.dtypes = {"int": tf.int32, "float": tf.float32, "bool": tf.bool}
-        self.constant = tf.constant
-        self.model = tf.saved_model.load(context.artifacts["saved_model"])
-        self.generate = self.model.signatures["generate"]
-        self.table: Table = read_options(context.artifacts["saved_model"])
-        words = read_vocabulary(context.artifacts["saved_model"])
-        self.has_sentence_ends = not set(words).isdisjoint(self.table["sentence_ends"])
-        self.has_punctuation = has_punctuation(words)
+            seconds = max(float(os.environ.get(SERVER_TIMEOUT, "60")) - MARGIN_SECONDS, 1.0)
+            _compute_in_one_thread()
+        self._long_requests = threading.BoundedSemaphore(MAX_LONG_REQUESTS)
+        self.engine = Engine(context.artifacts["saved_model"], Limits(deadline_s=seconds))
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
-        """Continue every prompt. Thread-safe: nothing is kept between calls.
+        """Continue every prompt. Thread-safe: the prompts of all calls are generated together.
 
         Raises:
-            MlflowException: INVALID_PARAMETER_VALUE (400 over HTTP), one line, for any cell or param that is not allowed.
+            MlflowException: one line. INVALID_PARAMETER_VALUE (400 over HTTP) for any cell or param that is not allowed, or too much to
+                generate; RESOURCE_EXHAUSTED (429) if there is too much to do at the moment; DEADLINE_EXCEEDED (504).
         """
-        prompts = check_prompts(model_input, self.table, self.has_punctuation)
-        options = check_options(params or {}, self.table)
-        check_size(len(prompts), options, self.table)
-        if options["stop_at_sentence_end"] and not self.has_sentence_ends:
-            _warn_once(f"stop_at_sentence_end has no effect: none of {' '.join(self.table['sentence_ends'])} is a word of this model")
-        count = len(prompts)
-        tensors = {row["name"]: self.constant([options[row["name"]]] * count, self.dtypes[row["type"]]) for row in self.table["options"]}
-        texts = self.generate(prompts=self.constant(prompts), **tensors)["texts"]
-        columns: dict[str, list[Any]] = {"text": [text.decode("utf-8", errors="replace") for text in texts.numpy()]}
-        samples = options["samples"]
-        if samples > 1:
-            columns["row"] = [row for row in range(len(prompts)) for _ in range(samples)]
-            columns["sample"] = [sample for _ in prompts for sample in range(samples)]
-        return pd.DataFrame(columns)
+        try:
+            options = dict(params or {})
+            stop = options.pop("stop", ())
+            texts = [Text(prompt, options, stop=stop, echo=True) for prompt in _prompts(model_input)]
+            if options.get("stop_at_sentence_end") and not self.engine.has_sentence_ends:
+                ends = " ".join(self.engine.table["sentence_ends"])
+                _warn_once(f"stop_at_sentence_end has no effect: none of {ends} is a word of this model")
+            stream = self.engine.submit(texts)
+            with self._room_for(stream):
+                return _table(stream.result())
+        except ServingError as error:
+            raise MlflowException(str(error), error_code=_error_code(error)) from None
+
+    @contextlib.contextmanager
+    def _room_for(self, stream: Stream) -> Iterator[None]:
+        """Let a long request have one of the few threads of MLflow's server.
+
+        Raises:
+            Busy: others have those that long requests may have.
+        """
+        if stream.estimated_seconds < LONG_SECONDS or not threading.current_thread().name.startswith("asyncio"):
+            yield
+            return
+        if not self._long_requests.acquire(blocking=False):
+            stream.cancel()
+            raise Busy(f"{MAX_LONG_REQUESTS} long requests are being answered, which is the limit: try again later, or ask for less", 1.0)
+        try:
+            yield
+        finally:
+            self._long_requests.release()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What is pickled is no more than the class: whoever unpickles it loads the context again."""
+        return {}
 
 
-def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
-    """The value of every option, from the params or by default, converted to its type.
-
-    Raises:
-        MlflowException: a value is not allowed.
-    """
-    options = {row["name"]: check_value(params.get(row["name"], row["default"]), row) for row in table["options"]}
-    if 1 < options["beam_width"] < options["samples"]:
-        _refuse(
-            f"samples = {options['samples']} with beam_width = {options['beam_width']}: must be at most beam_width, "
-            "because the samples are the best texts of the beam"
-        )
-    return options
-
-
-def check_value(value: Any, row: Table) -> Any:
-    """Check one value against its row of the table.
-
-    Raises:
-        MlflowException: it is not allowed.
-    """
-    name, minimum, maximum = row["name"], row["minimum"], row["maximum"]
-    if row["type"] == "bool":
-        if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too, as MLflow makes them
-            _refuse(f"{name} = {_shown(value)}: must be true or false")
-        return bool(value)
-    bounds = f"above {minimum} and at most {maximum}" if row["exclusive_minimum"] else f"from {minimum} to {maximum}"
-    is_whole = row["type"] == "int"
-    allowed = f"must be a {'whole ' if is_whole else ''}number {bounds}"
-    if isinstance(value, bool) or not hasattr(value, "__index__" if is_whole else "__float__"):
-        _refuse(f"{name} = {_shown(value)}: {allowed}")
-    number = value.__index__() if is_whole else float(value)
-    is_above = number > minimum if row["exclusive_minimum"] else number >= minimum
-    if not (is_above and number <= maximum and math.isfinite(number)):
-        _refuse(f"{name} = {number if is_whole else format(number, 'g')}: {allowed}")
-    return number
-
-
-def check_size(prompts: int, options: Mapping[str, Any], table: Table) -> None:
-    """Check how many texts a request asks for.
+def _prompts(model_input: Any) -> list[Any]:
+    """Return the prompts of a table, or of a sequence of prompts.
 
     Raises:
-        MlflowException: too many.
+        Refused: the table has no such column.
     """
-    name = "beam_width" if options["beam_width"] > 1 else "samples"
-    texts, limit = prompts * options[name], table["max_texts"]
-    if texts > limit:
-        _refuse(f"{name} = {options[name]} with {prompts} prompts makes {texts} texts at once: must be at most {limit} in a request")
+    if not isinstance(model_input, pd.DataFrame):
+        return list(model_input)
+    if "prompt" not in model_input.columns:
+        raise refused(f"there is no column 'prompt', only {shown(list(model_input.columns))}")
+    return list(model_input["prompt"].tolist())
 
 
-def check_prompts(model_input: pd.DataFrame | Sequence[Any], table: Table, punctuation_is_enough: bool) -> list[bytes]:
-    """The prompts of a request in UTF-8; the model normalizes them itself.
+def _table(completions: list[Completion]) -> pd.DataFrame:
+    columns: dict[str, list[Any]] = {"text": [completion.content.strip(WHITE_SPACE) for completion in completions]}
+    if completions[-1].sample > 0:
+        columns["row"] = [completion.text for completion in completions]
+        columns["sample"] = [completion.sample for completion in completions]
+    return pd.DataFrame(columns)
 
-    Args:
-        model_input: a table with the column `prompt`, or a sequence of prompts.
-        table: for the limits.
-        punctuation_is_enough: a prompt without any letter or digit is allowed.
-    Raises:
-        MlflowException: there are no prompts or too many, or one is not allowed.
+
+def _error_code(error: ServingError) -> int:
+    if isinstance(error, Busy):
+        return int(RESOURCE_EXHAUSTED)
+    if isinstance(error, Refused):
+        return int(INVALID_PARAMETER_VALUE)
+    return int(DEADLINE_EXCEEDED if isinstance(error, Expired) else TEMPORARILY_UNAVAILABLE)
+
+
+def _compute_in_one_thread() -> None:
+    """Generating one word is too little work to share between threads.
+
+    Only in the server: in a notebook, TensorFlow's settings are the user's.
     """
-    if isinstance(model_input, pd.DataFrame):
-        if "prompt" not in model_input.columns:
-            _refuse(f"there is no column 'prompt', only {_shown(list(model_input.columns))}")
-        cells = model_input["prompt"].tolist()
-    else:
-        cells = list(model_input)
-    if not 1 <= len(cells) <= table["max_prompts"]:
-        _refuse(f"{len(cells)} prompts: must be 1 to {table['max_prompts']} in a request")
-    for row, cell in enumerate(cells):
-        if not isinstance(cell, str):
-            _refuse(f"prompt of row {row} = {_shown(cell)}: must be a string")
-        if len(cell) > table["max_prompt_characters"]:
-            _refuse(f"prompt of row {row} has {len(cell)} characters: must be at most {table['max_prompt_characters']}")
-        if not any(c.isalnum() or (punctuation_is_enough and not c.isspace()) for c in cell):
-            _refuse(f"prompt of row {row} = {_shown(cell)}: must contain at least one word")
-    return [cell.encode("utf-8", errors="replace") for cell in cells]
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
 
-
-def read_options(saved_model: str) -> Table:
-    """Read the table of generation options of a SavedModel."""
-    table: Table = json.loads((Path(saved_model) / "assets/generation_options.json").read_text(encoding="utf-8"))
-    return table
-
-
-def read_vocabulary(saved_model: str | Path) -> list[str]:
-    """All words that the model may generate. Not by `splitlines`, which would also split at characters that are words here."""
-    return (Path(saved_model) / "assets/vocabulary.txt").read_bytes().decode("utf-8").split("\n")[1:-1]
-
-
-def has_punctuation(words: Sequence[str]) -> bool:
-    """Whether punctuation is among the words of a vocabulary, other than what a vocabulary of characters needs inside words."""
-    return any(word.strip(" \u2581'-") and not any(c.isalnum() for c in word) for word in words)
-
-
-def _keep_freed_memory() -> None:
-    """As lstm_lm.io.memory: glibc would return each large block to the system, which then zeroes the next one page by page."""
-    with contextlib.suppress(AttributeError, OSError, TypeError):
-        mallopt = ctypes.CDLL(None).mallopt
-        # M_MMAP_THRESHOLD, of which glibc before 2.35 takes no larger one than the second; M_TRIM_THRESHOLD.
-        if mallopt(-3, 2**30) or mallopt(-3, 2**25):
-            mallopt(-1, 2**30)
+    with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
+        tf.config.threading.set_intra_op_parallelism_threads(1)
 
 
 @functools.cache
 def _warn_once(message: str) -> None:
     logging.getLogger(__name__).warning(message)
-
-
-def _refuse(message: str) -> NoReturn:
-    # Control characters in what was sent must not break the one line.
-    raise MlflowException("".join(c if c.isprintable() else " " for c in message), error_code=INVALID_PARAMETER_VALUE)
-
-
-def _shown(value: Any) -> str:
-    # A null of JSON arrives as None or, in a column of strings, as NaN.
-    text = "null" if value is None or value != value else repr(value)  # noqa: PLR0124
-    return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 3] + "..."
 
 
 mlflow.models.set_model(ServedModel())

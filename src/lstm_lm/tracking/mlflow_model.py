@@ -66,7 +66,7 @@ def save(folder: Path, description: Model, sources: Sources) -> None:
 
 
 def signature() -> ModelSignature:
-    """The MLflow signature of the model: prompts in, texts out, and the generation options as params."""
+    """The MLflow signature of the model: prompts in, texts out; the generation options and `stop` as params."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 
@@ -74,7 +74,12 @@ def signature() -> ModelSignature:
         inputs=Schema([ColSpec("string", "prompt")]),
         # The columns `row` and `sample` are there only when several samples were asked for.
         outputs=Schema([ColSpec("string", "text"), *(ColSpec("long", name, required=False) for name in ("row", "sample"))]),
-        params=ParamSchema([ParamSpec(row.name, PARAM_TYPES[row.type], row.default) for row in options.options()]),
+        params=ParamSchema(
+            [
+                *(ParamSpec(row.name, PARAM_TYPES[row.type], row.default) for row in options.options()),
+                ParamSpec("stop", "string", [], shape=(-1,)),
+            ]
+        ),
     )
 
 
