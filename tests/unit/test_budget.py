@@ -16,7 +16,7 @@ NOTHING = Load(0, 0, 0, 0.0)
 
 def speed():
     """64 rows: 16,000 words/s, half of it if they look back."""
-    return Speed({1: 0.0005, 64: 0.004}, 2.0, 0.0001)
+    return Speed({1: 0.0005, 64: 0.004}, 0.001, 2.0, 0.0001)
 
 
 def texts(count, best_of=1, **values):
@@ -74,8 +74,8 @@ def test_a_beam_search_waits_for_other_searches_only():
 
 def test_a_slow_machine_lowers_what_is_allowed():
     slow = speed()
-    for _ in range(100):
-        slow.observe(64, False, 10, 10 * 0.04)
-    assert slow.step(64, False) == pytest.approx(0.04, rel=0.01)
-    with pytest.raises(Refused, match="64000 words would take about 40 s"):
-        budget.check_time(texts(64, max_words=1000), 45.0, NOTHING, slow, 64)
+    for _ in range(300):
+        slow.observe(64, False, 10, 10 * 0.016 + 0.004)
+    assert slow.step(64, False) == pytest.approx(0.016, rel=0.01)
+    with pytest.raises(Refused, match="64000 words would take about 16 s"):
+        budget.check_time(texts(64, max_words=1000), 18.0, NOTHING, slow, 64)

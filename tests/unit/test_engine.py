@@ -37,6 +37,8 @@ PROMPTS = ["the king", "Thou art,", "to be or not to be.", "é", "zounds (the", 
 TEXTS = [Text(prompt, options, echo=True) for prompt in PROMPTS for options in OPTIONS]
 HUGE = Text("the king", {"max_words": 1000, "samples": 256, "temperature": 1.0})
 
+LATER = 600.0  # seconds: a deadline that allows everything, on a slow machine too
+
 
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
@@ -70,6 +72,14 @@ def idle(engine):
     """Every test leaves the engine without work."""
     yield
     assert_idle(engine)
+
+
+@pytest.fixture
+def make_engine(engine, monkeypatch):
+    """A function that makes another engine over the same SavedModel, which is not loaded again."""
+    monkeypatch.setattr(engine_module, "SavedModel", lambda _: engine._model)
+    monkeypatch.setattr(engine_module.speed, "measure", lambda *_: engine._speed)
+    return lambda **limits: Engine("", Limits(**limits))
 
 
 def assert_idle(engine, seconds=5.0):
@@ -107,23 +117,17 @@ def test_64_threads_get_the_same_texts(engine, expected):
         assert all(pool.map(read, range(4 * len(TEXTS))))
 
 
-def test_rows_that_leave_the_batch_for_others_resume_with_the_same_words(saved_model, expected, monkeypatch):
+def test_rows_that_leave_the_batch_for_others_resume_with_the_same_words(make_engine, expected, monkeypatch):
     monkeypatch.setattr(decode_loop, "TURN_SECONDS", 0.002)
-    narrow = Engine(saved_model, Limits(max_rows=3))
+    narrow = make_engine(max_rows=3)
     streams = [narrow.submit([text]) for text in TEXTS]
     assert [contents(stream) for stream in streams] == expected
     narrow.close()
 
 
 def test_a_short_text_is_answered_at_once_beside_huge_requests(engine, expected):
-    huge = []
-    for _ in range(6):
-        try:
-            huge.append(engine.submit([HUGE]))
-        except Busy as busy:
-            assert "try again later" in str(busy)
-    assert huge
-    many = [engine.submit([Text("thou art", {"max_words": 1000, "temperature": 1.0, "seed": seed})]) for seed in range(80)]
+    huge = [engine.submit([HUGE], LATER) for _ in range(6)]
+    many = [engine.submit([Text("thou art", {"max_words": 1000, "temperature": 1.0, "seed": seed})], LATER) for seed in range(80)]
     time.sleep(0.3)
     for number in (0, 2, 4):
         start = time.monotonic()
@@ -136,7 +140,7 @@ def test_a_short_text_is_answered_at_once_beside_huge_requests(engine, expected)
 
 def test_nothing_is_computed_for_who_left(engine):
     before = engine.statistics()
-    streams = [engine.submit([HUGE]) for _ in range(2)]
+    streams = [engine.submit([HUGE], LATER) for _ in range(2)]
     assert streams[0].next()
     assert engine.statistics().rows == engine.limits.max_rows
     for stream in streams:
@@ -157,7 +161,7 @@ def test_nothing_is_computed_for_who_left(engine):
 def test_64_clients_that_leave_at_random_moments_leave_nothing_behind(engine, expected):
     def read(number):
         text = number % len(TEXTS)
-        stream = engine.submit([HUGE] if number % 3 == 0 else [TEXTS[text]])
+        stream = engine.submit([HUGE] if number % 3 == 0 else [TEXTS[text]], LATER)
         if number % 3 == 2:
             return contents(stream) == expected[text]
         time.sleep(number % 7 / 1000)
@@ -206,6 +210,12 @@ def test_what_is_not_allowed_is_refused_at_once(engine, text, message):
 def test_what_cannot_be_done_before_its_deadline_is_refused(engine):
     with pytest.raises(Refused, match=r"256000 words would take about .* s on this machine"):
         engine.submit([HUGE], deadline=0.01)
+    streams = [engine.submit([HUGE], LATER) for _ in range(2)]
+    with pytest.raises(Busy, match="2 requests with 512000 words are being answered") as busy:
+        engine.submit([HUGE], deadline=1.5 * streams[0].estimated_seconds)
+    assert busy.value.retry_after > 0
+    for stream in streams:
+        stream.cancel()
 
 
 def test_a_stop_string_is_found_across_words_and_pieces(engine):
@@ -374,9 +384,9 @@ def test_the_thread_ends_when_idle_and_starts_again(engine, monkeypatch, expecte
     assert contents(engine.submit([TEXTS[0]])) == expected[0]
 
 
-def test_a_closed_engine_ends_its_streams(saved_model):
-    engine = Engine(saved_model, Limits(max_rows=4))
-    stream = engine.submit([HUGE])
+def test_a_closed_engine_ends_its_streams(make_engine):
+    engine = make_engine(max_rows=4)
+    stream = engine.submit([HUGE], LATER)
     assert stream.next()
     engine.close()
     with pytest.raises(Closed, match="the engine was closed"):
@@ -399,7 +409,7 @@ def test_a_failure_ends_the_requests_and_not_the_engine(engine, monkeypatch, exp
 
 def test_memory_stays_flat(engine):
     def work():
-        streams = [engine.submit([Text("the king", {"max_words": 40, "samples": 20, "no_repeat_ngram": n % 3})]) for n in range(12)]
+        streams = [engine.submit([Text("the king", {"max_words": 40, "samples": 20, "no_repeat_ngram": n % 3})]) for n in range(6)]
         for stream in streams:
             stream.result()
         gc.collect()
