@@ -1,0 +1,58 @@
+/** The start of the page: what the server serves, a key if it asks for one, then the two panels. */
+
+import { ApiError, getJson, hasKey, keepKey } from "./api.js";
+import { Controls } from "./controls.js";
+import { byId, number } from "./dom.js";
+import { GeneratePanel } from "./generate.js";
+import { ScorePanel } from "./score.js";
+import * as tabs from "./tabs.js";
+
+async function start() {
+  let models, table;
+  byId("startup-error").textContent = "";
+  try {
+    [models, table] = await Promise.all([getJson("/v1/models"), getJson("/v1/options")]);
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    if (error.status === 401) askForKey(hasKey() ? "The API key is wrong." : "");
+    else byId("startup-error").textContent = error.message;
+    return;
+  }
+  byId("key-form").hidden = true;
+  if (!byId("app").hidden) return; // a key was asked for again
+  describe(models.data);
+  tabs.enable(document.querySelector('[role="tablist"]'));
+  byId("app").hidden = false;
+  const panel = new GeneratePanel(models.data, new Controls(table), refused);
+  new ScorePanel(models.data, refused);
+  panel.openLink();
+}
+
+function describe(models) {
+  const each = models.map(({ id, version, vocabulary_size: words }) => `${id}${version ? ` version ${version}` : ""}, ${number(words)} words`);
+  byId("about").textContent = each.join(" \u00b7 ");
+}
+
+function refused() {
+  askForKey("The server asks for a key.");
+}
+
+function askForKey(message) {
+  byId("key-form").hidden = false;
+  byId("key-error").textContent = message;
+  byId("key").focus();
+}
+
+byId("key-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  try {
+    keepKey(byId("key").value.trim());
+  } catch (error) {
+    askForKey(error.message);
+    return;
+  }
+  byId("key").value = "";
+  start();
+});
+
+start();

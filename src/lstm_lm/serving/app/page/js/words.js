@@ -1,0 +1,103 @@
+/** A generated text, word by word. */
+
+import { make } from "./dom.js";
+
+const MAX_PROMPT = 300; // characters that are shown: the whole prompt is in its field
+
+/** One text of an answer. Its words are one stop of the Tab key; arrows move between them. */
+export class WordText {
+  /**
+   * @param {string} prompt of which the end is shown in front of the words
+   * @param {string} model id, of which the words are
+   */
+  constructor(prompt, model) {
+    this.prompt = prompt;
+    this.model = model;
+    this.words = []; // {text, token, alternatives, start}
+    this.generated = "";
+    this.length = 0; // characters of `generated` that are words already
+    this.finishReason = null;
+    this.body = make("p", { class: "text" }, make("span", { class: "prompt" }, end(prompt)));
+    this.element = make("li", {}, this.body);
+    owners.set(this.body, this);
+    this.body.addEventListener("keydown", (event) => this.#move(event));
+  }
+
+  /** Append what a chunk of the answer brings. */
+  add(choice) {
+    this.generated += choice.text;
+    this.finishReason = choice.finish_reason ?? this.finishReason;
+    const { tokens = [], top_logprobs: top = [], token_logprobs: own = [] } = choice.logprobs ?? {};
+    this.body.append(...tokens.flatMap((text, place) => this.#word(text, own[place], top[place] ?? {})));
+    // Beam searches report no words.
+    if (this.finishReason && this.length < this.generated.length) {
+      this.body.append(this.generated.slice(this.length));
+      this.length = this.generated.length;
+    }
+  }
+
+  /** Number of words: of a text without reported words, what is between spaces. */
+  get count() {
+    return this.words.length || this.generated.split(/\s+/).filter(Boolean).length;
+  }
+
+  /** The prompt and the generated text before a word. */
+  before(word) {
+    return this.prompt + this.generated.slice(0, word.start);
+  }
+
+  #word(text, own, top) {
+    // The space in front does not belong to what is pointed at, unless there is nothing else.
+    const space = text.trim() ? text.slice(0, text.length - text.trimStart().length) : "";
+    const shown = text.slice(space.length);
+    const alternatives = Object.entries(top).map(([token, value]) => ({ token, probability: Math.exp(value), taken: false }));
+    alternatives.sort((one, other) => other.probability - one.probability);
+    const equal = alternatives.filter((each) => top[each.token] === own);
+    const taken = equal.length > 1 ? equal.find((each) => isSameWord(each.token, text)) : equal[0];
+    if (taken) taken.taken = true;
+    const word = { text: shown, alternatives, start: this.length };
+    this.length += text.length;
+    this.words.push(word);
+    const first = this.words.length === 1;
+    const label = shown.trim() ? null : { "\n": "new line", " ": "space" }[shown] ?? "space";
+    const span = make("span", { class: "word", role: "button", tabindex: first ? 0 : -1, "aria-label": label }, shown === "\n" ? "\u21b5\n" : shown);
+    wordOf.set(span, word);
+    return [space, span];
+  }
+
+  #move(event) {
+    const spans = [...this.body.querySelectorAll(".word")];
+    const place = spans.indexOf(event.target);
+    const target = { ArrowRight: place + 1, ArrowLeft: place - 1, Home: 0, End: spans.length - 1 }[event.key];
+    if (place < 0 || target === undefined) return;
+    event.preventDefault();
+    this.focus(spans[Math.max(0, Math.min(target, spans.length - 1))]);
+  }
+
+  /** Move the focus to a word: the Tab key comes back to it. */
+  focus(span) {
+    for (const each of this.body.querySelectorAll('.word[tabindex="0"]')) each.tabIndex = -1;
+    span.tabIndex = 0;
+    span.focus();
+  }
+}
+
+const owners = new WeakMap(); // of elements
+const wordOf = new WeakMap();
+
+/** @returns {?{span, word, text}} the word that an event is about */
+export function find(target) {
+  const span = target.closest?.(".word");
+  return span ? { span, word: wordOf.get(span), text: owners.get(span.parentElement) } : null;
+}
+
+/** The end of a long text, from the start of a word on. */
+function end(text) {
+  return text.length <= MAX_PROMPT ? text : text.slice(-MAX_PROMPT).replace(/^\S*\s*/, "\u2026 ");
+}
+
+/** Whether a word of the vocabulary may be written like this: subwords and punctuation have marks for spaces. */
+function isSameWord(token, text) {
+  const plain = (word) => word.replace(/[\uffed\u2581\s]/g, "").toLowerCase();
+  return plain(token) === plain(text) || (token === "<eos>" && text.includes("\n"));
+}
