@@ -89,11 +89,6 @@ def make_project(folder: Path, epochs: int) -> Path:
     return folder
 
 
-def train(folder: Path) -> str:
-    """Run `dvc repro train` to its end and return what it printed."""
-    return run(["python", "-m", "dvc", "repro", "train"], folder).stdout
-
-
 def kill_training(folder: Path, way: str, delay: float) -> tuple[bool, str]:
     """Start `dvc repro train` and kill it some time after it has reported its speed.
 

@@ -119,8 +119,10 @@ def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Pat
 
     # Other parameters are another training, which has not diverged.
     change_params(folder, {"train.learning_rate": 0.003})
-    assert "diverged before" not in kill_trials.train(folder)
-    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED", "FINISHED"]
+    in_time, printed = kill_trials.kill_training(folder, "ctrl-c", 0)
+    assert in_time
+    assert "diverged before" not in printed
+    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FAILED", "FINISHED", "KILLED"]
 
 
 def test_a_second_training_at_once_stops_with_an_error_and_one_of_other_parameters_starts_from_scratch(trained: Path) -> None:
@@ -145,6 +147,8 @@ def test_a_second_training_at_once_stops_with_an_error_and_one_of_other_paramete
 
     # Other parameters are another training, which does not resume the one that was stopped.
     assert any((folder / ".training").glob("*/*"))
-    change_params(folder, {"train.learning_rate": 0.001, "train.epochs": 1})
-    assert "resuming" not in kill_trials.train(folder)
-    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FINISHED", "FINISHED", "KILLED"]
+    change_params(folder, {"train.learning_rate": 0.001})
+    in_time, printed = kill_trials.kill_training(folder, "ctrl-c", 0)
+    assert in_time
+    assert "resuming" not in printed
+    assert sorted(tracked.info.status for tracked in runs(folder)) == ["FINISHED", "KILLED", "KILLED"]
