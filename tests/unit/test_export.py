@@ -47,6 +47,8 @@ print(json.dumps({
 """
 
 
+# Another model than the default one, in all that a SavedModel depends on. Tracing and saving one takes longer than testing it.
+OTHER_SHAPE = {"layers": 2, "projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}
 # Two words of the vocabulary end a sentence.
 WORDS = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
 
@@ -85,7 +87,7 @@ def text_generator(text_model):
     )
 
 
-@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE])
 def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model, tmp_path, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
     moved = folder.rename(tmp_path / "saved_model")
@@ -113,7 +115,7 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model
     assert len(results["texts"][0].split()) == 10
 
 
-@pytest.mark.parametrize("shape", [{}, {"layers": 2, "tie_weights": False}])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE])
 def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
@@ -123,7 +125,7 @@ def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, sh
 
 
 def test_step_and_score_agree_on_probabilities(tiny_text_model):
-    text_model = tiny_text_model(layers=2)
+    text_model = tiny_text_model(**OTHER_SHAPE)
     ids = [3, 1, 4, 1, 5]
     state = text_model.initial_state(tf.constant(1))["state"]
     scored = text_model.score(tf.constant([ids[:-1]]), tf.constant([ids[1:]]), state)
@@ -156,7 +158,7 @@ def test_rows_do_not_affect_each_other_and_differ(shared_text_model):
     assert len(suffixes) == len(prompts)
 
 
-@pytest.mark.parametrize("shape", [{}, {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE])
 def test_prefill_and_decode_equal_generate_bit_for_bit(loaded_model, shape):
     signatures = loaded_model(**shape).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant([2, 2, 2])
