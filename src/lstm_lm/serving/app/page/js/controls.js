@@ -5,7 +5,7 @@ import { byId, make } from "./dom.js";
 const COMMON = ["max_words", "temperature", "top_p", "seed"];
 const MAX_INT32 = 2 ** 31 - 1;
 const LISTED = ["stop"]; // of the API, beside the table
-const STOP = { name: "stop", type: "str", default: "", help: "the text ends before the first occurrence of this; empty: off" };
+const STOP = { name: "stop", label: "Stop text", type: "str", default: "", help: "the text ends before the first occurrence of this; empty: off" };
 
 export class Controls {
   /** @param {object} table answer to /v1/options */
@@ -28,8 +28,7 @@ export class Controls {
     this.rows.set(name, row);
     field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
     const title = row.name.replaceAll("_", " ");
-    const label = title[0].toUpperCase() + title.slice(1);
-    const caption = make("label", { for: id }, label);
+    const caption = make("label", { for: id }, row.label ?? title[0].toUpperCase() + title.slice(1));
     const hint = make("p", { id: `${id}-hint`, class: "hint" }, describe(row));
     if (row.type !== "bool") return make("div", { class: "option", title: name }, caption, field, hint);
     caption.classList.add("check");
