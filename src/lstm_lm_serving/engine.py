@@ -40,19 +40,21 @@ class Engine:
     _requests: set[Request]
     _thread: threading.Thread | None
 
-    def __init__(self, saved_model: str | Path, limits: Limits | None = None) -> None:
-        """Load the SavedModel and warm it up, which takes seconds. The thread starts with the first request.
+    def __init__(self, saved_model: str | Path, limits: Limits | None = None, warm_up: bool = True) -> None:
+        """Load the SavedModel. The thread starts with the first request.
 
         Args:
             saved_model: folder.
             limits: of requests; None: the defaults.
+            warm_up: measure its speed, so that the first requests are not slower than the others, and none is accepted that takes too
+                long. This takes some seconds, which are for nothing where a few texts are generated and nobody waits.
         """
         self.limits = limits or Limits()
         self._model = SavedModel(saved_model)
         self.table = self._model.table
         self.vocabulary = self._model.vocabulary
         self._punctuation_is_enough = has_punctuation(self.vocabulary)
-        self._speed = speed.measure(self._model, self.limits.max_rows)
+        self._speed = speed.measure(self._model, self.limits.max_rows) if warm_up else speed.assumed()
         self._counters = Counters()
         self._is_closed = False
         self._start_afresh()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -17,8 +16,7 @@ if TYPE_CHECKING:
     from lstm_lm_serving.saved_model import Floats
 
 
-@dataclass(frozen=True)
-class Generated:
+class Generated(NamedTuple):
     """What one call of the decode loop has generated for one row.
 
     Attributes:

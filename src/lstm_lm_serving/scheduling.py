@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lstm_lm_serving.requests import Request
 
-SHORT_SECONDS = 0.004  # of a chunk while texts wait
-LONG_SECONDS = 0.008  # of a chunk otherwise: a text that arrives waits so long
+SHORT_SECONDS = 0.006  # of a chunk while texts wait
+LONG_SECONDS = 0.012  # of a chunk otherwise: a text that arrives waits so long
+MIN_CALLS = 5  # a chunk takes at least so many times what its call takes besides the steps
 MAX_STEPS = 64
 SERVICE_UNIT = 128  # words
 
@@ -46,15 +47,16 @@ def shares(demands: Sequence[int], slots: int) -> list[int]:
     return granted
 
 
-def chunk_steps(step_seconds: float, words_left: Sequence[int], others_wait: bool) -> int:
+def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[int], others_wait: bool) -> int:
     """Return how many words to generate in the next call.
 
     Args:
         step_seconds: of one step of the batch.
+        call_seconds: of a call besides its steps.
         words_left: of each row.
         others_wait: for a place in the batch.
     """
-    steps = int((SHORT_SECONDS if others_wait else LONG_SECONDS) / step_seconds)
+    steps = int(max(SHORT_SECONDS if others_wait else LONG_SECONDS, MIN_CALLS * call_seconds) / step_seconds)
     steps = max(1, min(steps, MAX_STEPS, max(words_left)))
     least = min(words_left)
     if least >= steps:

@@ -30,7 +30,8 @@ class Stream:
         self.prompts: list[PromptFacts | None] = [None] * prompts
         self.estimated_seconds = 0.0
         self._on_cancel: Callable[[], None] | None = None
-        self._condition = threading.Condition()
+        self._lock = threading.RLock()
+        self._condition = threading.Condition(self._lock)
         self._outputs: list[Output] = []
         self._open = 0  # outputs that are not complete
         self._changed: dict[Output, None] = {}
@@ -55,7 +56,7 @@ class Stream:
             Expired, Cancelled, Closed: as for iterating.
         """
         end = None if timeout is None else time.monotonic() + timeout
-        with self._condition:
+        with self._lock:
             while True:
                 if self.error is not None:
                     raise self.error
@@ -71,7 +72,7 @@ class Stream:
 
     def notify(self, callback: Callable[[], None]) -> None:
         """Call this from the engine's thread whenever `next` would not wait: for event loops, as `loop.call_soon_threadsafe`."""
-        with self._condition:
+        with self._lock:
             self._callback = callback
             is_due = bool(self._changed) or self.has_ended
         if is_due:
@@ -83,7 +84,7 @@ class Stream:
         Raises:
             Expired, Cancelled, Closed: as for iterating.
         """
-        with self._condition:
+        with self._lock:
             self._condition.wait_for(lambda: self.has_ended)
             if self.error is not None:
                 raise self.error
@@ -110,7 +111,7 @@ class Stream:
 
     def add(self, output: Output, text: str, count: int, reason: FinishReason | None, raw: RawWords | None = None) -> None:
         """Add to one of the texts, in the engine's thread."""
-        with self._condition:
+        with self._lock:
             output.add(text, count, reason, raw)
             was_silent = not self._changed
             self._changed[output] = None
@@ -122,7 +123,7 @@ class Stream:
 
     def replace(self, outputs: Sequence[Output], by: Sequence[Output]) -> None:
         """Put complete texts in the place of others, in the engine's thread."""
-        with self._condition:
+        with self._lock:
             places = {id(output): place for place, output in enumerate(self._outputs)}
             for old, new in zip(outputs, by, strict=True):
                 self._outputs[places[id(old)]] = new
@@ -133,7 +134,7 @@ class Stream:
 
     def fail(self, error: ServingError) -> bool:
         """End the stream with an error. Returns whether it had not ended yet."""
-        with self._condition:
+        with self._lock:
             if self.has_ended:
                 return False
             self.error = error

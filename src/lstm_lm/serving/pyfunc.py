@@ -50,12 +50,16 @@ class ServedModel(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:
         """Load the SavedModel; MLflow calls this once in each process."""
+        self._load(str(context.artifacts["saved_model"]))
+
+    def _load(self, saved_model: str) -> None:
         seconds = WITHOUT_SERVER_SECONDS
         if SERVER in os.environ:
             seconds = max(float(os.environ.get(SERVER_TIMEOUT, "60")) - MARGIN_SECONDS, 1.0)
             _compute_in_one_thread()
         self._long_requests = threading.BoundedSemaphore(MAX_LONG_REQUESTS)
-        self.engine = Engine(context.artifacts["saved_model"], Limits(deadline_s=seconds))
+        self._saved_model = saved_model
+        self.engine = Engine(saved_model, Limits(deadline_s=seconds), warm_up=SERVER in os.environ)
 
     def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> pd.DataFrame:
         """Continue every prompt. Thread-safe: the prompts of all calls are generated together.
@@ -96,8 +100,12 @@ class ServedModel(mlflow.pyfunc.PythonModel):
             self._long_requests.release()
 
     def __getstate__(self) -> dict[str, Any]:
-        """What is pickled is no more than the class: whoever unpickles it loads the context again."""
-        return {}
+        """A process that unpickles a loaded model loads the SavedModel again."""
+        return {"saved_model": self._saved_model} if hasattr(self, "engine") else {}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if state:
+            self._load(**state)
 
 
 def _prompts(model_input: Any) -> list[Any]:
