@@ -26,7 +26,7 @@ export DO_NOT_TRACK := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -108,8 +108,11 @@ rollback: setup  ## make the previous champion the champion again
 sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
 	@python src/cli.py sample $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
 
-score: setup  ## score a text file with the model: make score FILE=my.txt
-	@python src/cli.py score $(if $(call given,FILE),"$$FILE",-)
+next: setup  ## show the most probable next words: make next PROMPT="to be or" OPTIONS="--k 20"
+	@python src/cli.py next $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
+
+score: setup  ## score a text file with the model: make score FILE=my.txt (OPTIONS=--words: each word)
+	@python src/cli.py score $(call given,OPTIONS) $(if $(call given,FILE),"$$FILE",-)
 
 clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json

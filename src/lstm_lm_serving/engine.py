@@ -51,7 +51,7 @@ class Engine:
         """
         self.limits = limits or Limits()
         self._model = SavedModel(saved_model)
-        self.table = self._model.table
+        self.table = self.limits.applied_to(self._model.table)
         self.vocabulary = self._model.vocabulary
         self._punctuation_is_enough = has_punctuation(self.vocabulary)
         self._speed = speed.measure(self._model, self.limits.max_rows) if warm_up else speed.assumed()

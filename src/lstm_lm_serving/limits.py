@@ -1,6 +1,8 @@
 """How much a request may ask for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -9,6 +11,7 @@ class Limits:
 
     Attributes:
         max_rows: texts in the batch at once.
+        max_words: of a text; None: as in the model's table of generation options.
         max_texts_per_request: prompts x samples (or best_of, or beam_width).
         max_words_per_request: texts x max_words.
         max_beam_words_per_request: prompts x beam_width x max_words of a beam search, which is several times as much work for a word.
@@ -23,6 +26,7 @@ class Limits:
     """
 
     max_rows: int = 64
+    max_words: int | None = None
     max_texts_per_request: int = 256
     max_words_per_request: int = 256_000
     max_beam_words_per_request: int = 50_000
@@ -33,3 +37,10 @@ class Limits:
     max_logprobs: int = 20
     deadline_s: float = 55.0
     prefill_words: int = 1_024
+
+    def applied_to(self, table: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a table of generation options with the limit of `max_words`."""
+        if self.max_words is None:
+            return dict(table)
+        rows = [{**row, "maximum": self.max_words} if row["name"] == "max_words" else row for row in table["options"]]
+        return {**table, "options": rows}

@@ -8,7 +8,20 @@ from lstm_lm.commands import app
 from lstm_lm.errors import UserError
 from lstm_lm.ui import program
 
-COMMANDS = ["sample", "score", "serve", "ui", "compare", "search", "ablation", "presets", "experiment", "use-preset"]
+COMMANDS = [
+    "sample",
+    "score",
+    "next",
+    "serve",
+    "export-serving",
+    "ui",
+    "compare",
+    "search",
+    "ablation",
+    "presets",
+    "experiment",
+    "use-preset",
+]
 COMMANDS += ["check", "summary", "mlflow-run"]
 
 

@@ -4,20 +4,25 @@ from typing import Any
 
 import pytest
 
-from lstm_lm.commands import sample
+from lstm_lm.commands import local_model, sample
+from lstm_lm.commands.sample import Source
+from lstm_lm.commands.text_printer import TextPrinter
 from lstm_lm.errors import UserError
+from lstm_lm.export.generator import Generator
+from lstm_lm.export.text_model import load_text_model
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from lstm_lm_serving.engine import Engine
 
 
 def test_each_generation_option_has_a_flag() -> None:
     received = []
-    command = sample.with_generation_options(lambda prompt, generation: received.append((prompt, generation)))
+    command = sample.with_generation_options(lambda *arguments: received.append(arguments))
     defaults = {row.name: row.default for row in options.options()}
-    assert list(command.__annotations__) == ["prompt", *defaults]
-    command(prompt="to be", **defaults | {"top_k": 3})
-    assert received == [("to be", GenerationOptions(top_k=3))]
+    assert list(command.__annotations__) == ["prompt", *defaults, "stop", "url", "api_key"]
+    command(prompt="to be", stop=["be", "to"], url=None, api_key="key", **defaults | {"top_k": 3})
+    assert received == [("to be", GenerationOptions(top_k=3), Source(("be", "to"), None, "key"))]
 
 
 @pytest.mark.parametrize(
@@ -73,7 +78,35 @@ def test_a_prompt_is_checked_with_the_tokenizer_of_the_model(
 
     for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):  # too late: TensorFlow is in use already
         monkeypatch.setattr(tf.config.threading, name, lambda number: None)
-    sample.sample("The KING", GenerationOptions(max_words=1))
+    sample.sample("The KING", GenerationOptions(max_words=1), Source())
     assert capsys.readouterr().out.startswith("The KING ")
     with pytest.raises(UserError, match="contains no word of the prompt"):
-        sample.sample("h", GenerationOptions(max_words=1))
+        sample.sample("h", GenerationOptions(max_words=1), Source())
+
+
+@pytest.mark.slow
+def test_the_printed_texts_are_those_of_the_saved_model(tiny_saved_models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, prompt = tiny_saved_models / "1/saved_model", "  Thou art "
+    generate, engine = Generator(load_text_model(folder)), Engine(folder, local_model.LIMITS, warm_up=False)
+    for values in (
+        {"samples": 3, "max_words": 30},
+        {"temperature": 0.0, "max_words": 0},
+        {"beam_width": 3, "samples": 2, "max_words": 5},
+        {"max_words": 1200},  # more than a server allows
+    ):
+        generation = GenerationOptions(**values)
+        TextPrinter().print_all(local_model.complete(engine, prompt, generation))
+        assert capsys.readouterr().out.splitlines() == generate([prompt], generation)
+    [text] = generate([prompt], GenerationOptions())
+    for stop in (text.split()[7], " ".join(text.split()[4:6])):
+        TextPrinter().print_all(local_model.complete(engine, prompt, GenerationOptions(), ["xyzzy", stop]))
+        place = len("Thou art") + text[len("Thou art") :].index(stop)
+        assert capsys.readouterr().out == f"{text[:place].rstrip()}\n"
+    with pytest.raises(UserError, match=r"^stop has 17 strings: must be at most 16$"):
+        list(local_model.complete(engine, prompt, GenerationOptions(), ["x"] * 17))
+    engine.close()
+
+
+def test_an_empty_stop_string_is_reported() -> None:
+    with pytest.raises(UserError, match=r"^--stop '': must be a text of at least one character$"):
+        sample.sample("to be", GenerationOptions(), Source(("",)))

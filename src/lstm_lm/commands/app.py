@@ -12,7 +12,9 @@ from lstm_lm.commands import (
     compare,
     docs,
     experiment,
+    export_serving,
     mlflow_run,
+    next_words,
     promote,
     resend,
     sample,
@@ -38,7 +40,9 @@ app = typer.Typer(
 
 app.command("sample", rich_help_panel="Use the model")(sample.with_generation_options(sample.sample))
 app.command("score", rich_help_panel="Use the model")(score.score)
+app.command("next", rich_help_panel="Use the model")(next_words.next_words)
 app.command("serve", rich_help_panel="Use the model")(serve.serve)
+app.command("export-serving", rich_help_panel="Use the model")(export_serving.export_serving)
 app.command("models", rich_help_panel="Choose the model to serve")(promote.models)
 app.command("promote", rich_help_panel="Choose the model to serve")(promote.promote)
 app.command("rollback", rich_help_panel="Choose the model to serve")(promote.rollback)

@@ -3,10 +3,13 @@
 import inspect
 import re
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
@@ -15,52 +18,75 @@ if TYPE_CHECKING:
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
+Stop = Annotated[
+    list[str] | None, typer.Option(help="end a text before this string is generated; give it several times for several", show_default=False)
+]
 
 
-def sample(prompt: str | None, generation: GenerationOptions) -> None:
-    """Continue a prompt with the model in models/saved_model."""
+@dataclass(frozen=True)
+class Source:
+    """What generates the texts, and where they end.
+
+    Attributes:
+        stop: a text ends before the first of these strings.
+        url: address of a server; None: the model in models/saved_model.
+        api_key: of the server, or None.
+    """
+
+    stop: tuple[str, ...] = ()
+    url: str | None = None
+    api_key: str | None = None
+
+
+def sample(prompt: str | None, generation: GenerationOptions, source: Source) -> None:
+    """Continue a prompt with the model in models/saved_model, or with that of a running server. Words are shown as they are generated."""
+    from lstm_lm.commands import local_model
+    from lstm_lm.commands.text_printer import TextPrinter
     from lstm_lm.config import loading
-    from lstm_lm.export.files import find_saved_model
-    from lstm_lm.io import memory, quiet
-    from lstm_lm.text.tokenization import vocabulary
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
-    from lstm_lm.ui import terminal
 
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
     check_prompt(prompt)
+    if any(not text for text in source.stop):
+        raise UserError("--stop '': must be a text of at least one character")
+    if source.url is not None:
+        TextPrinter().print_all(RemoteModel(source.url, source.api_key).complete(prompt, generation, source.stop))
+        return
+    engine = local_model.load_engine(_find_model(prompt, generation))
+    TextPrinter().print_all(local_model.complete(engine, prompt, generation, source.stop))
+    engine.close()  # not after Ctrl-C, which would have to wait for the engine's thread
+
+
+def _find_model(prompt: str, generation: GenerationOptions) -> Path:
+    """Return the folder of this checkout's model, which knows a word of the prompt."""
+    from lstm_lm.export.files import find_saved_model
+    from lstm_lm.text.tokenization import vocabulary
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+    from lstm_lm.ui import terminal
+
     folder = find_saved_model()
     known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
     check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
-    memory.keep_freed()
-    with quiet.tensorflow_import():
-        import tensorflow as tf
-
-        from lstm_lm.export.generator import Generator
-        from lstm_lm.export.text_model import load_text_model
-    # Generating one word is too little work to share between threads.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     if generation.stop_at_sentence_end and set(known_words).isdisjoint(options.SENTENCE_ENDS):
         ends = " ".join(options.SENTENCE_ENDS)
         terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
-    for text in Generator(load_text_model(folder))([prompt], generation):
-        terminal.verbatim(text)
+    return folder
 
 
-def with_generation_options(command: Callable[[str | None, GenerationOptions], None]) -> Callable[..., None]:
-    """Return a command for typer that has a flag for each row of the table of generation options.
+def with_generation_options(command: Callable[[str | None, GenerationOptions, Source], None]) -> Callable[..., None]:
+    """Return a command for typer that has a flag for each row of the table of generation options, and those of `Source`.
 
     Args:
-        command: takes the prompt, or None, and the checked options.
+        command: takes the prompt, or None, the checked options, and the source.
     """
 
-    def flagged(prompt: str | None, **values: Any) -> None:
-        command(prompt, check_options(values))
+    def flagged(prompt: str | None, stop: list[str] | None, url: str | None, api_key: str | None, **values: Any) -> None:
+        command(prompt, check_options(values), Source(tuple(stop or ()), url, api_key))
 
     text = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
     parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=text, show_default=False)], None)]
     parameters += [_parameter(row.name, Annotated[row.type, _flag(row)], row.default) for row in options.options()]
+    parameters += [_parameter("stop", Stop, None), _parameter("url", Url, None), _parameter("api_key", ApiKey, None)]
     # typer reads both.
     flagged.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions do have it: PEP 362
     flagged.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}

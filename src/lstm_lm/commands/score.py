@@ -1,11 +1,15 @@
 """Command `score`: how well this checkout's model predicts a text."""
 
+import math
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.errors import UserError
 
 if TYPE_CHECKING:
@@ -13,33 +17,94 @@ if TYPE_CHECKING:
 
     from lstm_lm.data.dataset import HeldOut
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
+    from lstm_lm.ui.results import Surprisal
 
 STDIN = "-"
 
 
-def score(file: Annotated[str, typer.Argument(help="text file, or - for standard input")]) -> None:
-    """Score a text with the model in models/saved_model: loss, perplexity and bits per character.
+def score(
+    file: Annotated[str, typer.Argument(help="text file, or - for standard input")],
+    words: Annotated[bool, typer.Option("--words", help="also print each word with its surprisal in bits")] = False,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Score a text with the model in models/saved_model, or with that of a running server: loss, perplexity and bits per character.
 
     The text is scored like a held-out document: every word but the first, once, in order, starting from the zero state.
     It is read, cleaned and tokenized like the pipeline's own text.
     """
     from lstm_lm.config import loading
+    from lstm_lm.ui import results
+
+    server = RemoteModel(url, api_key) if url is not None else None
+    download = loading.load().download
+    text = read_text(file, download.encoding, download.clean)
+    scored = score_locally(text, file) if server is None else score_remotely(text, file, server)
+    if words:
+        results.show_surprisal(scored.words)
+    results.show_text_score(scored.metrics, unknown_words=scored.unknown_words)
+
+
+@dataclass(frozen=True)
+class ScoredText:
+    """How well a text is predicted.
+
+    Attributes:
+        metrics: of a held-out split.
+        unknown_words: number of scored words that the model does not know.
+        words: (word, surprisal in bits or None for the first word, whether the model knows it).
+    """
+
+    metrics: dict[str, float]
+    unknown_words: int
+    words: "Sequence[Surprisal]"
+
+
+def score_locally(text: str, file: str) -> ScoredText:
+    """Score a text with the model in models/saved_model.
+
+    Args:
+        text: to score.
+        file: name of the text, for messages.
+
+    Raises:
+        UserError: there is no model, or nothing to score.
+    """
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.io import memory, quiet
     from lstm_lm.text.tokenization import vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
-    from lstm_lm.ui import results
 
-    download = loading.load().download
-    text = read_text(file, download.encoding, download.clean)
     folder = find_saved_model()
     words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")
-    ids, about = index_text(text, Tokenizer.load(folder / "assets/tokenizer.json"), words, file)
+    tokenizer = Tokenizer.load(folder / "assets/tokenizer.json")
+    ids, about = index_text(text, tokenizer, words, file)
     memory.keep_freed()
     with quiet.tensorflow_import():
+        from lstm_lm.evaluation.metrics import split_metrics
+        from lstm_lm.evaluation.saved_model_scoring import score_saved_model
         from lstm_lm.export.text_model import load_text_model
-    metrics = evaluate(load_text_model(folder), ids, about, len(words))
-    results.show_text_score(metrics, unknown_words=about.unknown_words)
+    nats = score_saved_model(load_text_model(folder), [ids], len(words))
+    bits = [None, *(nats[0] / math.log(2)).tolist()]
+    surprisal = [(word, each, bool(number)) for word, each, number in zip(tokenizer.tokenize(text), bits, ids, strict=True)]
+    return ScoredText(split_metrics(nats, about), about.unknown_words, surprisal)
+
+
+def score_remotely(text: str, file: str, server: RemoteModel) -> ScoredText:
+    """Score a text with the model of a server; arguments and errors are those of `score_locally`."""
+    if not text.strip():
+        raise _too_short(file, 0)
+    answer = server.score(text)
+    if answer["words"] < 2:
+        raise _too_short(file, answer["words"])
+    metrics = {
+        "words": answer["words"] - 1,
+        "oov_rate": answer["unknown_rate"],
+        "loss": answer["surprisal"] * math.log(2),
+        **{name: answer[name] for name in ("perplexity", "adjusted_perplexity", "bits_per_character")},
+    }
+    words = [(each["token"], each["surprisal"], not each["unknown"]) for each in answer["tokens"]]
+    return ScoredText(metrics, sum(not is_known for _, _, is_known in words[1:]), words)
 
 
 def read_text(file: str, encoding: str, clean: bool) -> str:
@@ -86,7 +151,7 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
 
     tokens = tokenizer.tokenize(text)
     if len(tokens) < 2:
-        raise UserError(f"{_shown(file)}: has {len(tokens)} word(s): at least 2 are needed, because the first is not scored")
+        raise _too_short(file, len(tokens))
     # Each distinct unknown word has its own id, as in data/vocab: the metrics depend on how many different ones there are.
     id_of = {word: i for i, word in enumerate(words)}
     ids = np.array([id_of.setdefault(token, len(id_of)) for token in tokens], np.int32)
@@ -95,22 +160,8 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
     return replace_unknown(ids, len(words)), about
 
 
-def evaluate(text_model: Any, ids: "np.ndarray", about: "HeldOut", vocabulary_size: int) -> dict[str, float]:
-    """Score a document with a loaded SavedModel.
-
-    Args:
-        text_model: with the methods `initial_state` and `score`.
-        ids: int32 [words].
-        about: the document, as of `index_text`.
-        vocabulary_size: number of ids.
-
-    Returns:
-        The metrics of a held-out split.
-    """
-    from lstm_lm.evaluation.metrics import split_metrics
-    from lstm_lm.evaluation.saved_model_scoring import score_saved_model
-
-    return split_metrics(score_saved_model(text_model, [ids], vocabulary_size), about)
+def _too_short(file: str, words: int) -> UserError:
+    return UserError(f"{_shown(file)}: has {words} word(s): at least 2 are needed, because the first is not scored")
 
 
 def _shown(file: str) -> str:

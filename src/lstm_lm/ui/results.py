@@ -1,12 +1,13 @@
 """Tables of held-out results and of generated text, as rows of `reports/metrics.json`."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
 
 METRICS_FILE = "reports/metrics.json"
 Metrics = Mapping[str, float]
+Surprisal = tuple[str, float | None, bool]  # a word, its surprisal in bits (None: it is given), and whether the model knows it
 
 HELD_OUT_COLUMNS = (
     Column("held-out results", align="left"),
@@ -123,3 +124,15 @@ def show_text_score(metrics: Metrics, unknown_words: int) -> None:
         ["bits per character", f"{metrics['bits_per_character']:.3f}", "comparable across vocabularies"],
     ]
     terminal.table([Column("metric", align="left"), Column("value"), Column("", align="left", drop_order=1)], rows)
+
+
+def show_surprisal(words: Sequence[Surprisal]) -> None:
+    """Print the words of a text, one a line, with their surprisal."""
+    # Not a table, which takes a millisecond a line: a text may be a book.
+    tokens = [word if word.strip() else repr(word) for word, _, _ in words]
+    width = max(len("word"), *map(len, tokens))
+    lines = [f"{'word':<{width}}  {'bits':>9}"]
+    for token, (_, bits, is_known) in zip(tokens, words, strict=True):
+        shown = "-" if bits is None else f"{bits:.2f}"
+        lines.append(f"{token:<{width}}  {shown:>9}{'' if is_known else '  unknown'}")
+    terminal.verbatim("\n".join([*lines, ""]))

@@ -19,6 +19,7 @@ REMEDIES: dict[str, str] = {
     "…: is …: only plain text and Markdown can be scored": "Convert the file to plain text first.",
     "…: has … word(s): at least 2 are needed": "Score a longer text.",
     "… cannot be loaded: …": "Choose another model, or log it again from the checkout that trained it.",
+    "the server at … refuses the request: …": "Correct what the message names; docs/how-to/serve.md lists what a request may ask for.",
     "a worker could not start": "Read the message of the worker above.",
     "host … is unknown": "Use a name or an address of this machine, such as 127.0.0.1.",
     "…: cannot be read: …": "Check the path, and the rights to read the file.",

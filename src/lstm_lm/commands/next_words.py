@@ -1,0 +1,73 @@
+"""Command `next`: the most probable next words after a prompt."""
+
+import math
+from typing import Annotated, Any
+
+import typer
+
+from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
+from lstm_lm.errors import UserError
+
+PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
+
+
+def next_words(
+    prompt: Annotated[str | None, typer.Argument(help=PROMPT_HELP, show_default=False)] = None,
+    k: Annotated[int, typer.Option("--k", help="number of words")] = 10,
+    url: Url = None,
+    api_key: ApiKey = None,
+) -> None:
+    """Show the most probable next words after a prompt, with their probabilities under the model itself (at temperature 1)."""
+    from lstm_lm.commands.sample import check_prompt
+    from lstm_lm.config import loading
+
+    if prompt is None:
+        prompt = loading.load().evaluate_sample.prime_texts[0]
+    check_prompt(prompt)
+    if k < 1:
+        raise UserError(f"--k = {k}: must be at least 1")
+    show(_find_locally(prompt, k) if url is None else RemoteModel(url, api_key).next_words(prompt, k))
+
+
+def _find_locally(prompt: str, k: int) -> dict[str, Any]:
+    """Return what `RemoteModel.next_words` returns, from the model in models/saved_model."""
+    from lstm_lm.commands import local_model
+    from lstm_lm.commands.sample import check_has_known_word
+    from lstm_lm.export.files import find_saved_model
+    from lstm_lm.text.tokenization import vocabulary
+    from lstm_lm.text.tokenization.tokenizer import Tokenizer
+
+    folder = find_saved_model()
+    known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
+    check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
+    local_model.import_tensorflow()
+    import tensorflow as tf
+
+    from lstm_lm.export.text_model import load_text_model
+
+    text_model = load_text_model(folder)  # its functions live only as long as it does
+    found = text_model.next_words(tf.constant([prompt]), tf.constant(min(k, len(known_words))))
+    words, log_probabilities = found["words"].numpy()[0], found["log_probabilities"].numpy()[0]
+    return {
+        "words": [
+            {"word": word.decode("utf-8"), "probability": math.exp(value)} for word, value in zip(words, log_probabilities, strict=True)
+        ],
+        "unknown": math.exp(found["unknown"].numpy()[0]),
+    }
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the table of next words, and the probability of all others."""
+    from lstm_lm.ui import terminal
+    from lstm_lm.ui.terminal import Column
+
+    rows = [[shown_token(each["word"]), f"{each['probability']:.2%}"] for each in found["words"]]
+    unknown = found["unknown"]
+    rest = max(1 - unknown - sum(each["probability"] for each in found["words"]), 0.0)
+    rows += [["(other known words)", f"{rest:.2%}"], ["(unknown words)", f"{unknown:.2%}"]]
+    terminal.table([Column("next word", align="left"), Column("probability")], rows)
+
+
+def shown_token(token: str) -> str:
+    """Return a token as a table shows it: white space in quotes."""
+    return token if token.strip() else repr(token)
