@@ -23,7 +23,7 @@ export class Alternatives {
     area.addEventListener("focusout", (event) => this.#blur(event));
     area.addEventListener("click", (event) => this.#click(event));
     area.addEventListener("keydown", (event) => this.#key(event));
-    addEventListener("resize", () => this.hide()); // the word has moved
+    addEventListener("resize", () => this.current && this.#place(this.current.span));
   }
 
   /** Hide the list. */
@@ -47,7 +47,8 @@ export class Alternatives {
   #leave() {
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
-      if (!this.#hasFocus()) this.hide();
+      // Safari does not focus a button that is pressed.
+      if (!this.#hasFocus() && !this.popup.matches(":hover")) this.hide();
     }, HIDE_MILLISECONDS);
   }
 

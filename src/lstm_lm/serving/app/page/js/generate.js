@@ -172,13 +172,15 @@ export class GeneratePanel {
   /** Continue a text with another word. How the word is written after the text, the server knows. */
   async #continueFrom(text, word, token) {
     this.running?.abort();
+    const running = new AbortController();
+    this.running = running;
     const prompt = text.before(word);
     try {
       const body = { prompt, model: text.model, max_tokens: 1, temperature: 0, logit_bias: { [token]: 100 } };
-      const answer = await postJson("/v1/completions", body);
+      const answer = await postJson("/v1/completions", body, running.signal);
       byId("prompt").value = prompt + answer.choices[0].text;
     } catch (error) {
-      this.#fail(error, this.columns[0]);
+      if (error.name !== "AbortError") this.#fail(error, this.columns[0]);
       return;
     }
     await this.generate();
