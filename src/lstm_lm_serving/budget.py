@@ -10,6 +10,7 @@ from lstm_lm_serving.requests import Checked
 from lstm_lm_serving.speed import Speed
 
 MARGIN = 0.8  # of the time until the deadline is planned for
+LOOP_COST = 1.25  # the decode loop, of which so much is steps: the rest is what calls cost, and handing out words
 BEAM_COST = 2.0  # steps of the decode loop that a step of a beam search takes, with as many rows
 CHARACTERS_PER_WORD = 4  # of prompts, at least
 
@@ -77,7 +78,7 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
 
     def generating(words: int, rows: int) -> float:
         rows = min(max(rows, 1), max_rows)
-        step = speed.step(rows, looks_back)
+        step = LOOP_COST * speed.step(rows, looks_back)
         return max(longest * step, words / rows * step)
 
     alone = aside + generating(words, rows)

@@ -13,6 +13,7 @@ PROMPT_WORDS = 32
 READ_ROWS = 16
 MEMORY = 0.98  # of the moving average: about 50 chunks
 SLOWDOWNS = (0.3, 5.0)
+FIRST_SLOWDOWN = 1.5  # until it is known: rather too slow, as measurements take the least of a few values
 
 
 class Speed:
@@ -35,7 +36,7 @@ class Speed:
         self.step_seconds = step_seconds
         self.call_seconds = call_seconds
         self.read_seconds = read_seconds
-        self.slowdown = 1.0
+        self.slowdown = FIRST_SLOWDOWN
         self._looking_back = max(looking_back, 1.0)
         self._rows, self._seconds = map(list, zip(*sorted(step_seconds.items()), strict=True))
 

@@ -256,7 +256,7 @@ def test_a_text_ends_before_a_stop_string(server):
 def test_huge_requests_end_in_time_or_are_refused_and_hold_nobody_up(server):
     expected = texts(post_prompts(server, ["thou art"], max_words=5))
     with ThreadPoolExecutor(6) as pool:
-        huge = [pool.submit(post_prompts, server, ["to be or not"] * 256, max_words=400, temperature=1.0, seed=seed) for seed in range(6)]
+        huge = [pool.submit(post_prompts, server, ["to be or not"] * 256, max_words=600, temperature=1.0, seed=seed) for seed in range(6)]
         time.sleep(0.5)
         seconds = []
         while not all(request.done() for request in huge) and len(seconds) < 20:
@@ -316,3 +316,22 @@ def test_the_model_has_a_signature_an_example_and_pinned_requirements_but_no_pic
     requirements = (Path(folder) / "requirements.txt").read_text().split()
     assert {line.split("==")[0] for line in requirements} == {"mlflow", "tensorflow", "numpy", "pandas"}
     assert all("==" in line for line in requirements)
+
+
+def test_far_from_a_server_nobody_waits_and_a_pickled_model_is_loaded_again(registered, server, monkeypatch):
+    import pickle
+
+    import mlflow
+    import pandas as pd
+
+    monkeypatch.setenv("DVC_ROOT", str(registered[0]))
+    client = store.connect(SETTINGS.tracking)
+    prompts = pd.DataFrame({"prompt": ["thou art", "to be or not"]})
+    with current_store(client.tracking_uri):
+        model = mlflow.pyfunc.load_model("models:/lstm_lm@champion")
+    loaded = model.unwrap_python_model()
+    assert loaded.engine.limits.deadline_s > 600
+    expected = texts(post_prompts(server, prompts["prompt"].tolist(), max_words=9))
+    assert model.predict(prompts, params={"max_words": 9})["text"].tolist() == expected
+    again = pickle.loads(pickle.dumps(loaded))
+    assert again.predict(None, prompts, {"max_words": 9})["text"].tolist() == expected

@@ -32,7 +32,7 @@ from lstm_lm_serving.texts import Completion, Text
 SERVER = "__pyfunc_model_path__"  # environment variable set by MLflow's scoring server
 SERVER_TIMEOUT = "MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT"  # in seconds, after which it answers 504
 MARGIN_SECONDS = 5  # a request ends so long before
-LONG_SECONDS = 1.0  # from here on a request is long
+LONG_SECONDS = 0.5  # a request that is estimated to take longer is long
 THREADS = min(32, (os.cpu_count() or 1) + 4)  # in which MLflow's server calls `predict`: those of asyncio.to_thread
 MAX_LONG_REQUESTS = THREADS // 2  # at once, so that short ones do not wait for a thread
 WITHOUT_SERVER_SECONDS = 3600.0  # in a notebook or a batch job nobody waits for an answer
