@@ -25,7 +25,7 @@ TIMEOUT = 60.0  # seconds until an answer is complete: a hang
 POSTS = ["/v1/completions"] * 6 + ["/invocations"] * 6 + ["/v1/score", "/v1/next"] * 2 + ["/v1/chat/completions"]
 GETS = ["/v1/models", "/v1/models/lstm_lm", "/v1/options", "/metrics", "/healthz", "/readyz", "/ping", "/version", "/", "/openapi.json"]
 METHODS = ["POST", "GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT", "get", "FOO", "P\xe9ST", "A" * 300]
-TYPES = ["application/json"] * 12 + ["text/csv"] * 3 + ["application/vnd.apache.parquet", "application/json; charset=utf-8"]
+TYPES = ["application/json"] * 40 + ["text/csv"] * 3 + ["application/vnd.apache.parquet", "application/json; charset=utf-8"]
 TYPES += ["application/json; charset=latin-1", "text/plain", "multipart/form-data", "", ";;;", "a" * 5000, None]
 WORDS = [
     "the",

@@ -42,7 +42,7 @@ class Server:
     def post(self, path: str, body: Any, **headers: str) -> requests.Response:
         """Send JSON. json.dumps, unlike requests, serializes NaN."""
         content_type = {"Content-Type": "application/json", **headers}
-        return requests.post(f"{self.address}{path}", data=json.dumps(body), headers=content_type, timeout=60)
+        return requests.post(f"{self.address}{path}", data=json.dumps(body), headers=content_type, timeout=180)
 
     def complete(self, prompt: str | list[str], **parameters: Any) -> list[str]:
         """Return the texts of /v1/completions, without the prompts."""

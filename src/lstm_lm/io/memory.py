@@ -1,5 +1,6 @@
 """How the process keeps its memory, and how much it can get."""
 
+import contextlib
 import ctypes
 import errno
 import re
@@ -40,6 +41,12 @@ def keep_freed() -> None:
     # Setting only the trim threshold would fix the mmap threshold at its current, low value.
     if mallopt(MMAP_THRESHOLD, MAX_KEPT) or mallopt(MMAP_THRESHOLD, MAX_KEPT_BY_OLD_GLIBC):
         mallopt(TRIM_THRESHOLD, MAX_KEPT)
+
+
+def return_freed() -> None:
+    """Return to the system what was freed, even if it lies between blocks in use. Only glibc can."""
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).malloc_trim(0)
 
 
 def out_of_memory_line(error: BaseException) -> str | None:

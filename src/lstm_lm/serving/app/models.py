@@ -71,6 +71,7 @@ class ServedModel:
         """Close the engine; waits until its thread has ended."""
         self.drift.close()
         self.loaded.close()
+        log.event("closed", model=self.id, address=self.resolved.address)
 
 
 def load(source: str | None, model_id: str | None) -> ServedModel:

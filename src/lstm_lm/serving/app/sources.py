@@ -6,13 +6,15 @@ import gc
 import math
 import re
 import tempfile
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.errors import UserError
+from lstm_lm.io import memory
 from lstm_lm.io.hashing import digest
+from lstm_lm_serving.errors import ServingError
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -64,7 +66,7 @@ class Validation:
     bits: float
 
 
-@dataclass(frozen=True)
+@dataclass
 class Loaded:
     """A model in memory.
 
@@ -87,7 +89,11 @@ class Loaded:
     def close(self) -> None:
         """Close the engine, which waits until its thread has ended, and remove the files."""
         self.engine.close()
-        gc.collect()  # a loaded SavedModel is full of cycles
+        # MLflow keeps every model that it has loaded, and a loaded SavedModel is full of cycles.
+        del self.pyfunc.unwrap_python_model().engine
+        del self.engine
+        gc.collect()
+        memory.return_freed()
         if self.folder is not None:
             self.folder.cleanup()
 
@@ -214,7 +220,20 @@ def load(resolved: Resolved) -> Loaded:
     saved_model = folder / mlflow_model.SAVED_MODEL_FOLDER
     tokenizer = Tokenizer.load(saved_model / "assets/tokenizer.json")
     validation = _validation(pyfunc.metadata.run_id, resolved.store)
+    _warm_up(engine)
     return Loaded(pyfunc, engine, tokenizer, digest(saved_model), validation, temporary)
+
+
+def _warm_up(engine: Engine) -> None:
+    """Use once what TensorFlow prepares at its first use, which takes seconds."""
+    from lstm_lm_serving.texts import Text
+
+    word = engine.vocabulary[-1]
+    with suppress(ServingError):  # a word that is no prompt
+        engine.score([word])
+        engine.next_words([word], 1)
+        for options in ({"max_words": 2}, {"max_words": 1, "beam_width": 2}):
+            engine.submit([Text(word, options)]).result()
 
 
 def _mlflow_model(resolved: Resolved, temporary: Path) -> Path:
