@@ -4,6 +4,7 @@ import json
 import re
 import signal
 import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ import pytest
 import requests
 
 import fuzz_server
-from conftest import PROJECT
+from conftest import PROJECT, start
 from http_server import TURKISH, Server, make_project, serving, wait_until
 from lstm_lm.commands.serve import example_request
 from lstm_lm.config import loading
@@ -105,6 +106,59 @@ def test_completions_are_the_texts_of_the_saved_model(server, generate):
 def test_the_other_locale_changes_nothing(server, generate):
     prompts = ["TO BE OR NOT KING I", "\u0130 AND I\u0307", "E\u0301 \u00c9 don\u2019t \u201cto\u201d", "\u03a3 THE\x00 \u212aING \ue000"]
     assert whole(prompts, server.complete(prompts, max_tokens=9, seed=1)) == generate(prompts, max_words=9)
+
+
+def terminal(server: Server, folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """Start a command of `cli.py` that asks the server. Its output goes through a pipe."""
+    command, *others = arguments
+    return start([sys.executable, "-u", str(PROJECT / "src/cli.py"), command, "--url", server.address, *others], folder)
+
+
+def test_a_terminal_shows_the_texts_of_the_saved_model(server, models, generate):
+    options = {"samples": 3, "max_words": 20, "temperature": 1.1, "top_k": 5, "seed": 4}
+    flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+    texts = generate(["  Thou ART, "], **options)
+    stop = texts[0].split()[9]
+    before = [text[: text.index(f" {stop}", len("Thou ART,"))] if f" {stop}" in text[len("Thou ART,") :] else text for text in texts]
+    sampled, stopped, beams = (
+        terminal(server, models[0], "sample", *flags, *more, "  Thou ART, ")
+        for more in ([], ["--stop", "xyzzy", "--stop", f" {stop}"], ["--beam-width", "3"])
+    )
+    assert sampled.communicate(timeout=60)[0].splitlines() == texts
+    assert stopped.communicate(timeout=60)[0].splitlines() == before
+    assert beams.communicate(timeout=60)[0].splitlines() == generate(["  Thou ART, "], **options, beam_width=3)
+
+
+def test_ctrl_c_and_a_reader_that_leaves_end_a_terminals_request(server, models):
+    long = ["sample", "--max-words", "1000", "--samples", "60", "--no-repeat-ngram", "3", "thou art"]
+    stopped, piped = terminal(server, models[0], *long), terminal(server, models[0], *long)
+    assert stopped.stdout and piped.stdout
+    assert piped.stdout.readline().startswith("thou art ")
+    piped.stdout.close()
+    wait_until(lambda: running(server) > 0)
+    stopped.send_signal(signal.SIGINT)
+    output = stopped.communicate(timeout=10)[0]
+    assert stopped.returncode == 130
+    assert output.splitlines()[-1] == "stopped"
+    assert piped.wait(60) == 141
+    wait_until(lambda: running(server) == 0)
+
+
+def test_a_terminal_scores_and_shows_next_words(server, models, tmp_path):
+    (tmp_path / "text.txt").write_text("The king zounds and the king\n")
+    scored, following = (
+        terminal(server, models[0], "score", "--words", str(tmp_path / "text.txt")),
+        terminal(server, models[0], "next", "--k", "2", "thou art"),
+    )
+    answer = server.post("/v1/score", {"text": "The king zounds and the king"}).json()["data"][0]
+    words, metrics = scored.communicate(timeout=60)[0].split("\n\n")
+    expected = [[token["token"], "-" if token["surprisal"] is None else f"{token['surprisal']:.2f}"] for token in answer["tokens"]]
+    assert [line.split()[:2] for line in words.splitlines()[1:]] == expected
+    assert [line.split()[0] for line in words.splitlines() if line.endswith("  unknown")] == ["zounds"]
+    assert f"perplexity  {answer['perplexity']:.2f}" in re.sub(r" +", "  ", metrics)
+    best = server.post("/v1/next", {"prompt": "thou art", "k": 2}).json()["data"][0]["words"]
+    rows = [line.split() for line in following.communicate(timeout=60)[0].splitlines()]
+    assert rows[1:3] == [[word["word"], f"{word['probability']:.2%}"] for word in best]
 
 
 def test_mlflow_protocol_returns_the_same_texts(server, generate):

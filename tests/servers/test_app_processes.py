@@ -13,6 +13,9 @@ import requests
 
 from conftest import PROJECT, environment
 from http_server import ASCII, make_project, serving, wait_until
+from lstm_lm.commands.remote_model import RemoteModel
+from lstm_lm.errors import UserError
+from lstm_lm.generation.options import GenerationOptions
 
 KEY = {"Authorization": "Bearer secret"}
 pytestmark = pytest.mark.slow
@@ -47,6 +50,15 @@ def test_a_mistake_is_one_line(project):
         assert len(errors.splitlines()) == 1, errors
 
 
+def check_key_of_terminal(address: str) -> None:
+    """`cli.py sample --url` and others send the key, and report when it is missing or wrong."""
+    with pytest.raises(UserError, match=r"needs an API key: set LSTM_LM_API_KEY to the key that it was started with$"):
+        next(RemoteModel(address, None).complete("thou art", GenerationOptions()))
+    with pytest.raises(UserError, match="does not accept this API key: set LSTM_LM_API_KEY"):
+        RemoteModel(address, "wrong").next_words("thou art", 3)
+    assert len(RemoteModel(f"{address}/v1/", "secret").next_words("thou art", 3)["words"]) == 3
+
+
 def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, tiny_saved_models):
     """Two workers with a key, in the C locale, over a SavedModel alone: one is killed and replaced; SIGTERM while a request runs."""
     arguments = ["--model", str(tiny_saved_models / "1/saved_model"), "--workers", "2"]
@@ -60,6 +72,7 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
 
         refused = server.post("/v1/completions", {"prompt": "thou art"})
         assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
+        check_key_of_terminal(server.address)
         assert requests.get(f"{server.address}/metrics", timeout=5).status_code == 401
         assert requests.get(f"{server.address}/healthz", timeout=5).status_code == 200
         texts = set()

@@ -50,6 +50,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
     [
         ("sample", ["sample"]),
         ("score", ["score", "-"]),
+        ("next", ["next"]),
         ("ui", ["ui"]),
         ("serve", ["serve"]),
         ("search", ["search"]),
@@ -85,6 +86,8 @@ def test_a_value_given_to_make_arrives_as_it_is(environment_folder: Path, value:
 def test_options_are_words_of_the_shell(environment_folder: Path) -> None:
     printed = make(environment_folder, "sample", "OPTIONS=--stop 'two words' --samples 3", "PROMPT=to be")
     assert printed == ["src/cli.py", "sample", "--stop", "two words", "--samples", "3", "--", "to be"]
+    assert make(environment_folder, "next", "OPTIONS=--k 3", "PROMPT=to be") == ["src/cli.py", "next", "--k", "3", "--", "to be"]
+    assert make(environment_folder, "score", "OPTIONS=--words", "FILE=a b") == ["src/cli.py", "score", "--words", "a b"]
 
 
 def test_variables_of_other_pythons_repositories_and_experiments_do_not_reach_the_commands(environment_folder: Path) -> None:
