@@ -25,15 +25,18 @@ class Token(NamedTuple):
 class Aligner:
     """Divides a text that arrives in pieces among its tokens."""
 
-    def __init__(self, offset: int = 0, is_prompt: bool = False) -> None:
+    def __init__(self, offset: int = 0, is_prompt: bool = False, drops_space: bool = False) -> None:
         """Start before the first piece.
 
         Args:
             offset: characters of the text before it.
             is_prompt: the text was not generated, so that normalization may have changed its words.
+            drops_space: the space that the first token has in front was left out.
         """
         self._offset = offset
         self._is_prompt = is_prompt
+        self._drops_space = drops_space
+        self._is_line_start = False
         self._text = ""  # that is not divided yet
         self._tokens: deque[Token] = deque()
 
@@ -51,7 +54,11 @@ class Aligner:
         self._text += text
         words = []
         while self._tokens and (self._text or not is_last):
-            surface = surface_form(self._tokens[0].token)
+            token = self._tokens[0].token
+            surface = surface_form(token)
+            # At the start of a line, a subword is written without the space that says that it starts a word.
+            if self._drops_space or (self._is_line_start and token.startswith(SUBWORD_SPACE)):
+                surface = surface.removeprefix(" ")
             start = _lower(self._text).find(_lower(surface))
             if start < 0 and not is_last:
                 break
@@ -59,6 +66,7 @@ class Aligner:
             not_found = 0 if self._is_prompt else len(self._text)
             end = start + len(surface) if start >= 0 else not_found
             words.append(self._word(self._tokens.popleft(), end))
+            self._drops_space, self._is_line_start = False, token == NEWLINE_TOKEN
         if is_last and self._text and words:
             words[-1] = self._extended(words[-1])
         return words

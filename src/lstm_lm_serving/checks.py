@@ -79,7 +79,9 @@ def check_stops(stops: Any, max_stops: int, max_characters: int) -> tuple[str, .
     Raises:
         Refused: there are too many, or one is not allowed.
     """
-    stops = [stops] if isinstance(stops, str) else list(stops)
+    if not isinstance(stops, str | Sequence):
+        raise refused(f"stop = {shown(stops)}: must be a string or a list of strings")
+    stops = [stops] if isinstance(stops, str) else stops
     if len(stops) > max_stops:
         raise refused(f"stop has {len(stops)} strings: must be at most {max_stops}")
     for stop in stops:

@@ -233,7 +233,8 @@ class DecodeLoop:
     def _generate_chunk(self) -> None:
         batch = self._batch
         expected = self._speed.step(len(batch.rows), batch.looks_back)
-        steps = scheduling.chunk_steps(expected, self._speed.call_seconds, batch.words_left, others_wait=self.waiting > 0)
+        # Prompts that are still to be read could join; rows for which there is no room could not.
+        steps = scheduling.chunk_steps(expected, self._speed.call_seconds, batch.words_left, others_wait=self._is_due)
         start = time.perf_counter()
         generated = batch.decode(steps)
         seconds = time.perf_counter() - start

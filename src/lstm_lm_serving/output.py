@@ -29,13 +29,13 @@ class Output:
         reason: None until the text is complete.
     """
 
-    def __init__(self, text: int, sample: int, word_of: Callable[[int], str], with_words: bool) -> None:
+    def __init__(self, text: int, sample: int, word_of: Callable[[int], str], aligner: Aligner | None) -> None:
         """Start an empty text.
 
         Args:
             text, sample: as in `Piece`.
             word_of: returns the word of an id.
-            with_words: the words are asked for, not only the text.
+            aligner: if the words are asked for, not only the text.
         """
         self.text = text
         self.sample = sample
@@ -43,7 +43,7 @@ class Output:
         self._word_of = word_of
         self._parts: list[str] = []
         self._count = 0
-        self._aligner = Aligner() if with_words else None
+        self._aligner = aligner
         self._raw: list[RawWords] = []
         self._words: list[Word] = []  # that are aligned
         self._parts_seen = self._count_seen = self._words_seen = self._parts_aligned = 0
@@ -66,7 +66,7 @@ class Output:
             aligner.add(tokens)
             self._words = aligner.take(prompt, is_last=True)
             self._parts_aligned = 1
-            self._aligner = Aligner(len(prompt))
+            self._aligner = Aligner(len(prompt), drops_space=prompt.endswith("\n"))
 
     def next_piece(self) -> Piece | None:
         """Return what came since the piece before; None if nothing did."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lstm_lm_serving.alignment import Token
+from lstm_lm_serving.alignment import Aligner, Token
 from lstm_lm_serving.output import Output, RawWords
 from lstm_lm_serving.rows import Row
 from lstm_lm_serving.stream import Stream
@@ -41,6 +41,11 @@ class Checked:
     def is_beam_search(self) -> bool:
         """Whether nothing is sampled, and the decode loop takes no part in it."""
         return bool(self.options["beam_width"] > 1)
+
+    @property
+    def drops_space(self) -> bool:
+        """Whether the text is appended to a prompt that ends with a space, so that it does not start with another."""
+        return not self.text.echo and self.text.prompt[-1:].isspace()
 
     @property
     def looks_back(self) -> bool:
@@ -79,12 +84,14 @@ class Prompt:
         self.stop = checked.stop
         self.looks_back = checked.looks_back
         samples = self.options["samples"]
-        with_words = self.text.logprobs is not None
         self.ranks = checked.best_of > samples and not checked.is_beam_search
-        self.outputs = [Output(index, sample, word_of, with_words) for sample in range(samples)]
-        of_rows = [Output(index, sample, word_of, with_words) for sample in range(checked.best_of)] if self.ranks else self.outputs
+        self.outputs = [Output(index, sample, word_of, self._aligner()) for sample in range(samples)]
+        of_rows = [Output(index, sample, word_of, self._aligner()) for sample in range(checked.best_of)] if self.ranks else self.outputs
         self._unranked: list[Row] = []
         self.rows = [] if checked.is_beam_search else [Row(self, output) for output in of_rows]
+
+    def _aligner(self) -> Aligner | None:
+        return None if self.text.logprobs is None else Aligner(drops_space=self.checked.drops_space)
 
     @property
     def top(self) -> int:

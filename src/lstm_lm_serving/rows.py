@@ -59,8 +59,7 @@ class Row:
         self.history: list[int] | None = None
         self.log_probability = 0.0
         self._matcher = StopMatcher(prompt.stop) if prompt.stop else None
-        # The client appends the text to its prompt.
-        self._drops_space = not prompt.text.echo and prompt.text.prompt[-1:].isspace()
+        self._drops_space = prompt.checked.drops_space
 
     @property
     def words_left(self) -> int:

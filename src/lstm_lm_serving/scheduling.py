@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lstm_lm_serving.requests import Request
 
-SHORT_SECONDS = 0.006  # of a chunk while texts wait
+SHORT_SECONDS = 0.006  # of a chunk while texts wait for which there is room
 LONG_SECONDS = 0.012  # of a chunk otherwise: a text that arrives waits so long
 MIN_CALLS = 5  # a chunk takes at least so many times what its call takes besides the steps
 MAX_STEPS = 64
@@ -54,7 +54,7 @@ def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[i
         step_seconds: of one step of the batch.
         call_seconds: of a call besides its steps.
         words_left: of each row.
-        others_wait: for a place in the batch.
+        others_wait: there are texts that can join the batch after this call.
     """
     steps = int(max(SHORT_SECONDS if others_wait else LONG_SECONDS, MIN_CALLS * call_seconds) / step_seconds)
     steps = max(1, min(steps, MAX_STEPS, max(words_left)))

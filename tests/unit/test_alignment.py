@@ -57,3 +57,19 @@ def test_a_prompt_is_aligned_with_its_normalized_words():
     words = aligner.take("Thou, don\u2019t ART King!", is_last=True)
     assert split(words) == ["Thou", "", ", don\u2019t ART", " King!"]
     assert "".join(word.text for word in words) == "Thou, don\u2019t ART King!"
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "expected"),
+    [
+        (["to", "be"], "to be", ["to", " be"]),
+        ([" ", "t", "o", " ", "b"], "to b", ["", "t", "o", " ", "b"]),
+        (["\u2581the", "ory", "\u2581of"], "theory of", ["the", "ory", " of"]),
+        ([",", "so"], ", so", [",", " so"]),
+        (["\u2581a", "<eos>", "\u2581b", "<eos>", "<eos>", "c"], "a\nb\n\nc", ["a", "\n", "b", "\n", "\n", "c"]),
+    ],
+)
+def test_the_first_word_may_lack_its_space(words, text, expected):
+    aligner = Aligner(drops_space=True)
+    aligner.add(tokens(*words))
+    assert split(aligner.take(text, is_last=True)) == expected

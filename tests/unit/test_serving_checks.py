@@ -42,6 +42,7 @@ def test_stop_strings():
         (["a"] * 5, "stop has 5 strings: must be at most 4"),
         (["a", ""], "stop = '': must be a string of 1 to 10 characters"),
         ([None], "stop = null: must be a string"),
+        (5, "stop = 5: must be a string or a list of strings"),
         (["a" * 11], "of 1 to 10 characters"),
     ):
         with pytest.raises(Refused, match=message):
