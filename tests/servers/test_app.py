@@ -385,7 +385,7 @@ def test_the_table_of_options_and_the_description_of_the_api(server):
 
 def test_random_requests_are_answered_and_change_nothing(server):
     text = server.complete("thou art", max_tokens=20, seed=1)
-    fuzz_server.fuzz(server.address, 200, seed=2)
+    fuzz_server.fuzz(server.address, 400, seed=2)
     before = fuzz_server.resident(server.process.pid)
     report = fuzz_server.fuzz(server.address, 600, seed=3)
     assert not report.problems

@@ -62,7 +62,8 @@ def check_key_of_terminal(address: str) -> None:
 def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, tiny_saved_models):
     """Two workers with a key, in the C locale, over a SavedModel alone: one is killed and replaced; SIGTERM while a request runs."""
     arguments = ["--model", str(tiny_saved_models / "1/saved_model"), "--workers", "2"]
-    with serving(project, arguments, LSTM_LM_API_KEY="secret", **ASCII) as server:
+    (project / "tmp").mkdir()
+    with serving(project, arguments, LSTM_LM_API_KEY="secret", TMPDIR=str(project / "tmp"), **ASCII) as server:
         wait_until(lambda: len(server.events("ready")) == 2, 60)
         killed = server.events("ready")[0]["process"]
         psutil.Process(killed).kill()
@@ -102,3 +103,4 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
         assert time.monotonic() - started < 30
         assert not [pid for pid in workers if psutil.pid_exists(pid)]
         assert len(server.events("stopped")) == 2
+        assert not list((project / "tmp").iterdir())

@@ -84,6 +84,7 @@ def test_a_key_is_asked_for_except_where_probes_go() -> None:
         assert headers[b"www-authenticate"] == b"Bearer"
         assert b"secret" not in content
     assert call(key=b"secret", authorization="Bearer secret")[0] == 200
+    assert call(key="sécret".encode(), authorization="Bearer sécret".encode().decode("latin-1"))[0] == 200
     assert call(path="/healthz", key=b"secret")[0] == 200
 
 

@@ -64,7 +64,7 @@ class Door:
             return
         scheme, _, given = headers.get("authorization", "").partition(" ")
         # compare_digest takes the same time for every wrong key.
-        if not hmac.compare_digest(given.strip().encode("utf-8", errors="replace"), self.key) or scheme.lower() != "bearer":
+        if not hmac.compare_digest(given.strip().encode("latin-1"), self.key) or scheme.lower() != "bearer":
             wrong = "the API key is wrong" if given else "an API key is needed"
             message = f"{wrong}: send the header Authorization: Bearer KEY, with the server's {KEY_VARIABLE}"
             raise Problem(401, message, code="invalid_api_key", headers={"WWW-Authenticate": "Bearer"})

@@ -10,8 +10,9 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import uvicorn
 
@@ -24,6 +25,7 @@ from lstm_lm.serving.app.settings import ServerSettings, api_key
 
 THREADS = 256  # requests that may wait for the engine in threads at once
 SWITCH_SECONDS = 0.001  # for which a thread may keep the others waiting, such as one that loads a model
+ANSWER_SECONDS = 5  # after the limit of a shutdown, for answers to requests that are not complete
 UPDATE_SECONDS = 1.0  # between two updates of the metrics
 MLFLOW_SERVER = "__pyfunc_model_path__"  # environment variable by which the MLflow model knows that it is in a server
 
@@ -107,7 +109,7 @@ async def _serve(
     with ThreadPoolExecutor(THREADS, thread_name_prefix="request") as executor:
         app = application.build(operations, settings, api_key(), executor)
         server = _Uvicorn(_uvicorn_config(app, settings))
-        running = Running(server, operations, settings.drain_seconds)
+        running = Running(server, operations, settings)
         running.handle_signals()
         updating = asyncio.create_task(_update(operations))
         announcing = asyncio.create_task(_announce(server, ready))
@@ -126,7 +128,7 @@ def _uvicorn_config(app: object, settings: ServerSettings) -> uvicorn.Config:
         lifespan="off",
         ws="none",
         server_header=False,
-        timeout_graceful_shutdown=int(settings.shutdown_seconds),
+        timeout_graceful_shutdown=int(settings.shutdown_seconds) + ANSWER_SECONDS,
     )
 
 
@@ -146,16 +148,16 @@ async def _update(operations: Operations) -> None:
 class Running:
     """A server that runs, and what signals do to it."""
 
-    def __init__(self, server: uvicorn.Server, operations: Operations, drain_seconds: float) -> None:
+    def __init__(self, server: uvicorn.Server, operations: Operations, settings: ServerSettings) -> None:
         """Take the server.
 
         Args:
             server: of uvicorn.
             operations: answers /readyz.
-            drain_seconds: between SIGTERM and the moment from which no new request is accepted.
+            settings: of the server.
         """
-        self.server, self.operations, self.drain_seconds = server, operations, drain_seconds
-        self._reloading: set[asyncio.Task[None]] = set()
+        self.server, self.operations, self.settings = server, operations, settings
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def handle_signals(self) -> None:
         """Take over the signals of this process."""
@@ -169,19 +171,29 @@ class Running:
         if not self.operations.is_draining:
             log.event("stopping", process=os.getpid())
             self.operations.is_draining = True
-            asyncio.get_running_loop().call_later(self.drain_seconds, self.stop)
+            asyncio.get_running_loop().call_later(self.settings.drain_seconds, self.stop)
 
     def stop(self) -> None:
         """Accept no more requests, and end when those that run are answered. At the second call, end at once."""
         self.operations.is_draining = True
         self.server.force_exit = self.server.should_exit
         self.server.should_exit = True
+        seconds = 0.0 if self.server.force_exit else self.settings.shutdown_seconds
+        asyncio.get_running_loop().call_later(seconds, lambda: self._start(self._end_requests()))
 
     def reload(self) -> None:
         """Reload in the background."""
-        task = asyncio.get_running_loop().create_task(self._reload())
-        self._reloading.add(task)
-        task.add_done_callback(self._reloading.discard)
+        self._start(self._reload())
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _end_requests(self) -> None:
+        """Answer what still runs: that it will not be complete."""
+        for model in self.operations.models.served:
+            await asyncio.to_thread(model.engine.close)
 
     async def _reload(self) -> None:
         with contextlib.suppress(Problem):  # which is in the log

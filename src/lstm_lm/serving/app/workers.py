@@ -128,7 +128,10 @@ class Supervisor:
 
 @contextlib.contextmanager
 def _metrics_folder() -> Iterator[None]:
-    """A folder in which the workers keep their metrics, so that each of them can report those of all."""
-    with tempfile.TemporaryDirectory(prefix="lstm-lm-metrics-") as folder:
-        os.environ[FOLDER_VARIABLE] = folder
+    """A folder in which the workers keep their metrics, so that each of them can report those of all.
+
+    Their temporary files are there too: a worker that is killed leaves them.
+    """
+    with tempfile.TemporaryDirectory(prefix="lstm-lm-workers-") as folder:
+        os.environ[FOLDER_VARIABLE] = os.environ["TMPDIR"] = folder
         yield
