@@ -69,19 +69,19 @@ class Batch:
     def _generated(self, result: dict[str, Any], words: Ints, counts: Any, most: Ints) -> list[Generated]:
         ends = self._model.sentence_ends
         texts, lists, numbers = result["texts"].numpy(), words.tolist(), counts.tolist()
-        with_words = self._top >= 0
-        probabilities = result["log_probabilities"].numpy().tolist() if with_words else None
-        top_words = result["top_words"].numpy().tolist() if with_words else None
-        top_probabilities = result["top_log_probabilities"].numpy().tolist() if with_words else None
+        if self._top >= 0:
+            probabilities, top_words, top_probabilities = (
+                result[name].numpy() for name in ("log_probabilities", "top_words", "top_log_probabilities")
+            )
         generated = []
         for place, (text, ids, count, allowed) in enumerate(zip(texts, lists, numbers, most.tolist(), strict=True)):
             has_ended = count < allowed or (self._stops_at_end[place] and count > 0 and ids[count - 1] in ends)
             string, top = text.decode("utf-8", errors="replace"), self.rows[place].prompt.top
-            if probabilities is None or top_words is None or top_probabilities is None or top < 0:
+            if top < 0:
                 generated.append(Generated(string, ids[:count], has_ended))
                 continue
-            pairs = [(top_words[place][step][:top], top_probabilities[place][step][:top]) for step in range(count)]
-            generated.append(Generated(string, ids[:count], has_ended, probabilities[place][:count], pairs))
+            most_probable = top_words[place, :count, :top], top_probabilities[place, :count, :top]
+            generated.append(Generated(string, ids[:count], has_ended, probabilities[place, :count], most_probable))
         return generated
 
     def _state_shape(self, rows: int) -> tuple[int, int, int, int]:

@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from lstm_lm_serving.alignment import Aligner, Token
 from lstm_lm_serving.texts import Completion, FinishReason, Piece, Word
 
@@ -12,13 +15,15 @@ class RawWords(NamedTuple):
 
     Attributes:
         ids: of the words.
-        log_probabilities: of each of them.
-        top: for each of them, the ids of the most probable words and their log probabilities.
+        log_probabilities: float32 [words].
+        top: int32 [words, any], ids of the most probable words in the place of each word.
+        top_log_probabilities: float32 [words, any].
     """
 
     ids: Sequence[int]
-    log_probabilities: Sequence[float]
-    top: Sequence[tuple[Sequence[int], Sequence[float]]]
+    log_probabilities: npt.NDArray[np.float32]
+    top: npt.NDArray[np.int32]
+    top_log_probabilities: npt.NDArray[np.float32]
 
 
 class Output:
@@ -91,12 +96,15 @@ class Output:
         if self._aligner is None:
             return
         for raw in self._raw:
-            self._aligner.add([self._token(raw, place) for place in range(len(raw.ids))])
+            self._aligner.add(self._tokens(raw))
         self._raw.clear()
         text = "".join(self._parts[self._parts_aligned :])
         self._parts_aligned = len(self._parts)
         self._words += self._aligner.take(text, is_last=self.reason is not None)
 
-    def _token(self, raw: RawWords, place: int) -> Token:
-        top = tuple((self._word_of(id), probability) for id, probability in zip(*raw.top[place], strict=True)) if raw.top else ()
-        return Token(self._word_of(raw.ids[place]), raw.log_probabilities[place], top)
+    def _tokens(self, raw: RawWords) -> list[Token]:
+        columns = raw.ids, raw.log_probabilities.tolist(), raw.top.tolist(), raw.top_log_probabilities.tolist()
+        return [
+            Token(self._word_of(id), probability, tuple((self._word_of(other), value) for other, value in zip(top, values, strict=True)))
+            for id, probability, top, values in zip(*columns, strict=True)
+        ]

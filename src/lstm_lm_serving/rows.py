@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from lstm_lm_serving.output import Output, RawWords
 from lstm_lm_serving.stops import StopMatcher
 from lstm_lm_serving.texts import FinishReason
 
 if TYPE_CHECKING:
     from lstm_lm_serving.requests import Prompt
-    from lstm_lm_serving.saved_model import Floats
+    from lstm_lm_serving.saved_model import Floats, Ints
 
 
 class Generated(NamedTuple):
@@ -23,14 +21,15 @@ class Generated(NamedTuple):
         text: to append.
         words: ids, as many as were generated.
         has_ended: the model has ended the text.
-        log_probabilities, top: of each word, if they were computed.
+        log_probabilities: float32 [words], if they were computed.
+        top: int32 and float32 [words, any], the most probable words in the place of each word, and their log probabilities.
     """
 
     text: str
     words: Sequence[int]
     has_ended: bool
-    log_probabilities: Sequence[float] = ()
-    top: Sequence[tuple[Sequence[int], Sequence[float]]] = ()
+    log_probabilities: Floats | None = None
+    top: tuple[Ints, Floats] | None = None
 
 
 class Row:
@@ -90,10 +89,11 @@ class Row:
             elif reason is not None:
                 text += self._matcher.finish()
         raw = None
-        if self.prompt.text.logprobs is not None or self.prompt.ranks:
-            self.log_probability += float(np.sum(generated.log_probabilities))
+        if generated.log_probabilities is not None and generated.top is not None:
+            if self.prompt.ranks:
+                self.log_probability += float(generated.log_probabilities.sum())
             if self.prompt.text.logprobs is not None:
-                raw = RawWords(words, generated.log_probabilities, generated.top)
+                raw = RawWords(words, generated.log_probabilities, *generated.top)
         self.prompt.add(self, text, count, reason, raw)
         return reason
 

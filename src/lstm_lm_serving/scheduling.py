@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 SHORT_SECONDS = 0.006  # of a chunk while texts wait for which there is room
 LONG_SECONDS = 0.012  # of a chunk otherwise: a text that arrives waits so long
 MIN_CALLS = 5  # a chunk takes at least so many times what its call takes besides the steps
-MAX_STEPS = 64
+MIN_STEPS, MAX_STEPS = 3, 64  # fewer only while texts wait, or if no row needs more
 SERVICE_UNIT = 128  # words
 
 
@@ -57,7 +57,7 @@ def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[i
         others_wait: there are texts that can join the batch after this call.
     """
     steps = int(max(SHORT_SECONDS if others_wait else LONG_SECONDS, MIN_CALLS * call_seconds) / step_seconds)
-    steps = max(1, min(steps, MAX_STEPS, max(words_left)))
+    steps = min(max(steps, 1 if others_wait else MIN_STEPS), MAX_STEPS, max(words_left))
     least = min(words_left)
     if least >= steps:
         return steps

@@ -37,5 +37,6 @@ def test_chunks_are_short_while_others_wait_and_end_with_the_rows():
     assert scheduling.chunk_steps(0.001, 0.0005, [100, 8], others_wait=False) == 8
     assert scheduling.chunk_steps(0.001, 0.0005, [100, 1], others_wait=False) == 6
     assert scheduling.chunk_steps(0.001, 0.0005, [3, 1], others_wait=False) == 1
-    assert scheduling.chunk_steps(1.0, 0.0005, [100], others_wait=False) == 1
+    assert scheduling.chunk_steps(1.0, 0.0005, [100], others_wait=False) == scheduling.MIN_STEPS
+    assert scheduling.chunk_steps(1.0, 0.0005, [100], others_wait=True) == 1
     assert scheduling.chunk_steps(1e-9, 0.0, [1000], others_wait=False) == scheduling.MAX_STEPS
