@@ -24,6 +24,9 @@ EXPORTED = {
     "VENV": "/nonexistent",
     "PYTHON": "/nonexistent",
     "STAGE": "nonsense",
+    "MODEL": "nonsense",
+    "COMPARE": "nonsense",
+    "WORKERS": "9",
 }
 
 
@@ -61,6 +64,12 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
 )
 def test_a_variable_that_the_shell_exports_is_no_option(environment_folder: Path, target: str, printed: list[str]) -> None:
     assert make(environment_folder, target, **EXPORTED) == ["src/cli.py", *printed]
+
+
+def test_the_server_gets_all_its_options(environment_folder: Path) -> None:
+    given = ["PORT=5002", "MODEL=models:/lstm_lm@champion", "COMPARE=my folder", "WORKERS=2"]
+    expected = ["--port", "5002", "--model", "models:/lstm_lm@champion", "--compare", "my folder", "--workers", "2"]
+    assert make(environment_folder, "serve", *given) == ["src/cli.py", "serve", *expected]
 
 
 def test_an_exported_venv_or_python_does_not_change_the_environment() -> None:
