@@ -13,6 +13,7 @@ from lstm_lm.serving.app.problems import Problem
 
 JSON = "application/json"
 MAX_DEPTH = 64  # of nested lists and objects
+TOO_DEEP = f"the JSON is nested too deep: at most {MAX_DEPTH} levels"
 MAX_SHOWN = 100  # characters of a wrong value
 
 
@@ -57,12 +58,11 @@ def parse_object(body: bytes) -> dict[str, Any]:
     Raises:
         Problem: it is no JSON object, or nested too deep.
     """
-    too_deep = Problem(400, f"the JSON is nested too deep: at most {MAX_DEPTH} levels")
     text = decode(body)
     try:
         value = json.loads(text)
     except RecursionError:
-        raise too_deep from None
+        raise Problem(400, TOO_DEEP) from None
     except json.JSONDecodeError as error:
         raise Problem(400, f"the body is not valid JSON: {error.msg} at character {error.pos}") from None
     except ValueError:  # a whole number of thousands of digits
@@ -70,7 +70,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Problem(400, f"the body is {_kind(value)}: must be a JSON object")
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
-        raise too_deep
+        raise Problem(400, TOO_DEEP)
     return value
 
 

@@ -74,9 +74,8 @@ class Door:
         if "content-length" not in headers and "transfer-encoding" not in headers:
             return receive
         limit = self.settings.max_body_bytes
-        too_large = Problem(413, f"the body is too large: at most {limit} bytes are allowed", headers=CLOSE)
         if "expect" in headers and int(headers.get("content-length", 0)) > limit:
-            raise too_large
+            raise _too_large(limit)
         try:
             async with asyncio.timeout(self.settings.max_body_seconds):
                 body, is_complete = await _read(receive, limit)
@@ -84,7 +83,7 @@ class Door:
             seconds = f"{self.settings.max_body_seconds:g} s"
             raise Problem(408, f"the body did not arrive within {seconds}", headers=CLOSE) from None
         if body is None:
-            raise too_large
+            raise _too_large(limit)
         if not is_complete:
             return None
         messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -93,6 +92,10 @@ class Door:
             return messages.pop() if messages else await receive()
 
         return pass_on
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem(413, f"the body is too large: at most {limit} bytes are allowed", headers=CLOSE)
 
 
 async def _read(receive: Receive, limit: int) -> tuple[bytes | None, bool]:
