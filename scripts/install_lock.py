@@ -76,6 +76,8 @@ def uv_environment(settings: Mapping[str, str], locked: set[str], environ: Mappi
         UvUnsuitableError: a setting has no equivalent.
     """
     variables = {"UV_SYSTEM_CERTS": "true"}  # like pip: the system's certificates
+    if environ.get("PYTHONDONTWRITEBYTECODE"):  # as in many containers: otherwise each process would compile TensorFlow, for 10 s
+        variables["UV_COMPILE_BYTECODE"] = "true"
     if bundle := environ.get("REQUESTS_CA_BUNDLE") or environ.get("CURL_CA_BUNDLE"):
         variables["SSL_CERT_FILE"] = bundle
     for name, value in settings.items():

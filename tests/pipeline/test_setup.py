@@ -195,6 +195,7 @@ def test_settings_of_pip_become_variables_of_uv_and_those_of_the_user_stay(insta
         return variables
 
     assert convert({"cert": "/a.pem", "find-links": "/wheels", "user": "1", "target": "/t"}) == {"SSL_CERT_FILE": "/a.pem"}
+    assert convert({}, PYTHONDONTWRITEBYTECODE="1") == {"UV_COMPILE_BYTECODE": "true"}
     assert convert({}, REQUESTS_CA_BUNDLE="/b.pem") == {"SSL_CERT_FILE": "/b.pem"}
     assert convert({"cert": str(tmp_path)}) == {"SSL_CERT_DIR": str(tmp_path)}
     assert convert({"proxy": "p:1"}) == {"ALL_PROXY": "p:1", "HTTP_PROXY": "p:1", "HTTPS_PROXY": "p:1"}
