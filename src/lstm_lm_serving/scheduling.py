@@ -11,7 +11,8 @@ if TYPE_CHECKING:
 
 SHORT_SECONDS = 0.006  # of a chunk while texts wait for which there is room
 LONG_SECONDS = 0.012  # of a chunk otherwise: a text that arrives waits so long
-MIN_CALLS = 5  # a chunk takes at least so many times what its call takes besides the steps
+# A chunk takes at least so many times what its call takes besides the steps: while texts wait, and otherwise.
+MIN_CALLS_WAITING, MIN_CALLS = 5, 12
 MIN_STEPS, MAX_STEPS = 3, 64  # fewer only while texts wait, or if no row needs more
 SERVICE_UNIT = 128  # words
 
@@ -56,7 +57,8 @@ def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[i
         words_left: of each row.
         others_wait: there are texts that can join the batch after this call.
     """
-    steps = int(max(SHORT_SECONDS if others_wait else LONG_SECONDS, MIN_CALLS * call_seconds) / step_seconds)
+    seconds, calls = (SHORT_SECONDS, MIN_CALLS_WAITING) if others_wait else (LONG_SECONDS, MIN_CALLS)
+    steps = int(max(seconds, calls * call_seconds) / step_seconds)
     steps = min(max(steps, 1 if others_wait else MIN_STEPS), MAX_STEPS, max(words_left))
     least = min(words_left)
     if least >= steps:
