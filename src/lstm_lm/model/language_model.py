@@ -192,7 +192,8 @@ class LanguageModel(tf.Module):
         Returns:
             (float32 [batch, output_size], the softmax's input; next states)
         """
-        weights = weights or self.step_weights()
+        # Variables are read where they are used, in the scope of their layer.
+        weights = weights or StepWeights(self.embedding, self.kernels, self.recurrents, self.biases, self.projection)
         next_states = []
         with tf.name_scope("embedding"):
             x = tf.gather(weights.embedding, words) if inputs is None else None  # [batch, embedding]
