@@ -184,16 +184,16 @@ def test_words_appear_as_they_are_generated_until_they_are_stopped(page):
     page.one('#models input[value="saved_model"]').click()
     page.fill("#prompt", "to be")
     page.fill("#option-max_tokens", "1000")
-    page.fill("#option-n", "90")
+    page.fill("#option-n", "64")
     page.one("#generate").click()
-    wait_until(lambda: len(page.all("#columns .word")) > 90)
+    wait_until(lambda: len(page.all("#columns .word")) > 64)
     assert not page.is_idle()
     page.one("#stop").click()
     wait_until(page.is_idle)
     count = len(page.all("#columns .word"))
-    assert 90 < count < 90_000
+    assert 64 < count < 64_000
     assert page.facts()[0].startswith(f"stopped · {count:,} words · ")
-    assert len(page.texts()) == 90
+    assert len(page.texts()) == 64
     assert all(text.startswith("to be ") for text in page.texts())
     wait_until(lambda: page.rows() == 0, 5)
     assert page.one("#generate-error").text == ""
