@@ -193,7 +193,7 @@ def test_words_appear_as_they_are_generated_until_they_are_stopped(page):
     count = len(page.all("#columns .word"))
     assert 64 < count < 64_000
     assert page.facts()[0].startswith(f"stopped · {count:,} words · ")
-    assert len(page.texts()) == 64
+    assert 1 <= len(page.texts()) <= 64  # those that have begun
     assert all(text.startswith("to be ") for text in page.texts())
     wait_until(lambda: page.rows() == 0, 5)
     assert page.one("#generate-error").text == ""
