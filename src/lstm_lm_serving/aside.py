@@ -13,7 +13,6 @@ from lstm_lm_serving.reading import ReadPrompt
 from lstm_lm_serving.requests import Prompt, Request
 from lstm_lm_serving.saved_model import SavedModel
 
-MAX_READ_WORDS = 32_768  # in one call
 AFTER_READING = 1e9  # cost of the first search of a request: behind all long prompts
 
 
@@ -48,7 +47,7 @@ class Aside:
 
     def read(self, request: Request, prompts: Sequence[Prompt]) -> None:
         """Read long prompts of a request."""
-        for number, group in enumerate(reading.groups(prompts, MAX_READ_WORDS)):
+        for number, group in enumerate(reading.groups(prompts, reading.MAX_READ_WORDS)):
             self._put(number, request, partial(self._read, request, group))
 
     def search(self, request: Request, prompts: Sequence[Prompt]) -> None:

@@ -28,6 +28,11 @@ def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
     return options
 
 
+def looks_back(options: Mapping[str, Any], table: Table) -> bool:
+    """Whether any option that is on needs the words so far."""
+    return any(row["looks_back"] and options[row["name"]] != row["off"] for row in table["options"])
+
+
 def check_value(value: Any, row: Table) -> Any:
     """Check one value against its row of the table, and return it as the option's type.
 

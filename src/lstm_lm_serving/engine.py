@@ -169,7 +169,8 @@ class Engine:
         if is_beam_search and (text.logprobs is not None or best_of > samples or bias):
             raise checks.refused(f"beam_width = {options['beam_width']}: logprobs, best_of and logit_bias are for sampled texts only")
         stops = checks.check_stops(text.stop, limits.max_stops, limits.max_stop_characters)
-        return Checked(text, prompt, self._model.strip(prompt), options, stops, best_of, bias)
+        looks_back = checks.looks_back(options, self.table)
+        return Checked(text, prompt, self._model.strip(prompt), options, stops, best_of, bias, looks_back)
 
     def _check_load(self, checked: Sequence[Checked], seconds: float, requests: Sequence[Request]) -> float:
         if len(requests) >= self.limits.max_queued_requests:

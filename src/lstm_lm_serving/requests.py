@@ -13,8 +13,6 @@ from lstm_lm_serving.rows import Row
 from lstm_lm_serving.stream import Stream
 from lstm_lm_serving.texts import FinishReason, PromptFacts, Text
 
-LOOK_BACK = (("repetition_penalty", 1.0), ("no_repeat_ngram", 0))  # options that need the words so far, and the values that switch them off
-
 
 @dataclass(frozen=True)
 class Checked:
@@ -27,6 +25,7 @@ class Checked:
         options: all of them.
         stop, best_of: as in `Text`; best_of is at least the samples.
         bias: {id: added to its logit}.
+        looks_back: whether an option needs the words so far.
     """
 
     text: Text
@@ -36,6 +35,7 @@ class Checked:
     stop: tuple[str, ...]
     best_of: int
     bias: Mapping[int, float] = field(default_factory=dict)
+    looks_back: bool = False
 
     @property
     def is_beam_search(self) -> bool:
@@ -46,11 +46,6 @@ class Checked:
     def drops_space(self) -> bool:
         """Whether the text is appended to a prompt that ends with a space, so that it does not start with another."""
         return not self.text.echo and self.text.prompt[-1:].isspace()
-
-    @property
-    def looks_back(self) -> bool:
-        """Whether an option needs the words so far."""
-        return any(self.options[name] != off for name, off in LOOK_BACK)
 
     @property
     def rows(self) -> int:

@@ -19,7 +19,6 @@ from lstm_lm_serving.texts import NextWords, Score
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
 EXTRAS = ("bias_ids", "bias_values", "top")
-SETS_ROWS = ("samples", "beam_width")  # all other options apply to each word
 WHITE_SPACE = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 WHITE_SPACE += "\u2028\u2029\u202f\u205f\u3000"
 
@@ -93,7 +92,7 @@ class SavedModel:
         self.has_newlines = _tokenizer(folder).get("newlines", False)
         types = {"int": np.int32, "float": np.float32, "bool": np.bool_}
         self._types = {row["name"]: types[row["type"]] for row in self.table["options"]}
-        self.word_options = {name: type for name, type in self._types.items() if name not in SETS_ROWS}
+        self.word_options = {row["name"]: self._types[row["name"]] for row in self.table["options"] if not row["sets_rows"]}
         self._option_names = sorted(self.word_options)
         self.model = tf.saved_model.load(str(folder))
         prepared = self.model.prepare()

@@ -1,7 +1,7 @@
 import pytest
 
 from lstm_lm.generation import options
-from lstm_lm_serving import budget
+from lstm_lm_serving import budget, checks
 from lstm_lm_serving.budget import Load
 from lstm_lm_serving.checks import check_options
 from lstm_lm_serving.errors import Busy, Refused
@@ -23,7 +23,8 @@ def speed():
 
 def texts(count, best_of=1, **values):
     values = check_options(values, TABLE)
-    return [Checked(Text("king"), b"king", "king", values, (), max(best_of, values["samples"]))] * count
+    looks_back = checks.looks_back(values, TABLE)
+    return [Checked(Text("king"), b"king", "king", values, (), max(best_of, values["samples"]), looks_back=looks_back)] * count
 
 
 @pytest.mark.parametrize(

@@ -35,3 +35,10 @@ def test_sharpness_is_the_inverse_temperature_and_1_in_greedy_rows():
     values = OptionTensors(temperature=tf.constant([0.0, 0.5, 2.0, 1e-30]))
     assert values.sharpness.numpy().tolist() == [1.0, 2.0, 0.5, 10_000.0]
     assert values.greedy.numpy().tolist() == [True, False, False, False]
+
+
+def test_penalties_of_any_row_need_the_words_so_far():
+    off = option_tensors.tensors(GenerationOptions(top_p=0.5, stop_at_sentence_end=True), 2)
+    assert not OptionTensors(**off).looks_back()
+    for changes in ({"repetition_penalty": tf.constant([1.0, 0.9])}, {"no_repeat_ngram": tf.constant([3, 0])}):
+        assert OptionTensors(**{**off, **changes}).looks_back()

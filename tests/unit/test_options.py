@@ -93,8 +93,13 @@ def test_the_served_table_is_json_and_has_the_limits_of_the_server():
         "minimum": 0,
         "maximum": 1,
         "exclusive_minimum": True,
+        "off": 1.0,
+        "looks_back": False,
+        "sets_rows": False,
         "help": ROWS["top_p"].help,
     }
+    assert [name for name, row in rows.items() if row["looks_back"]] == ["repetition_penalty", "no_repeat_ngram"]
+    assert [name for name, row in rows.items() if row["sets_rows"]] == ["samples", "beam_width"]
     assert table["sentence_ends"] == [".", "!", "?", "<eos>"]
 
 

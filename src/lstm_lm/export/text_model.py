@@ -172,8 +172,7 @@ class TextModel(tf.Module):
             {"texts": string [rows], to append to the text so far, including any space between them; "words": int32 [rows, words], as many
             as the largest `max_words`, their ids, 0 after the end of a text; "last", "state", "history": for the next call}
         """
-        rows = tf.shape(last)[0]
-        extras = {"bias_ids": tf.zeros([rows, 0], tf.int32), "bias_values": tf.zeros([rows, 0]), "top": tf.constant(-1)}
+        extras = vars(Extras.none(tf.shape(last)[0]))
         result = self.decode_prepared(logits.prepare(self.model), last, state, keys, history, position, options, extras)
         return {name: result[name] for name in ("texts", "words", "last", "state", "history")}
 

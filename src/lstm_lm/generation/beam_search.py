@@ -9,7 +9,7 @@ import tensorflow as tf
 from lstm_lm.generation import penalties, text_history
 from lstm_lm.generation.decoding import Texts
 from lstm_lm.generation.draw import most_probable
-from lstm_lm.generation.logits import BLOCKED, block_unknown
+from lstm_lm.generation.logits import BLOCKED, block_unknown, transpose
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import by_name
 from lstm_lm.generation.text_history import ends_sentence
@@ -63,10 +63,7 @@ def _softmax(model: LanguageModel) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function from the output of the last layer to logits, with the weights transposed once. That of `<unk>` is not blocked."""
     if model.tails:
         return model.logits
-    weights, width = model.softmax_weights, model.shape.output_size
-    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
-    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
-    transposed = tf.concat(halves, axis=0)
+    transposed = transpose(model.softmax_weights)
     return lambda hidden: tf.matmul(hidden, transposed) + model.softmax_bias
 
 

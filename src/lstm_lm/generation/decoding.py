@@ -130,7 +130,7 @@ class Generation:
     ends: Sequence[int] = ()
 
     def generate(
-        self, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras | None = None
+        self, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras
     ) -> tuple[Generated, tf.Tensor]:
         """Generate up to `max_words` words in every row. The words of a row do not depend on the other rows, to the last bit.
 
@@ -139,11 +139,10 @@ class Generation:
             keys: int64 [rows], of the random numbers.
             positions: int32 [rows], how many words were generated after the prompt before this call.
             options: vectors, those that apply to words.
-            extras: or None for none.
+            extras: what else is asked for.
         Returns:
             (what was generated, `words` as long as the largest `max_words`; history int32 [rows, longest + words])
         """
-        extras = extras or Extras.none(tf.shape(texts.last)[0])
         if not self.ends:
             options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
         stop = options.stop_at_sentence_end

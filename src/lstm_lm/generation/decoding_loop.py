@@ -89,9 +89,8 @@ class DecodingLoop:
         states, sample = self.model.states(state), self._sampler(features)
         count = tf.reduce_max(tf.concat([self.options.max_words, [0]], axis=0))
         if features.general:
-            looks_back = tf.logical_or(self.options.is_on("repetition_penalty"), self.options.is_on("no_repeat_ngram"))
             # Without columns, keeping the history costs nothing.
-            past = tf.cond(looks_back, lambda: text_history.reserve(history, count), lambda: history[:, :0])
+            past = tf.cond(self.options.looks_back(), lambda: text_history.reserve(history, count), lambda: history[:, :0])
             return self._run_general(sample, count, last, states, past, positions, ended)
         past = text_history.reserve(history, count) if features.penalty else history[:, :0]
         return self._run_uniform(sample, count, last, states, past, positions)

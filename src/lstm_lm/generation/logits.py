@@ -34,8 +34,8 @@ def prepare(model: LanguageModel, with_input_table: bool = False) -> Prepared:
         Tensors by name: `softmax` [width + 1, words], the last row the bias; of an adaptive softmax, `softmax` is the head, and there
         are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], or without rows if not asked for.
     """
-    prepared = {f"tail_{i}": _transposed(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
-    prepared["softmax"] = _transposed(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
+    prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
+    prepared["softmax"] = _with_bias(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
     prepared["inputs"] = tf.zeros([0, 4 * model.shape.hidden_size])
     if with_input_table:
         prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) + model.biases[0]
@@ -84,8 +84,15 @@ def unknown_logits(model: LanguageModel, hidden: tf.Tensor) -> tf.Tensor:
     return tf.linalg.matvec(hidden, model.softmax_weights[0]) + model.softmax_bias[0]
 
 
-def _transposed(weights: tf.Tensor, bias: tf.Tensor, whole_blocks: bool = False) -> tf.Tensor:
-    """Transpose weights and add the bias as another row.
+def transpose(weights: tf.Tensor) -> tf.Tensor:
+    """Transpose weights before a loop: float32 [words, width] -> [width, words]."""
+    width = weights.shape[1]
+    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
+    return tf.concat([tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])], axis=0)
+
+
+def _with_bias(weights: tf.Tensor, bias: tf.Tensor, whole_blocks: bool = False) -> tf.Tensor:
+    """Transpose weights, and add the bias as another row.
 
     Args:
         weights: float32 [words, width].
@@ -97,9 +104,7 @@ def _transposed(weights: tf.Tensor, bias: tf.Tensor, whole_blocks: bool = False)
     words, width = weights.shape
     if whole_blocks:
         bias = bias + block_unknown(words)
-    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
-    halves = tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])
-    transposed = tf.concat([*halves, bias[tf.newaxis]], axis=0)  # [width + 1, words]
+    transposed = tf.concat([transpose(weights), bias[tf.newaxis]], axis=0)  # [width + 1, words]
     if not whole_blocks:
         return transposed
     padded = words

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import tensorflow as tf
 
@@ -33,6 +32,10 @@ class OptionTensors(SimpleNamespace):
         """Whether any row has an option switched on: bool scalar."""
         return tf.reduce_any(getattr(self, name) != options.by_name()[name].off)
 
+    def looks_back(self) -> tf.Tensor:
+        """Whether any option that is on in any row needs the whole text generated so far: bool scalar."""
+        return tf.reduce_any([self.is_on(row.name) for row in options.options() if row.looks_back])
+
     @property
     def greedy(self) -> tf.Tensor:
         """Which rows take the most probable word: bool [rows]."""
@@ -57,8 +60,5 @@ def specs(keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.Ten
 
 def tensors(values: GenerationOptions, count: int, keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.Tensor]:
     """Options given in Python, the same for all of `count` texts, as tensors of the structure `specs`."""
-    return {row.name: tf.fill([count], _constant(values, row)) for row in options.options() if keep(row)}
-
-
-def _constant(values: GenerationOptions, row: Option) -> Any:
-    return tf.constant(getattr(values, row.name), DTYPES[row.type])
+    rows = [row for row in options.options() if keep(row)]
+    return {row.name: tf.fill([count], tf.constant(getattr(values, row.name), DTYPES[row.type])) for row in rows}

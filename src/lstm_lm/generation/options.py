@@ -145,7 +145,6 @@ class GenerationOptions:
         False,
         f"stop after the first generated {' '.join(SENTENCE_ENDS[:-1])} or {SENTENCE_ENDS[-1]}, if the vocabulary has one of them",
         off=False,
-        looks_back=True,
     )
     samples: int = option(1, "number of texts to generate for each prompt", minimum=1, maximum=MAX_TEXTS, sets_rows=True)
     beam_width: int = option(
@@ -216,6 +215,9 @@ def served_table() -> dict[str, Any]:
             "minimum": row.minimum,
             "maximum": row.maximum if row.served_maximum is None else row.served_maximum,
             "exclusive_minimum": row.exclusive_minimum,
+            "off": row.off,
+            "looks_back": row.looks_back,
+            "sets_rows": row.sets_rows,
             "help": row.help,
         }
         for row in options()
