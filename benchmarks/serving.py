@@ -65,9 +65,8 @@ def serving(session: Session, settings: Settings | None = None) -> str:
         driver.log("  writing the models")
         make_models(settings, Path(folder))
         servers = servers_of(Path(folder))
-        batch = Peer(
-            "a batch", "ours_text.py", {**settings, "cases": [asdict(Case("batch", ROWS, STREAMED_WORDS))], "threads": 1}, **_with_source()
-        )
+        cases = [asdict(Case("batch", ROWS, STREAMED_WORDS))]
+        batch = Peer("a batch", "ours_text.py", {**settings, "cases": cases, "threads": 1}, environment=systems.SOURCE_PATH)
         streamed, first_words = [], []
         with contextlib.ExitStack() as stack:
             for server in servers:
@@ -246,7 +245,3 @@ def _note(requests: int) -> str:
         f"{WORDS} words a request, each with its own prompt and seed; {requests} requests of {CLIENTS} clients in a round. "
         "The clients are one process on the same machine, and use its cores too."
     )
-
-
-def _with_source() -> dict[str, Any]:
-    return {"environment": systems.SOURCE_PATH}

@@ -42,11 +42,9 @@ def check_value(value: Any, row: Table) -> Any:
     name, minimum, maximum = row["name"], row["minimum"], row["maximum"]
     if row["type"] == "bool":
         if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too, as MLflow makes them
-            raise refused(f"{name} = {shown(value)}: must be true or false")
+            raise refused(f"{name} = {shown(value)}: must be {allowed_values(row)}")
         return bool(value)
-    bounds = f"above {minimum} and at most {maximum}" if row["exclusive_minimum"] else f"from {minimum} to {maximum}"
-    is_whole = row["type"] == "int"
-    allowed = f"must be a {'whole ' if is_whole else ''}number {bounds}"
+    is_whole, allowed = row["type"] == "int", f"must be {allowed_values(row)}"
     if isinstance(value, bool) or not hasattr(value, "__index__" if is_whole else "__float__"):
         raise refused(f"{name} = {shown(value)}: {allowed}")
     number = value.__index__() if is_whole else float(value)
@@ -54,6 +52,15 @@ def check_value(value: Any, row: Table) -> Any:
     if not (is_above and number <= maximum and math.isfinite(number)):
         raise refused(f"{name} = {number if is_whole else format(number, 'g')}: {allowed}")
     return number
+
+
+def allowed_values(row: Table) -> str:
+    """Return the values that a row of the table allows, as the end of a sentence with "must be"."""
+    if row["type"] == "bool":
+        return "true or false"
+    minimum, maximum = row["minimum"], row["maximum"]
+    bounds = f"above {minimum} and at most {maximum}" if row["exclusive_minimum"] else f"from {minimum} to {maximum}"
+    return f"a {'whole ' if row['type'] == 'int' else ''}number {bounds}"
 
 
 def check_prompts(prompts: Sequence[Any], table: Table, punctuation_is_enough: bool) -> list[bytes]:

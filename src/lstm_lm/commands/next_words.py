@@ -6,9 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
+from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model
 from lstm_lm.errors import UserError
-
-PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
 
 
 def next_words(
@@ -18,7 +17,6 @@ def next_words(
     api_key: ApiKey = None,
 ) -> None:
     """Show the most probable next words after a prompt, with their probabilities under the model itself (at temperature 1)."""
-    from lstm_lm.commands.sample import check_prompt
     from lstm_lm.config import loading
 
     if prompt is None:
@@ -32,14 +30,8 @@ def next_words(
 def _find_locally(prompt: str, k: int) -> dict[str, Any]:
     """Return what `RemoteModel.next_words` returns, from the model in models/saved_model."""
     from lstm_lm.commands import local_model
-    from lstm_lm.commands.sample import check_has_known_word
-    from lstm_lm.export.files import find_saved_model
-    from lstm_lm.text.tokenization import vocabulary
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
-    folder = find_saved_model()
-    known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
-    check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
+    folder, known_words = find_model(prompt)
     local_model.import_tensorflow()
     import tensorflow as tf
 

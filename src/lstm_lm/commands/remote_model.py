@@ -13,6 +13,7 @@ import typer
 from lstm_lm.commands.text_printer import Part
 from lstm_lm.errors import UserError
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.serving.app.option_names import NAMES
 from lstm_lm.serving.app.settings import KEY_VARIABLE
 
 if TYPE_CHECKING:
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 330  # longer than a server takes for any request
 MAX_SHOWN_CHARACTERS = 300  # of an answer that is none of this project's servers
-NAMES = {"max_words": "max_tokens", "samples": "n"}  # of options, in the protocol
 FLAGS = {name: f"--{option.replace('_', '-')}" for option, name in NAMES.items()}
 
 URL_HELP = "address of a running server to ask, such as http://127.0.0.1:5001"

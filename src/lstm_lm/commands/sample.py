@@ -17,6 +17,7 @@ from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions,
 if TYPE_CHECKING:
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
+PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
 MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
 Stop = Annotated[
     list[str] | None, typer.Option(help="end a text before this string is generated; give it several times for several", show_default=False)
@@ -43,6 +44,7 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     from lstm_lm.commands import local_model
     from lstm_lm.commands.text_printer import TextPrinter
     from lstm_lm.config import loading
+    from lstm_lm.ui import terminal
 
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
@@ -52,25 +54,29 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     if source.url is not None:
         TextPrinter().print_all(RemoteModel(source.url, source.api_key).complete(prompt, generation, source.stop))
         return
-    engine = local_model.load_engine(_find_model(prompt, generation))
+    folder, known_words = find_model(prompt)
+    if generation.stop_at_sentence_end and set(known_words).isdisjoint(options.SENTENCE_ENDS):
+        ends = " ".join(options.SENTENCE_ENDS)
+        terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
+    engine = local_model.load_engine(folder)
     TextPrinter().print_all(local_model.complete(engine, prompt, generation, source.stop))
     engine.close()  # not after Ctrl-C, which would have to wait for the engine's thread
 
 
-def _find_model(prompt: str, generation: GenerationOptions) -> Path:
-    """Return the folder of this checkout's model, which knows a word of the prompt."""
+def find_model(prompt: str) -> tuple[Path, list[str]]:
+    """Return the folder of this checkout's model and the words that it knows.
+
+    Raises:
+        UserError: there is no model, or it knows no word of the prompt.
+    """
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.text.tokenization import vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
-    from lstm_lm.ui import terminal
 
     folder = find_saved_model()
     known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
     check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
-    if generation.stop_at_sentence_end and set(known_words).isdisjoint(options.SENTENCE_ENDS):
-        ends = " ".join(options.SENTENCE_ENDS)
-        terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
-    return folder
+    return folder, known_words
 
 
 def with_generation_options(command: Callable[[str | None, GenerationOptions, Source], None]) -> Callable[..., None]:
@@ -83,8 +89,7 @@ def with_generation_options(command: Callable[[str | None, GenerationOptions, So
     def flagged(prompt: str | None, stop: list[str] | None, url: str | None, api_key: str | None, **values: Any) -> None:
         command(prompt, check_options(values), Source(tuple(stop or ()), url, api_key))
 
-    text = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
-    parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=text, show_default=False)], None)]
+    parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=PROMPT_HELP, show_default=False)], None)]
     parameters += [_parameter(row.name, Annotated[row.type, _flag(row)], row.default) for row in options.options()]
     parameters += [_parameter("stop", Stop, None), _parameter("url", Url, None), _parameter("api_key", ApiKey, None)]
     # typer reads both.

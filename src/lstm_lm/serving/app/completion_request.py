@@ -11,10 +11,11 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, ValidationError, create_model
 
 from lstm_lm.serving.app.bodies import shown
+from lstm_lm.serving.app.option_names import NAMES
 from lstm_lm.serving.app.problems import Problem
+from lstm_lm_serving.checks import allowed_values
 from lstm_lm_serving.texts import Text
 
-NAMES = {"max_words": "max_tokens", "samples": "n"}  # of options, as OpenAI calls them
 MAX_LOGPROBS = 5
 MAX_SEED = 2**31 - 1
 # What OpenAI's protocol has and this model lacks, with what to do instead. A value without effect is accepted.
@@ -156,16 +157,6 @@ def _include_usage(options: Mapping[str, bool] | None, stream: bool) -> bool:
     if unknown := sorted(set(options) - {"include_usage", "include_obfuscation"}):
         raise Problem(400, f"stream_options: there is no {shown(unknown[0])}, only include_usage", "stream_options")
     return options.get("include_usage", False)
-
-
-def allowed_values(row: Mapping[str, Any]) -> str:
-    """Return the values that a row of the table allows, as the end of a sentence with "must be"."""
-    if row["type"] == "bool":
-        return "true or false"
-    bounds = (
-        f"above {row['minimum']} and at most {row['maximum']}" if row["exclusive_minimum"] else f"from {row['minimum']} to {row['maximum']}"
-    )
-    return f"a {'whole ' if row['type'] == 'int' else ''}number {bounds}"
 
 
 def in_their_names(message: str) -> str:

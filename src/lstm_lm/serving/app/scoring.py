@@ -7,7 +7,6 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from functools import partial
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -19,12 +18,11 @@ from lstm_lm.evaluation.metrics import metrics_from_sums
 from lstm_lm.serving.app import bodies, engine_stream, problems, records
 from lstm_lm.serving.app.answers import JsonAnswer
 from lstm_lm.serving.app.bodies import shown
-from lstm_lm.serving.app.models import Models
+from lstm_lm.serving.app.models import Models, ServedModel
 from lstm_lm.serving.app.problems import Problem
 from lstm_lm.text import units
 from lstm_lm.text.encoded import Part, Range
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
-from lstm_lm_serving.engine import Engine
 from lstm_lm_serving.errors import Cancelled, Refused, ServingError
 from lstm_lm_serving.texts import NextWords, Score
 
@@ -93,11 +91,18 @@ class ScoringEndpoints:
         """
         wanted = await self._read(request, ScoreRequest)
         texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
+        characters = sum(map(len, texts))
         with self.models.use(wanted.model) as model:
-            tokenizer = model.loaded.tokenizer
-            scores = await self._run(request, partial(_score_all, model.engine, tokenizer, texts))
+            if not texts or characters > MAX_CHARACTERS:
+                allowed = f"must be at least one, with at most {MAX_CHARACTERS}"
+                raise Problem(400, f"text: {len(texts)} texts with {characters} characters: {allowed}", "text")
+
+            def score(text: str) -> dict[str, Any]:
+                return describe_score(model.engine.score([text])[0], model.loaded.tokenizer)
+
+            scores = await self._for_each("text", texts, score, request)
             records.of(request.scope).words = sum(each["words"] for each in scores)
-            return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": scores})
+            return _list(model, scores)
 
     async def next(self, request: Request) -> Response:
         """Return the most probable next words.
@@ -108,55 +113,52 @@ class ScoringEndpoints:
         wanted = await self._read(request, NextRequest)
         prompts = [wanted.prompt] if isinstance(wanted.prompt, str) else wanted.prompt
         with self.models.use(wanted.model) as model:
+            if not prompts or len(prompts) > MAX_PROMPTS:
+                raise Problem(400, f"prompt: {len(prompts)} prompts: must be 1 to {MAX_PROMPTS}", "prompt")
             k = min(wanted.k, len(model.engine.vocabulary) - 1)
-            found = await self._run(request, partial(_next_words_of_all, model.engine, prompts, k))
-            answers = [describe_next_words(each) for each in found]
-            return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": answers})
+
+            def next_words(prompt: str) -> dict[str, Any]:
+                return describe_next_words(model.engine.next_words([prompt], k)[0])
+
+            return _list(model, await self._for_each("prompt", prompts, next_words, request))
 
     async def _read(self, request: Request, kind: type[Body]) -> Body:
         bodies.check_media_type(request.headers)
         return check(kind, bodies.parse_object(await request.body()))
 
-    async def _run(self, request: Request, work: Callable[[threading.Event], T]) -> T:
-        """Do in a thread what ends early if its event is set: when the client leaves."""
+    async def _for_each(self, name: str, texts: Sequence[str], work: Callable[[str], T], request: Request) -> list[T]:
+        """Do something with one text after the other in a thread, so that requests take turns. It ends early when the client leaves.
+
+        Args:
+            name: of the parameter with the texts, for messages.
+            texts: from the request.
+            work: calls the engine.
+            request: whose client may leave.
+        Raises:
+            Problem: the engine refuses a text.
+        """
         has_left = threading.Event()
+
+        def work_on_all() -> list[T]:
+            done = []
+            for text in texts:
+                if has_left.is_set():
+                    raise Cancelled("the client has left")
+                try:
+                    done.append(work(text))
+                except Refused as error:
+                    raise Problem(400, PROMPT.sub(name, str(error), count=1), name) from None
+            return done
+
         async with engine_stream.cancelled_if_client_leaves(request.receive, has_left.set):
             try:
-                return await engine_stream.in_thread(self.executor, partial(work, has_left))
+                return await engine_stream.in_thread(self.executor, work_on_all)
             except ServingError as error:
                 raise problems.from_engine(error) from None
 
 
-def _score_all(engine: Engine, tokenizer: Tokenizer, texts: Sequence[str], has_left: threading.Event) -> list[dict[str, Any]]:
-    """Score one text after the other, so that other requests take turns."""
-    characters = sum(map(len, texts))
-    if not texts or characters > MAX_CHARACTERS:
-        raise Problem(
-            400, f"text: {len(texts)} texts with {characters} characters: must be at least one, with at most {MAX_CHARACTERS}", "text"
-        )
-    scores = []
-    for text in texts:
-        if has_left.is_set():
-            raise Cancelled("the client has left")
-        try:
-            scores.append(describe_score(engine.score([text])[0], tokenizer))
-        except Refused as error:
-            raise Problem(400, PROMPT.sub("text", str(error), count=1), "text") from None
-    return scores
-
-
-def _next_words_of_all(engine: Engine, prompts: Sequence[str], k: int, has_left: threading.Event) -> list[NextWords]:
-    if not prompts or len(prompts) > MAX_PROMPTS:
-        raise Problem(400, f"prompt: {len(prompts)} prompts: must be 1 to {MAX_PROMPTS}", "prompt")
-    found: list[NextWords] = []
-    for prompt in prompts:
-        if has_left.is_set():
-            raise Cancelled("the client has left")
-        try:
-            found += engine.next_words([prompt], k)
-        except Refused as error:
-            raise Problem(400, PROMPT.sub("prompt", str(error), count=1), "prompt") from None
-    return found
+def _list(model: ServedModel, data: list[dict[str, Any]]) -> Response:
+    return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": data})
 
 
 def describe_score(score: Score, tokenizer: Tokenizer) -> dict[str, Any]:

@@ -75,7 +75,7 @@ export class Controls {
   }
 
   /** Show which control is wrong. */
-  mark(name) {
+  markInvalid(name) {
     const field = this.fields.get(name);
     if (!field) return;
     if (byId("more-options").contains(field)) byId("more").open = true;
@@ -83,8 +83,8 @@ export class Controls {
     field.focus();
   }
 
-  /** Remove all marks. */
-  clearMarks() {
+  /** Show all controls as valid again. */
+  clearInvalid() {
     for (const field of this.fields.values()) field.removeAttribute("aria-invalid");
   }
 }

@@ -85,13 +85,13 @@ export class GeneratePanel {
   async generate({ isLink = false, fingerprints = [] } = {}) {
     this.running?.abort();
     this.#report("");
-    this.controls.clearMarks();
+    this.controls.clearInvalid();
     let settings;
     try {
       settings = this.#settings();
     } catch (error) {
       this.#report(error.message);
-      if (error.param) this.controls.mark(error.param);
+      if (error.param) this.controls.markInvalid(error.param);
       else byId("prompt").focus();
       return;
     }
@@ -155,7 +155,7 @@ export class GeneratePanel {
     if (!(error instanceof ApiError)) throw error;
     if (error.status === 401) this.refused(error);
     this.#report(this.columns.length > 1 ? `${column.model.id}: ${error.message}` : error.message);
-    if (error.param) this.controls.mark(error.param);
+    if (error.param) this.controls.markInvalid(error.param);
     if (!this.columns.some((each) => each.texts.length)) byId("generated").hidden = true;
   }
 

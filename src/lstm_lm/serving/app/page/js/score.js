@@ -4,7 +4,7 @@ import { ApiError, postJson } from "./api.js";
 import { byId, make, number } from "./dom.js";
 
 const BITS = [2, 4, 7, 10, 13]; // at which the levels 1 to 5 start
-const MOST_SURPRISING = 5;
+const MAX_SURPRISING = 5;
 const FACTS = [
   ["perplexity", "perplexity", 1, "as uncertain as a choice among so many equally probable words"],
   ["bits_per_character", "bits per character", 2, "of surprisal; comparable between models with different vocabularies"],
@@ -88,7 +88,7 @@ function shown(value, digits) {
 /** The words that cost most: what the colours say, in a list. */
 function surprising(tokens) {
   const scored = tokens.map((token, place) => ({ ...token, place })).filter((token) => token.surprisal !== null);
-  const most = scored.sort((one, other) => other.surprisal - one.surprisal).slice(0, MOST_SURPRISING);
+  const most = scored.sort((one, other) => other.surprisal - one.surprisal).slice(0, MAX_SURPRISING);
   if (!most.length) return [make("p", { class: "hint" }, "The first word has nothing before it and is not scored.")];
   const items = most.map(({ token, surprisal, unknown, place }) => {
     const before = tokens.slice(Math.max(0, place - 3), place).map((each) => written(each.token).trim()).join(" ");
@@ -131,7 +131,7 @@ function scored(token, word) {
   return make("span", { class: classes, title: unknown ? `${bits}, not in the vocabulary` : bits }, word, ...note);
 }
 
-/** How a token is written, without its marks for spaces. */
+/** How a token is written, without its markers of spaces. */
 function written(token) {
   return token === "<eos>" ? "\n" : token.replace(/^\uffed|\uffed$/g, "").replaceAll("\u2581", " ");
 }

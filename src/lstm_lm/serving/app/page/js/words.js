@@ -96,7 +96,7 @@ function end(text) {
   return text.length <= MAX_PROMPT ? text : text.slice(-MAX_PROMPT).replace(/^\S*\s*/, "\u2026 ");
 }
 
-/** Whether a word of the vocabulary may be written like this: subwords and punctuation have marks for spaces. */
+/** Whether a word of the vocabulary may be written like this: subwords and punctuation have markers of spaces. */
 function isSameWord(token, text) {
   const plain = (word) => word.replace(/[\uffed\u2581\s]/g, "").toLowerCase();
   return plain(token) === plain(text) || (token === "<eos>" && text.includes("\n"));
