@@ -59,6 +59,16 @@ DOCUMENTS = 20
 TINY_VOCABULARY = ["<unk>", "the", "and", "king", "thou", "art", "to", "be", "or", "not", "é", "don't"]
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Name binary parameters after their argument, as pytest names objects: archive0, archive1.
+
+    pytest would put the bytes into the test's id. A zip archive holds the time when it was made, so the workers of pytest-xdist would
+    collect different tests.
+    """
+    readable = not isinstance(val, bytes) or (val.isascii() and val.decode().isprintable())
+    return None if readable else argname
+
+
 def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
     """Build a folder once for all workers of pytest-xdist: the first one builds it, and the others wait.
 

@@ -117,6 +117,7 @@ def zip_file(lie: int = 0, **members: str) -> bytes:
         (zip_file(**{"a.txt": "words\n"})[:-30], "damaged or incomplete"),
         (b"<!DOCTYPE html><html><body>log in</body></html>", "damaged or incomplete"),
     ],
+    ids=["member above the folder", "member with an absolute path", "understated size", "cut off", "web page"],
 )
 def test_an_archive_that_is_not_what_it_says(folder: Path, server: FaultyServer, archive: bytes, message: str) -> None:
     before = digests(folder / "data")
