@@ -59,7 +59,7 @@ class Aligner:
             # At the start of a line, a subword is written without the space that says that it starts a word.
             if self._drops_space or (self._is_line_start and token.startswith(SUBWORD_SPACE)):
                 surface = surface.removeprefix(" ")
-            start = _lower(self._text).find(_lower(surface))
+            start = self._find(surface)
             if start < 0 and not is_last:
                 break
             # Of a word that a stop string has cut there is all that is left.
@@ -70,6 +70,14 @@ class Aligner:
         if is_last and self._text and words:
             words[-1] = self._extended(words[-1])
         return words
+
+    def _find(self, surface: str) -> int:
+        # Nearly all generated words are here: searching costs as much as the text is long.
+        if self._text.startswith(surface):
+            return 0
+        if self._text.startswith(surface, 1) and self._text[0] == " ":
+            return 1
+        return _lower(self._text).find(_lower(surface))
 
     def _word(self, token: Token, end: int) -> Word:
         text, self._text = self._text[:end], self._text[end:]

@@ -12,6 +12,7 @@ from lstm_lm_serving.background import Background
 from lstm_lm_serving.reading import ReadPrompt
 from lstm_lm_serving.requests import Prompt, Request
 from lstm_lm_serving.saved_model import SavedModel
+from lstm_lm_serving.stops import stop
 
 AFTER_READING = 1e9  # cost of the first search of a request: behind all long prompts
 
@@ -82,9 +83,10 @@ class Aside:
         return partial(self._results.take_texts, request, read, counted)
 
     def _count(self, prompt: Prompt, text: str, prompt_words: int) -> int:
-        """Return the number of words of a text. It is what was asked for, unless the text may have ended with a sentence."""
+        """Return the number of words of a text: what was asked for, unless it may have ended with a sentence or before a stop string."""
         most = int(prompt.options["max_words"])
-        if not (prompt.options["stop_at_sentence_end"] and self._model.sentence_ends):
+        shown, was_stopped = stop(text, prompt.stop)
+        if not (was_stopped or (prompt.options["stop_at_sentence_end"] and self._model.sentence_ends)):
             return most
-        [scored] = self._model.score([(prompt.checked.beginning + text).encode()])
+        [scored] = self._model.score([(prompt.checked.beginning + shown).encode()])
         return min(len(scored.ids) - prompt_words, most)

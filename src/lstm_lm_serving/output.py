@@ -15,15 +15,15 @@ class RawWords(NamedTuple):
 
     Attributes:
         ids: of the words.
-        log_probabilities: float32 [words].
+        log_probabilities: float32 [words]; None: they were not computed.
         top: int32 [words, any], ids of the most probable words in the place of each word.
         top_log_probabilities: float32 [words, any].
     """
 
     ids: Sequence[int]
-    log_probabilities: npt.NDArray[np.float32]
-    top: npt.NDArray[np.int32]
-    top_log_probabilities: npt.NDArray[np.float32]
+    log_probabilities: npt.NDArray[np.float32] | None = None
+    top: npt.NDArray[np.int32] = np.zeros([0, 0], np.int32)
+    top_log_probabilities: npt.NDArray[np.float32] = np.zeros([0, 0], np.float32)
 
 
 class Output:
@@ -34,13 +34,23 @@ class Output:
         reason: None until the text is complete.
     """
 
-    def __init__(self, text: int, sample: int, word_of: Callable[[int], str], aligner: Aligner | None) -> None:
+    def __init__(
+        self,
+        text: int,
+        sample: int,
+        word_of: Callable[[int], str],
+        aligner: Aligner | None,
+        shows_words: bool = True,
+        may_stop: bool = False,
+    ) -> None:
         """Start an empty text.
 
         Args:
             text, sample: as in `Piece`.
             word_of: returns the word of an id.
-            aligner: if the words are asked for, not only the text.
+            aligner: if the words are needed, not only the text.
+            shows_words: whether the pieces hold the words.
+            may_stop: a stop string may end the text; this needs an aligner, to count the words before it.
         """
         self.text = text
         self.sample = sample
@@ -51,6 +61,9 @@ class Output:
         self._aligner = aligner
         self._raw: list[RawWords] = []
         self._words: list[Word] = []  # that are aligned
+        self._prompt_words = 0  # of these
+        self._shows_words = shows_words
+        self._may_stop = may_stop
         self._parts_seen = self._count_seen = self._words_seen = self._parts_aligned = 0
         self._reason_seen = False
 
@@ -70,6 +83,7 @@ class Output:
             aligner = Aligner(is_prompt=True)
             aligner.add(tokens)
             self._words = aligner.take(prompt, is_last=True)
+            self._prompt_words = len(self._words)
             self._parts_aligned = 1
             self._aligner = Aligner(len(prompt), drops_space=prompt.endswith("\n"))
 
@@ -77,12 +91,13 @@ class Output:
         """Return what came since the piece before; None if nothing did."""
         self._align()
         new_text = "".join(self._parts[self._parts_seen :])
-        words = tuple(self._words[self._words_seen :])
-        count = self._count - self._count_seen
+        words = tuple(self._words[self._words_seen :]) if self._shows_words else ()
+        generated = self._generated()
+        count = generated - self._count_seen
         reason = None if self._reason_seen else self.reason
         if not (new_text or words or count or reason):
             return None
-        self._parts_seen, self._words_seen, self._count_seen = len(self._parts), len(self._words), self._count
+        self._parts_seen, self._words_seen, self._count_seen = len(self._parts), len(self._words), generated
         self._reason_seen = self.reason is not None
         return Piece(self.text, self.sample, new_text, count, words, reason)
 
@@ -90,7 +105,20 @@ class Output:
         """Return the complete text."""
         assert self.reason is not None
         self._align()
-        return Completion(self.text, self.sample, "".join(self._parts), self._count, tuple(self._words), self.reason)
+        words = tuple(self._words) if self._shows_words else ()
+        return Completion(self.text, self.sample, "".join(self._parts), self._generated(), words, self.reason)
+
+    def mean_log_probability(self) -> float:
+        """Return that of the generated words of a complete text, which was computed for each of them."""
+        self._align()
+        values = [word.log_probability or 0.0 for word in self._words[self._prompt_words :]]
+        return sum(values) / max(len(values), 1)
+
+    def _generated(self) -> int:
+        """Return the number of words that were generated and are in the text."""
+        if self._may_stop and self.reason != "length":
+            return len(self._words) - self._prompt_words
+        return self._count
 
     def _align(self) -> None:
         if self._aligner is None:
@@ -103,6 +131,8 @@ class Output:
         self._words += self._aligner.take(text, is_last=self.reason is not None)
 
     def _tokens(self, raw: RawWords) -> list[Token]:
+        if raw.log_probabilities is None:
+            return [Token(self._word_of(id), None) for id in raw.ids]
         columns = raw.ids, raw.log_probabilities.tolist(), raw.top.tolist(), raw.top_log_probabilities.tolist()
         return [
             Token(self._word_of(id), probability, tuple((self._word_of(other), value) for other, value in zip(top, values, strict=True)))

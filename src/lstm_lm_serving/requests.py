@@ -80,13 +80,20 @@ class Prompt:
         self.looks_back = checked.looks_back
         samples = self.options["samples"]
         self.ranks = checked.best_of > samples and not checked.is_beam_search
-        self.outputs = [Output(index, sample, word_of, self._aligner()) for sample in range(samples)]
-        of_rows = [Output(index, sample, word_of, self._aligner()) for sample in range(checked.best_of)] if self.ranks else self.outputs
+        self.outputs = [self._output(sample, word_of) for sample in range(samples)]
+        of_rows = [self._output(sample, word_of) for sample in range(checked.best_of)] if self.ranks else self.outputs
         self._unranked: list[Row] = []
         self.rows = [] if checked.is_beam_search else [Row(self, output) for output in of_rows]
 
-    def _aligner(self) -> Aligner | None:
-        return None if self.text.logprobs is None else Aligner(drops_space=self.checked.drops_space)
+    def _output(self, sample: int, word_of: Callable[[int], str]) -> Output:
+        aligner = Aligner(drops_space=self.checked.drops_space) if self.needs_words else None
+        is_sampled = not self.checked.is_beam_search  # a beam search counts its words itself
+        return Output(self.index, sample, word_of, aligner, self.text.logprobs is not None, bool(self.stop) and is_sampled)
+
+    @property
+    def needs_words(self) -> bool:
+        """Whether the words of its texts are needed one by one: they are asked for, ranked, or to be counted up to a stop string."""
+        return (self.text.logprobs is not None or bool(self.stop) or self.ranks) and not self.checked.is_beam_search
 
     @property
     def top(self) -> int:
@@ -112,7 +119,7 @@ class Prompt:
             return
         self._unranked.append(row)
         if len(self._unranked) == len(self.rows):
-            best = sorted(self._unranked, key=lambda row: (-row.log_probability / max(row.position, 1), row.output.sample))
+            best = sorted(self._unranked, key=lambda row: (-row.output.mean_log_probability(), row.output.sample))
             kept = [row.output for row in best[: len(self.outputs)]]
             for sample, output in enumerate(kept):
                 output.sample = sample

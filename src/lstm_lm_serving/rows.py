@@ -43,10 +43,9 @@ class Row:
         last: id of the last word.
         key: what its random numbers depend on besides the seed.
         history: ids of all words of prompt and text, if an option looks back.
-        log_probability: of all its words.
     """
 
-    __slots__ = ("_drops_space", "_matcher", "history", "key", "last", "log_probability", "output", "position", "prompt", "state")
+    __slots__ = ("_drops_space", "_matcher", "history", "key", "last", "output", "position", "prompt", "state")
 
     def __init__(self, prompt: Prompt, output: Output) -> None:
         self.prompt = prompt
@@ -56,7 +55,6 @@ class Row:
         self.last = 0
         self.key = 0
         self.history: list[int] | None = None
-        self.log_probability = 0.0
         self._matcher = StopMatcher(prompt.stop) if prompt.stop else None
         self._drops_space = prompt.checked.drops_space
 
@@ -88,14 +86,13 @@ class Row:
                 reason = "stop"
             elif reason is not None:
                 text += self._matcher.finish()
-        raw = None
-        if generated.log_probabilities is not None and generated.top is not None:
-            if self.prompt.ranks:
-                self.log_probability += float(generated.log_probabilities.sum())
-            if self.prompt.text.logprobs is not None:
-                raw = RawWords(words, generated.log_probabilities, *generated.top)
-        self.prompt.add(self, text, count, reason, raw)
+        self.prompt.add(self, text, count, reason, self._raw(generated) if self.prompt.needs_words else None)
         return reason
+
+    def _raw(self, generated: Generated) -> RawWords:
+        if generated.log_probabilities is None or generated.top is None:
+            return RawWords(generated.words)
+        return RawWords(generated.words, generated.log_probabilities, *generated.top)
 
     def _reason(self, generated: Generated) -> FinishReason | None:
         if generated.has_ended:

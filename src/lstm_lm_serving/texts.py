@@ -59,7 +59,8 @@ class Piece:
         text: index of the `Text` in the request.
         sample: which of its samples, from 0.
         new_text: to append to the pieces before, including any space in between. May be empty.
-        count: number of words that were generated since the piece before, including those behind a stop string.
+        count: number of words that were generated since the piece before. Where a stop string ends the text, only those that are in it,
+            whole or in part: how many more were generated depends on other requests.
         words: the words of `new_text` if they were asked for with `logprobs`.
         finish_reason: None unless this is the sample's last piece.
     """

@@ -202,6 +202,12 @@ def test_stop_strings_echo_and_log_probabilities(server, client):
     stopped = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=30, seed=1, stop=f" {word}").choices[0]
     assert stopped.text == plain[: plain.index(f" {word}")]
     assert stopped.finish_reason == "stop"
+    body = {"prompt": ["thou art"] * 2, "max_tokens": 200, "seed": 1, "n": 2, "stop": f" {word}"}
+    answers = [server.post("/v1/completions", {**body, **more}).json() for more in ({}, {"logprobs": 0}, {"echo": True})]
+    words = sum(len(choice["text"].split()) for choice in answers[0]["choices"])
+    assert [answer["usage"]["completion_tokens"] for answer in answers] == [words] * 3
+    streamed = server.post("/v1/completions", {**body, "stream": True, "stream_options": {"include_usage": True}}).text
+    assert json.loads(streamed.split("data: ")[-2])["usage"] == answers[0]["usage"]
     echoed = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=5, seed=1, echo=True, logprobs=2).choices[0]
     assert echoed.text.startswith("thou art ")
     assert "".join(echoed.logprobs.tokens) == echoed.text

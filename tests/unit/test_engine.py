@@ -288,6 +288,7 @@ def test_beam_searches_are_those_of_the_saved_model(engine):
     assert [facts.words for facts in stream.prompts] == [2, 3]
     [first, _] = engine.submit([Text("the king", options, stop=(expected[0].split()[4],))]).result()
     assert first.finish_reason == "stop"
+    assert first.count == len(first.content.split())
     assert len(first.content.split()) <= 2
 
 
