@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lstm_lm_serving import budget, checks, speed
+from lstm_lm_serving.alignment import Spacing
 from lstm_lm_serving.budget import Load
 from lstm_lm_serving.counters import Counters
 from lstm_lm_serving.decode_loop import DecodeLoop
@@ -53,6 +54,7 @@ class Engine:
         self._model = SavedModel(saved_model)
         self.table = self.limits.applied_to(self._model.table)
         self.vocabulary = self._model.vocabulary
+        self._spacing = Spacing.read(saved_model)
         self._punctuation_is_enough = has_punctuation(self.vocabulary)
         self._speed = speed.measure(self._model, self.limits.max_rows) if warm_up else speed.assumed()
         self._counters = Counters()
@@ -85,7 +87,7 @@ class Engine:
         except Refused:
             self._counters.add(refused=1)
             raise
-        request = Request(checked, time.monotonic() + seconds, self.vocabulary.__getitem__)
+        request = Request(checked, time.monotonic() + seconds, self.vocabulary.__getitem__, self._spacing)
         request.stream.estimated_seconds = estimated
         request.stream.on_cancel(partial(self._post, partial(self._loop.drop, request)))
         with self._condition:

@@ -80,12 +80,13 @@ class Output:
         """Let the text start with the prompt, of which the tokens are given if the words are asked for."""
         self._parts.append(prompt)
         if self._aligner is not None:
-            aligner = Aligner(is_prompt=True)
+            aligner = Aligner(is_prompt=True, spacing=self._aligner.spacing)
             aligner.add(tokens)
             self._words = aligner.take(prompt, is_last=True)
             self._prompt_words = len(self._words)
             self._parts_aligned = 1
-            self._aligner = Aligner(len(prompt), drops_space=prompt.endswith("\n"))
+            previous = tokens[-1].token if tokens else ""
+            self._aligner = Aligner(len(prompt), False, prompt.endswith("\n"), aligner.spacing, previous)
 
     def next_piece(self) -> Piece | None:
         """Return what came since the piece before; None if nothing did."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lstm_lm_serving.alignment import Aligner, Token
+from lstm_lm_serving.alignment import WORDS, Aligner, Spacing, Token
 from lstm_lm_serving.output import Output, RawWords
 from lstm_lm_serving.rows import Row
 from lstm_lm_serving.stream import Stream
@@ -70,7 +70,7 @@ class Prompt:
         looks_back: see `Checked`.
     """
 
-    def __init__(self, request: Request, index: int, checked: Checked, word_of: Callable[[int], str]) -> None:
+    def __init__(self, request: Request, index: int, checked: Checked, word_of: Callable[[int], str], spacing: Spacing) -> None:
         self.request = request
         self.index = index
         self.checked = checked
@@ -80,13 +80,13 @@ class Prompt:
         self.looks_back = checked.looks_back
         samples = self.options["samples"]
         self.ranks = checked.best_of > samples and not checked.is_beam_search
-        self.outputs = [self._output(sample, word_of) for sample in range(samples)]
-        of_rows = [self._output(sample, word_of) for sample in range(checked.best_of)] if self.ranks else self.outputs
+        self.outputs = [self._output(sample, word_of, spacing) for sample in range(samples)]
+        of_rows = [self._output(sample, word_of, spacing) for sample in range(checked.best_of)] if self.ranks else self.outputs
         self._unranked: list[Row] = []
         self.rows = [] if checked.is_beam_search else [Row(self, output) for output in of_rows]
 
-    def _output(self, sample: int, word_of: Callable[[int], str]) -> Output:
-        aligner = Aligner(drops_space=self.checked.drops_space) if self.needs_words else None
+    def _output(self, sample: int, word_of: Callable[[int], str], spacing: Spacing) -> Output:
+        aligner = Aligner(drops_space=self.checked.drops_space, spacing=spacing) if self.needs_words else None
         is_sampled = not self.checked.is_beam_search  # a beam search counts its words itself
         return Output(self.index, sample, word_of, aligner, self.text.logprobs is not None, bool(self.stop) and is_sampled)
 
@@ -143,9 +143,9 @@ class Request:
         words: that it generates at most.
     """
 
-    def __init__(self, texts: Sequence[Checked], deadline: float, word_of: Callable[[int], str]) -> None:
+    def __init__(self, texts: Sequence[Checked], deadline: float, word_of: Callable[[int], str], spacing: Spacing = WORDS) -> None:
         self.deadline = deadline
-        self.prompts = [Prompt(self, index, text, word_of) for index, text in enumerate(texts)]
+        self.prompts = [Prompt(self, index, text, word_of, spacing) for index, text in enumerate(texts)]
         self.unread: deque[Prompt] = deque()
         self.unread_rows = 0
         self.ready: deque[Row] = deque()

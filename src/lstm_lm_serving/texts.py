@@ -41,7 +41,8 @@ class Word:
         text: how it is written, including the space before it. The texts of all words together are the whole text.
         offset: characters of the text before `text`; with `echo`, the prompt counts.
         log_probability: in nats; None for the first word of an echoed prompt.
-        top: the most probable words, the most probable first, each with its log probability.
+        top: the most probable words, the most probable first, each as it would be written here and with its log probability. If the word
+            itself is among them, it is written as in `text`.
     """
 
     token: str

@@ -239,7 +239,7 @@ def test_the_keyboard_alone_chooses_an_alternative_and_the_text_continues_from_t
     assert page.one("#alternatives").is_displayed()
     page.keys(Keys.ENTER, Keys.ARROW_DOWN)
     button = page.driver.switch_to.active_element
-    chosen = button.get_attribute("data-token")
+    chosen = button.get_attribute("data-token").strip()
     assert re.fullmatch(rf"{re.escape(chosen)}, [\d.]+ %(, in this text)?", button.get_attribute("aria-label"))
     page.keys(Keys.ENTER)
     expected = " ".join([*before.split()[:3], chosen])

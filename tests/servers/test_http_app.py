@@ -211,7 +211,12 @@ def test_stop_strings_echo_and_log_probabilities(server, client):
     echoed = client.completions.create(model="lstm_lm", prompt="thou art", max_tokens=5, seed=1, echo=True, logprobs=2).choices[0]
     assert echoed.text.startswith("thou art ")
     assert "".join(echoed.logprobs.tokens) == echoed.text
-    assert [len(top) for top in echoed.logprobs.top_logprobs[1:]] != []
+    # Clients look a word up by its text.
+    for token, value, top in list(zip(echoed.logprobs.tokens, echoed.logprobs.token_logprobs, echoed.logprobs.top_logprobs, strict=True))[
+        1:
+    ]:
+        assert top[token] == value
+        assert 1 <= len(top) <= 3 and all(other.startswith(" ") for other in top)
     # The same probabilities as of scoring the whole text.
     score = server.post("/v1/score", {"text": echoed.text}).json()["data"][0]
     surprisals = [token["surprisal"] for token in score["tokens"]]

@@ -1,6 +1,7 @@
 import pytest
 
-from lstm_lm_serving.alignment import Aligner, Token
+from lstm_lm.text.tokenization import surface
+from lstm_lm_serving.alignment import Aligner, Spacing, Token
 
 
 def tokens(*words):
@@ -73,3 +74,43 @@ def test_the_first_word_may_lack_its_space(words, text, expected):
     aligner = Aligner(drops_space=True)
     aligner.add(tokens(*words))
     assert split(aligner.take(text, is_last=True)) == expected
+
+
+SEPARATE = Spacing(punctuation="separate")
+
+
+@pytest.mark.parametrize(
+    ("spacing", "text", "words", "others", "expected"),
+    [
+        (Spacing(), " to be", ["to", "be"], ["king", "to"], [[" king", " to"], [" king", " to"]]),
+        (SEPARATE, " (so, it", ["(", "so", ",", "it"], ["!", "of"], [["!", " of"], ["!", "of"], ["!", " of"], ["!", " of"]]),
+        (SEPARATE, ' "\nof', ['"\uffed', "<eos>", "of"], ["so", '\uffed"'], [[" so", '"'], ["so", '"'], ["so", '"']]),
+        (Spacing("char"), "he ", ["h", "e", " "], ["a", " ", "<eos>"], [["a", " ", "\n"]] * 3),
+        (Spacing("subword"), " theory", ["\u2581the", "ory"], ["\u2581a", "re"], [[" a", "re"], [" a", "re"]]),
+    ],
+)  # fmt: skip
+def test_other_words_are_written_as_they_would_be_in_this_place(spacing, text, words, others, expected):
+    aligner = Aligner(spacing=spacing)
+    aligner.add([Token(word, -1.0, tuple((other, -2.0) for other in others)) for word in words])
+    found = aligner.take(text, is_last=True)
+    assert [[other for other, _ in word.top] for word in found] == [
+        [word.text if other == word.token else each for other, each in zip(others, row, strict=True)]
+        for word, row in zip(found, expected, strict=True)
+    ]
+
+
+def test_the_word_itself_is_among_the_top_as_the_text_has_it():
+    aligner = Aligner(is_prompt=True)
+    aligner.add([Token("to", None), Token("be", -1.0, (("be", -1.0), ("of", -2.0)))])
+    assert [word.top for word in aligner.take("To BE!", is_last=True)] == [(), ((" BE!", -1.0), (" of", -2.0))]
+    aligner = Aligner(drops_space=True)
+    aligner.add([Token("be", -1.0, (("of", -0.5), ("be", -1.0)))])
+    assert aligner.take("be", is_last=True)[0].top == (("of", -0.5), ("be", -1.0))
+
+
+@pytest.mark.parametrize("punctuation", ["drop", "separate", "as_is"])
+def test_spaces_are_where_the_tokenizer_puts_them(punctuation):
+    spacing = Spacing("word", punctuation)
+    for token in ["king", ".", "(", "\u2026", "\uffed(", ".\uffed", "\uffed-\uffed", '"', "'tis", "<eos>"]:
+        form = surface.surface_form(token, punctuation, newlines=True)
+        assert (spacing.before(token), spacing.after(token)) == (not form.no_space_before, not form.no_space_after), token

@@ -50,11 +50,11 @@ def test_the_chunks_of_a_stream_hold_the_same_texts() -> None:
 
 
 def test_log_probabilities_are_parallel_lists_with_the_generated_word_among_the_top() -> None:
-    words = [Word("to", "to", 0, None), Word("king", " king", 2, -2.5, (("the", -0.5), ("and", -1.0)))]
+    words = [Word("to", "to", 0, None), Word("king", " king", 2, -2.5, ((" the", -0.5), (" and", -1.0), (" the", -3.0)))]
     assert log_probabilities(words) == {
         "tokens": ["to", " king"],
         "token_logprobs": [None, -2.5],
-        "top_logprobs": [None, {"the": -0.5, "and": -1.0, "king": -2.5}],
+        "top_logprobs": [None, {" the": -0.5, " and": -1.0, " king": -2.5}],
         "text_offset": [0, 2],
     }
     whole = answer(logprobs=2)

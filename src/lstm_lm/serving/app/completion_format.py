@@ -99,7 +99,7 @@ class Answer:
 def log_probabilities(words: Sequence[Word]) -> dict[str, Any]:
     """Return the words of a text in four parallel lists.
 
-    `top_logprobs` has the generated word too, even if others were more probable.
+    `top_logprobs` has the generated word too, under the same text as in `tokens`, even if others were more probable.
     """
     return {
         "tokens": [word.text for word in words],
@@ -112,4 +112,7 @@ def log_probabilities(words: Sequence[Word]) -> dict[str, Any]:
 def _top(word: Word) -> dict[str, float] | None:
     if word.log_probability is None:
         return None
-    return {**dict(word.top), word.token: word.log_probability}
+    top: dict[str, float] = {}
+    for text, value in word.top:
+        top.setdefault(text, value)  # of two words that are written alike, the more probable one
+    return {**top, word.text: word.log_probability}

@@ -129,12 +129,12 @@ function content(word) {
   const name = JSON.stringify(word.text);
   if (!word.alternatives.length) return [make("p", {}, `No probabilities for ${name}`)];
   const items = word.alternatives.map(({ token, probability, taken }) => {
-    const shown = { "<eos>": "\u21b5 new line" }[token] ?? token.replaceAll("\uffed", "").replaceAll("\u2581", "\u00b7").replace(/^ $/, "space");
+    const shown = { "\n": "\u21b5 new line", " ": "space" }[token] ?? token.trim();
     const label = `${shown}, ${percent(probability)}${taken ? ", in this text" : ""}`;
     const bar = make("span", { class: "bar", "data-percent": (100 * probability).toFixed(1), "aria-hidden": "true" });
     const parts = [bar, make("span", { class: "name" }, shown), make("span", { class: "probability" }, percent(probability))];
     const button = make("button", { type: "button", "data-token": token, "aria-label": label, class: taken ? "taken" : null }, ...parts);
-    button.disabled = token === UNKNOWN;
+    button.disabled = shown === UNKNOWN;
     return make("li", {}, button);
   });
   return [make("p", {}, `Instead of ${name}, continue with`), make("ol", {}, ...items)];

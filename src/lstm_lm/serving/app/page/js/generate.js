@@ -1,7 +1,7 @@
 /** The panel in which texts are generated. */
 
 import { Alternatives } from "./alternatives.js";
-import { ApiError, postJson, streamCompletion } from "./api.js";
+import { ApiError, streamCompletion } from "./api.js";
 import { ValueError } from "./controls.js";
 import { byId, make, number } from "./dom.js";
 import * as link from "./link.js";
@@ -169,21 +169,10 @@ export class GeneratePanel {
     this.shown.fingerprints = this.columns.map((column) => column.fingerprint ?? column.model.system_fingerprint);
   }
 
-  /** Continue a text with another word. How the word is written after the text, the server knows. */
-  async #continueFrom(text, word, token) {
-    this.running?.abort();
-    const running = new AbortController();
-    this.running = running;
-    const prompt = text.before(word);
-    try {
-      const body = { prompt, model: text.model, max_tokens: 1, temperature: 0, logit_bias: { [token]: 100 } };
-      const answer = await postJson("/v1/completions", body, running.signal);
-      byId("prompt").value = prompt + answer.choices[0].text;
-    } catch (error) {
-      if (error.name !== "AbortError") this.#fail(error, this.columns[0]);
-      return;
-    }
-    await this.generate();
+  /** Continue a text with another word, which is written as it would be in this place. */
+  #continueFrom(text, word, token) {
+    byId("prompt").value = text.before(word) + token;
+    return this.generate();
   }
 
   #texts() {

@@ -27,8 +27,8 @@ export class WordText {
   add(choice) {
     this.generated += choice.text;
     this.finishReason = choice.finish_reason ?? this.finishReason;
-    const { tokens = [], top_logprobs: top = [], token_logprobs: own = [] } = choice.logprobs ?? {};
-    this.body.append(...tokens.flatMap((text, place) => this.#word(text, own[place], top[place] ?? {})));
+    const { tokens = [], top_logprobs: top = [] } = choice.logprobs ?? {};
+    this.body.append(...tokens.flatMap((text, place) => this.#word(text, top[place] ?? {})));
     // Beam searches report no words.
     if (this.finishReason && this.length < this.generated.length) {
       this.body.append(this.generated.slice(this.length));
@@ -46,15 +46,12 @@ export class WordText {
     return this.prompt + this.generated.slice(0, word.start);
   }
 
-  #word(text, own, top) {
+  #word(text, top) {
     // The space in front does not belong to what is pointed at, unless there is nothing else.
     const space = text.trim() ? text.slice(0, text.length - text.trimStart().length) : "";
     const shown = text.slice(space.length);
-    const alternatives = Object.entries(top).map(([token, value]) => ({ token, probability: Math.exp(value), taken: false }));
+    const alternatives = Object.entries(top).map(([token, value]) => ({ token, probability: Math.exp(value), taken: token === text }));
     alternatives.sort((one, other) => other.probability - one.probability);
-    const equal = alternatives.filter((each) => top[each.token] === own);
-    const taken = equal.length > 1 ? equal.find((each) => isSameWord(each.token, text)) : equal[0];
-    if (taken) taken.taken = true;
     const word = { text: shown, alternatives, start: this.length };
     this.length += text.length;
     this.words.push(word);
@@ -94,10 +91,4 @@ export function find(target) {
 /** The end of a long text, from the start of a word on. */
 function end(text) {
   return text.length <= MAX_PROMPT ? text : text.slice(-MAX_PROMPT).replace(/^\S*\s*/, "\u2026 ");
-}
-
-/** Whether a word of the vocabulary may be written like this: subwords and punctuation have markers of spaces. */
-function isSameWord(token, text) {
-  const plain = (word) => word.replace(/[\uffed\u2581\s]/g, "").toLowerCase();
-  return plain(token) === plain(text) || (token === "<eos>" && text.includes("\n"));
 }
