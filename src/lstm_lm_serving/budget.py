@@ -43,17 +43,18 @@ def check_size(texts: Sequence[Checked], limits: Limits, table: Table) -> None:
         largest = max(texts, key=lambda text: text.rows)
         name = "beam_width" if largest.is_beam_search else "best_of" if largest.best_of > largest.options["samples"] else "samples"
         asked = f"{name} = {largest.rows} with {len(texts)} prompts makes"
-        raise refused(f"{asked} {rows} texts at once: must be at most {most} in a request")
+        raise refused(f"{asked} {rows} texts at once: must be at most {most} in a request", name)
     words = sum(text.words for text in texts if not text.is_beam_search)
     if words > limits.max_words_per_request:
         allowed = limits.max_words_per_request // rows
         raise refused(
-            f"max_words x texts = {words} words: must be at most {limits.max_words_per_request}, {allowed} for each of {rows} texts"
+            f"max_words x texts = {words} words: must be at most {limits.max_words_per_request}, {allowed} for each of {rows} texts",
+            "max_words",
         )
     words = sum(text.words for text in texts if text.is_beam_search)
     if words > limits.max_beam_words_per_request:
         allowed = limits.max_beam_words_per_request
-        raise refused(f"max_words x beam_width x prompts = {words} words of beam searches: must be at most {allowed}")
+        raise refused(f"max_words x beam_width x prompts = {words} words of beam searches: must be at most {allowed}", "max_words")
 
 
 def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Speed, max_rows: int) -> float:
@@ -86,7 +87,8 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
         asked = sum(text.words for text in texts)
         raise refused(
             f"{asked} words would take about {alone:.2g} s on this machine: must take at most {time:.2g} s, "
-            f"in which about {int(asked * time / alone)} words can be generated"
+            f"in which about {int(asked * time / alone)} words can be generated",
+            "max_words",
         )
     # The batch is shared evenly: a short request does not wait for what long ones still have to do.
     shared = aside + generating(min(words + load.words, words * (load.requests + 1)), rows + load.texts)

@@ -1,5 +1,6 @@
 """What a request must fulfil, checked before any work is done for it. The bounds come from the table of generation options."""
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -19,11 +20,12 @@ def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
     """
     options = {row["name"]: check_value(params.get(row["name"], row["default"]), row) for row in table["options"]}
     if unknown := [name for name in params if name not in options]:
-        raise refused(f"{unknown[0]}: there is no such option; the options are {', '.join(options)}")
+        raise refused(f"{unknown[0]}: there is no such option; the options are {', '.join(options)}", unknown[0])
     if 1 < options["beam_width"] < options["samples"]:
         raise refused(
             f"samples = {options['samples']} with beam_width = {options['beam_width']}: must be at most beam_width, "
-            "because the samples are the best texts of the beam"
+            "because the samples are the best texts of the beam",
+            "samples",
         )
     return options
 
@@ -42,15 +44,15 @@ def check_value(value: Any, row: Table) -> Any:
     name, minimum, maximum = row["name"], row["minimum"], row["maximum"]
     if row["type"] == "bool":
         if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too, as MLflow makes them
-            raise refused(f"{name} = {shown(value)}: must be {allowed_values(row)}")
+            raise refused(f"{name} = {shown(value)}: must be {allowed_values(row)}", name)
         return bool(value)
     is_whole, allowed = row["type"] == "int", f"must be {allowed_values(row)}"
     if isinstance(value, bool) or not hasattr(value, "__index__" if is_whole else "__float__"):
-        raise refused(f"{name} = {shown(value)}: {allowed}")
+        raise refused(f"{name} = {shown(value)}: {allowed}", name)
     number = value.__index__() if is_whole else float(value)
     is_above = number > minimum if row["exclusive_minimum"] else number >= minimum
     if not (is_above and number <= maximum and math.isfinite(number)):
-        raise refused(f"{name} = {number if is_whole else format(number, 'g')}: {allowed}")
+        raise refused(f"{name} = {number if is_whole else format(number, 'g')}: {allowed}", name)
     return number
 
 
@@ -74,14 +76,14 @@ def check_prompts(prompts: Sequence[Any], table: Table, punctuation_is_enough: b
         Refused: there are none or too many, or one is not allowed.
     """
     if not 1 <= len(prompts) <= table["max_prompts"]:
-        raise refused(f"{len(prompts)} prompts: must be 1 to {table['max_prompts']} in a request")
+        raise refused(f"{len(prompts)} prompts: must be 1 to {table['max_prompts']} in a request", "prompt")
     for row, cell in enumerate(prompts):
         if not isinstance(cell, str):
-            raise refused(f"prompt of row {row} = {shown(cell)}: must be a string")
+            raise refused(f"prompt of row {row} = {shown(cell)}: must be a string", "prompt")
         if len(cell) > table["max_prompt_characters"]:
-            raise refused(f"prompt of row {row} has {len(cell)} characters: must be at most {table['max_prompt_characters']}")
+            raise refused(f"prompt of row {row} has {len(cell)} characters: must be at most {table['max_prompt_characters']}", "prompt")
         if not any(c.isalnum() or (punctuation_is_enough and not c.isspace()) for c in cell):
-            raise refused(f"prompt of row {row} = {shown(cell)}: must contain at least one word")
+            raise refused(f"prompt of row {row} = {shown(cell)}: must contain at least one word", "prompt")
     return [cell.encode("utf-8", errors="replace") for cell in prompts]
 
 
@@ -92,13 +94,13 @@ def check_stops(stops: Any, max_stops: int, max_characters: int) -> tuple[str, .
         Refused: there are too many, or one is not allowed.
     """
     if not isinstance(stops, str | Sequence):
-        raise refused(f"stop = {shown(stops)}: must be a string or a list of strings")
+        raise refused(f"stop = {shown(stops)}: must be a string or a list of strings", "stop")
     stops = [stops] if isinstance(stops, str) else stops
     if len(stops) > max_stops:
-        raise refused(f"stop has {len(stops)} strings: must be at most {max_stops}")
+        raise refused(f"stop has {len(stops)} strings: must be at most {max_stops}", "stop")
     for stop in stops:
         if not (isinstance(stop, str) and 1 <= len(stop) <= max_characters):
-            raise refused(f"stop = {shown(stop)}: must be a string of 1 to {max_characters} characters")
+            raise refused(f"stop = {shown(stop)}: must be a string of 1 to {max_characters} characters", "stop")
     return tuple(map(str, stops))
 
 
@@ -124,27 +126,32 @@ def check_bias(bias: Mapping[Any, Any], ids: Mapping[str, int], max_entries: int
         Refused: a key or a value is not allowed, or there are too many.
     """
     if len(bias) > max_entries:
-        raise refused(f"logit_bias has {len(bias)} entries: must be at most {max_entries}")
+        raise refused(f"logit_bias has {len(bias)} entries: must be at most {max_entries}", "logit_bias")
     checked = {}
     for key, value in bias.items():
         number = ids.get(str(key)) if str(key) in ids else _id(str(key), len(ids))
         if not number:  # <unk> is never generated
-            raise refused(f"logit_bias of {shown(key)}: must be a word of the vocabulary or an id from 1 to {len(ids) - 1}")
+            known = f", such as {shown(str(key).lower())}," if str(key).lower() in ids else ""
+            allowed = f"must be a word of the vocabulary{known} or an id from 1 to {len(ids) - 1}"
+            raise refused(f"logit_bias of {shown(key)}: {allowed}", "logit_bias")
         if isinstance(value, bool) or not hasattr(value, "__float__") or not -MAX_BIAS <= float(value) <= MAX_BIAS:
-            raise refused(f"logit_bias of {shown(key)} = {shown(value)}: must be a number from {-MAX_BIAS:g} to {MAX_BIAS:g}")
+            raise refused(f"logit_bias of {shown(key)} = {shown(value)}: must be a number from {-MAX_BIAS:g} to {MAX_BIAS:g}", "logit_bias")
         checked[number] = float(value)
     return checked
 
 
-def refused(message: str) -> Refused:
-    """Return the error with its message on one line, whatever control characters were sent."""
-    return Refused("".join(c if c.isprintable() else " " for c in message))
+def refused(message: str, param: str | None = None) -> Refused:
+    """Return the error with its message on one line, whatever control characters were sent; `param` as in `Refused`."""
+    return Refused("".join(c if c.isprintable() else " " for c in message), param)
 
 
 def shown(value: Any) -> str:
-    """Return a wrong value as messages show it."""
-    # A null of JSON arrives as None or, in a column of strings, as NaN.
-    text = "null" if value is None or value != value else repr(value)  # noqa: PLR0124
+    """Return a wrong value as messages show it: in JSON, in which most requests come."""
+    try:
+        # A null of JSON arrives as None or, in a column of strings, as NaN.
+        text = "null" if value is None or value != value else json.dumps(value, ensure_ascii=False)  # noqa: PLR0124
+    except (TypeError, ValueError, RecursionError):  # of a caller in Python
+        text = repr(value)
     return text if len(text) <= MAX_SHOWN_CHARACTERS else text[: MAX_SHOWN_CHARACTERS - 3] + "..."
 
 

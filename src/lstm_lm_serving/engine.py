@@ -166,10 +166,11 @@ class Engine:
             checks.check_number("logprobs", text.logprobs, 0, min(limits.max_logprobs, len(self.vocabulary) - 1))
         best_of = checks.check_number("best_of", text.best_of, 0, limits.max_texts_per_request) or samples
         if best_of < samples:
-            raise checks.refused(f"best_of = {best_of} with samples = {samples}: must be at least as many")
+            raise checks.refused(f"best_of = {best_of} with samples = {samples}: must be at least as many", "best_of")
         bias = checks.check_bias(text.logit_bias, self._model.ids, limits.max_bias)
         if is_beam_search and (text.logprobs is not None or best_of > samples or bias):
-            raise checks.refused(f"beam_width = {options['beam_width']}: logprobs, best_of and logit_bias are for sampled texts only")
+            message = f"beam_width = {options['beam_width']}: logprobs, best_of and logit_bias are for sampled texts only"
+            raise checks.refused(message, "beam_width")
         stops = checks.check_stops(text.stop, limits.max_stops, limits.max_stop_characters)
         looks_back = checks.looks_back(options, self.table)
         return Checked(text, prompt, self._model.strip(prompt), options, stops, best_of, bias, looks_back)

@@ -6,7 +6,15 @@ class ServingError(Exception):
 
 
 class Refused(ServingError):
-    """The request is wrong or asks for too much: sending it again changes nothing."""
+    """The request is wrong or asks for too much: sending it again changes nothing.
+
+    Attributes:
+        param: the option, or the attribute of `Text`, that is to be changed; None: it is not one alone.
+    """
+
+    def __init__(self, message: str, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class Busy(Refused):

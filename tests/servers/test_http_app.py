@@ -258,6 +258,20 @@ def test_what_makes_no_sense_is_refused_by_name(client):
         client.chat.completions.create(model="lstm_lm", messages=[{"role": "user", "content": "thou art"}])
     with pytest.raises(openai.BadRequestError, match="n = 100 with 3 prompts makes 300 texts"):
         client.completions.create(model="lstm_lm", prompt=["thou art"] * 3, n=100)
+    for parameters, message, name in (
+        ({"prompt": ""}, 'prompt = "": must contain at least one word', "prompt"),
+        ({"prompt": ["thou", "a" * 10_001]}, r"prompt\[1\] has 10001 characters", "prompt"),
+        ({"prompt": ["thou"] * 257}, "257 prompts", "prompt"),
+        ({"prompt": ["thou"] * 3, "n": 100}, "n = 100 with 3 prompts", "n"),
+        ({"stop": [""]}, 'stop = ""', "stop"),
+        ({"logit_bias": {"zounds": 1}}, 'logit_bias of "zounds"', "logit_bias"),
+        ({"n": 3, "extra_body": {"beam_width": 2}}, "n = 3 with beam_width = 2", "n"),
+        ({"max_tokens": 1001}, "max_tokens = 1001", "max_tokens"),
+        ({"n": 2, "best_of": 1}, "best_of = 1", "best_of"),
+    ):
+        with pytest.raises(openai.BadRequestError, match=message) as caught:
+            client.completions.create(**{"model": "lstm_lm", "prompt": "thou art", **parameters})
+        assert caught.value.param == name
 
 
 def test_the_next_words_and_the_score_of_a_text_agree(server):

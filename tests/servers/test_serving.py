@@ -184,7 +184,7 @@ def test_decomposed_accents_and_unknown_words_are_accepted(server):
         (["king", None], {}, "prompt of row 1 = null: must be a string"),
         (["king", 5], {}, "prompt of row 1 = 5: must be a string"),
         ([["king"]], {}, "prompt of row 0 = ['king']: must be a string"),
-        ([""], {}, "prompt of row 0 = '': must contain at least one word"),
+        ([""], {}, 'prompt of row 0 = "": must contain at least one word'),
         ([" -- \n"], {}, "must contain at least one word"),
         (["a" * 10_001], {}, "prompt of row 0 has 10001 characters: must be at most 10000"),
         ([], {}, "0 prompts: must be 1 to 256 in a request"),
@@ -246,7 +246,7 @@ def test_a_text_ends_before_a_stop_string(server):
     words = whole.split()
     [stopped] = texts(post_prompts(server, ["thou art"], max_words=20, temperature=1.0, stop=["no such text", " ".join(words[5:7])]))
     assert stopped == whole[: whole.index(" ".join(words[5:7]), len("thou art"))].strip()
-    for stop, message in ((["a", None], "stop = null: must be a string"), ([""], "stop = '': must be a string of 1 to 100 characters")):
+    for stop, message in ((["a", None], "stop = null: must be a string"), ([""], 'stop = "": must be a string of 1 to 100 characters')):
         response = post_prompts(server, ["king"], stop=stop)
         assert response.status_code == 400
         assert message in response.json()["message"]

@@ -68,7 +68,9 @@ def test_openai_parameters_reach_the_engine() -> None:
         ({"stream": "yes"}, 'stream = "yes": must be true or false'),
         ({"stream_options": {"include_usage": True}}, "stream_options: only allowed with stream = true"),
         ({"stream": True, "stream_options": {"x": True}}, 'stream_options: there is no "x"'),
-        ({"logit_bias": {"king": 101}}, 'logit_bias = {"king": 101}: must be an object of words with numbers from -100 to 100'),
+        ({"logit_bias": {"of": 1, "king": 101}}, 'logit_bias of "king" = 101: must be a number from -100 to 100'),
+        ({"logit_bias": [1]}, "logit_bias = [1]: must be an object of words with numbers from -100 to 100"),
+        ({"stream": True, "stream_options": {"include_usage": 1}}, 'stream_options of "include_usage" = 1: must be true or false'),
         ({"stop_at_sentence_end": 1}, "stop_at_sentence_end = 1: must be true or false"),
         ({"frequency_penalty": 0.5}, "frequency_penalty is not supported: use repetition_penalty"),
         ({"max_words": 5}, "max_words is not supported: use max_tokens"),
@@ -84,7 +86,7 @@ def test_a_wrong_parameter_is_named(body: dict[str, Any], message: str) -> None:
 
 
 def test_no_prompt_is_refused() -> None:
-    with pytest.raises(Problem, match="prompt: must be a string or a list of strings"):
+    with pytest.raises(Problem, match="prompt is missing: must be a string or a list of strings"):
         CHECKER.check({})
 
 
@@ -97,6 +99,8 @@ def test_what_the_model_lacks_is_refused_unless_it_has_no_effect(name: str) -> N
 
 def test_messages_of_the_engine_use_the_names_of_the_protocol() -> None:
     assert in_their_names("max_words x samples = 9 words, max_texts") == "max_tokens x n = 9 words, max_texts"
+    assert in_their_names('prompt of row 0 = "": must') == 'prompt = "": must'
+    assert in_their_names('prompt of row 1 = "": must', 2) == 'prompt[1] = "": must'
 
 
 def test_the_schema_describes_every_parameter() -> None:

@@ -191,8 +191,8 @@ def test_at_the_deadline_the_rows_leave(engine):
         (Text("king", {"samples": 3}, best_of=2), "best_of = 2 with samples = 3: must be at least as many"),
         (Text("king", best_of=257), "best_of = 257: must be a whole number from 0 to 256"),
         (Text("king", logprobs=21), "logprobs = 21: must be a whole number from 0 to"),
-        (Text("king", stop=("",)), "stop = '': must be a string of 1 to 100 characters"),
-        (Text("king", logit_bias={"queen": 1}), "logit_bias of 'queen': must be a word of the vocabulary or an id from 1 to 14"),
+        (Text("king", stop=("",)), 'stop = "": must be a string of 1 to 100 characters'),
+        (Text("king", logit_bias={"queen": 1}), 'logit_bias of "queen": must be a word of the vocabulary or an id from 1 to 14'),
         (Text("king", {"beam_width": 2}, logprobs=1), "beam_width = 2: logprobs, best_of and logit_bias are for sampled texts only"),
         (Text("king", {"beam_width": 256, "max_words": 1000}), "= 256000 words of beam searches: must be at most 50000"),
     ],
@@ -368,7 +368,7 @@ def test_the_statistics_add_up(engine):
 
 
 def test_scores_and_next_words_check_what_they_are_given(engine):
-    with pytest.raises(Refused, match="prompt of row 0 = '': must contain at least one word"):
+    with pytest.raises(Refused, match='prompt of row 0 = "": must contain at least one word'):
         engine.score([""])
     with pytest.raises(Refused, match="k = 15: must be a whole number from 1 to 14"):
         engine.next_words(["king"], 15)

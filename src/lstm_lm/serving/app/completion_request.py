@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -18,6 +18,7 @@ from lstm_lm_serving.texts import Text
 
 MAX_LOGPROBS = 5
 MAX_SEED = 2**31 - 1
+PROMPT_OF_ROW = re.compile("^prompt of row ([0-9]+)")  # in a message of the engine, which knows tables
 # What OpenAI's protocol has and this model lacks, with what to do instead. A value without effect is accepted.
 UNSUPPORTED = {
     "suffix": "this model only continues text",
@@ -51,6 +52,8 @@ PARAMETERS: dict[str, tuple[Any, str]] = {
     ),
     "user": (StrictStr, "a string; it is ignored"),
 }
+
+ENTRIES = {"logit_bias": "a number from -100 to 100", "stream_options": "true or false"}  # what their values must be
 
 
 @dataclass(frozen=True)
@@ -111,9 +114,8 @@ class RequestChecker:
         try:
             values = self.model.model_validate(dict(body)).model_dump(exclude_none=True)
         except ValidationError as error:
-            name = str(error.errors(include_url=False)[0]["loc"][0])
-            value = f"{name} = {shown(body[name])}" if name in body else name
-            raise Problem(400, f"{value}: must be {self.allowed[name]}", name) from None
+            name, *inside = error.errors(include_url=False)[0]["loc"]
+            raise self._wrong_value(str(name), body, inside) from None
         options = {row["name"]: values[name] for name, row in self.rows.items() if name in values}
         options.setdefault("seed", secrets.randbelow(MAX_SEED))
         samples = options.get("samples", self.rows["n"]["default"])
@@ -139,6 +141,15 @@ class RequestChecker:
         include_usage = _include_usage(values.get("stream_options"), stream)
         return Completions(values.get("model"), texts, samples, stream, include_usage, options["seed"])
 
+    def _wrong_value(self, name: str, body: Mapping[str, Any], inside: Sequence[int | str]) -> Problem:
+        """Return the problem with a parameter; `inside` leads to the part of it that is wrong."""
+        if name not in body:
+            return Problem(400, f"{name} is missing: must be {self.allowed[name]}", name)
+        value, allowed = body[name], self.allowed[name]
+        if name in ENTRIES and isinstance(value, dict) and inside and inside[0] in value:
+            return Problem(400, f"{name} of {shown(inside[0])} = {shown(value[inside[0]])}: must be {ENTRIES[name]}", name)
+        return Problem(400, f"{name} = {shown(value)}: must be {allowed}", name)
+
     def _check_names(self, body: Mapping[str, Any]) -> None:
         for name, value in body.items():
             if name in UNSUPPORTED:
@@ -159,8 +170,9 @@ def _include_usage(options: Mapping[str, bool] | None, stream: bool) -> bool:
     return options.get("include_usage", False)
 
 
-def in_their_names(message: str) -> str:
-    """Return a message of the engine with the options called as in OpenAI's protocol."""
+def in_their_names(message: str, prompts: int = 1) -> str:
+    """Return a message of the engine about so many prompts, with the options called as in OpenAI's protocol."""
+    message = PROMPT_OF_ROW.sub("prompt" if prompts == 1 else r"prompt[\1]", message, count=1)
     return re.sub(rf"\b({'|'.join(NAMES)})\b", lambda match: NAMES[match[1]], message)
 
 

@@ -12,6 +12,7 @@ from lstm_lm.serving.app.answers import JsonAnswer, encode
 from lstm_lm.serving.app.completion_format import Answer
 from lstm_lm.serving.app.completion_request import Completions, in_their_names
 from lstm_lm.serving.app.models import Models, ServedModel
+from lstm_lm.serving.app.option_names import NAMES
 from lstm_lm.serving.app.problems import Problem
 from lstm_lm_serving.errors import Cancelled, Refused, ServingError
 from lstm_lm_serving.stream import Stream
@@ -60,7 +61,8 @@ class CompletionsEndpoint:
         except ServingError as error:
             problem = problems.from_engine(error)
             if isinstance(error, Refused):
-                problem.message = in_their_names(problem.message)
+                problem.message = in_their_names(problem.message, len(wanted.texts))
+                problem.param = NAMES.get(problem.param or "", problem.param)
             raise problem from None
         model.drift.offer([text.prompt for text in wanted.texts])
         return stream

@@ -66,7 +66,7 @@ def from_engine(error: ServingError) -> Problem:
     if isinstance(error, Busy):
         return Problem(429, str(error), code="busy", headers={"Retry-After": str(max(1, round(error.retry_after)))})
     if isinstance(error, Refused):
-        return Problem(400, str(error))
+        return Problem(400, str(error), error.param)
     if isinstance(error, Expired):
         return Problem(504, str(error), code="deadline_exceeded")
     if isinstance(error, Cancelled):
