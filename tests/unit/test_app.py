@@ -2,9 +2,12 @@ import subprocess
 import sys
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from conftest import PROJECT, run
-from lstm_lm.commands import app
+from lstm_lm.commands import app, usage_errors
+from lstm_lm.commands.reference import command_line
 from lstm_lm.errors import UserError
 from lstm_lm.ui import program
 
@@ -57,12 +60,32 @@ def test_every_command_and_every_option_has_help(command: str, capsys: pytest.Ca
     assert f"Usage: python src/cli.py {command} " in capsys.readouterr().out
 
 
+def test_every_number_has_its_range_in_the_reference() -> None:
+    group = typer.main.get_command(app.app)
+    assert isinstance(group, TyperGroup)
+    numbers = [each for command in group.commands.values() for each in command.params if usage_errors.number_type(each) is not object]
+    assert {"max_words", "k", "port", "trials", "minutes", "workers"} <= {each.name for each in numbers}
+    for parameter in numbers:
+        assert f"[{usage_errors.bounds(parameter).removeprefix('of ')}]" in command_line._row(parameter)[2], parameter.name
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
         (["nonsense"], "error: No such command 'nonsense' (help: python src/cli.py --help)\n"),
         (["experiment"], "error: Missing argument 'preset' (help: python src/cli.py experiment --help)\n"),
-        (["sample", "--top-k", "few"], "error: Invalid value for '--top-k': "),
+        (["sample", "--max-words", "abc"], "error: --max-words = 'abc': must be a whole number from 0 to 100000 (help: "),
+        (["sample", "--max-words", "2.5"], "error: --max-words = 2.5: must be a whole number from 0 to 100000 (help: "),
+        (["sample", "--temperature", "abc"], "error: --temperature = 'abc': must be a number from 0 to 100 (help: "),
+        (["next", "--k", "x"], "error: --k = 'x': must be a whole number of at least 1 (help: "),
+        (["next", "--k", "0"], "error: --k = 0: must be a whole number of at least 1 (help: "),
+        (["serve", "--port", "abc"], "error: --port = 'abc': must be a whole number from 1 to 65535 (help: "),
+        (["serve", "--workers", "0"], "error: --workers = 0: must be a whole number from 1 to 64 (help: "),
+        (["serve", "--shutdown-seconds", "-1"], "error: --shutdown-seconds = -1: must be a number of at least 0 (help: "),
+        (["ui", "--port", "0"], "error: --port = 0: must be a whole number from 1 to 65535 (help: "),
+        (["sample", "to", "be"], "error: Got unexpected extra argument (be): put a prompt of several words in quotes (help: "),
+        (["sample", "to", "be", "or"], "error: Got unexpected extra arguments (be or): put a prompt of several words in quotes"),
+        (["score", "a", "b"], "error: Got unexpected extra argument (b) (help: "),
         (["sample", "--topk", "3"], "error: No such option: --topk"),
     ],
 )

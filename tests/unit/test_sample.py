@@ -1,3 +1,4 @@
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,16 @@ def test_each_generation_option_has_a_flag() -> None:
 def test_an_invalid_value_is_reported_with_its_flag(values: dict[str, float], message: str) -> None:
     with pytest.raises(UserError, match=f"^{re.escape(message)}$"):
         sample.check_options(values)
+
+
+def test_a_server_checks_values_itself_but_those_that_cannot_be_sent() -> None:
+    received = []
+    command = sample.with_generation_options(lambda *arguments: received.append(arguments))
+    values = {row.name: row.default for row in options.options()} | {"max_words": -1, "top_p": 7.0}
+    command(prompt="to be", stop=None, url="http://127.0.0.1:5001", api_key=None, **values)
+    assert (received[0][1].max_words, received[0][1].top_p) == (-1, 7.0)
+    with pytest.raises(UserError, match="--temperature = inf: must be from 0 to 100"):
+        command(prompt="to be", stop=None, url="http://127.0.0.1:5001", api_key=None, **values | {"max_words": 3, "temperature": math.inf})
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from lstm_lm.commands import (
     serve,
     summary,
     ui,
+    usage_errors,
     use_preset,
 )
 from lstm_lm.tracking.guard import guarded_command
@@ -81,4 +82,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except typer.TyperException as error:
         failed_in = getattr(error, "ctx", None)
         path = failed_in.command_path if failed_in else PROGRAM
-        program.leave(f"error: {error.format_message().rstrip('.')} (help: {path} --help)", USAGE_ERROR)
+        program.leave(f"error: {usage_errors.explain(error)} (help: {path} --help)", USAGE_ERROR)

@@ -7,12 +7,11 @@ import typer
 
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model
-from lstm_lm.errors import UserError
 
 
 def next_words(
     prompt: Annotated[str | None, typer.Argument(help=PROMPT_HELP, show_default=False)] = None,
-    k: Annotated[int, typer.Option("--k", help="number of words")] = 10,
+    k: Annotated[int, typer.Option("--k", help="number of words; a server returns at most 100", min=1)] = 10,
     url: Url = None,
     api_key: ApiKey = None,
 ) -> None:
@@ -22,8 +21,6 @@ def next_words(
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
     check_prompt(prompt)
-    if k < 1:
-        raise UserError(f"--k = {k}: must be at least 1")
     show(_find_locally(prompt, k) if url is None else RemoteModel(url, api_key).next_words(prompt, k))
 
 

@@ -1,6 +1,7 @@
 """Command `sample`: continue a prompt with this checkout's model."""
 
 import inspect
+import math
 import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -87,7 +88,8 @@ def with_generation_options(command: Callable[[str | None, GenerationOptions, So
     """
 
     def flagged(prompt: str | None, stop: list[str] | None, url: str | None, api_key: str | None, **values: Any) -> None:
-        command(prompt, check_options(values), Source(tuple(stop or ()), url, api_key))
+        checked = check_options(values) if url is None else check_for_server(values)
+        command(prompt, checked, Source(tuple(stop or ()), url, api_key))
 
     parameters = [_parameter("prompt", Annotated[str | None, typer.Argument(help=PROMPT_HELP, show_default=False)], None)]
     parameters += [_parameter(row.name, Annotated[row.type, _flag(row)], row.default) for row in options.options()]
@@ -104,8 +106,10 @@ def _parameter(name: str, annotation: object, default: object) -> inspect.Parame
 
 
 def _flag(row: Option) -> Any:
-    """The flag of an option. Its bounds are checked with the table's own words, by `check_options`."""
+    """The flag of an option. Its bounds are checked with the table's own words, by `check_options` or by a server."""
     text = f"{row.help} ({row.source})" if row.source else row.help
+    if row.type is not bool:
+        text += f" [{row.allowed}]"
     return typer.Option(flag_name(row.name), help=text)
 
 
@@ -125,6 +129,17 @@ def check_options(values: dict[str, Any]) -> GenerationOptions:
     except ValueError as error:
         names = "|".join(options.by_name())
         raise UserError(re.sub(rf"\b({names})\b", lambda match: flag_name(match[1]), str(error))) from None
+
+
+def check_for_server(values: dict[str, Any]) -> GenerationOptions:
+    """Return the values of the flags for a server. It checks them itself, because its limits are others.
+
+    Raises:
+        UserError: a value that JSON has no form for.
+    """
+    if all(math.isfinite(value) for value in values.values()):
+        return GenerationOptions(**values)
+    return check_options(values)
 
 
 def check_prompt(prompt: str) -> None:

@@ -16,7 +16,7 @@ MODEL_HELP = (
 
 def serve(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="port to listen on")] = 5001,
+    port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65_535)] = 5001,
     model: Annotated[str | None, typer.Option(help=MODEL_HELP, show_default=False)] = None,
     compare: Annotated[str | None, typer.Option(help="a second model to compare with, named in the same way", show_default=False)] = None,
     workers: Annotated[int, typer.Option(help="processes, each with its own copy of the model", min=1, max=64)] = 1,

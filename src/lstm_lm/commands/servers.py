@@ -24,12 +24,10 @@ def check_can_listen(program: str, host: str, port: int, command: str) -> None:
         command: what to type for another port.
 
     Raises:
-        UserError: the program is missing, the host is none of this machine, or the port is taken, not allowed, or no port at all.
+        UserError: the program is missing, the host is none of this machine, or the port is taken or not allowed.
     """
     if not shutil.which(program):
         raise UserError(f"{program} is not on PATH: activate the environment first, with: source .venv/bin/activate")
-    if not 1 <= port <= 65535:
-        raise UserError(f"port {port}: must be from 1 to 65535: {command}")
     for family, address in _resolve(host, port):
         try:
             _bind(family, address)

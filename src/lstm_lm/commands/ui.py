@@ -10,7 +10,7 @@ from lstm_lm.errors import UserError
 
 def ui(
     host: Annotated[str, typer.Option(help="address to listen on")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="port to listen on")] = 5000,
+    port: Annotated[int, typer.Option(help="port to listen on", min=1, max=65_535)] = 5000,
     allowed_hosts: Annotated[
         str, typer.Option(help="other names or addresses under which browsers reach this server, separated by commas; *: any (unsafe)")
     ] = "",

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from lstm_lm.commands import usage_errors
 from lstm_lm.commands.reference.tables import table
 
 INTRODUCTION = """\
@@ -33,4 +34,7 @@ def _row(parameter: Any) -> list[str]:
     is_flag = parameter.opts[0].startswith("-")
     shown = ", ".join(f"`{name}`" for name in parameter.opts) if is_flag else f"`{parameter.name.upper()}`"
     default = str(parameter.default) if is_flag and parameter.default is not None else ""
-    return [shown, default.lower() if default in ("True", "False") else default, getattr(parameter, "help", None) or ""]
+    text = getattr(parameter, "help", None) or ""
+    if (bounds := usage_errors.bounds(parameter)) and bounds not in text:
+        text += f" [{bounds.removeprefix('of ')}]"
+    return [shown, default.lower() if default in ("True", "False") else default, text]
