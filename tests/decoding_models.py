@@ -77,8 +77,11 @@ def prefill_in_graph(model):
 
 
 @functools.cache
-def generate_in_graph(model, with_input_table=False):
-    """Trace `generate` once for any number of rows and words."""
+def generate_in_graph(model, with_input_table):
+    """Trace `generate` once for any number of rows and words.
+
+    No argument has a default: the cache would take a call that leaves it out for another one, and trace again.
+    """
 
     def generate(texts, keys, positions, options, extras):
         prepared = logits.prepare(model, with_input_table)

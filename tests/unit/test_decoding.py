@@ -66,7 +66,7 @@ def decode(model, prompts, options, extras=None, **state):
     """Call the loop once with options as `GenerationOptions`, one for each row: (what was generated, the history)."""
     texts, rows = prefill_in_graph(model)(*align_left(prompts)), len(prompts)
     start = state.get("keys", tf.range(rows, dtype=tf.int64)), tf.zeros([rows], tf.int32)
-    return generate_in_graph(model)(texts, *start, option_vectors(options), extras or no_extras(rows))
+    return generate_in_graph(model, False)(texts, *start, option_vectors(options), extras or no_extras(rows))
 
 
 def test_a_row_that_has_stopped_keeps_its_state(shared_model):
@@ -89,7 +89,7 @@ def test_rows_may_ask_for_different_numbers_of_words_and_continue(shared_model):
         assert first.words[row].numpy().tolist() == [*whole[row, :count], *[0] * (40 - count)]
     texts = prefill_in_graph(shared_model)(*align_left(PROMPTS))._replace(last=first.last, state=first.state, history=history)
     values = option_values(4, max_words=10, temperature=1.0, repetition_penalty=1.2)
-    second, _ = generate_in_graph(shared_model)(texts, tf.range(4, dtype=tf.int64), tf.constant(counts), values, no_extras(4))
+    second, _ = generate_in_graph(shared_model, False)(texts, tf.range(4, dtype=tf.int64), tf.constant(counts), values, no_extras(4))
     for row, count in enumerate(counts):
         assert second.words[row].numpy().tolist() == whole[row, count : count + 10].tolist()
 
@@ -181,6 +181,7 @@ def test_each_row_has_its_own_options_and_the_text_it_has_alone(request, name):
         assert together[i, : options.max_words].tolist() == alone.tolist(), options
 
 
+@pytest.mark.slow
 def test_the_table_of_inputs_changes_nothing(deep):
     for options in ({}, {"temperature": 1.0}, *LOOKING_BACK):
         words = [generate(deep, PROMPTS, 15, with_input_table=table, **options).tolist() for table in (False, True)]

@@ -14,6 +14,7 @@ from lstm_lm.export.text_model import load_text_model
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
 
+pytestmark = pytest.mark.slow  # saving a model takes seconds
 SAMPLES = [1, 2]
 PROMPTS = ["thou art", "King, to be"]
 
@@ -47,7 +48,6 @@ class Session:
         return self.session.run(outputs, {signature.inputs[key].name: value for key, value in inputs.items()})
 
 
-@pytest.mark.slow
 def test_a_session_runs_the_exported_signatures(checkout):
     export_serving("served")
     folder = checkout / "served/lstm_lm/1"
