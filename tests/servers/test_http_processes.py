@@ -34,7 +34,6 @@ def test_a_mistake_is_one_line(project):
         f"--model={'0' * 32}": f"{'0' * 32}: ",
         "--model=.": "holds neither an MLflow model (MLmodel) nor a SavedModel",
         "--workers=1": "models/saved_model",  # this checkout has none
-        "--port=0": "port 0: must be from 1 to 65535",
     }
     command = [sys.executable, str(PROJECT / "src/cli.py"), "serve"]
     variables = environment(DVC_ROOT=str(project))
@@ -76,11 +75,9 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
         check_key_of_terminal(server.address)
         assert requests.get(f"{server.address}/metrics", timeout=5).status_code == 401
         assert requests.get(f"{server.address}/healthz", timeout=5).status_code == 200
-        texts = set()
-        for _ in range(20):  # a connection each: both workers answer
-            response = server.post("/v1/completions", {"prompt": "É thou art", "max_tokens": 9, "seed": 1}, **KEY)
-            texts.add(response.json()["choices"][0]["text"])
-        assert len(texts) == 1
+        body = {"prompt": "É thou art", "max_tokens": 9, "seed": 1}
+        answers = [server.post("/v1/completions", body, **KEY) for _ in range(20)]  # a connection each: both workers answer
+        assert len({answer.json()["choices"][0]["text"] for answer in answers}) == 1
         metrics = requests.get(f"{server.address}/metrics", headers=KEY, timeout=5).text
         assert 'lstm_lm_http_requests_total{method="POST",path="/v1/completions",status="200"} 20.0' in metrics
 
@@ -88,12 +85,12 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
         assert [model["replaced"] for model in reloaded] == [False]
         wait_until(lambda: len({event["now"] for event in server.events("reload")}) == 1 and len(server.events("reload")) >= 2, 30)
 
-        answers: list[requests.Response] = []
+        answers.clear()
         body = {"prompt": "thou art", "max_tokens": 1000, "n": 100, "seed": 1}
         running = threading.Thread(target=lambda: answers.append(server.post("/v1/completions", body, **KEY)))
         running.start()
         time.sleep(0.3)
-        started = time.monotonic()
+        started, children = time.monotonic(), psutil.Process(server.process.pid).children(recursive=True)
         server.process.send_signal(signal.SIGTERM)
         wait_until(lambda: requests.get(f"{server.address}/readyz", timeout=5).status_code == 503, 5)
         running.join(60)
@@ -101,6 +98,7 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
         assert [choice["finish_reason"] for choice in answers[0].json()["choices"]] == ["length"] * 100
         assert server.process.wait(30) == 0
         assert time.monotonic() - started < 30
-        assert not [pid for pid in workers if psutil.pid_exists(pid)]
         assert len(server.events("stopped")) == 2
+        assert not psutil.wait_procs(children, 10)[1]
+        assert "leaked" not in server.log.read_text()  # what multiprocessing's resource tracker says after the end
         assert not list((project / "tmp").iterdir())

@@ -11,8 +11,8 @@ import tempfile
 import time
 from collections.abc import Iterator
 from multiprocessing import connection
+from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.synchronize import Event
 from types import FrameType
 
 from lstm_lm.errors import UserError
@@ -36,9 +36,23 @@ class Worker:
             settings: of the server.
             bound: the socket that all workers share.
         """
-        self.ready: Event = context.Event()
-        self.process: SpawnProcess = context.Process(target=_work, args=(settings, bound, self.ready), daemon=False)
+        # Unlike an event of multiprocessing, a pipe leaves no semaphores behind, however this process ends.
+        self._ready, ready = context.Pipe(duplex=False)
+        self._is_ready = False
+        self.process: SpawnProcess = context.Process(target=_work, args=(settings, bound, ready), daemon=False)
         self.process.start()
+        ready.close()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it has begun to answer requests."""
+        with contextlib.suppress(EOFError):  # it has ended
+            self._is_ready = self._is_ready or (self._ready.poll() and self._ready.recv())
+        return self._is_ready
+
+    def close(self) -> None:
+        """Release what belongs to an ended process."""
+        self._ready.close()
 
     def signal(self, number: int) -> None:
         """Send a signal, unless the process has ended."""
@@ -47,7 +61,7 @@ class Worker:
                 os.kill(self.process.pid, number)
 
 
-def _work(settings: ServerSettings, bound: socket.socket, ready: Event) -> None:
+def _work(settings: ServerSettings, bound: socket.socket, ready: Connection) -> None:
     from lstm_lm.ui import program
 
     parent = os.getppid()
@@ -55,7 +69,7 @@ def _work(settings: ServerSettings, bound: socket.socket, ready: Event) -> None:
 
     def serve() -> None:
         # The parent passes SIGHUP on to all workers, this one included, whose own reload runs already by then.
-        server.run(settings, bound, ready.set, lambda: os.kill(parent, signal.SIGHUP))
+        server.run(settings, bound, lambda: ready.send(True), lambda: os.kill(parent, signal.SIGHUP))
 
     program.run(serve)
     program.leave("", 0)
@@ -101,8 +115,9 @@ class Supervisor:
         for number, worker in enumerate(self.workers):
             if worker.process.is_alive() or self.is_stopping:
                 continue
-            if not worker.ready.is_set():
+            if not worker.is_ready:
                 raise UserError("a worker could not start: see above")
+            worker.close()
             time.sleep(RESTART_SECONDS)
             self.workers[number] = self._start()
 
@@ -113,7 +128,7 @@ class Supervisor:
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         for worker in self.workers:
-            if worker.ready.is_set():
+            if worker.is_ready:
                 worker.signal(number)
 
     def _end(self) -> None:
