@@ -59,13 +59,14 @@ class Engine:
         self._speed = speed.measure(self._model, self.limits.max_rows) if warm_up else speed.assumed()
         self._counters = Counters()
         self._is_closed = False
+        self._has_warned = False
         self._start_afresh()
         _reset_after_fork(self)
 
     @property
-    def has_sentence_ends(self) -> bool:
-        """Whether the option stop_at_sentence_end has any effect."""
-        return bool(self._model.sentence_ends)
+    def sentence_ends(self) -> list[str]:
+        """The words after which the option stop_at_sentence_end ends a text; without any, it has no effect."""
+        return [word for word in self.table["sentence_ends"] if word in self._model.ids]
 
     def submit(self, texts: Sequence[Text], deadline: float | None = None) -> Stream:
         """Start to generate texts.
@@ -95,6 +96,7 @@ class Engine:
                 raise Closed("the engine was closed")
             self._requests.add(request)
         self._counters.add(accepted=1)
+        self._warn_without_effect(checked)
         if (streams := submitted.get()) is not None:
             streams.append(request.stream)
         self._post(partial(self._loop.add, request))
@@ -174,6 +176,14 @@ class Engine:
         stops = checks.check_stops(text.stop, limits.max_stops, limits.max_stop_characters)
         looks_back = checks.looks_back(options, self.table)
         return Checked(text, prompt, self._model.strip(prompt), options, stops, best_of, bias, looks_back)
+
+    def _warn_without_effect(self, texts: Sequence[Checked]) -> None:
+        """Log once that an option has no effect with this model."""
+        if self._has_warned or self.sentence_ends or not any(text.options["stop_at_sentence_end"] for text in texts):
+            return
+        self._has_warned = True
+        ends = " ".join(self.table["sentence_ends"])
+        logging.getLogger(__name__).warning(f"stop_at_sentence_end has no effect: none of {ends} is a word of this model")
 
     def _check_load(self, checked: Sequence[Checked], seconds: float, requests: Sequence[Request]) -> float:
         if len(requests) >= self.limits.max_queued_requests:

@@ -129,6 +129,16 @@ def test_a_terminal_shows_the_texts_of_the_saved_model(server, models, generate)
     assert beams.communicate(timeout=60)[0].splitlines() == generate(["  Thou ART, "], **options, beam_width=3)
 
 
+def test_a_terminal_reports_what_the_model_lacks(server, models):
+    unknown, without_effect = (
+        terminal(server, models[0], "sample", "--max-words", "2", *more) for more in (["zounds thou"], ["--stop-at-sentence-end", "alas"])
+    )
+    assert unknown.communicate(timeout=60)[0].splitlines()[0] == "note: the model does not know these words of the prompt: zounds"
+    notes = without_effect.communicate(timeout=60)[0].splitlines()[:2]
+    assert [note[:40] for note in notes] == ["note: the model knows no word of the pro", "note: --stop-at-sentence-end has no effec"]
+    wait_until(lambda: "stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model" in server.log.read_text())
+
+
 def test_ctrl_c_and_a_reader_that_leaves_end_a_terminals_request(server, models):
     long = ["sample", "--max-words", "1000", "--samples", "60", "--no-repeat-ngram", "3", "thou art"]
     stopped, piped = terminal(server, models[0], *long), terminal(server, models[0], *long)

@@ -66,7 +66,16 @@ def test_every_number_has_its_range_in_the_reference() -> None:
     numbers = [each for command in group.commands.values() for each in command.params if usage_errors.number_type(each) is not object]
     assert {"max_words", "k", "port", "trials", "minutes", "workers"} <= {each.name for each in numbers}
     for parameter in numbers:
-        assert f"[{usage_errors.bounds(parameter).removeprefix('of ')}]" in command_line._row(parameter)[2], parameter.name
+        assert usage_errors.bounds(parameter).removeprefix("of ") in command_line._row(parameter)[2], parameter.name
+
+
+def test_the_help_shows_ranges(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    for command, ranges in (("sample", ["(from 0 to 100000)", "(above 0 and at most 1; Holtzman"]), ("serve", ["[1<=x<=65535]", "[x>=0]"])):
+        with pytest.raises(SystemExit):
+            app.main([command, "--help"])
+        printed = capsys.readouterr().out
+        assert [each for each in ranges if each not in printed] == []
 
 
 @pytest.mark.parametrize(

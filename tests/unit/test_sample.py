@@ -16,6 +16,8 @@ from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm_serving.engine import Engine
 
+LACKS = "the model does not know these words of the prompt: "
+
 
 def test_each_generation_option_has_a_flag() -> None:
     received = []
@@ -65,15 +67,19 @@ def test_an_invalid_prompt_is_rejected(prompt: str, message: str) -> None:
         sample.check_prompt(prompt)
 
 
-def test_a_prompt_needs_a_word_that_the_model_knows() -> None:
-    tokenizer = Tokenizer(True, "-'")
-    sample.check_has_known_word("the King", tokenizer, ["king"])
-    sample.check_has_known_word("cafe\u0301", tokenizer, ["caf\u00e9"])
-    message = "the vocabulary contains no word of the prompt 'xyzzy': use at least one of the 1 words in models/saved_model/assets/"
-    with pytest.raises(UserError, match=message):
-        sample.check_has_known_word("xyzzy", tokenizer, ["king"])
-    with pytest.raises(UserError, match="contains no words"):
-        sample.check_has_known_word("?!", tokenizer, ["king"])
+@pytest.mark.parametrize(
+    ("tokens", "note"),
+    [
+        ({"the": True, "king": True}, ""),
+        ({"xyzzy": False, "the": True, "plugh": False}, f"{LACKS}xyzzy plugh\n"),
+        ({"xyzzy": False, " ": True}, "the model knows no word of the prompt: what follows has nothing to do with it\n"),
+        ({"a": True, **dict.fromkeys("bcdefghijk", False)}, f"{LACKS}b c d e f g h i and 2 more\n"),
+    ],
+)  # fmt: skip
+def test_unknown_words_of_a_prompt_are_reported(tokens: dict[str, bool], note: str, capsys: pytest.CaptureFixture[str]) -> None:
+    sample.note_unknown_words([*tokens.items(), *list(tokens.items())[:1]])
+    printed = capsys.readouterr()
+    assert (printed.out, printed.err) == ("", f"note: {note}" if note else "")
 
 
 @pytest.mark.slow
@@ -90,9 +96,18 @@ def test_a_prompt_is_checked_with_the_tokenizer_of_the_model(
     for name in ("set_intra_op_parallelism_threads", "set_inter_op_parallelism_threads"):  # too late: TensorFlow is in use already
         monkeypatch.setattr(tf.config.threading, name, lambda number: None)
     sample.sample("The KING", GenerationOptions(max_words=1), Source())
-    assert capsys.readouterr().out.startswith("The KING ")
-    with pytest.raises(UserError, match="contains no word of the prompt"):
-        sample.sample("h", GenerationOptions(max_words=1), Source())
+    printed = capsys.readouterr()
+    assert printed.out.startswith("The KING ")
+    assert printed.err == ""
+    sample.sample("h", GenerationOptions(max_words=1, stop_at_sentence_end=True), Source())
+    printed = capsys.readouterr()
+    assert printed.out.startswith("h ")
+    assert [line.partition(": ")[2][:40] for line in printed.err.splitlines()] == [
+        "the model knows no word of the prompt: w",
+        "--stop-at-sentence-end has no effect: no",
+    ]
+    with pytest.raises(UserError, match="contains no words"):
+        sample.sample("?!", GenerationOptions(max_words=1), Source())
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
-from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model
+from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model, note_unknown_words
 
 
 def next_words(
@@ -21,7 +21,12 @@ def next_words(
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
     check_prompt(prompt)
-    show(_find_locally(prompt, k) if url is None else RemoteModel(url, api_key).next_words(prompt, k))
+    if url is None:
+        show(_find_locally(prompt, k))
+        return
+    server = RemoteModel(url, api_key)
+    note_unknown_words(server.tokens(prompt))
+    show(server.next_words(prompt, k))
 
 
 def _find_locally(prompt: str, k: int) -> dict[str, Any]:

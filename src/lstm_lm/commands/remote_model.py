@@ -24,6 +24,7 @@ ANSWER_SECONDS = 330  # longer than a server takes for any request
 MAX_SHOWN_CHARACTERS = 300  # of an answer that is none of this project's servers
 FLAGS = {name: f"--{option.replace('_', '-')}" for option, name in NAMES.items()}
 
+ARGUMENTS = ("prompt", "text")  # without flags
 URL_HELP = "address of a running server to ask, such as http://127.0.0.1:5001"
 KEY_HELP = f"key of that server; better set {KEY_VARIABLE}, because others can read a command line"
 Url = Annotated[str | None, typer.Option(help=URL_HELP, show_default=False)]
@@ -45,6 +46,7 @@ class RemoteModel:
         """
         self.url = url.strip().rstrip("/").removesuffix("/v1")
         self._key = (api_key or "").strip()
+        self._has_answered = False
         try:
             parts = urlsplit(self.url)
             is_address = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -91,14 +93,35 @@ class RemoteModel:
         """
         return self._ask("/v1/next", {"prompt": prompt, "k": k})
 
-    def _ask(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def tokens(self, prompt: str) -> list[tuple[str, bool]]:
+        """Return the tokens of a prompt, each with whether the model knows it; none if the server refuses the prompt.
+
+        Raises:
+            UserError: no server answers.
+        """
+        try:
+            return [(token["token"], not token["unknown"]) for token in self.score(prompt)["tokens"]]
+        except UserError:
+            if self._has_answered:  # the request for a text says what is wrong
+                return []
+            raise
+
+    def sentence_ends(self) -> list[str]:
+        """Return the words after which the model's option stop_at_sentence_end ends a text.
+
+        Raises:
+            UserError: no server answers.
+        """
+        return list(self._ask("/v1/models", None)["sentence_ends"])
+
+    def _ask(self, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         with self._request(path, body) as response:
             answer: dict[str, Any] = response.json()["data"][0]
             return answer
 
     @contextmanager
-    def _request(self, path: str, body: Mapping[str, Any]) -> Iterator["requests.Response"]:
-        """Send a request and yield the answer, unless it is an error."""
+    def _request(self, path: str, body: Mapping[str, Any] | None) -> Iterator["requests.Response"]:
+        """Send a request, with a body or to get something, and yield the answer, unless it is an error."""
         import requests
 
         def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -110,7 +133,8 @@ class RemoteModel:
             with requests.Session() as session:
                 session.trust_env = not self._is_local  # a proxy does not lead back to this machine
                 # A function as `auth` also keeps requests from sending a password of ~/.netrc in place of the key.
-                with session.post(
+                with session.request(
+                    "GET" if body is None else "POST",
                     f"{self.url}{path}",
                     json=body,
                     auth=authorize,
@@ -118,6 +142,7 @@ class RemoteModel:
                     timeout=(CONNECT_SECONDS, ANSWER_SECONDS),
                     allow_redirects=False,
                 ) as response:
+                    self._has_answered = True
                     if response.status_code != 200:
                         raise self._error(response)
                     yield response
@@ -149,7 +174,7 @@ class RemoteModel:
             return UserError(f"the server at {self.url} {wrong}: set {KEY_VARIABLE} to the key that it was started with")
         message = error["message"][:MAX_SHOWN_CHARACTERS]
         name = error.get("param")
-        if isinstance(name, str) and message.startswith(f"{name} = "):
+        if isinstance(name, str) and name not in ARGUMENTS and message.startswith(f"{name} = "):
             message = FLAGS.get(name, f"--{name.replace('_', '-')}") + message.removeprefix(name)
         return UserError(f"the server at {self.url} refuses the request: {message}")
 

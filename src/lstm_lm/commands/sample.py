@@ -1,12 +1,13 @@
 """Command `sample`: continue a prompt with this checkout's model."""
 
+import dataclasses
 import inspect
 import math
 import re
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -15,11 +16,8 @@ from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
 
-if TYPE_CHECKING:
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
-
 PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
-MAX_SHOWN_CHARACTERS = 80  # of a prompt in an error message
+MAX_SHOWN_WORDS = 8  # of a prompt that the model does not know
 Stop = Annotated[
     list[str] | None, typer.Option(help="end a text before this string is generated; give it several times for several", show_default=False)
 ]
@@ -45,7 +43,6 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     from lstm_lm.commands import local_model
     from lstm_lm.commands.text_printer import TextPrinter
     from lstm_lm.config import loading
-    from lstm_lm.ui import terminal
 
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
@@ -53,22 +50,25 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     if any(not text for text in source.stop):
         raise UserError("--stop '': must be a text of at least one character")
     if source.url is not None:
-        TextPrinter().print_all(RemoteModel(source.url, source.api_key).complete(prompt, generation, source.stop))
+        server = RemoteModel(source.url, source.api_key)
+        note_unknown_words(server.tokens(prompt))
+        if generation.stop_at_sentence_end:
+            note_no_effect(server.sentence_ends())
+        TextPrinter().print_all(server.complete(prompt, generation, source.stop))
         return
     folder, known_words = find_model(prompt)
-    if generation.stop_at_sentence_end and set(known_words).isdisjoint(options.SENTENCE_ENDS):
-        ends = " ".join(options.SENTENCE_ENDS)
-        terminal.note(f"--stop-at-sentence-end has no effect: none of {ends} is a word of the model")
+    if generation.stop_at_sentence_end and note_no_effect([word for word in options.SENTENCE_ENDS if word in known_words]):
+        generation = dataclasses.replace(generation, stop_at_sentence_end=False)
     engine = local_model.load_engine(folder)
     TextPrinter().print_all(local_model.complete(engine, prompt, generation, source.stop))
     engine.close()  # not after Ctrl-C, which would have to wait for the engine's thread
 
 
 def find_model(prompt: str) -> tuple[Path, list[str]]:
-    """Return the folder of this checkout's model and the words that it knows.
+    """Return the folder of this checkout's model and the words that it knows. Those of the prompt that it does not know are reported.
 
     Raises:
-        UserError: there is no model, or it knows no word of the prompt.
+        UserError: there is no model, or the prompt contains no words.
     """
     from lstm_lm.export.files import find_saved_model
     from lstm_lm.text.tokenization import vocabulary
@@ -76,7 +76,10 @@ def find_model(prompt: str) -> tuple[Path, list[str]]:
 
     folder = find_saved_model()
     known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
-    check_has_known_word(prompt, Tokenizer.load(folder / "assets/tokenizer.json"), known_words)
+    tokens, known = Tokenizer.load(folder / "assets/tokenizer.json").tokenize(prompt), set(known_words)
+    if not tokens:
+        raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
+    note_unknown_words([(token, token in known) for token in tokens])
     return folder, known_words
 
 
@@ -107,10 +110,8 @@ def _parameter(name: str, annotation: object, default: object) -> inspect.Parame
 
 def _flag(row: Option) -> Any:
     """The flag of an option. Its bounds are checked with the table's own words, by `check_options` or by a server."""
-    text = f"{row.help} ({row.source})" if row.source else row.help
-    if row.type is not bool:
-        text += f" [{row.allowed}]"
-    return typer.Option(flag_name(row.name), help=text)
+    facts = "; ".join(filter(None, ["" if row.type is bool else row.allowed, row.source]))
+    return typer.Option(flag_name(row.name), help=f"{row.help} ({facts})" if facts else row.help)
 
 
 def flag_name(name: str) -> str:
@@ -156,23 +157,30 @@ def check_prompt(prompt: str) -> None:
         raise UserError(f"the prompt has {len(prompt):,} characters: must be at most {MAX_PROMPT_CHARACTERS:,}")
 
 
-def check_has_known_word(prompt: str, tokenizer: "Tokenizer", known_words: Collection[str]) -> None:
-    """Check that the model knows a word of the prompt: otherwise the text would have nothing to do with it.
+def note_unknown_words(tokens: Sequence[tuple[str, bool]]) -> None:
+    """Report words of a prompt that the model does not know: to it, all of them are the same word.
 
     Args:
-        prompt: as typed.
-        tokenizer: the model's own.
-        known_words: the model's vocabulary.
-    Raises:
-        UserError: it knows none.
+        tokens: of the prompt, each with whether the model knows it.
     """
     from lstm_lm.text.tokenization import bpe
+    from lstm_lm.ui import terminal
 
-    tokens = tokenizer.tokenize(prompt)
-    if not tokens:
-        raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
-    if ({*tokens} - {" ", bpe.SPACE}).isdisjoint(known_words):
-        raise UserError(
-            f"the vocabulary contains no word of the prompt {prompt[:MAX_SHOWN_CHARACTERS]!r}: "
-            f"use at least one of the {len(known_words):,} words in models/saved_model/assets/vocabulary.txt"
-        )
+    unknown = list(dict.fromkeys(token for token, is_known in tokens if not is_known))
+    if not unknown:
+        return
+    if not any(is_known for token, is_known in tokens if token not in (" ", bpe.SPACE)):
+        terminal.note("the model knows no word of the prompt: what follows has nothing to do with it")
+        return
+    more = f" and {len(unknown) - MAX_SHOWN_WORDS} more" if len(unknown) > MAX_SHOWN_WORDS else ""
+    terminal.note(f"the model does not know these words of the prompt: {' '.join(unknown[:MAX_SHOWN_WORDS])}{more}")
+
+
+def note_no_effect(sentence_ends: Sequence[str]) -> bool:
+    """Report that --stop-at-sentence-end has no effect with a model that has no such words. Returns whether that is so."""
+    from lstm_lm.ui import terminal
+
+    if sentence_ends:
+        return False
+    terminal.note(f"--stop-at-sentence-end has no effect: none of {' '.join(options.SENTENCE_ENDS)} is a word of the model")
+    return True

@@ -10,8 +10,6 @@ a prompt are neighbors, and two more columns identify them: `row` of the input a
 """
 
 import contextlib
-import functools
-import logging
 import os
 import threading
 from collections.abc import Iterator
@@ -72,9 +70,6 @@ class ServedModel(mlflow.pyfunc.PythonModel):
             options = dict(params or {})
             stop = options.pop("stop", ())
             texts = [Text(prompt, options, stop=stop, echo=True) for prompt in _prompts(model_input)]
-            if options.get("stop_at_sentence_end") and not self.engine.has_sentence_ends:
-                ends = " ".join(self.engine.table["sentence_ends"])
-                _warn_once(f"stop_at_sentence_end has no effect: none of {ends} is a word of this model")
             stream = self.engine.submit(texts)
             with self._room_for(stream):
                 return _table(stream.result())
@@ -147,11 +142,6 @@ def _compute_in_one_thread() -> None:
 
     with contextlib.suppress(RuntimeError):  # TensorFlow is in use already
         tf.config.threading.set_intra_op_parallelism_threads(1)
-
-
-@functools.cache
-def _warn_once(message: str) -> None:
-    logging.getLogger(__name__).warning(message)
 
 
 mlflow.models.set_model(ServedModel())

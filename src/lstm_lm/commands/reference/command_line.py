@@ -36,5 +36,5 @@ def _row(parameter: Any) -> list[str]:
     default = str(parameter.default) if is_flag and parameter.default is not None else ""
     text = getattr(parameter, "help", None) or ""
     if (bounds := usage_errors.bounds(parameter)) and bounds not in text:
-        text += f" [{bounds.removeprefix('of ')}]"
+        text += f" ({bounds.removeprefix('of ')})"
     return [shown, default.lower() if default in ("True", "False") else default, text]

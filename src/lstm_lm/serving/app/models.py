@@ -65,6 +65,7 @@ class ServedModel:
             "run_id": self.loaded.pyfunc.metadata.run_id,
             "system_fingerprint": self.fingerprint,
             "vocabulary_size": len(self.engine.vocabulary),
+            "sentence_ends": self.engine.sentence_ends,
         }
 
     def close(self) -> None:

@@ -122,7 +122,8 @@ export class GeneratePanel {
   #show({ prompt, models, values }) {
     this.alternatives.hide();
     this.speaker.start();
-    byId("note").textContent = "";
+    const without = values.stop_at_sentence_end ? models.filter((model) => !model.sentence_ends.length) : [];
+    byId("note").textContent = without.length ? `No word of ${without.map(({ id }) => id).join(" and ")} ends a sentence: stopping there has no effect.` : "";
     byId("copied").textContent = "";
     byId("link").hidden = true;
     this.columns = models.map((model) => new Column(model, this.models.length > 1));
