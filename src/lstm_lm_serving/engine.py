@@ -19,6 +19,7 @@ from lstm_lm_serving.errors import Busy, Closed, Refused
 from lstm_lm_serving.limits import Limits
 from lstm_lm_serving.requests import Checked, Request
 from lstm_lm_serving.saved_model import SavedModel, has_punctuation
+from lstm_lm_serving.scorer import Scorer
 from lstm_lm_serving.stream import Stream, submitted
 from lstm_lm_serving.texts import NextWords, Score, Statistics, Text
 
@@ -117,13 +118,27 @@ class Engine:
         budget.check_size(checked, self.limits, self.table)
         return checked
 
-    def score(self, texts: Sequence[str]) -> list[Score]:
-        """Score texts, in the caller's thread.
+    def score(self, text: str, tokenize: Callable[[str], Sequence[str]], should_stop: Callable[[], bool] = lambda: False) -> Score:
+        """Score a text of any allowed length piece by piece, in the caller's thread: several texts at once take turns.
 
+        Args:
+            text: of at most `limits.max_score_characters`.
+            tokenize: splits it as the model does.
+            should_stop: asked again and again.
         Raises:
-            Refused: a text is empty or too long, or there are too many.
+            Refused: the text is empty or too long.
+            Cancelled: `should_stop` was true.
+            Closed: the engine was closed.
         """
-        return self._model.score(checks.check_prompts(texts, self.table, self._punctuation_is_enough))
+        limited = {**self.table, "max_prompt_characters": self.limits.max_score_characters}
+        [checked] = checks.check_prompts([text], limited, self._punctuation_is_enough)
+
+        def is_over() -> bool:
+            if self._is_closed:
+                raise Closed("the engine was closed")
+            return should_stop()
+
+        return self._scorer.score(tokenize(checked.decode()), is_over)
 
     def next_words(self, prompts: Sequence[str], k: int) -> list[NextWords]:
         """Return the k most probable next words after each prompt, in the caller's thread.
@@ -240,6 +255,7 @@ class Engine:
         self._calls = []
         self._requests = set()
         self._thread = None
+        self._scorer = Scorer(self._model)
         self._loop = DecodeLoop(self._model, self.limits, self._speed, self._counters, self._post, self._forget)
 
 

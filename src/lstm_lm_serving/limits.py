@@ -22,6 +22,7 @@ class Limits:
         max_logprobs: most probable words beside each word.
         deadline_s: seconds from `submit` until a request must be complete, if the caller gives no other deadline. MLflow's server answers
             504 after 60 s.
+        max_score_characters: of a text that is scored.
         prefill_words: words of prompts that are read in one call, between two chunks of the decode loop.
     """
 
@@ -36,6 +37,7 @@ class Limits:
     max_bias: int = 300
     max_logprobs: int = 20
     deadline_s: float = 55.0
+    max_score_characters: int = 100_000
     prefill_words: int = 1_024
 
     def applied_to(self, table: Mapping[str, Any]) -> dict[str, Any]:

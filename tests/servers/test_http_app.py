@@ -298,6 +298,28 @@ def test_the_next_words_and_the_score_of_a_text_agree(server):
     assert server.post("/v1/score", {"text": "king"}).json()["data"][0]["perplexity"] is None
 
 
+def test_a_whole_chapter_is_scored_and_a_longer_text_is_refused(server):
+    words = [*PROMPTS[1].split(), "zounds"] * (100_000 // len("to be or not zounds ") - 1)
+    text = " ".join(words).ljust(100_000, "a")
+    [whole] = server.post("/v1/score", {"text": text}).json()["data"]
+    [beginning] = server.post("/v1/score", {"text": " ".join(words[:99])}).json()["data"]
+    assert [token["token"] for token in whole["tokens"][: len(words) - 1]] == words[:-1]
+    surprisals = [[token["surprisal"] for token in each["tokens"][1:99]] for each in (whole, beginning)]
+    assert surprisals[0] == pytest.approx(surprisals[1], abs=1e-4)
+    for longer in (f"{text}a", [text, "a"]):
+        answer = server.post("/v1/score", {"text": longer})
+        assert answer.status_code == 400
+        assert answer.json()["error"]["message"].startswith("text has 100001 characters: must be at most 100000 in a request: send it")
+    assert server.post("/v1/score", {"text": []}).json()["error"]["message"] == "text = []: must be at least one text"
+
+
+def test_a_client_that_leaves_while_its_text_is_scored_stops_that_work(server):
+    with pytest.raises(requests.ReadTimeout):
+        requests.post(f"{server.address}/v1/score", json={"text": "a " * 50_000}, headers={"X-Request-Id": "left"}, timeout=0.2)
+    wait_until(lambda: any(line["request_id"] == "left" for line in server.events("request")))
+    assert [line["words"] for line in server.events("request") if line["request_id"] == "left"] == [0]
+
+
 def test_the_documented_curl_command_works(server):
     done = subprocess.run(
         ["sh", "-c", example_request(server.address, 'it\'s the "king"')], capture_output=True, text=True, timeout=60, check=True

@@ -1,6 +1,6 @@
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
@@ -17,12 +17,12 @@ def wait(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def score(texts: Sequence[str]) -> list[Score]:
+def score(text: str) -> Score:
     """Every word but the first costs 3 bits."""
-    if "wrong" in texts:
+    if text == "wrong":
         raise Refused("wrong")
-    words = [text.split() for text in texts]
-    return [Score(tuple(each), (1,) * len(each), (None, *[3 * math.log(2)] * (len(each) - 1))) for each in words]
+    words = text.split()
+    return Score(tuple(words), (1,) * len(words), (None, *[3 * math.log(2)] * (len(words) - 1)))
 
 
 def test_a_few_prompts_are_scored_in_the_background(monkeypatch: pytest.MonkeyPatch) -> None:

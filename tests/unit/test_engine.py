@@ -13,6 +13,7 @@ import pytest
 from conftest import TINY_VOCABULARY, build_once, make_tiny_model
 from lstm_lm.export.generator import Generator
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm_serving import decode_loop
 from lstm_lm_serving import engine as engine_module
 from lstm_lm_serving.engine import Engine
@@ -24,6 +25,7 @@ from lstm_lm_serving.texts import Text
 pytestmark = pytest.mark.slow
 
 VOCABULARY = [*TINY_VOCABULARY, ".", ",", "("]
+TOKENIZER = Tokenizer(True, "-'", punctuation="separate")
 OPTIONS = [
     {"max_words": 25, "temperature": 1.0},
     {"max_words": 40, "temperature": 1.2, "repetition_penalty": 1.3, "no_repeat_ngram": 2, "seed": 5},
@@ -43,12 +45,10 @@ LATER = 600.0  # seconds: a deadline that allows everything, on a slow machine t
 @pytest.fixture(scope="module")
 def saved_model(tmp_path_factory):
     from lstm_lm.export.text_model import TextModel, save_vocabulary
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     def build(folder: Path) -> None:
         model = make_tiny_model(vocabulary_size=len(VOCABULARY))
-        tokenizer = Tokenizer(True, "-'", punctuation="separate")
-        TextModel(model, tokenizer, save_vocabulary(VOCABULARY, folder / "vocabulary.txt")).save(folder / "model")
+        TextModel(model, TOKENIZER, save_vocabulary(VOCABULARY, folder / "vocabulary.txt")).save(folder / "model")
 
     return build_once(tmp_path_factory, "engine", build) / "model"
 
@@ -75,11 +75,11 @@ def idle(engine):
 
 
 @pytest.fixture
-def make_engine(engine, monkeypatch):
+def make_engine(engine, saved_model, monkeypatch):
     """A function that makes another engine over the same SavedModel, which is not loaded again."""
     monkeypatch.setattr(engine_module, "SavedModel", lambda _: engine._model)
     monkeypatch.setattr(engine_module.speed, "measure", lambda *_: engine._speed)
-    return lambda **limits: Engine("", Limits(**limits))
+    return lambda **limits: Engine(saved_model, Limits(**limits))
 
 
 def assert_idle(engine, seconds=5.0):
@@ -244,7 +244,7 @@ def test_probabilities_are_those_of_the_model(engine):
     [completion] = engine.submit([Text("the king", options, logprobs=4, echo=True)]).result()
     assert "".join(word.text for word in completion.words) == completion.content
     assert [completion.content[word.offset :].startswith(word.text) for word in completion.words] == [True] * 22
-    [score] = engine.score([completion.content])
+    score = engine.score(completion.content, TOKENIZER.tokenize)
     assert score.tokens == tuple(word.token for word in completion.words)
     assert completion.words[0].log_probability is None is score.nats[0]
     for word, nats in zip(completion.words[1:], score.nats[1:], strict=True):
@@ -369,7 +369,9 @@ def test_the_statistics_add_up(engine):
 
 def test_scores_and_next_words_check_what_they_are_given(engine):
     with pytest.raises(Refused, match='prompt of row 0 = "": must contain at least one word'):
-        engine.score([""])
+        engine.score("", TOKENIZER.tokenize)
+    with pytest.raises(Refused, match="prompt of row 0 has 100001 characters: must be at most 100000"):
+        engine.score("a" * 100_001, TOKENIZER.tokenize)
     with pytest.raises(Refused, match="k = 15: must be a whole number from 1 to 14"):
         engine.next_words(["king"], 15)
 
@@ -394,6 +396,8 @@ def test_a_closed_engine_ends_its_streams(make_engine):
         stream.result()
     with pytest.raises(Closed):
         engine.submit([TEXTS[0]])
+    with pytest.raises(Closed):
+        engine.score("the king", TOKENIZER.tokenize)
 
 
 def test_a_failure_ends_the_requests_and_not_the_engine(engine, monkeypatch, expected, caplog):

@@ -26,11 +26,11 @@ class Drift:
         bits: sum of their surprisals.
     """
 
-    def __init__(self, score: Callable[[Sequence[str]], Sequence[Score]]) -> None:
+    def __init__(self, score: Callable[[str], Score]) -> None:
         """Start the thread.
 
         Args:
-            score: of the engine.
+            score: scores a text.
         """
         self.words, self.bits = 0, 0.0
         self._score = score
@@ -61,7 +61,7 @@ class Drift:
     def _run(self) -> None:
         while (prompt := self._prompts.get()) is not None:
             with contextlib.suppress(ServingError):
-                self._add([nats for nats in self._score([prompt])[0].nats if nats is not None])
+                self._add([nats for nats in self._score(prompt).nats if nats is not None])
 
     def _add(self, nats: Sequence[float]) -> None:
         if nats:

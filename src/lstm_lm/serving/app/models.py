@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from lstm_lm.serving.app.problems import Problem
 if TYPE_CHECKING:
     from lstm_lm.serving.app.sources import Loaded, Resolved
     from lstm_lm_serving.engine import Engine
+    from lstm_lm_serving.texts import Score
 
 
 @dataclass
@@ -42,7 +43,11 @@ class ServedModel:
 
     def __post_init__(self) -> None:
         self.checker = RequestChecker(self.engine.table)
-        self.drift = Drift(self.engine.score)
+        self.drift = Drift(self.score)
+
+    def score(self, text: str, should_stop: Callable[[], bool] = lambda: False) -> Score:
+        """Score a text, as `Engine.score`."""
+        return self.engine.score(text, self.loaded.tokenizer.tokenize, should_stop)
 
     @property
     def engine(self) -> Engine:

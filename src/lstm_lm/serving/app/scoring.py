@@ -15,8 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StrictInt, StrictStr, Validat
 
 from lstm_lm.data.description import describe_held_out
 from lstm_lm.evaluation.metrics import metrics_from_sums
-from lstm_lm.serving.app import bodies, engine_stream, problems, records
-from lstm_lm.serving.app.answers import JsonAnswer
+from lstm_lm.serving.app import answers, bodies, engine_stream, problems, records
 from lstm_lm.serving.app.bodies import shown
 from lstm_lm.serving.app.models import Models, ServedModel
 from lstm_lm.serving.app.problems import Problem
@@ -28,7 +27,6 @@ from lstm_lm_serving.texts import NextWords, Score
 
 STRINGS = "a string or a list of strings"
 MAX_K = 100
-MAX_CHARACTERS = 100_000  # of all texts of a request
 MAX_PROMPTS = 32
 PROMPT = re.compile("prompt of row [0-9]+")  # in a message of the engine
 ALLOWED = {"model": "a string", "text": STRINGS, "prompt": STRINGS, "k": f"a whole number from 1 to {MAX_K}"}
@@ -93,16 +91,19 @@ class ScoringEndpoints:
         texts = [wanted.text] if isinstance(wanted.text, str) else wanted.text
         characters = sum(map(len, texts))
         with self.models.use(wanted.model) as model:
-            if not texts or characters > MAX_CHARACTERS:
-                allowed = f"must be at least one, with at most {MAX_CHARACTERS}"
-                raise Problem(400, f"text: {len(texts)} texts with {characters} characters: {allowed}", "text")
+            if not texts:
+                raise Problem(400, "text = []: must be at least one text", "text")
+            if characters > (most := model.engine.limits.max_score_characters):
+                allowed = f"must be at most {most} in a request: send it in parts, or score its file with python src/cli.py score"
+                raise Problem(400, f"text has {characters} characters: {allowed}", "text")
 
-            def score(text: str) -> dict[str, Any]:
-                return describe_score(model.engine.score([text])[0], model.loaded.tokenizer)
+            def score(text: str, should_stop: Callable[[], bool]) -> tuple[int, bytes]:
+                scored = model.score(text, should_stop)
+                return len(scored.tokens), encode_score(describe_score(scored, model.loaded.tokenizer))
 
             scores = await self._for_each("text", texts, score, request)
-            records.of(request.scope).words = sum(each["words"] for each in scores)
-            return _list(model, scores)
+            records.of(request.scope).words = sum(words for words, _ in scores)
+            return _list(model, b",".join(encoded for _, encoded in scores))
 
     async def next(self, request: Request) -> Response:
         """Return the most probable next words.
@@ -117,22 +118,22 @@ class ScoringEndpoints:
                 raise Problem(400, f"prompt: {len(prompts)} prompts: must be 1 to {MAX_PROMPTS}", "prompt")
             k = min(wanted.k, len(model.engine.vocabulary) - 1)
 
-            def next_words(prompt: str) -> dict[str, Any]:
-                return describe_next_words(model.engine.next_words([prompt], k)[0])
+            def next_words(prompt: str, _: Callable[[], bool]) -> bytes:
+                return answers.encode(describe_next_words(model.engine.next_words([prompt], k)[0]))
 
-            return _list(model, await self._for_each("prompt", prompts, next_words, request))
+            return _list(model, b",".join(await self._for_each("prompt", prompts, next_words, request)))
 
     async def _read(self, request: Request, kind: type[Body]) -> Body:
         bodies.check_media_type(request.headers)
         return check(kind, bodies.parse_object(await request.body()))
 
-    async def _for_each(self, name: str, texts: Sequence[str], work: Callable[[str], T], request: Request) -> list[T]:
+    async def _for_each(self, name: str, texts: Sequence[str], work: Callable[[str, Callable[[], bool]], T], request: Request) -> list[T]:
         """Do something with one text after the other in a thread, so that requests take turns. It ends early when the client leaves.
 
         Args:
             name: of the parameter with the texts, for messages.
             texts: from the request.
-            work: calls the engine.
+            work: calls the engine with a text, and may ask whether the client has left.
             request: whose client may leave.
         Raises:
             Problem: the engine refuses a text.
@@ -145,7 +146,7 @@ class ScoringEndpoints:
                 if has_left.is_set():
                     raise Cancelled("the client has left")
                 try:
-                    done.append(work(text))
+                    done.append(work(text, has_left.is_set))
                 except Refused as error:
                     raise Problem(400, PROMPT.sub(name, str(error), count=1), name) from None
             return done
@@ -157,8 +158,10 @@ class ScoringEndpoints:
                 raise problems.from_engine(error) from None
 
 
-def _list(model: ServedModel, data: list[dict[str, Any]]) -> Response:
-    return JsonAnswer({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint, "data": data})
+def _list(model: ServedModel, data: bytes) -> Response:
+    """Return a response with data that was encoded in a thread."""
+    about = answers.encode({"object": "list", "model": model.id, "system_fingerprint": model.fingerprint})
+    return Response(b'%b,"data":[%b]}' % (about[:-1], data), media_type=bodies.JSON)
 
 
 def describe_score(score: Score, tokenizer: Tokenizer) -> dict[str, Any]:
@@ -173,6 +176,12 @@ def describe_score(score: Score, tokenizer: Tokenizer) -> dict[str, Any]:
     ]
     unknown = [token for token, number in zip(score.tokens, score.ids, strict=True) if number == 0]
     return {"tokens": tokens, "words": len(tokens), "unknown_words": list(dict.fromkeys(unknown)), **_metrics(score, tokenizer)}
+
+
+def encode_score(description: Mapping[str, Any]) -> bytes:
+    """Return what `describe_score` returns as JSON."""
+    others = answers.encode({name: value for name, value in description.items() if name != "tokens"})
+    return b'{"tokens":%b,%b' % (answers.encode_list(description["tokens"]), others[1:])
 
 
 def _metrics(score: Score, tokenizer: Tokenizer) -> dict[str, float | None]:

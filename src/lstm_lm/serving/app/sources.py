@@ -220,20 +220,21 @@ def load(resolved: Resolved) -> Loaded:
     saved_model = folder / mlflow_model.SAVED_MODEL_FOLDER
     tokenizer = Tokenizer.load(saved_model / "assets/tokenizer.json")
     validation = _validation(pyfunc.metadata.run_id, resolved.store)
-    _warm_up(engine)
+    _warm_up(engine, tokenizer)
     return Loaded(pyfunc, engine, tokenizer, digest(saved_model), validation, temporary)
 
 
-def _warm_up(engine: Engine) -> None:
+def _warm_up(engine: Engine, tokenizer: Tokenizer) -> None:
     """Use once what TensorFlow prepares at its first use, which takes seconds."""
     from lstm_lm_serving.texts import Text
 
     word = engine.vocabulary[-1]
     with suppress(ServingError):  # a word that is no prompt
-        engine.score([word])
+        engine.score(f"{word} {word}", tokenizer.tokenize)
         engine.next_words([word], 1)
-        for options in ({"max_words": 2}, {"max_words": 1, "beam_width": 2}):
-            engine.submit([Text(word, options)]).result()
+        # The words of an echoed prompt are scored too.
+        for text in (Text(word, {"max_words": 2}, echo=True, logprobs=0), Text(word, {"max_words": 1, "beam_width": 2})):
+            engine.submit([text]).result()
 
 
 def _mlflow_model(resolved: Resolved, temporary: Path) -> Path:
