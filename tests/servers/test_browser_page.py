@@ -299,7 +299,7 @@ def test_beam_searches_and_samples(page):
 
 
 def test_a_text_is_scored(page):
-    text = "Thou art the zounds king,\nto be (or not) don\u2019t"
+    text = "Thou art the zounds king,\nto be (or zounds) don\u2019t"
     page.one("#generate-tab").send_keys(Keys.ARROW_RIGHT)
     assert page.script("return document.activeElement.id") == "score-tab"
     page.fill("#text", text)
@@ -310,12 +310,14 @@ def test_a_text_is_scored(page):
     facts = dict(zip(*([each.text for each in column.find_elements(By.CSS_SELECTOR, tag)] for tag in ("dt", "dd")), strict=True))
     assert facts == {
         "perplexity": f"{answer['perplexity']:.1f}",
+        "adjusted perplexity": f"{answer['adjusted_perplexity']:.1f}",
         "bits per character": f"{answer['bits_per_character']:.2f}",
         "bits per word": f"{answer['surprisal']:.2f}",
         "words": "10",
-        "unknown words": "1",
+        "unknown words": "2 (1 different)",
     }
     assert "Not in the vocabulary: zounds" in column.text
+    assert "2 of 10 words are unknown. Its surprisal is that of “any unknown word”, so perplexity looks too good." in column.text
     # The text is as it was pasted, and says in numbers what the colours say.
     scored = page.script("const copy = arguments[0].querySelector('.scored').cloneNode(true); "
                          "copy.querySelectorAll('small').forEach((each) => each.remove()); return copy.textContent", column)  # fmt: skip
@@ -325,8 +327,22 @@ def test_a_text_is_scored(page):
     assert numbers == [f"{token['surprisal']:.1f}" for token in answer["tokens"][1:]]
     tokens = column.find_elements(By.CSS_SELECTOR, ".token")
     assert tokens[0].get_attribute("title") == "first word: not scored"
-    assert tokens[3].get_attribute("title") == f"{answer['tokens'][3]['surprisal']:.1f} bits, not in the vocabulary"
-    assert "13 bits and more" in page.one("#legend").text
+    bits = f"{answer['tokens'][3]['surprisal']:.1f} bits"
+    assert tokens[3].get_attribute("title") == f"not in the vocabulary; {bits} for any unknown word"
+    assert tokens[3].get_attribute("class") == "token unknown"  # no colour: the word itself may be surprising
+    assert "13 or more" in page.one("#legend").text
+    # A text that is too long or too short does not leave the score of another one.
+    page.script("document.getElementById('text').value = 'thou '.repeat(2000)")
+    page.one("#text").send_keys("!")
+    assert page.one("#text-count").text == "10,001 of at most 10,000 characters"
+    page.one("#score").click()
+    assert page.one("#score-error").text.startswith("The text has 10,001 characters: must be at most 10,000.")
+    assert page.one("#text").get_attribute("aria-invalid") == "true"
+    assert not page.one("#scored").is_displayed()
+    page.fill("#text", "thou")
+    page.one("#score").click()
+    wait_until(lambda: page.one("#score-status").get_attribute("textContent") == "1 word: too short to score.")
+    assert page.one("#text").get_attribute("aria-invalid") is None
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -339,27 +355,29 @@ def test_it_fits_into_360_pixels_and_can_be_read(page, dark):
     box = page.one("#alternatives").rect
     assert box["x"] >= 0 and box["x"] + box["width"] <= 360
     page.one("#score-tab").click()
-    page.fill("#text", "thou art " * 20 + "k" * 300)
+    page.fill("#text", "thou art " * 20 + "k" * 300 + " zounds")
     page.one("#score").click()
     wait_until(lambda: bool(page.all("#score-columns .token")))
     assert page.script("return document.documentElement.scrollWidth") <= 360
     for selector in ("#score", ".hint", ".token.level-2", "#text", "dt", "#generate-tab"):
         assert contrast(page, selector) >= 4.5, selector
+    assert contrast(page, ".token.unknown", "outlineColor") >= 3
 
 
-def contrast(page: Page, selector: str) -> float:
-    """The contrast of a text with what is behind it, as WCAG 2 defines it."""
+def contrast(page: Page, selector: str, name: str = "color") -> float:
+    """The contrast of a text, or of a line of it, with what is behind it, as WCAG 2 defines it."""
     pairs = page.script(
         """
         const parse = (color) => color.match(/[\\d.]+/g).map(Number);
         let element = [...document.querySelectorAll(arguments[0])].find((each) => each.checkVisibility());
-        const text = parse(getComputedStyle(element).color);
+        const text = parse(getComputedStyle(element)[arguments[1]]);
         for (; element; element = element.parentElement) {
           const back = parse(getComputedStyle(element).backgroundColor);
           if (back.length === 3 || back[3] > 0) return [text, back];
         }
         """,
         selector,
+        name,
     )
     bright, dim = sorted((luminance(color[:3]) for color in pairs), reverse=True)
     return (bright + 0.05) / (dim + 0.05)

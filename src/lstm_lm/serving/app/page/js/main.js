@@ -24,7 +24,7 @@ async function start() {
   tabs.enable(document.querySelector('[role="tablist"]'));
   byId("app").hidden = false;
   const panel = new GeneratePanel(models.data, new Controls(table), refused);
-  new ScorePanel(models.data, refused);
+  new ScorePanel(models.data, table, refused);
   panel.openLink();
 }
 
