@@ -17,6 +17,7 @@ from lstm_lm.config import loading
 from lstm_lm.export.generator import Generator
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.serving import pyfunc
 from lstm_lm.tracking import registry, store, versions
 from lstm_lm.tracking.logged_model import current_store, find
 from lstm_lm.tracking.mlflow_model import Sources
@@ -28,6 +29,8 @@ PACKAGE = PROJECT / "src/lstm_lm_serving"
 SETTINGS = loading.load(PROJECT / "params.yaml")
 # All that is tested here holds in a locale in which the lower case of I is another letter.
 TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
+REQUEST_SECONDS = 600  # in which every request here can be answered, on a busy machine too
+HUGE_REQUESTS = 6
 pytestmark = pytest.mark.slow
 
 
@@ -84,7 +87,7 @@ def server(registered):
     with (registered[0] / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command,
-            env=environment(MLFLOW_TRACKING_URI=address, **TURKISH),
+            env=environment(MLFLOW_TRACKING_URI=address, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=str(REQUEST_SECONDS), **TURKISH),
             stdout=log,
             stderr=log,
             cwd=registered[0],
@@ -109,7 +112,9 @@ def server(registered):
 def post_prompts(server, prompts, **params):
     body = {"dataframe_split": {"columns": ["prompt"], "data": [[prompt] for prompt in prompts]}, "params": params}
     # json.dumps, unlike requests, serializes NaN. Python clients do so too.
-    return requests.post(f"{server}/invocations", data=json.dumps(body), headers={"Content-Type": "application/json"}, timeout=60)
+    return requests.post(
+        f"{server}/invocations", data=json.dumps(body), headers={"Content-Type": "application/json"}, timeout=REQUEST_SECONDS
+    )
 
 
 def texts(response):
@@ -253,22 +258,25 @@ def test_a_text_ends_before_a_stop_string(server):
     assert post_prompts(server, ["king"], stop="a").status_code == 400
 
 
-def test_huge_requests_end_in_time_or_are_refused_and_hold_nobody_up(server):
+def test_huge_requests_are_answered_or_refused_and_hold_nobody_up(server):
     expected = texts(post_prompts(server, ["thou art"], max_words=5))
-    with ThreadPoolExecutor(6) as pool:
-        huge = [pool.submit(post_prompts, server, ["to be or not"] * 256, max_words=600, temperature=1.0, seed=seed) for seed in range(6)]
-        time.sleep(0.5)
-        seconds = []
-        while not all(request.done() for request in huge) and len(seconds) < 20:
-            start = time.monotonic()
+    with ThreadPoolExecutor(HUGE_REQUESTS) as pool:
+        values = {"max_words": 600, "temperature": 1.0}
+        huge = [pool.submit(post_prompts, server, ["to be or not"] * 256, **values, seed=seed) for seed in range(HUGE_REQUESTS)]
+        answered = 0
+        while not any(request.done() and request.result().status_code == 200 for request in huge):
             assert texts(post_prompts(server, ["thou art"], max_words=5)) == expected
-            seconds.append(time.monotonic() - start)
-        assert seconds and max(seconds) < 2
+            answered += 1
         responses = [request.result() for request in huge]
-    for response in responses:
-        assert response.status_code in (200, 400, 429), response.text
+    # Behind the huge requests, there would be one that came before them, and one that waited for them.
+    assert answered > 2
+    complete = [response for response in responses if response.status_code == 200]
+    assert len(complete) >= min(pyfunc.MAX_LONG_REQUESTS, HUGE_REQUESTS)
+    assert {len(response.json()["predictions"]) for response in complete} == {256}
+    for response in set(responses) - set(complete):
+        assert (response.status_code, response.json()["error_code"]) == (429, "RESOURCE_EXHAUSTED"), response.text
+        assert f"{pyfunc.MAX_LONG_REQUESTS} long requests are being answered" in response.json()["message"]
         assert "Traceback" not in response.text
-    assert [len(response.json()["predictions"]) for response in responses if response.status_code == 200].count(256) >= 1
 
 
 def test_a_model_that_is_logged_again_is_one_version_and_one_model_of_its_run(registered, monkeypatch, tmp_path):
