@@ -24,7 +24,7 @@ def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
     if 1 < options["beam_width"] < options["samples"]:
         raise refused(
             f"samples = {options['samples']} with beam_width = {options['beam_width']}: must be at most beam_width, "
-            "because the samples are the best texts of the beam",
+            "because they are the best texts of the beam",
             "samples",
         )
     return options

@@ -291,6 +291,7 @@ def test_the_next_words_and_the_score_of_a_text_agree(server):
     best = found["words"][0]
     score = server.post("/v1/score", {"text": [f"to be {best['word']}", "thou zounds zounds alas"]}).json()["data"]
     assert 2 ** -score[0]["tokens"][-1]["surprisal"] == pytest.approx(best["probability"], rel=1e-4)
+    assert (score[1]["words"], score[1]["scored_words"]) == (4, 3)
     assert (score[1]["unknown_words"], score[1]["unknown_rate"]) == (["zounds", "alas"], 1.0)
     # 19 characters and 3 spaces of scored words; each unknown word also costs the choice among 2.
     bits = sum(token["surprisal"] for token in score[1]["tokens"][1:])
@@ -425,9 +426,9 @@ def test_metrics_count_requests_and_words_and_compare_prompts_with_the_validatio
     assert server.metric("lstm_lm_http_requests_total", **path) == before + 1
     assert server.metric("lstm_lm_words_total") == words + 7
     assert server.metric("lstm_lm_first_word_seconds_count") > 0
-    assert server.metric("lstm_lm_validation_unknown_rate", model="lstm_lm") == 0.0625
+    assert server.metric("lstm_lm_validation_unknown_ratio", model="lstm_lm") == 0.0625
     assert server.metric("lstm_lm_validation_surprisal_bits", model="lstm_lm") == pytest.approx(5 / 0.6931471805599453)
-    assert 0 < server.metric("lstm_lm_prompt_unknown_rate", model="lstm_lm") < 1
+    assert 0 < server.metric("lstm_lm_prompt_unknown_ratio", model="lstm_lm") < 1
     wait_until(lambda: server.metric("lstm_lm_prompt_surprisal_bits", model="lstm_lm") > 0)
 
 

@@ -59,7 +59,7 @@ def build(operations: Operations, settings: ServerSettings, key: bytes | None, e
     app.add_exception_handler(Problem, _answer_problem)
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(Exception, _answer_failure)
-    return Observing(Door(app, settings, key, open_paths), operations.metrics)
+    return Observing(Door(app, settings, key, open_paths), operations.metrics, app.routes)
 
 
 def _get(app: FastAPI, path: str, handler: Any) -> None:

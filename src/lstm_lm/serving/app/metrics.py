@@ -28,14 +28,18 @@ CONTENT_TYPE = CONTENT_TYPE_LATEST
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 # Counters of the engine's statistics: field, name, help.
 COUNTERS = (
-    ("accepted", "requests_accepted", "requests that the engine accepted"),
-    ("refused", "requests_refused", "requests that the engine refused: wrong, too much, or too busy"),
+    ("accepted", "requests_accepted", "requests for texts that the engine accepted"),
+    (
+        "refused",
+        "requests_refused",
+        "requests for texts that the engine refused: wrong, too much, or too busy; http_requests has those refused before",
+    ),
     ("completed", "requests_completed", "requests whose texts are complete"),
     ("cancelled", "requests_cancelled", "requests whose client left"),
     ("expired", "requests_expired", "requests that were not complete at their deadline"),
     ("words", "words", "words generated"),
-    ("prompt_words", "prompt_words", "words of prompts"),
-    ("known_words", "prompt_words_known", "words of prompts that are in the vocabulary"),
+    ("prompt_words", "prompt_words", "words of prompts to continue"),
+    ("known_words", "prompt_words_known", "words of prompts to continue that are in the vocabulary"),
     ("steps", "steps", "steps of the decode loop; words / steps is the mean number of rows"),
     ("busy_seconds", "busy_seconds", "seconds in which the decode loop ran"),
 )
@@ -60,7 +64,9 @@ class Metrics:
         self.registry = registry
         path = ["method", "path"]
         self.requests = Counter("lstm_lm_http_requests", "requests answered", [*path, "status"], registry=registry)
-        self.seconds = Histogram("lstm_lm_http_request_seconds", "until the response ends", path, buckets=SECONDS, registry=registry)
+        self.seconds = Histogram(
+            "lstm_lm_http_request_duration_seconds", "until the response ends", path, buckets=SECONDS, registry=registry
+        )
         self.first_word = Histogram(
             "lstm_lm_first_word_seconds", "from a request's start to its first generated word", buckets=SECONDS, registry=registry
         )
@@ -74,9 +80,9 @@ class Metrics:
             name: Gauge(f"lstm_lm_{name}", text, ["model"], registry=registry, multiprocess_mode="mostrecent")
             for name, text in (
                 ("prompt_surprisal_bits", "mean surprisal of a word of recent prompts"),
-                ("prompt_unknown_rate", "fraction of the words of all prompts that are not in the vocabulary"),
+                ("prompt_unknown_ratio", "fraction of the words of all prompts that are not in the vocabulary"),
                 ("validation_surprisal_bits", "mean surprisal of a word of the validation text"),
-                ("validation_unknown_rate", "fraction of the words of the validation text that are not in the vocabulary"),
+                ("validation_unknown_ratio", "fraction of the words of the validation text that are not in the vocabulary"),
             )
         }
         self._last: dict[int, dict[str, float]] = {}  # by the id of the model in memory
@@ -110,9 +116,9 @@ class Metrics:
     def _update_drift(self, model: ServedModel, statistics: Statistics) -> None:
         values = {"prompt_surprisal_bits": model.drift.recent_bits()}
         if statistics.prompt_words:
-            values["prompt_unknown_rate"] = 1 - statistics.known_words / statistics.prompt_words
+            values["prompt_unknown_ratio"] = 1 - statistics.known_words / statistics.prompt_words
         if validation := model.loaded.validation:
-            values |= {"validation_surprisal_bits": validation.bits, "validation_unknown_rate": validation.unknown_rate}
+            values |= {"validation_surprisal_bits": validation.bits, "validation_unknown_ratio": validation.unknown_rate}
         for name, value in values.items():
             if value is not None:
                 self.drift[name].labels(model.id).set(value)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import re
 import secrets
+from collections.abc import Sequence
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lstm_lm.serving.app import log, records
@@ -24,14 +26,15 @@ MAX_PATH = 200  # characters in the log
 class Observing:
     """The outermost layer of the server."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, routes: Sequence[BaseRoute]) -> None:
         """Wrap an application.
 
         Args:
             app: what is inside.
             metrics: of this process.
+            routes: of the application: a request that is refused before it reaches one is counted for its path too.
         """
-        self.app, self.metrics = app, metrics
+        self.app, self.metrics, self.routes = app, metrics, routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on."""
@@ -62,9 +65,14 @@ class Observing:
         finally:
             self._finish(scope, record)
 
+    def _path(self, scope: Scope) -> str:
+        """Return the path of the route that a request is for, with any method."""
+        route = scope.get("route") or next((route for route in self.routes if route.matches(scope)[0] != Match.NONE), None)
+        return getattr(route, "path", OTHER)
+
     def _finish(self, scope: Scope, record: Record) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER
-        self.metrics.record(method, getattr(scope.get("route"), "path", OTHER), record)
+        self.metrics.record(method, self._path(scope), record)
         log.event(
             "request",
             request_id=record.id,
