@@ -95,10 +95,10 @@ def score_remotely(text: str, file: str, server: RemoteModel) -> ScoredText:
     if not text.strip():
         raise _too_short(file, 0)
     answer = server.score(text)
-    if answer["words"] < 2:
+    if not answer["scored_words"]:
         raise _too_short(file, answer["words"])
     metrics = {
-        "words": answer["words"] - 1,
+        "words": answer["scored_words"],
         "oov_rate": answer["unknown_rate"],
         "loss": answer["surprisal"] * math.log(2),
         **{name: answer[name] for name in ("perplexity", "adjusted_perplexity", "bits_per_character")},
@@ -161,7 +161,9 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
 
 
 def _too_short(file: str, words: int) -> UserError:
-    return UserError(f"{_shown(file)}: has {words} word(s): at least 2 are needed, because the first is not scored")
+    return UserError(
+        f"{_shown(file)}: has {'1 word' if words == 1 else f'{words} words'}: at least 2 are needed, because the first is not scored"
+    )
 
 
 def _shown(file: str) -> str:

@@ -175,7 +175,14 @@ def describe_score(score: Score, tokenizer: Tokenizer) -> dict[str, Any]:
         for token, number, nats in zip(score.tokens, score.ids, score.nats, strict=True)
     ]
     unknown = [token for token, number in zip(score.tokens, score.ids, strict=True) if number == 0]
-    return {"tokens": tokens, "words": len(tokens), "unknown_words": list(dict.fromkeys(unknown)), **_metrics(score, tokenizer)}
+    scored = sum(nats is not None for nats in score.nats)
+    return {
+        "tokens": tokens,
+        "words": len(tokens),
+        "scored_words": scored,
+        "unknown_words": list(dict.fromkeys(unknown)),
+        **_metrics(score, tokenizer),
+    }
 
 
 def encode_score(description: Mapping[str, Any]) -> bytes:
