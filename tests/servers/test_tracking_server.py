@@ -10,6 +10,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -128,12 +129,25 @@ def test_trials_that_start_while_calls_fail_get_one_run_each(server: MlflowServe
     assert all(logged_steps(Run(direct, run.info.run_id), "train/loss") == [10] for run in trials)
 
 
+@contextmanager
+def stopped(server: MlflowServer) -> Iterator[None]:
+    """Stop the server: it answers no call. Calls are given up after 2 s instead of 10."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "2")
+        for module in (sender, store):
+            patch.setattr(module, "CALL_SECONDS", 2)
+        server.suspend()
+        try:
+            yield
+        finally:
+            server.resume()
+
+
 def test_a_server_that_is_stopped_holds_nothing_up(
     server: MlflowServer, proxy: FaultProxy, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = TrainingRun.start(store.connect(SETTINGS.tracking), SETTINGS)
-    server.suspend()
-    try:
+    with stopped(server):
         began = time.monotonic()
         record(run, tmp_path)
         assert time.monotonic() - began < 5
@@ -146,8 +160,6 @@ def test_a_server_that_is_stopped_holds_nothing_up(
         evaluation = QueuedRun(SETTINGS.tracking, run.id, None)
         log_evaluation(evaluation, HELD_OUT_METRICS, 30, SAMPLES, SETTINGS.evaluate_sample)
         assert evaluation.send(1).pending
-    finally:
-        server.resume()
     for thread in threading.enumerate():
         if thread.name == sender.THREAD:
             thread.join(60)  # the end of the process would end it

@@ -45,6 +45,7 @@ def no_peers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environments, "tf1", unavailable)
     monkeypatch.setattr(environments, "torch", unavailable)
     monkeypatch.setattr(systems, "auto_precision", lambda: "float32")
+    monkeypatch.setattr(driver, "PAUSE_SECONDS", 0.0)  # nothing is timed
 
 
 def cells_of(text: str) -> list[list[str]]:
