@@ -22,7 +22,7 @@ export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
 
 # One worker per core, and a file stays on one worker: module-scoped fixtures are built once.
-# The slowest files, of tests/pipeline, come first: a worker that gets one last would keep the others waiting.
+# The slowest files come first, as tests/conftest.py sorts them: a worker that gets one last would keep the others waiting.
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help

@@ -69,6 +69,15 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     return None if readable else argname
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the longest file first, and the files without slow tests last, so that all workers of pytest-xdist end together.
+
+    The longest one builds projects of its own. If two workers began with files that need `finished_project`, one of them would wait.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path.name != "test_resume.py", item.path not in slow))
+
+
 def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
     """Build a folder once for all workers of pytest-xdist: the first one builds it, and the others wait.
 
@@ -178,9 +187,23 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build_once(tmp_path_factory, "finished_project", build)
 
 
-def first_output(finished_project: Path) -> Path:
-    """The file with what `dvc repro` printed in the fixture `finished_project`."""
-    return finished_project.with_suffix(".txt")
+def first_output(finished: Path) -> Path:
+    """The file with what the first command printed in the fixture `finished_project` or `finished_experiment`."""
+    return finished.with_suffix(".txt")
+
+
+@pytest.fixture(scope="session")
+def finished_experiment(tmp_path_factory: pytest.TempPathFactory, finished_project: Path) -> Path:
+    """A copy of `finished_project` in which the experiment `slow` has run. What it printed is beside it, see `first_output`.
+
+    Tests share it, so they only read it.
+    """
+
+    def build(folder: Path) -> None:
+        move_copy(finished_project, folder)
+        first_output(folder).write_text(run(["python", "src/cli.py", "experiment", "slow"], folder).stdout)
+
+    return build_once(tmp_path_factory, "finished_experiment", build)
 
 
 @pytest.fixture
@@ -204,18 +227,23 @@ def move_copy(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with two SavedModels of 12 words, 1/saved_model and 2/saved_model, with different random weights."""
+    """A folder with two SavedModels of 12 words, 1/saved_model and 2/saved_model, with different random weights.
+
+    The first one has those of `shared_text_model`.
+    """
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.model.language_model import Initializer, LanguageModel
     from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
     def build(folder: Path) -> None:
-        for seed in (1, 2):
-            (folder / str(seed)).mkdir()
-            words = save_vocabulary(TINY_VOCABULARY, folder / str(seed) / "vocabulary.txt")
-            model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, seed))
-            TextModel(model, Tokenizer(True, "-'"), words).save(folder / str(seed) / "saved_model")
+        shape = Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True)
+        model, other = (LanguageModel(shape, Initializer("uniform", 1.0, seed)) for seed in (1, 2))
+        text_model = TextModel(model, Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, folder / "vocabulary.txt"))
+        text_model.save(folder / "1/saved_model")
+        for name, variable in model.weights.items():  # a new TextModel would be traced once more, which takes most of the time
+            variable.assign(other.weights[name])
+        text_model.save(folder / "2/saved_model")
 
     return build_once(tmp_path_factory, "tiny_saved_models", build)
 

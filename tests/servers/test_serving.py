@@ -15,6 +15,7 @@ import requests
 from conftest import PROJECT, environment
 from lstm_lm.config import loading
 from lstm_lm.export.generator import Generator
+from lstm_lm.export.text_model import load_text_model
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.serving import pyfunc
@@ -35,27 +36,18 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def registered(tmp_path_factory, empty_store):
+def registered(tmp_path_factory, empty_store, tiny_saved_models):
     """A small registered model: (folder of the store, folder of the SavedModel, version)."""
-    from conftest import TINY_VOCABULARY
-    from lstm_lm.export.text_model import TextModel, save_vocabulary
-    from lstm_lm.model.language_model import Initializer, LanguageModel
-    from lstm_lm.model.shape import Shape
-    from lstm_lm.text.tokenization.tokenizer import Tokenizer
-
-    folder = tmp_path_factory.mktemp("project")
+    folder, saved_model = tmp_path_factory.mktemp("project"), tiny_saved_models / "1/saved_model"
     shutil.copy(empty_store, folder)
-    model = LanguageModel(Shape(len(TINY_VOCABULARY), 5, 7, 1, 5, True), Initializer("uniform", 1.0, 1))
-    text_model = TextModel(model, Tokenizer(True, "-'"), save_vocabulary(TINY_VOCABULARY, folder / "vocabulary.txt"))
-    text_model.save(folder / "saved_model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
         client = store.connect(SETTINGS.tracking)
         run = Run(client, create_run(client, SETTINGS))
-        outcome = registry.log_model(client, run.id, model_to_log(folder / "saved_model"))
+        outcome = registry.log_model(client, run.id, model_to_log(saved_model))
         assert outcome.is_new and outcome.is_champion
         client.set_terminated(run.id)
-    return folder, folder / "saved_model", outcome.version
+    return folder, saved_model, outcome.version
 
 
 def model_to_log(saved_model, serving=SERVING):
@@ -109,6 +101,12 @@ def server(registered):
         process.wait(30)
 
 
+@pytest.fixture(scope="module")
+def generate(registered):
+    """What the SavedModel itself generates."""
+    return Generator(load_text_model(registered[1]))
+
+
 def post_prompts(server, prompts, **params):
     body = {"dataframe_split": {"columns": ["prompt"], "data": [[prompt] for prompt in prompts]}, "params": params}
     # json.dumps, unlike requests, serializes NaN. Python clients do so too.
@@ -122,19 +120,13 @@ def texts(response):
     return [row["text"] for row in response.json()["predictions"]]
 
 
-def test_the_server_returns_the_texts_of_the_saved_model(server, registered):
-    import tensorflow as tf
-
-    generate = Generator(tf.saved_model.load(str(registered[1])))
+def test_the_server_returns_the_texts_of_the_saved_model(server, generate):
     prompts = ["Thou art", "to be or not"]
     for values in ({"temperature": 0.0}, {"temperature": 0.9, "top_k": 5, "top_p": 0.9, "seed": 3}, {}):
         assert texts(post_prompts(server, prompts, max_words=9, **values)) == generate(prompts, GenerationOptions(max_words=9, **values))
 
 
-def test_every_option_reaches_the_model(server, registered):
-    import tensorflow as tf
-
-    generate = Generator(tf.saved_model.load(str(registered[1])))
+def test_every_option_reaches_the_model(server, generate):
     prompts = ["Thou art", "to be or not"]
     for values in (
         {"max_words": 12, "temperature": 1.0, "min_p": 0.05, "repetition_penalty": 1.3, "no_repeat_ngram": 2},
@@ -165,10 +157,7 @@ def test_defaults_generate_a_reproducible_text_of_40_words(server):
     assert "<unk>" not in first[0]
 
 
-def test_the_server_reads_prompts_as_the_saved_model_does_in_another_locale(server, registered):
-    import tensorflow as tf
-
-    generate = Generator(tf.saved_model.load(str(registered[1])))
+def test_the_server_reads_prompts_as_the_saved_model_does_in_another_locale(server, generate):
     prompts = ["TO BE OR NOT KING I", "\u0130 AND I\u0307", "E\u0301 \u00c9 don\u2019t \u201cto\u201d", "\u03a3 THE\x00 \u212aING \ue000"]
     assert texts(post_prompts(server, prompts, max_words=9)) == generate(prompts, GenerationOptions(max_words=9))
 
@@ -188,7 +177,7 @@ def test_decomposed_accents_and_unknown_words_are_accepted(server):
         ([None], {}, "prompt of row 0 = null: must be a string"),
         (["king", None], {}, "prompt of row 1 = null: must be a string"),
         (["king", 5], {}, "prompt of row 1 = 5: must be a string"),
-        ([["king"]], {}, "prompt of row 0 = ['king']: must be a string"),
+        ([["king"]], {}, 'prompt of row 0 = ["king"]: must be a string'),
         ([""], {}, 'prompt of row 0 = "": must contain at least one word'),
         ([" -- \n"], {}, "must contain at least one word"),
         (["a" * 10_001], {}, "prompt of row 0 has 10001 characters: must be at most 10000"),

@@ -21,10 +21,11 @@ UNKNOWN = ["a", "ghost", "nor", "a", "ghost"]
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, shared_text_model: Any) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, tiny_saved_models: Path) -> Path:
     """A folder with a tiny exported model and a text."""
     folder = tmp_path_factory.mktemp("project")
-    shared_text_model.save(folder / "models/saved_model")
+    (folder / "models").mkdir()
+    (folder / "models/saved_model").symlink_to(tiny_saved_models / "1/saved_model")
     (folder / "text.txt").write_text(TEXT)
     shutil.copy(PROJECT / "params.yaml", folder)
     return folder
