@@ -14,6 +14,7 @@ from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import options as all_options
 from lstm_lm.generation.random_numbers import row_keys
+from lstm_lm.generation.row_padding import RowPadding, row_counts
 from lstm_lm.generation.sampling import Filters
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
@@ -67,28 +68,34 @@ class Extras:
         return cls(tf.zeros([rows, 0], tf.int32), tf.zeros([rows, 0]), tf.constant(-1))
 
 
-def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor) -> Texts:
-    """Read prompts up to their last word.
+def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prepared | None = None) -> Texts:
+    """Read prompts up to their last word. The state of a row does not depend on the other rows, to the last bit.
 
     Args:
         model: of any shape.
         prompts: int32 [rows, longest], ids, padded at the end.
         lengths: int32 [rows], words of each prompt, at least 1.
+        prepared: `inputs` and `row_counts` as `logits.prepare` returns them, or None.
     Returns:
         The prompts, ready for `generate` or `beam_search`.
     """
-    weights = model.step_weights()
+    if prepared is None:
+        counts, inputs = row_counts(model.step_matrices, model.shape.hidden_size), None
+    else:
+        counts, inputs = prepared["row_counts"], prepared["inputs"]
+    padding, weights = RowPadding(tf.shape(prompts)[0], counts), model.step_weights()
+    words, limits = padding.pad(prompts), padding.pad(lengths)
 
     def body(t: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
-        _, after = model.step(prompts[:, t], states, weights)
-        reads = (t < lengths - 1)[:, tf.newaxis]
+        _, after = model.step(words[:, t], states, weights, inputs)
+        reads = (t < limits - 1)[:, tf.newaxis]
         return t + 1, tf.nest.map_structure(lambda new, old: tf.where(reads, new, old), after, states)
 
     steps = tf.reduce_max(tf.concat([lengths, [0]], axis=0)) - 1  # there may be no rows
-    states = model.states(model.initial_state(tf.shape(prompts)[0]))
+    states = model.states(model.initial_state(tf.shape(words)[0]))
     _, states = tf.while_loop(lambda t, _: t < steps, body, (0, states), parallel_iterations=1)
     last = tf.gather(prompts, lengths - 1, axis=1, batch_dims=1)
-    return Texts(last, model.state(states), text_history.align_right(prompts, lengths))
+    return Texts(last, model.state(tf.nest.map_structure(padding.strip, states)), text_history.align_right(prompts, lengths))
 
 
 def score(model: LanguageModel, ids: tf.Tensor) -> tf.Tensor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import tensorflow as tf
@@ -10,6 +11,7 @@ from lstm_lm.generation import logits, penalties, text_history
 from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.random_numbers import uniforms
+from lstm_lm.generation.row_padding import RowPadding
 from lstm_lm.generation.sampling import Draws, Filters, Sampler
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model.language_model import LanguageModel, LayerState
@@ -78,7 +80,7 @@ class DecodingLoop:
     def run(
         self, features: Features, last: tf.Tensor, state: tf.Tensor, history: tf.Tensor, positions: tf.Tensor, ended: tf.Tensor
     ) -> Generated:
-        """Generate.
+        """Generate. Inside of the loop, the model's states have the rows that `row_padding` adds.
 
         Args:
             features: of the loop. They must cover what the options ask for.
@@ -86,7 +88,8 @@ class DecodingLoop:
             positions: int32 [rows], how many words were generated before.
             ended: bool [rows], which texts have come to their end.
         """
-        states, sample = self.model.states(state), self._sampler(features)
+        states = tf.nest.map_structure(self._padding.pad, self.model.states(state))
+        sample = self._sampler(features)
         count = tf.reduce_max(tf.concat([self.options.max_words, [0]], axis=0))
         if features.general:
             # Without columns, keeping the history costs nothing.
@@ -94,6 +97,13 @@ class DecodingLoop:
             return self._run_general(sample, count, last, states, past, positions, ended)
         past = text_history.reserve(history, count) if features.penalty else history[:, :0]
         return self._run_uniform(sample, count, last, states, past, positions)
+
+    @cached_property
+    def _padding(self) -> RowPadding:
+        return RowPadding(tf.shape(self.keys)[0], self.prepared["row_counts"])
+
+    def _state(self, states: list[LayerState]) -> tf.Tensor:
+        return self.model.state(tf.nest.map_structure(self._padding.strip, states))
 
     def _sampler(self, features: Features) -> SampleFunction:
         if features.filters is None:
@@ -111,13 +121,12 @@ class DecodingLoop:
         positions: tf.Tensor,
     ) -> Generated:
         """Generate as many words in every row."""
-        step, sharpness, penalty = self._step(), self.options.sharpness, self.options.repetition_penalty
+        step, penalty = self._step(), self.options.repetition_penalty
         has_past = past.shape[1] is None
 
         def body(t: tf.Tensor, draws: tf.Tensor, *variables: Any) -> LoopVariables:
             word, states, past, generated = variables
-            hidden, states = step(word, states)
-            scores = logits.logits(self.model, self.prepared, hidden, sharpness)
+            scores, _, states = step(word, states)
             if has_past:
                 scores = penalties.apply_repetition_penalty(scores, past, penalty)
             word = tf.ensure_shape(sample(scores, self._draws(draws, t, positions)), last.shape)
@@ -129,7 +138,7 @@ class DecodingLoop:
         word, states, _, generated = self._loop(body, lambda *_: True, count, positions, (last, states, past, generated))
         rows = tf.shape(last)[0]
         nothing = tf.zeros([rows, 0]), tf.zeros([rows, 0, 0], tf.int32), tf.zeros([rows, 0, 0])
-        return Generated(tf.transpose(generated.stack()[1:]), word, self.model.state(states), *nothing)
+        return Generated(tf.transpose(generated.stack()[1:]), word, self._state(states), *nothing)
 
     def _run_general(
         self,
@@ -147,12 +156,12 @@ class DecodingLoop:
         def body(t: tf.Tensor, draws: tf.Tensor, *variables: Any) -> LoopVariables:
             last, states, past, ended, outputs = variables
             active = tf.logical_not(tf.logical_or(ended, t >= options.max_words))
-            hidden, after = step(last, states)
-            plain = logits.logits(self.model, self.prepared, hidden, sharpness)
+            plain, hidden, after = step(last, states)
             scores = penalties.apply(self._with_bias(plain, sharpness), past, options)
             word = tf.where(active, sample(scores, self._draws(draws, t, positions)), 0)
             outputs = [output.write(t + 1, new) for output, new in zip(outputs, (word, *self._judge(plain, hidden, word)), strict=True)]
-            states = tf.nest.map_structure(lambda new, old: tf.where(active[:, tf.newaxis], new, old), after, states)
+            is_active = self._padding.pad(active)[:, tf.newaxis]
+            states = tf.nest.map_structure(lambda new, old: tf.where(is_active, new, old), after, states)
             ends_here = tf.logical_and(options.stop_at_sentence_end, ends_sentence(word, self.ends))
             past = text_history.append(past, tf.where(active, word, text_history.NO_WORD))
             return t + 1, draws, tf.where(active, word, last), states, past, tf.logical_or(ended, ends_here), outputs
@@ -169,7 +178,7 @@ class DecodingLoop:
         return Generated(
             tf.transpose(words),
             last,
-            self.model.state(states),
+            self._state(states),
             tf.transpose(log_probabilities[:judged]),
             tf.transpose(top_words[:judged], [1, 0, 2]),
             tf.transpose(top_log_probabilities[:judged], [1, 0, 2]),
@@ -215,12 +224,19 @@ class DecodingLoop:
     def _draws(self, numbers: tf.Tensor, t: tf.Tensor, positions: tf.Tensor) -> Draws:
         return Draws(numbers[t % WORDS_PER_BLOCK], self.keys, positions + t)
 
-    def _step(self) -> Callable[[tf.Tensor, list[LayerState]], tuple[tf.Tensor, list[LayerState]]]:
-        """One step of the model up to the softmax, with the table of the first layer's inputs if it was prepared."""
-        weights, inputs = self.model.step_weights(), self.prepared["inputs"]
+    def _step(self) -> Callable[[tf.Tensor, list[LayerState]], tuple[tf.Tensor, tf.Tensor, list[LayerState]]]:
+        """One step of the model, with the table of the first layer's inputs if it was prepared.
 
-        def step(words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, list[LayerState]]:
-            return self.model.step(words, states, weights, inputs)
+        Returns:
+            A function from (words int32 [rows], states with added rows) to (logits as `logits.logits` returns them and the softmax's input
+            float32 [rows, output_size], both without added rows; next states).
+        """
+        weights, padding = self.model.step_weights(), self._padding
+        sharpness = padding.pad(self.options.sharpness)
+
+        def step(words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, tf.Tensor, list[LayerState]]:
+            hidden, states = self.model.step(padding.pad(words), states, weights, self.prepared["inputs"])
+            return padding.strip(logits.logits(self.model, self.prepared, hidden, sharpness)), padding.strip(hidden), states
 
         return step
 

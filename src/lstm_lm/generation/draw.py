@@ -70,9 +70,8 @@ def row_sums(numbers: tf.Tensor) -> tf.Tensor:
 
 
 def block_size(words: int) -> int:
-    """About sqrt(words); a multiple of GROUP where it is at least GROUP."""
-    root = math.sqrt(words)
-    return GROUP * round(root / GROUP) if root >= GROUP else math.ceil(root)
+    """About sqrt(words), a multiple of GROUP."""
+    return GROUP * max(round(math.sqrt(words) / GROUP), 1)
 
 
 def inverse_cdf(weights: tf.Tensor, uniform: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

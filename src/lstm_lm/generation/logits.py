@@ -1,12 +1,13 @@
 """From the output of the last layer to logits, in the form that is fastest in loops over words.
 
-The softmax weights are transposed once, before a loop: with `[rows, width] @ [width, vocabulary]` a row's result has the same bits whatever
-the number of rows, which holds for no other layout, and it is the fastest one for more than a few rows.
+The softmax weights are transposed once, before a loop: with `[rows, width] @ [width, vocabulary]` a row's result has the same bits for most
+numbers of rows (see `row_padding` for the others), which holds for no other layout, and it is the fastest one for more than a few rows.
 """
 
 import tensorflow as tf
 
 from lstm_lm.generation.draw import block_size
+from lstm_lm.generation.row_padding import row_counts
 from lstm_lm.model.language_model import LanguageModel
 
 BLOCKED = -1e30  # the logit of a word that must not be generated; finite, so that no NaN can come of it
@@ -32,13 +33,16 @@ def prepare(model: LanguageModel, with_input_table: bool = False) -> Prepared:
         with_input_table: also compute what the first layer makes of each word, which takes as long as many words.
     Returns:
         Tensors by name: `softmax` [width + 1, words], the last row the bias; of an adaptive softmax, `softmax` is the head, and there
-        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], or without rows if not asked for.
+        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], or without rows if not asked for. `row_counts`, int32, see `row_padding`.
     """
     prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
     prepared["softmax"] = _with_bias(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
     prepared["inputs"] = tf.zeros([0, 4 * model.shape.hidden_size])
     if with_input_table:
         prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) + model.biases[0]
+    matrices = [*model.step_matrices, *(tail.projection for tail in model.tails)]
+    matrices += [matrix for name, matrix in prepared.items() if name != "inputs"]
+    prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size)
     return prepared
 
 
@@ -46,7 +50,7 @@ def specs(model: LanguageModel) -> dict[str, tf.TensorSpec]:
     """The input signature of what `prepare` returns, with the input table or without."""
     prepared = tf.function(lambda: prepare(model), autograph=False).get_concrete_function().structured_outputs
     shapes = {name: tensor.shape for name, tensor in prepared.items()} | {"inputs": [None, 4 * model.shape.hidden_size]}
-    return {name: tf.TensorSpec(shape, tf.float32, f"prepared_{name}") for name, shape in shapes.items()}
+    return {name: tf.TensorSpec(shape, prepared[name].dtype, name) for name, shape in shapes.items()}
 
 
 def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:

@@ -170,6 +170,11 @@ class LanguageModel(tf.Module):
             next_states.append(tuple(next_state))
         return self._project(x), self.state(next_states)
 
+    @property
+    def step_matrices(self) -> list[tf.Variable]:
+        """The matrices that `step` multiplies by."""
+        return [*self.kernels, *self.recurrents, *([] if self.projection is None else [self.projection])]
+
     def step_weights(self) -> "StepWeights":
         """Read the weights that `step` uses, so that a loop need not read them again for each word."""
         kernels, recurrents, biases = (

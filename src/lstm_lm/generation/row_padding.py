@@ -1,0 +1,86 @@
+"""How many rows to compute so that the result of a row does not depend on how many there are.
+
+Libraries compute matrix products for a few rows at a time. Some of them add up the rows that are left over in another order, so that
+their last bits differ: on CPUs without AVX-512, TensorFlow does so for 1 to 3 rows, and for the last 1 to 3 rows of 7, 8, 9, 13, ... A
+trial finds the numbers of rows for which all rows have the same bits. Loops then compute a few rows more, and drop them.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+
+import numpy as np
+import tensorflow as tf
+
+PERIOD = 24  # rows: a multiple of the number that any of the usual libraries computes at a time (4, 6, 8 or 12)
+SCALES = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0)  # of the numbers whose functions are tried
+MAX_COLUMNS = 1024  # of the weights that are tried: further ones take time, and are computed in the same way
+
+
+def row_counts(weights: Iterable[tf.Tensor], hidden_size: int) -> tf.Tensor:
+    """Try products, and the functions of an LSTM, with different numbers of rows.
+
+    Args:
+        weights: float32 [width, any] each, of all products that rows take part in.
+        hidden_size: numbers in a row of the LSTM's gates.
+    Returns:
+        int32 [PERIOD + 1], for each number of rows the number of rows to compute.
+    """
+    trials = [_try(partial(tf.matmul, b=matrix[:, :MAX_COLUMNS]), matrix.shape[0]) for matrix in weights]
+    same = tf.reduce_all([*trials, _try(_functions, hidden_size)], axis=0)
+    numbers = tf.range(1, PERIOD + 1)
+    is_enough = tf.logical_and(same[tf.newaxis], numbers[tf.newaxis] >= numbers[:, tf.newaxis])
+    least = tf.reduce_min(tf.where(is_enough, numbers[tf.newaxis], PERIOD + 1), axis=1)
+    # If no number is right there is nothing to gain.
+    return tf.concat([[0], tf.where(least > PERIOD, numbers, least)], axis=0)
+
+
+class RowPadding:
+    """Adds rows to tensors, and drops them.
+
+    Attributes:
+        rows: int32 scalar.
+        added: int32 scalar, rows that are added.
+    """
+
+    def __init__(self, rows: tf.Tensor, counts: tf.Tensor) -> None:
+        """Find how many rows to add.
+
+        Args:
+            rows: int32 scalar.
+            counts: as `row_counts` returns them.
+        """
+        self.rows = rows
+        self.added = tf.gather(counts, rows % PERIOD) - rows % PERIOD
+
+    def pad(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Add rows of zeros: [rows, ...] -> [rows + added, ...]."""
+        zeros = tf.zeros([self.added, *tf.unstack(tf.shape(numbers)[1:])], numbers.dtype)
+        return tf.concat([numbers, zeros], axis=0)
+
+    def strip(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Drop the added rows: [rows + added, ...] -> [rows, ...]."""
+        return numbers[: self.rows]
+
+
+def _functions(rows: tf.Tensor) -> tf.Tensor:
+    return tf.concat([function(rows * scale) for scale in SCALES for function in (tf.sigmoid, tf.tanh)], axis=1)
+
+
+def _try(function: Callable[[tf.Tensor], tf.Tensor], width: int) -> tf.Tensor:
+    """Apply a function to 1 to PERIOD equal rows.
+
+    Args:
+        function: [rows, width] -> [rows, any].
+        width: numbers in a row.
+    Returns:
+        bool [PERIOD], for each number of rows whether all results are the same as those of PERIOD rows.
+    """
+    row = np.sin(np.arange(1, width + 1, dtype=np.float32))  # any numbers whose products have to be rounded
+    rows = tf.tile(tf.constant(row)[tf.newaxis], [PERIOD, 1])
+    expected = function(rows)[0]
+    return tf.map_fn(
+        lambda number: tf.reduce_all(function(rows[:number]) == expected),
+        tf.range(1, PERIOD + 1),
+        fn_output_signature=tf.bool,
+        parallel_iterations=1,
+    )
