@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_lm_serving import loops
 from lstm_lm_serving.rows import Generated, Row
 from lstm_lm_serving.saved_model import Floats, Ints, SavedModel
 
@@ -26,9 +27,8 @@ class Batch:
         self._history: Any = None
         self._position: Ints = np.zeros(0, np.int32)
         self._left: Ints = np.zeros(0, np.int32)
-        self._keys: Any = None
-        self._options: dict[str, Any] = {}
-        self._extras: dict[str, Any] = {}
+        self._loop = loops.GENERAL
+        self._constants: dict[str, Any] = {}  # what stays the same as long as the rows do
         self._stops_at_end: list[bool] = []
         self._top = -1
         self.looks_back = False
@@ -54,9 +54,8 @@ class Batch:
     def decode(self, steps: int) -> list[Generated]:
         """Generate up to so many words for each row."""
         most = np.minimum(self._left, steps).astype(np.int32)
-        result = self._model.decode(
-            self._last, self._state, self._keys, self._history, self._position, {**self._options, "max_words": most}, self._extras
-        )
+        changing = {"last": self._last, "state": self._state, "history": self._history, "position": self._position, "max_words": most}
+        result = self._model.decode(self._loop, {**self._constants, **changing})
         self._state, self._last = result["state"], result["last"]
         if self.looks_back:
             self._history = result["history"]
@@ -107,13 +106,10 @@ class Batch:
         self._last = np.array([row.last for row in rows], np.int32)
         self._position = np.array([row.position for row in rows], np.int32)
         self._left = np.array([row.words_left for row in rows], np.int32)
-        self._keys = constant(np.array([row.key for row in rows], np.int64))
+        keys = np.array([row.key for row in rows], np.int64)
         prompts = [row.prompt for row in rows]
-        self._options = {
-            name: constant(np.array([prompt.options[name] for prompt in prompts], type))
-            for name, type in self._model.word_options.items()
-            if name != "max_words"
-        }
+        types = self._model.word_options
+        options: dict[str, Any] = {name: np.array([prompt.options[name] for prompt in prompts], types[name]) for name in types}
         self._stops_at_end = [prompt.options["stop_at_sentence_end"] for prompt in prompts]
         self._top = max(prompt.top for prompt in prompts)
         entries = max(len(prompt.checked.bias) for prompt in prompts)
@@ -121,7 +117,9 @@ class Batch:
         for place, prompt in enumerate(prompts) if entries else ():
             if bias := prompt.checked.bias:
                 ids[place, : len(bias)], values[place, : len(bias)] = list(bias), list(bias.values())
-        self._extras = {"bias_ids": constant(ids), "bias_values": constant(values), "top": constant(self._top, self._model.tf.int32)}
+        extras = {"bias_ids": ids, "bias_values": values, "top": np.array(self._top, np.int32)}
+        self._loop = loops.GENERAL if entries or self._top >= 0 else loops.fastest(self._model.table, options)
+        self._constants = {name: constant(array) for name, array in {"keys": keys, **options, **extras}.items()}
         self.looks_back = any(prompt.looks_back for prompt in prompts)
         self._history = self._align_history()
 

@@ -18,7 +18,6 @@ from lstm_lm_serving.texts import NextWords, Score
 
 Floats = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int32]
-EXTRAS = ("bias_ids", "bias_values", "top")
 WHITE_SPACE = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
 WHITE_SPACE += "\u2028\u2029\u202f\u205f\u3000"
 
@@ -44,7 +43,11 @@ class Prompts(NamedTuple):
 
 
 class FlatFunction:
-    """A function of the SavedModel, called by its tensors in a list: with many small tensors, TensorFlow's own call takes 1 ms longer."""
+    """A function of the SavedModel that is called without TensorFlow's own checks: with many small tensors they take 1 ms.
+
+    Attributes:
+        inputs: the names of its arguments, those of dicts in their order.
+    """
 
     def __init__(self, tf: Any, function: Any) -> None:
         """Take a function that was traced once.
@@ -59,10 +62,12 @@ class FlatFunction:
         self._captured = list(concrete.captured_inputs)
         self._types = [output.dtype for output in concrete.outputs]
         self._names = sorted(concrete.structured_outputs)
+        self.inputs = _names(concrete.structured_input_signature[0])
 
-    def __call__(self, tensors: Sequence[Any]) -> dict[str, Any]:
-        """Call it with all its tensors or arrays in order, those of dicts by their sorted names."""
-        args = [self._tf.constant(tensor) if isinstance(tensor, np.ndarray) else tensor for tensor in (*tensors, *self._captured)]
+    def __call__(self, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Call it with its tensors or arrays by their names; there may be others."""
+        own = [tensors[name] for name in self.inputs]
+        args = [*(self._tf.constant(tensor) if isinstance(tensor, np.ndarray) else tensor for tensor in own), *self._captured]
         outputs = self._tf.raw_ops.StatefulPartitionedCall(args=args, Tout=self._types, f=self._concrete)
         return dict(zip(self._names, outputs, strict=True))
 
@@ -93,11 +98,10 @@ class SavedModel:
         types = {"int": np.int32, "float": np.float32, "bool": np.bool_}
         self._types = {row["name"]: types[row["type"]] for row in self.table["options"]}
         self.word_options = {row["name"]: self._types[row["name"]] for row in self.table["options"] if not row["sets_rows"]}
-        self._option_names = sorted(self.word_options)
         self.model = tf.saved_model.load(str(folder))
-        prepared = self.model.prepare()
-        self._prepared = [prepared[name] for name in sorted(prepared)]
-        self._decode, self._prefill = FlatFunction(tf, self.model.decode_prepared), FlatFunction(tf, self.model.prefill)
+        self._prepared = self.model.prepare()
+        self._prefill = FlatFunction(tf, self.model.prefill_prepared)
+        self._loops = {name: FlatFunction(tf, self.model.loops[name]) for name in self.model.loops}
         shape = self.model.initial_state(tf.constant(1))["state"].shape
         self.state_shape = int(shape[0]), 2, int(shape[3])  # of one row, without its axis: layers, 2, hidden
         self._one_score = threading.Lock()
@@ -105,15 +109,20 @@ class SavedModel:
     def prefill(self, prompts: Sequence[bytes], samples: Sequence[int]) -> Prompts:
         """Read prompts, for so many samples each."""
         constant = self.tf.constant
-        read = self._prefill([constant(list(prompts), self.tf.string), constant(list(samples), self.tf.int32)])
+        arguments = {"prompts": constant(list(prompts), self.tf.string), "samples": constant(list(samples), self.tf.int32)}
+        read = self._prefill({**self._prepared, **arguments})
         return Prompts(**{name: read[name].numpy() for name in Prompts._fields})
 
-    def decode(
-        self, last: Any, state: Any, keys: Any, history: Any, position: Ints, options: Mapping[str, Any], extras: Mapping[str, Any]
-    ) -> dict[str, Any]:
-        """Generate the next words of rows, as tensors; arguments and result are those of the SavedModel's `decode_prepared`."""
-        word_options, others = [options[name] for name in self._option_names], [extras[name] for name in EXTRAS]
-        return self._decode([*self._prepared, last, state, keys, history, position, *word_options, *others])
+    def decode(self, loop: str, tensors: Mapping[str, Any]) -> dict[str, Any]:
+        """Generate the next words of rows with one of the SavedModel's `loops`.
+
+        Args:
+            loop: its name.
+            tensors: by their names, tensors or arrays: all that the loop takes, but what is prepared.
+        Returns:
+            Tensors, as the SavedModel returns them.
+        """
+        return self._loops[loop]({**self._prepared, **tensors})
 
     def generate(self, prompt: bytes, options: Mapping[str, Any]) -> list[str]:
         """Continue one prompt, beam search included. Returns the prompt and the words after it, one text a sample."""
@@ -148,6 +157,11 @@ class SavedModel:
         if not self.has_newlines:
             return prompt.strip(string.whitespace.encode()).decode("utf-8", errors="replace")
         return prompt.decode("utf-8", errors="replace").lstrip(WHITE_SPACE).rstrip(WHITE_SPACE.replace("\n", ""))
+
+
+def _names(signature: Sequence[Any]) -> list[str]:
+    """Return the names of a function's arguments: those of a dict are its keys, of which TensorFlow sorts the tensors."""
+    return [name for argument in signature for name in (sorted(argument) if isinstance(argument, dict) else [argument.name])]
 
 
 def decoded(texts: npt.NDArray[np.object_]) -> list[str]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from lstm_lm_serving import loops
 from lstm_lm_serving.saved_model import SavedModel
 
 FEW_STEPS, MANY_STEPS = 1, 9  # of the calls that are measured
@@ -83,17 +84,17 @@ def _read(model: SavedModel, prompt: bytes, prompts: int) -> Any:
 def _call_seconds(model: SavedModel, word: bytes, rows: int, **options: float) -> tuple[float, float]:
     """Return the seconds of a call with few steps and with many."""
     read = model.prefill([word], [rows])
-    defaults = {row["name"]: row["default"] for row in model.table["options"]}
-    extras = {"bias_ids": np.zeros([rows, 0], np.int32), "bias_values": np.zeros([rows, 0], np.float32), "top": np.array(-1, np.int32)}
+    values = {**{row["name"]: row["default"] for row in model.table["options"]}, **options}
+    vectors: dict[str, Any] = {name: np.full(rows, values[name], type) for name, type in model.word_options.items()}
     # The words of the history differ, as they do in texts.
-    history = np.arange(LONG_HISTORY if options else 0, dtype=np.int32) % len(model.vocabulary)
-    arrays = read.last, read.state, read.keys, np.tile(history, [rows, 1]), np.zeros(rows, np.int32)
+    history = np.tile(np.arange(LONG_HISTORY if options else 0, dtype=np.int32) % len(model.vocabulary), [rows, 1])
+    extras = {"bias_ids": np.zeros([rows, 0], np.int32), "bias_values": np.zeros([rows, 0], np.float32), "top": np.array(-1, np.int32)}
+    arrays = {"last": read.last, "state": read.state, "keys": read.keys, "history": history, "position": np.zeros(rows, np.int32)}
+    loop = loops.fastest(model.table, vectors)
 
     def seconds(steps: int) -> float:
-        values = {**defaults, "max_words": steps, **options}
-        vectors: dict[str, Any] = {name: np.full(rows, values[name], type) for name, type in model.word_options.items()}
         start = time.perf_counter()
-        model.decode(*arrays, vectors, extras)["words"].numpy()
+        model.decode(loop, {**arrays, **vectors, **extras, "max_words": np.full(rows, steps, np.int32)})["words"].numpy()
         return time.perf_counter() - start
 
     seconds(FEW_STEPS)  # the first call of a kind takes longer

@@ -39,7 +39,7 @@ PROMPTS = ["the king", "Thou art,", "to be or not to be.", "é", "zounds (the", 
 TEXTS = [Text(prompt, options, echo=True) for prompt in PROMPTS for options in OPTIONS]
 HUGE = Text("the king", {"max_words": 1000, "samples": 256, "temperature": 1.0})
 
-LATER = 600.0  # seconds: a deadline that allows everything, on a slow machine too
+LATER = 6_000.0  # seconds: a deadline that allows everything, on a slow machine too
 
 
 @pytest.fixture(scope="module")

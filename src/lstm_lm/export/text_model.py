@@ -1,8 +1,8 @@
 """The SavedModel: strings in, strings out. Running it takes nothing of this project, and no Python."""
 
-import functools
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,11 @@ import tensorflow as tf
 
 from lstm_lm.errors import UserError
 from lstm_lm.export.graph_tokenizer import GraphTokenizer
-from lstm_lm.generation import decoding, logits, option_tensors
+from lstm_lm.generation import decoding, logits, option_tensors, text_history
 from lstm_lm.generation.beam_search import beam_search
 from lstm_lm.generation.decoding import Extras, Generation, Texts
+from lstm_lm.generation.decoding_loop import Generated
+from lstm_lm.generation.loops import GENERAL, LOOPS, served_loops
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import sentence_end_ids, served_table
 from lstm_lm.model import losses
@@ -21,9 +23,9 @@ from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 # AutoGraph is off because nothing here is written in the Python that it turns into graphs, and tracing takes a third longer with it.
-graph = functools.partial(tf.function, autograph=False)
+graph = partial(tf.function, autograph=False)
 # Without inlining, TensorFlow optimizes a function when it first runs.
-lazy = functools.partial(graph, experimental_attributes={"_noinline": True})
+lazy = partial(graph, experimental_attributes={"_noinline": True})
 SIGNATURES = ("initial_state", "score", "step", "generate", "prefill", "decode", "score_texts", "next_words")
 DEFAULT_SIGNATURE = "generate"  # also under the name that serving tools look for
 TOKENIZER_FILE = "tokenizer.json"  # an asset: whoever checks a prompt before it is sent splits it as the graph does
@@ -35,12 +37,15 @@ KEYS = 2**53 - 111  # a prime number; JSON has no larger whole numbers
 class TextModel(tf.Module):
     """A LanguageModel with its vocabulary and its tokenizer in the graph.
 
-    Every public method but `prepare`, `decode_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
+    Every public method but `prepare`, `prefill_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
     float32 [layers, 2, batch, hidden]. `options` is a dict of vectors, one for each row of the table of generation options, with one
     value for each prompt or text; in the signatures, each option is a separate argument.
 
-    `prepare` and `decode_prepared` are functions of the loaded SavedModel, for programs that call it many times: what depends on the
-    weights alone is computed once.
+    `prepare`, `prefill_prepared` and `loops` are functions of the loaded SavedModel, for programs that call it many times: what depends
+    on the weights alone is computed once, and the loop over words is chosen outside of the graph.
+
+    Attributes:
+        loops: a function for each loop over words, by its name; see `_run_loop`.
     """
 
     def __init__(self, model: LanguageModel, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
@@ -59,7 +64,7 @@ class TextModel(tf.Module):
         tokenizer.save(tokenizer_file)
         self.tokenizer_file = tf.saved_model.Asset(str(tokenizer_file))
         options_file = Path(vocabulary_file).with_name(OPTIONS_FILE)
-        options_file.write_text(json.dumps(served_table(), indent=1) + "\n", encoding="utf-8")
+        options_file.write_text(json.dumps({**served_table(), "loops": served_loops()}, indent=1) + "\n", encoding="utf-8")
         self.options_file = tf.saved_model.Asset(str(options_file))
         self.ends = sentence_end_ids(vocabulary.read_tokens(vocabulary_file))
         layers, hidden = model.shape.layers, model.shape.hidden_size
@@ -80,7 +85,13 @@ class TextModel(tf.Module):
         self.score_texts = graph(self._score_texts, input_signature=[tf.TensorSpec([None], tf.string, "texts")])
         self.next_words = graph(self._next_words, input_signature=[prompts, k])
         self.prepare = graph(self._prepare, input_signature=[])
-        self.decode_prepared = graph(self._decode_prepared, input_signature=[logits.specs(model), *texts, _extras_specs()])
+        self.prepared = logits.specs(model)
+        self.prefill_prepared = graph(self._prefill, input_signature=[prompts, samples, self.prepared])
+        inputs = {tensor.name: tensor for tensor in texts[:-1]} | self.prepared | word_options | _extras_specs()
+        self.loops = {
+            name: lazy(partial(self._run_loop, name), input_signature=[{key: inputs[key] for key in self._loop_inputs(name)}])
+            for name in LOOPS
+        }
 
     def _initial_state(self, batch: tf.Tensor) -> dict[str, tf.Tensor]:
         """Return the state before the first word, which is all zeros, for `batch` rows."""
@@ -115,7 +126,7 @@ class TextModel(tf.Module):
 
         def search() -> tf.Tensor:
             words = beam_search(self.model, Texts(start["last"], start["state"], start["history"]), values, self.ends)
-            return self.tokenizer.detokenize(_without_padding(words), tf.repeat(start["last"], samples))
+            return self._detokenize(words, tf.repeat(start["last"], samples))
 
         def sample() -> tf.Tensor:
             repeated = {name: tf.repeat(options[name], samples) for name in option_tensors.specs(option_tensors.of_words)}
@@ -126,12 +137,13 @@ class TextModel(tf.Module):
         beginnings = tf.repeat(self.tokenizer.strip(prompts), samples)
         return {"texts": tf.strings.strip(tf.strings.join([beginnings, texts]))}
 
-    def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
+    def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor, prepared: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
         """Read prompts. `decode` continues from the result: together they return in pieces what `generate` returns at once.
 
         Args:
             prompts: string [n], as for `generate`.
             samples: int32 [n], number of texts for each prompt; they become adjacent rows.
+            prepared: from `prepare`, or None.
         Returns:
             {"last": int32 [rows], the last word of each text; "state": the state before it; "keys": int64 [rows], the random-number key
             of each row; "history": int32 [rows, longest], the ids of each prompt's words, padded on the left with -1; "known" and
@@ -143,7 +155,7 @@ class TextModel(tf.Module):
         # Rows with different prompts get different random numbers, or their texts would echo each other.
         keys = tf.strings.to_hash_bucket_fast(tf.strings.reduce_join(words, axis=1, separator=" "), KEYS)
         sample = tf.cast(tf.ragged.range(samples).flat_values, tf.int64)
-        texts = decoding.prefill(self.model, padded, lengths)
+        texts = decoding.prefill(self.model, padded, lengths, prepared)
         return {
             "last": tf.repeat(texts.last, samples),
             "state": tf.repeat(texts.state, samples, axis=2),
@@ -172,45 +184,64 @@ class TextModel(tf.Module):
             {"texts": string [rows], to append to the text so far, including any space between them; "words": int32 [rows, words], as many
             as the largest `max_words`, their ids, 0 after the end of a text; "last", "state", "history": for the next call}
         """
-        extras = vars(Extras.none(tf.shape(last)[0]))
-        result = self.decode_prepared(logits.prepare(self.model), last, state, keys, history, position, options, extras)
-        return {name: result[name] for name in ("texts", "words", "last", "state", "history")}
+        extras, prepared = Extras.none(tf.shape(last)[0]), logits.prepare(self.model)
+        texts = {"last": last, "state": state, "keys": keys, "history": history, "position": position}
+        inputs = texts | prepared | options | vars(extras)
 
-    def _prepare(self) -> dict[str, tf.Tensor]:
-        """Compute what `decode_prepared` needs, from the weights alone: tensors by name."""
-        return logits.prepare(self.model, logits.has_input_table(self.model))
+        def run(name: str) -> Generated:
+            outputs = self.loops[name]({key: inputs[key] for key in self._loop_inputs(name)})
+            return Generated(**{field: outputs[field] for field in Generated._fields})
 
-    def _decode_prepared(  # noqa: PLR0913  # one argument for each input of the graph
-        self,
-        prepared: dict[str, tf.Tensor],
-        last: tf.Tensor,
-        state: tf.Tensor,
-        keys: tf.Tensor,
-        history: tf.Tensor,
-        position: tf.Tensor,
-        options: dict[str, tf.Tensor],
-        extras: dict[str, tf.Tensor],
-    ) -> dict[str, tf.Tensor]:
-        """Generate the next words of texts, as `decode` does.
-
-        Args:
-            prepared: from `prepare`.
-            last, state, keys, history, position, options: as for `decode`. Without options that look back, `history` may have no columns.
-            extras: {"bias_ids": int32 [rows, any], words whose logits get a bias, 0 for none; "bias_values": float32 [rows, any]; "top":
-                int32 scalar, return log probabilities, those of this many most probable words too; below 0, none}
-        Returns:
-            What `decode` returns, and {"log_probabilities": float32 [rows, words], of the words under the model alone (at temperature 1,
-            without penalties and filters); "top_words": int32 [rows, words, top]; "top_log_probabilities": float32 [rows, words, top]}.
-            These have no words if `top` is below 0.
-        """
         generation = Generation(self.model, prepared, self.ends)
-        texts, values = Texts(last, state, history), OptionTensors(**options)
-        generated, history = generation.generate(texts, keys, position, values, Extras(**extras))
+        values = OptionTensors(**options)
+        generated, history = generation.generate(Texts(last, state, history), keys, position, values, extras, run)
         return {
-            "texts": self.tokenizer.detokenize(_without_padding(generated.words), last),
-            **generated._asdict(),
+            "texts": self._detokenize(generated.words, last),
+            "words": generated.words,
+            "last": generated.last,
+            "state": generated.state,
             "history": history,
         }
+
+    def _prepare(self) -> dict[str, tf.Tensor]:
+        """Compute what depends on the weights alone: tensors by name."""
+        return logits.prepare(self.model, logits.has_input_table(self.model))
+
+    def _run_loop(self, name: str, inputs: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """Generate the next words of texts, as `decode` does, with one of the loops.
+
+        Args:
+            name: of the loop. The table of options says what each can do.
+            inputs: what `prepare` returns; "last", "state", "keys", "position" as for `decode`; "max_words" and the options of the loop.
+                Loops that look back take the "history", the general loop "bias_ids", int32 [rows, any], words whose logits get a bias, 0
+                for none, "bias_values", float32 [rows, any], and "top", int32 scalar: return log probabilities, those of this many most
+                probable words too; below 0, none.
+        Returns:
+            What `decode` returns but "history", and {"log_probabilities": float32 [rows, words], of the words under the model alone (at
+            temperature 1, without penalties and filters); "top_words": int32 [rows, words, top]; "top_log_probabilities": float32
+            [rows, words, top]}. These have no words if `top` is below 0. "history" is returned by loops that look back.
+        """
+        rows = tf.shape(inputs["last"])[0]
+        options = option_tensors.with_others_off({option: inputs[option] for option in _loop_options(name)}, rows)
+        extras = Extras(**{extra: inputs[extra] for extra in _extras_specs()}) if name == GENERAL else Extras.none(rows)
+        history = inputs.get("history", tf.zeros([rows, 0], tf.int32))
+        keys, position = inputs.get("keys", tf.zeros([rows], tf.int64)), inputs.get("position", tf.zeros([rows], tf.int32))
+        texts = Texts(inputs["last"], inputs["state"], history)
+        prepared = {key: inputs[key] for key in self.prepared}
+        generated = Generation(self.model, prepared, self.ends).run_loop(name, texts, keys, position, options, extras)
+        outputs = {"texts": self._detokenize(generated.words, texts.last), **generated._asdict()}
+        return outputs | ({"history": text_history.join(history, generated.words)} if "history" in inputs else {})
+
+    def _loop_inputs(self, name: str) -> list[str]:
+        """The inputs that a loop takes: no others, because each one takes time in a call."""
+        features = LOOPS[name].features
+        inputs = ["last", "state", *_loop_options(name), *self.prepared]
+        inputs += ["keys", "position"] if features.filters is not None else []
+        inputs += ["history"] if features.general or features.penalty else []
+        return inputs + (list(_extras_specs()) if features.general else [])
+
+    def _detokenize(self, words: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+        return self.tokenizer.detokenize(_without_padding(words), last)
 
     def _score_texts(self, texts: tf.Tensor) -> dict[str, tf.Tensor]:
         """Score texts: how surprising the model finds each of their words.
@@ -290,6 +321,11 @@ def _padded(ids: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor]:
     padded = ids.to_tensor(default_value=0)
     padded = tf.cond(tf.shape(padded)[1] > 0, lambda: padded, lambda: tf.zeros([ids.nrows(), 1], tf.int32))
     return padded, lengths
+
+
+def _loop_options(name: str) -> list[str]:
+    """The options that a loop takes: the general one takes all."""
+    return list(option_tensors.specs(option_tensors.of_words)) if name == GENERAL else ["max_words", *LOOPS[name].options]
 
 
 def _extras_specs() -> dict[str, tf.TensorSpec]:

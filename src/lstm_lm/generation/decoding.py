@@ -1,36 +1,22 @@
 """Reading prompts and generating texts, in graph. Shapes are [rows], one row for each text."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation import text_history
-from lstm_lm.generation.decoding_loop import DecodingLoop, Features, Generated
+from lstm_lm.generation import loops, text_history
+from lstm_lm.generation.decoding_loop import DecodingLoop, Generated
 from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
-from lstm_lm.generation.options import options as all_options
 from lstm_lm.generation.random_numbers import row_keys
 from lstm_lm.generation.row_padding import RowPadding, row_counts
-from lstm_lm.generation.sampling import Filters
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
 from lstm_lm.model.language_model import LanguageModel, LayerState
-
-NO_FILTERS = Filters(greedy=False, sorted=False, top_p=False, min_p=False, typical_p=False)
-# The loops, from the fastest to the one that can do everything. There is one for each option that is often used alone.
-LOOPS = {
-    "greedy": Features(None),
-    "sampled": Features(NO_FILTERS),
-    "top_k": Features(replace(NO_FILTERS, sorted=True)),
-    "top_p": Features(replace(NO_FILTERS, top_p=True)),
-    "min_p": Features(replace(NO_FILTERS, min_p=True)),
-    "repetition_penalty": Features(NO_FILTERS, penalty=True),
-    "general": Features(Filters(), general=True),
-}
 
 
 class Texts(NamedTuple):
@@ -137,7 +123,13 @@ class Generation:
     ends: Sequence[int] = ()
 
     def generate(
-        self, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras
+        self,
+        texts: Texts,
+        keys: tf.Tensor,
+        positions: tf.Tensor,
+        options: OptionTensors,
+        extras: Extras,
+        run: Callable[[str], Generated] | None = None,
     ) -> tuple[Generated, tf.Tensor]:
         """Generate up to `max_words` words in every row. The words of a row do not depend on the other rows, to the last bit.
 
@@ -147,42 +139,25 @@ class Generation:
             positions: int32 [rows], how many words were generated after the prompt before this call.
             options: vectors, those that apply to words.
             extras: what else is asked for.
+            run: runs a loop by its name, in place of `run_loop`.
         Returns:
             (what was generated, `words` as long as the largest `max_words`; history int32 [rows, longest + words])
         """
-        if not self.ends:
-            options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
-        stop = options.stop_at_sentence_end
-        ended = tf.logical_and(tf.logical_and(stop, positions > 0), ends_sentence(texts.last, self.ends))
-        loop = DecodingLoop(self.model, self.prepared, options, self.ends, row_keys(options.seed, keys), extras)
 
-        def run(features: Features) -> Generated:
-            return loop.run(features, texts.last, texts.state, texts.history, positions, ended)
+        def run_lazily(name: str) -> Generated:
+            # Without inlining, TensorFlow optimizes a loop when it first runs, not all of them at once.
+            loop = partial(self.run_loop, name, texts, keys, positions, options, extras)
+            generated: Generated = tf.function(loop, autograph=False, experimental_attributes={"_noinline": True})()
+            return generated
 
-        # Chosen once, not for each word. Without inlining, TensorFlow optimizes a loop when it first runs, not all of them at once.
-        loops = [tf.function(partial(run, f), autograph=False, experimental_attributes={"_noinline": True}) for f in LOOPS.values()]
-        generated = tf.switch_case(_fastest_loop(options, extras), loops)
+        needs_general = tf.logical_or(tf.size(extras.bias_ids) > 0, extras.top >= 0)
+        generated = loops.switch(options, needs_general, run or run_lazily)
         return generated, text_history.join(texts.history, generated.words)
 
-
-def _fastest_loop(options: OptionTensors, extras: Extras) -> tf.Tensor:
-    """The place in LOOPS of the first loop that can do what is asked for: int32 scalar."""
-    counts = options.max_words
-    is_general = [tf.reduce_any(counts != counts[:1]), tf.size(extras.bias_ids) > 0, extras.top >= 0]
-    some = {row.name: options.is_on(row.name) for row in all_options() if hasattr(options, row.name) and row.off is not None}
-
-    def only(*names: str) -> tf.Tensor:
-        """Whether no other option is on in any row."""
-        return tf.logical_not(tf.reduce_any([*is_general, *(on for name, on in some.items() if name not in names)]))
-
-    samples = tf.logical_not(tf.reduce_any(options.greedy))
-    can_do = {
-        "greedy": only("top_k", "top_p", "min_p", "typical_p") & tf.reduce_all(options.greedy),
-        "sampled": only() & samples,
-        "top_k": only("top_k", "top_p", "min_p") & samples & tf.reduce_all(options.top_k > 0),
-        "top_p": only("top_p") & samples,
-        "min_p": only("min_p") & samples,
-        "repetition_penalty": only("repetition_penalty") & samples,
-        "general": tf.constant(True),
-    }
-    return tf.argmax(tf.cast(tf.stack([can_do[name] for name in LOOPS]), tf.int32), output_type=tf.int32)
+    def run_loop(self, name: str, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras) -> Generated:
+        """Generate with one of `loops.LOOPS`, which must be able to do what is asked for; see `generate`."""
+        if not self.ends:
+            options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
+        ended = tf.logical_and(options.stop_at_sentence_end & (positions > 0), ends_sentence(texts.last, self.ends))
+        loop = DecodingLoop(self.model, self.prepared, options, self.ends, row_keys(options.seed, keys), extras)
+        return loop.run(loops.LOOPS[name].features, texts.last, texts.state, texts.history, positions, ended)

@@ -120,7 +120,7 @@ class DecodingLoop:
         past: tf.Tensor,
         positions: tf.Tensor,
     ) -> Generated:
-        """Generate as many words in every row."""
+        """Generate as many words in every row. Those that a row does not need are dropped; its state is that after all of them."""
         step, penalty = self._step(), self.options.repetition_penalty
         has_past = past.shape[1] is None
 
@@ -138,7 +138,9 @@ class DecodingLoop:
         word, states, _, generated = self._loop(body, lambda *_: True, count, positions, (last, states, past, generated))
         rows = tf.shape(last)[0]
         nothing = tf.zeros([rows, 0]), tf.zeros([rows, 0, 0], tf.int32), tf.zeros([rows, 0, 0])
-        return Generated(tf.transpose(generated.stack()[1:]), word, self._state(states), *nothing)
+        words = tf.transpose(generated.stack()[1:])
+        words = tf.where(tf.range(count) < self.options.max_words[:, tf.newaxis], words, 0)
+        return Generated(words, word, self._state(states), *nothing)
 
     def _run_general(
         self,

@@ -62,3 +62,15 @@ def tensors(values: GenerationOptions, count: int, keep: Callable[[Option], bool
     """Options given in Python, the same for all of `count` texts, as tensors of the structure `specs`."""
     rows = [row for row in options.options() if keep(row)]
     return {row.name: tf.fill([count], tf.constant(getattr(values, row.name), DTYPES[row.type])) for row in rows}
+
+
+def with_others_off(values: dict[str, tf.Tensor], count: tf.Tensor) -> OptionTensors:
+    """Some of the options of words, and the others switched off; those that cannot be are greedy, with seed 0.
+
+    Args:
+        values: vectors [count] by the names of the options.
+        count: int32 scalar, number of texts.
+    """
+    others = {row.name: 0 if row.off is None else row.off for row in options.options() if of_words(row) and row.name not in values}
+    types = {row.name: DTYPES[row.type] for row in options.options()}
+    return OptionTensors(**values, **{name: tf.fill([count], tf.constant(off, types[name])) for name, off in others.items()})
