@@ -332,11 +332,11 @@ def test_a_text_is_scored(page):
     assert tokens[3].get_attribute("class") == "token unknown"  # no colour: the word itself may be surprising
     assert "13 or more" in page.one("#legend").text
     # A text that is too long or too short does not leave the score of another one.
-    page.script("document.getElementById('text').value = 'thou '.repeat(2000)")
+    page.script("document.getElementById('text').value = 'thou '.repeat(20000)")
     page.one("#text").send_keys("!")
-    assert page.one("#text-count").text == "10,001 of at most 10,000 characters"
+    assert page.one("#text-count").text == "100,001 of at most 100,000 characters"
     page.one("#score").click()
-    assert page.one("#score-error").text.startswith("The text has 10,001 characters: must be at most 10,000.")
+    assert page.one("#score-error").text.startswith("The text has 100,001 characters: must be at most 100,000.")
     assert page.one("#text").get_attribute("aria-invalid") == "true"
     assert not page.one("#scored").is_displayed()
     page.fill("#text", "thou")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
 
 from fastapi import Response
 
@@ -77,5 +76,6 @@ class Operations:
     async def options(self) -> Response:
         """The table of generation options, for the controls of a page; of the first model."""
         model = self.models.served[0]
-        table: dict[str, Any] = {**model.engine.table, "names": {row["name"]: name for name, row in model.checker.rows.items()}}
-        return JsonAnswer(table)
+        names = {row["name"]: name for name, row in model.checker.rows.items()}
+        most = model.engine.limits.max_score_characters
+        return JsonAnswer({**model.engine.table, "names": names, "max_score_characters": most})

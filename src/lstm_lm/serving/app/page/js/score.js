@@ -21,7 +21,7 @@ export class ScorePanel {
    */
   constructor(models, table, refused) {
     this.models = models;
-    this.limit = table.max_score_characters ?? table.max_prompt_characters;
+    this.limit = table.max_score_characters;
     this.refused = refused;
     this.running = null;
     this.scored = null; // the text whose score is shown
@@ -55,6 +55,7 @@ export class ScorePanel {
     if (length > this.limit) {
       return this.#refuse(`The text has ${number(length)} characters: must be at most ${number(this.limit)}. Score it in parts.`, text);
     }
+    byId("score-progress").textContent = "Scoring";
     try {
       const answers = await Promise.all(this.models.map(({ id }) => postJson("/v1/score", { text, model: id }, running.signal)));
       const columns = answers.map((answer) => column(answer.data[0], text, this.models.length > 1 ? answer.model : null));
@@ -67,6 +68,8 @@ export class ScorePanel {
       if (!(error instanceof ApiError)) throw error;
       if (error.status === 401) this.refused(error);
       this.#refuse(error.message.replace(/^text\b/, "The text"), text, error.param === "text");
+    } finally {
+      if (this.running === running) byId("score-progress").textContent = "";
     }
   }
 
