@@ -1,10 +1,11 @@
-/** What else the model thought of at a place: shown at the word that is pointed at or has the focus. */
+/** The model's most probable words at a position: shown at the word that is pointed at or has the focus. */
 
-import { byId, make, percent } from "./dom.js";
+import { choices } from "./choices.js";
+import { byId, make } from "./dom.js";
 import { find } from "./words.js";
 
 const HIDE_MILLISECONDS = 250; // for the way from the word to the list
-const UNKNOWN = "<unk>";
+const DOCK_MARGIN = 12; // pixels between a word and the list at the edge of a narrow window
 
 export class Alternatives {
   /**
@@ -17,6 +18,7 @@ export class Alternatives {
     this.choose = choose;
     this.current = null;
     this.timer = null;
+    this.isQuiet = false;
     area.addEventListener("pointerover", (event) => this.#enter(event));
     area.addEventListener("pointerleave", () => this.#leave());
     area.addEventListener("focusin", (event) => this.#focus(event));
@@ -33,6 +35,13 @@ export class Alternatives {
     this.current?.span.classList.remove("shown");
     this.current?.span.removeAttribute("aria-describedby");
     this.current = null;
+  }
+
+  /** Move the focus to a word without showing its list. */
+  focusQuietly(span) {
+    this.isQuiet = true;
+    find(span).text.focus(span);
+    this.isQuiet = false;
   }
 
   #enter(event) {
@@ -58,7 +67,7 @@ export class Alternatives {
 
   #focus(event) {
     const found = find(event.target);
-    if (found) this.#show(found);
+    if (found && !this.isQuiet) this.#show(found);
   }
 
   #blur(event) {
@@ -69,32 +78,41 @@ export class Alternatives {
   #click(event) {
     const button = event.target.closest("button");
     if (button && this.popup.contains(button)) {
-      const { text, word } = this.current;
+      const { text, word, span } = this.current;
       this.hide();
+      this.focusQuietly(span); // until the new text is there
       this.choose(text, word, button.dataset.token);
       return;
     }
     const found = find(event.target);
     // A click that selects text must not take the selection away.
-    if (found && getSelection().isCollapsed) found.text.focus(found.span);
+    if (!found || !getSelection().isCollapsed) return;
+    found.text.focus(found.span);
+    this.#show(found); // also if the word has had the focus, and its list was hidden
   }
 
   #key(event) {
+    const found = find(event.target);
+    const opens = found && ["Enter", " ", "ArrowDown"].includes(event.key);
+    if (opens) this.#show(found); // also after Escape
     if (!this.current) return;
     const buttons = [...this.popup.querySelectorAll("button")];
     const place = buttons.indexOf(document.activeElement);
     if (event.key === "Escape") this.#back();
-    else if (place < 0 && find(event.target) && ["Enter", " ", "ArrowDown"].includes(event.key)) buttons[0]?.focus();
+    else if (opens) buttons.find((button) => !button.disabled)?.focus();
     else if (place >= 0 && event.key === "ArrowDown") buttons[Math.min(place + 1, buttons.length - 1)].focus();
     else if (place > 0 && event.key === "ArrowUp") buttons[place - 1].focus();
-    else if (place === 0 && event.key === "ArrowUp") this.current.span.focus();
+    else if (place === 0 && event.key === "ArrowUp") this.#returnToWord();
     else return;
     event.preventDefault();
   }
 
+  #returnToWord() {
+    this.current.span.focus();
+  }
+
   #back() {
-    const { span } = this.current;
-    if (this.popup.contains(document.activeElement)) span.focus();
+    if (this.popup.contains(document.activeElement)) this.#returnToWord();
     this.hide();
   }
 
@@ -105,18 +123,22 @@ export class Alternatives {
     this.current = found;
     const { span, word } = found;
     this.popup.replaceChildren(...content(word));
-    for (const bar of this.popup.querySelectorAll(".bar")) bar.style.width = `calc(${bar.dataset.percent}% - 4px)`;
     this.popup.hidden = false;
     span.classList.add("shown");
     span.setAttribute("aria-describedby", this.popup.id);
     this.#place(span);
   }
 
-  /** Below the word, or above it where there is more room; never over the edge. */
+  /** Below the word, or above it where there is more room; never over the edge. A narrow window has it at its lower edge. */
   #place(span) {
     const area = this.area.getBoundingClientRect();
     const lines = span.getClientRects();
     const [first, last] = [lines[0], lines[lines.length - 1]];
+    if (getComputedStyle(this.popup).position === "fixed") {
+      const covered = last.bottom + DOCK_MARGIN - this.popup.getBoundingClientRect().top;
+      if (covered > 0) scrollBy({ top: covered, behavior: "instant" });
+      return;
+    }
     const { offsetWidth: width, offsetHeight: height } = this.popup;
     const left = Math.max(0, Math.min(last.left - area.left, this.area.clientWidth - width));
     const fitsBelow = last.bottom + height < innerHeight || first.top < height;
@@ -126,16 +148,6 @@ export class Alternatives {
 }
 
 function content(word) {
-  const name = JSON.stringify(word.text);
-  if (!word.alternatives.length) return [make("p", {}, `No probabilities for ${name}`)];
-  const items = word.alternatives.map(({ token, probability, taken }) => {
-    const shown = { "\n": "\u21b5 new line", " ": "space" }[token] ?? token.trim();
-    const label = `${shown}, ${percent(probability)}${taken ? ", in this text" : ""}`;
-    const bar = make("span", { class: "bar", "data-percent": (100 * probability).toFixed(1), "aria-hidden": "true" });
-    const parts = [bar, make("span", { class: "name" }, shown), make("span", { class: "probability" }, percent(probability))];
-    const button = make("button", { type: "button", "data-token": token, "aria-label": label, class: taken ? "taken" : null }, ...parts);
-    button.disabled = shown === UNKNOWN;
-    return make("li", {}, button);
-  });
-  return [make("p", {}, `Instead of ${name}, continue with`), make("ol", {}, ...items)];
+  if (!word.alternatives.length) return [make("p", {}, `No probabilities for ${JSON.stringify(word.text)}`)];
+  return [make("p", {}, "Most probable words here (\u2713 = in the text)"), choices(word.alternatives)];
 }

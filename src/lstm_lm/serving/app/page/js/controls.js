@@ -3,8 +3,9 @@
 import { byId, make } from "./dom.js";
 
 const COMMON = ["max_words", "temperature", "top_p", "seed"];
+const LABELS = { no_repeat_ngram: "No repeated n-grams" }; // of the others: their names
 const MAX_INT32 = 2 ** 31 - 1;
-const LISTED = ["stop"]; // of the API, beside the table
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const STOP = { name: "stop", label: "Stop text", type: "str", default: "", help: "the text ends before the first occurrence of this; empty: off" };
 
 export class Controls {
@@ -12,6 +13,7 @@ export class Controls {
   constructor(table) {
     this.fields = new Map(); // by the name that the API uses
     this.rows = new Map();
+    this.errors = new Map();
     const rows = [...table.options, STOP];
     const common = COMMON.map((name) => rows.find((row) => row.name === name)).filter(Boolean);
     const rest = rows.filter((row) => !common.includes(row));
@@ -24,21 +26,23 @@ export class Controls {
   #control(row, name) {
     const id = `option-${name}`;
     const field = input(row, id);
+    const error = make("p", { id: `${id}-error`, class: "error", role: "alert" });
     this.fields.set(name, field);
-    this.rows.set(name, row);
-    field.addEventListener("input", () => field.removeAttribute("aria-invalid"));
-    const title = row.name.replaceAll("_", " ");
-    const caption = make("label", { for: id }, row.label ?? title[0].toUpperCase() + title.slice(1));
+    this.rows.set(name, { ...row, label: label(row) });
+    this.errors.set(name, error);
+    field.addEventListener("input", () => this.#clear(name));
+    const caption = make("label", { for: id }, label(row));
     const hint = make("p", { id: `${id}-hint`, class: "hint" }, describe(row));
-    if (row.type !== "bool") return make("div", { class: "option", title: name }, caption, field, hint);
+    if (row.type !== "bool") return make("div", { class: "option", title: name }, caption, field, error, hint);
     caption.classList.add("check");
     caption.prepend(field);
-    return make("div", { class: "option", title: name }, caption, hint);
+    return make("div", { class: "option", title: name }, caption, error, hint);
   }
 
   /** Set every control to its default. */
   reset() {
     for (const [name, field] of this.fields) show(field, initial(this.rows.get(name)));
+    this.clearErrors();
   }
 
   /** Set the controls named in a link, and the others to their default. */
@@ -57,16 +61,23 @@ export class Controls {
    * The values as the API wants them. What is empty is left out: the server takes its default.
    *
    * @returns {object} by the names that the API uses
-   * @throws {ValueError} for what is no number; the server checks the rest
+   * @throws {ValueError} for a value that the table does not allow
    */
   values() {
     const found = {};
     for (const [name, field] of this.fields) {
-      if (field.validity.badInput) throw new ValueError(`${name}: must be a number`, name);
-      if (field.type === "checkbox") found[name] = field.checked;
-      else if (field.value !== "") found[name] = field.type === "number" ? Number(field.value) : field.value;
+      const row = this.rows.get(name);
+      if (row.type === "bool") found[name] = field.checked;
+      else if (row.type === "str" ? field.value !== "" : field.value.trim() !== "") {
+        found[name] = row.type === "str" ? field.value : parse(field.value.trim(), row, name);
+      }
     }
     return found;
+  }
+
+  /** Those of some values that a link has to hold: not the defaults. */
+  differing(values) {
+    return Object.fromEntries(Object.entries(values).filter(([name, value]) => name === "seed" || value !== this.rows.get(name)?.default));
   }
 
   /** The names that a link holds. */
@@ -74,39 +85,76 @@ export class Controls {
     return [...this.fields.keys()];
   }
 
-  /** Show which control is wrong. */
-  markInvalid(name) {
+  /** A message of the server, with the options called as on the page. */
+  inLabels(message) {
+    const labels = new Map([...this.rows].map(([name, row]) => [name, row.label]));
+    labels.set("prompt", "Prompt");
+    return message.replace(/\b[a-z_]+\b(?= = | has )|\b[a-z]+_[a-z_]+\b/g, (name) => labels.get(name) ?? name);
+  }
+
+  /**
+   * Show beside its control what is wrong with a value, and go there.
+   *
+   * @returns {boolean} whether there is such a control
+   */
+  showError(name, message) {
     const field = this.fields.get(name);
-    if (!field) return;
+    if (!field) return false;
     if (byId("more-options").contains(field)) byId("more").open = true;
     field.setAttribute("aria-invalid", "true");
+    this.errors.get(name).textContent = message;
     field.focus();
+    return true;
   }
 
   /** Show all controls as valid again. */
-  clearInvalid() {
-    for (const field of this.fields.values()) field.removeAttribute("aria-invalid");
+  clearErrors() {
+    for (const name of this.fields.keys()) this.#clear(name);
+  }
+
+  #clear(name) {
+    this.fields.get(name).removeAttribute("aria-invalid");
+    this.errors.get(name).textContent = "";
   }
 }
 
 export class ValueError extends Error {
+  /**
+   * @param {string} message one line
+   * @param {string} param what is wrong: an option, "prompt" or "model"
+   */
   constructor(message, param) {
     super(message);
     this.param = param;
   }
 }
 
+function parse(given, row, name) {
+  const number = NUMBER.test(given) ? Number(given) : NaN;
+  const isAbove = row.exclusive_minimum ? number > row.minimum : number >= row.minimum;
+  const isWhole = row.type === "int";
+  if (isAbove && number <= row.maximum && (!isWhole || Number.isInteger(number))) return number;
+  const range = row.exclusive_minimum ? `above ${row.minimum} and at most ${row.maximum}` : `from ${row.minimum} to ${row.maximum}`;
+  const comma = isWhole ? ", without commas" : ", with a point: 0.5";
+  throw new ValueError(`${row.label} = ${given}: must be a ${isWhole ? "whole " : ""}number ${range}${given.includes(",") ? comma : ""}`, name);
+}
+
+function label(row) {
+  const title = row.name.replaceAll("_", " ");
+  return row.label ?? LABELS[row.name] ?? title[0].toUpperCase() + title.slice(1);
+}
+
+/** Numbers are typed into plain text fields: a number field of a browser drops what it does not understand, such as a comma. */
 function input(row, id) {
-  const about = { id, name: row.name, "aria-describedby": `${id}-hint generate-error` };
+  const about = { id, name: row.name, "aria-describedby": `${id}-error ${id}-hint`, autocomplete: "off" };
   if (row.type === "bool") {
     const field = make("input", { ...about, type: "checkbox" });
     field.checked = row.default;
     return field;
   }
-  if (LISTED.includes(row.name)) return make("input", { ...about, type: "text", autocomplete: "off" });
-  const bounds = { min: row.minimum, max: row.maximum, step: row.type === "int" ? 1 : "any", inputmode: row.type === "int" ? "numeric" : "decimal" };
+  if (row.type === "str") return make("input", { ...about, type: "text" });
   const placeholder = row.name === "seed" ? "random" : String(row.default);
-  return make("input", { ...about, ...bounds, type: "number", value: initial(row), placeholder, autocomplete: "off" });
+  return make("input", { ...about, type: "text", inputmode: row.type === "int" ? "numeric" : "decimal", value: initial(row), placeholder });
 }
 
 /** The same seed at every start would look as if the model knew one text only. */
@@ -117,7 +165,6 @@ function initial(row) {
 function show(field, value) {
   if (field.type === "checkbox") field.checked = value === true || value === "true";
   else field.value = value;
-  field.removeAttribute("aria-invalid");
 }
 
 function current(field) {
@@ -126,8 +173,6 @@ function current(field) {
 
 function describe(row) {
   const help = row.help[0].toUpperCase() + row.help.slice(1);
-  if (row.type === "bool" || row.type === "str") return help;
-  const least = `${row.exclusive_minimum ? "above" : "from"} ${row.minimum}`;
-  const most = row.maximum === MAX_INT32 ? "" : `${row.exclusive_minimum ? ", at most" : " to"} ${row.maximum.toLocaleString("en")}`;
-  return `${help} (${least}${most})`;
+  if (row.type === "bool" || row.type === "str" || row.maximum === MAX_INT32) return help;
+  return `${help} (${row.exclusive_minimum ? `above ${row.minimum}, at most` : `${row.minimum} to`} ${row.maximum})`;
 }

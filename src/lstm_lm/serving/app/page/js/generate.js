@@ -2,31 +2,37 @@
 
 import { Alternatives } from "./alternatives.js";
 import { ApiError, streamCompletion } from "./api.js";
+import { Column } from "./column.js";
 import { ValueError } from "./controls.js";
 import { byId, make, number } from "./dom.js";
 import * as link from "./link.js";
+import { NextWords } from "./next.js";
 import { Speaker } from "./speaker.js";
-import { WordText } from "./words.js";
 
 const MAX_SEED = 2 ** 31 - 1;
 const LOGPROBS = 5; // the most that the API reports
-const ENDS = { stop: "stopped by an option", length: "" };
+const MAX_SPOKEN = 3; // texts that a screen reader reads to the end
+const BEAM = "A beam search reports no other words. It ignores temperature, top k, top p, min p, typical p and the seed.";
+const SAME = "Both models generated the same text.";
+const OTHER_WEIGHTS = "This link was made with other weights than this server's: the text may be another one.";
 
 export class GeneratePanel {
   /**
    * @param {object[]} models of /v1/models
    * @param {Controls} controls
-   * @param {(error: ApiError) => void} refused called when the server asks for a key
+   * @param {{refused: (error: ApiError) => void, score: (text: string) => void}} callbacks called when the server asks for a key; scores a text
    */
-  constructor(models, controls, refused) {
+  constructor(models, controls, { refused, score }) {
     this.models = models;
     this.controls = controls;
     this.refused = refused;
+    this.score = score;
     this.running = null; // AbortController
     this.shown = null; // settings of the texts that are shown
     this.columns = [];
     this.speaker = new Speaker(byId("spoken"));
     this.alternatives = new Alternatives(byId("generated"), (text, word, token) => this.#continueFrom(text, word, token));
+    this.next = new NextWords(() => this.#checkedPrompt(), (error) => this.#refuse(error));
     this.#addModels();
     this.#listen();
   }
@@ -34,7 +40,7 @@ export class GeneratePanel {
   #addModels() {
     if (this.models.length < 2) return;
     const boxes = this.models.map(({ id }) => {
-      const box = make("input", { type: "checkbox", name: "model", value: id });
+      const box = make("input", { type: "checkbox", name: "model", value: id, "aria-describedby": "generate-error" });
       box.checked = true;
       return make("label", { class: "check" }, box, id);
     });
@@ -53,10 +59,12 @@ export class GeneratePanel {
         this.generate();
       }
     });
+    byId("prompt").addEventListener("input", () => byId("prompt").removeAttribute("aria-invalid"));
     byId("stop").addEventListener("click", () => this.running?.abort());
     byId("copy-text").addEventListener("click", () => this.#copy(this.#texts(), "Copied the text"));
     byId("copy-link").addEventListener("click", () => this.#copyLink());
     byId("keep-seed").addEventListener("click", () => this.#keepSeed());
+    byId("score-this").addEventListener("click", () => this.score(this.#texts()));
     addEventListener("popstate", () => this.openLink());
   }
 
@@ -81,99 +89,152 @@ export class GeneratePanel {
     return this.models.length < 2 ? this.models : this.models.filter((model) => names.includes(model.id));
   }
 
-  /** Generate what the controls describe. */
-  async generate({ isLink = false, fingerprints = [] } = {}) {
-    this.running?.abort();
-    this.#report("");
-    this.controls.clearInvalid();
+  /**
+   * Generate what the controls describe. The texts before stay until the first word arrives: a mistake costs nothing.
+   *
+   * @param {{isLink: boolean, fingerprints: string[], seed: ?number}} how the address of the page is the right one already; the weights
+   *   that it was made with; the seed, if the controls have none
+   */
+  async generate({ isLink = false, fingerprints = [], seed = null } = {}) {
+    this.#clearErrors();
     let settings;
     try {
-      settings = this.#settings();
+      settings = this.#settings(seed);
     } catch (error) {
-      this.#report(error.message);
-      if (error.param) this.controls.markInvalid(error.param);
-      else byId("prompt").focus();
+      this.#refuse(error);
       return;
     }
+    this.running?.abort();
     const running = new AbortController();
     this.running = running;
-    this.#show(settings);
-    if (!isLink) history.pushState(null, "", link.encode(this.shown));
+    const columns = settings.models.map((model) => new Column(model, this.models.length, settings));
+    const run = { ...settings, columns, isLink, fingerprints, running, isShown: false, focus: null };
     setEnabled(byId("stop"), true);
-    await Promise.all(this.columns.map((column) => this.#fill(column, settings, running)));
+    byId("progress").textContent = "Waiting for the first word";
+    await Promise.all(columns.map((column) => this.#fill(column, run)));
     if (this.running !== running) return; // another one has started
     this.running = null;
     setEnabled(byId("stop"), false);
-    this.speaker.flush();
-    this.#compareFingerprints(fingerprints);
+    byId("progress").textContent = run.isShown || !running.signal.aborted ? "" : "Stopped before the first word";
+    if (run.isShown) this.#finish(run);
   }
 
-  #settings() {
-    const prompt = byId("prompt").value;
-    if (!prompt.trim()) throw new ValueError("Type a prompt first: the model continues it.");
-    const models = this.#chosenModels();
-    if (!models.length) throw new ValueError("Choose a model.");
+  #settings(seed) {
+    const { prompt, models } = this.#checkedPrompt();
     const values = this.controls.values();
     // Chosen here, so that two models get the same one.
-    values.seed ??= crypto.getRandomValues(new Uint32Array(1))[0] % MAX_SEED;
+    values.seed ??= seed ?? crypto.getRandomValues(new Uint32Array(1))[0] % MAX_SEED;
     return { prompt, models, values };
   }
 
-  #show({ prompt, models, values }) {
+  #checkedPrompt() {
+    this.#clearErrors();
+    const prompt = byId("prompt").value;
+    if (!prompt.trim()) throw new ValueError("Type a prompt first: the model continues it.", "prompt");
+    const models = this.#chosenModels();
+    if (!models.length) throw new ValueError("Choose a model.", "model");
+    return { prompt, models };
+  }
+
+  /** Replace the texts before. */
+  #show(run) {
+    const { prompt, models, values, columns } = run;
+    run.isShown = true;
+    run.focus = this.#focusedModel();
+    const isBeam = values.beam_width > 1;
     this.alternatives.hide();
+    this.next.hide();
     this.speaker.start();
-    const without = values.stop_at_sentence_end ? models.filter((model) => !model.sentence_ends.length) : [];
-    byId("note").textContent = without.length ? `No word of ${without.map(({ id }) => id).join(" and ")} ends a sentence: stopping there has no effect.` : "";
+    this.columns = columns;
+    byId("progress").textContent = "";
+    byId("note").textContent = [isBeam ? BEAM : "", withoutSentenceEnds(run)].filter(Boolean).join(" ");
     byId("copied").textContent = "";
     byId("link").hidden = true;
-    this.columns = models.map((model) => new Column(model, this.models.length > 1));
-    byId("columns").replaceChildren(...this.columns.map((column) => column.element));
+    byId("alternatives-hint").hidden = isBeam;
+    byId("keep-seed").hidden = isBeam;
+    byId("score-this").hidden = columns.length * (values.n ?? 1) > 1;
+    byId("columns").replaceChildren(...columns.map((column) => column.element));
     byId("generated").hidden = false;
-    this.shown = { prompt, models: models.length < this.models.length || models.length > 1 ? models.map(({ id }) => id) : [], values };
-    this.shown.fingerprints = models.map((model) => model.system_fingerprint);
+    const ids = this.models.length > 1 ? models.map(({ id }) => id) : [];
+    this.shown = { prompt, models: ids, values: this.controls.differing(values), fingerprints: models.map((model) => model.system_fingerprint) };
+    if (!run.isLink) history.pushState(null, "", link.encode(this.shown));
   }
 
-  async #fill(column, { prompt, values }, running) {
+  async #fill(column, run) {
+    const { prompt, values, running } = run;
     const body = { ...values, prompt, model: column.model.id };
     if (!(values.beam_width > 1)) body.logprobs = LOGPROBS; // beam searches have none
-    const isOnlyText = this.columns.length === 1 && (values.n ?? 1) === 1;
+    const isOnlyText = run.columns.length * (values.n ?? 1) === 1;
+    let how = "";
     try {
       await streamCompletion(body, running.signal, (chunk) => {
+        if (!run.isShown) this.#show(run);
         column.add(chunk, prompt);
+        this.#restoreFocus(run, column);
         if (isOnlyText) this.speaker.add(chunk.choices.map((choice) => choice.text).join(""));
       });
-      column.end("");
     } catch (error) {
-      column.end(error.name === "AbortError" ? "stopped" : "incomplete");
-      if (this.running === running && error.name !== "AbortError") this.#fail(error, column);
+      how = error.name === "AbortError" ? "stopped" : "incomplete";
+      if (this.running === running && error.name !== "AbortError") this.#refuse(error, run.columns.length > 1 ? column.model.id : "");
     }
-    if (!isOnlyText && this.running === running) {
-      for (const text of column.texts) this.speaker.add(`${column.model.id}: ${text.generated}. `);
-    }
+    column.end(how);
   }
 
-  #fail(error, column) {
-    if (!(error instanceof ApiError)) throw error;
+  /** What is known once all texts are complete. */
+  #finish(run) {
+    const texts = run.columns.flatMap((column) => column.texts.map((text) => ({ model: column.model.id, text: text.generated })));
+    if (texts.length > MAX_SPOKEN && !run.running.signal.aborted) this.speaker.add(`${number(texts.length)} texts are complete.`);
+    if (texts.length > 1 && texts.length <= MAX_SPOKEN) for (const { model, text } of texts) this.speaker.add(`${model}: ${text}. `);
+    this.speaker.flush();
+    const fingerprints = run.columns.map((column) => column.fingerprint ?? column.model.system_fingerprint);
+    const notes = [byId("note").textContent];
+    if (run.fingerprints.length && fingerprints.some((one) => !run.fingerprints.includes(one))) notes.push(OTHER_WEIGHTS);
+    const contents = run.columns.map((column) => column.texts.map((text) => text.generated).join("\n"));
+    if (contents.length > 1 && contents.every((one) => one && one === contents[0])) notes.push(SAME);
+    byId("note").textContent = notes.filter(Boolean).join(" ");
+    this.shown.fingerprints = fingerprints;
+    if (run.focus && document.activeElement === document.body) byId("generated").focus();
+  }
+
+  /** The model of the word that has the focus, which is about to be replaced. */
+  #focusedModel() {
+    const column = this.columns.find(({ element }) => element.contains(document.activeElement));
+    return column?.model.id ?? null;
+  }
+
+  /** Go to the first new word, if an old one had the focus. */
+  #restoreFocus(run, column) {
+    if (document.activeElement !== document.body || ![column.model.id, null].includes(run.focus)) return;
+    const first = run.focus && column.element.querySelector(".word");
+    if (!first) return;
+    run.focus = null;
+    this.alternatives.focusQuietly(first);
+  }
+
+  /** Show what is wrong: beside its control if there is one, and else beside the buttons. */
+  #refuse(error, model = "") {
+    if (!(error instanceof ApiError || error instanceof ValueError)) throw error;
     if (error.status === 401) this.refused(error);
-    this.#report(this.columns.length > 1 ? `${column.model.id}: ${error.message}` : error.message);
-    if (error.param) this.controls.markInvalid(error.param);
-    if (!this.columns.some((each) => each.texts.length)) byId("generated").hidden = true;
+    const message = error instanceof ApiError && error.param ? this.controls.inLabels(error.message) : error.message;
+    const line = model && !error.param ? `${model}: ${message}` : message;
+    if (this.controls.showError(error.param, line)) return;
+    byId("generate-error").textContent = line;
+    if (error.param === "prompt") {
+      byId("prompt").setAttribute("aria-invalid", "true");
+      byId("prompt").focus();
+    } else if (error.param === "model") byId("models").querySelector("input")?.focus();
   }
 
-  #report(message) {
-    byId("generate-error").textContent = message;
+  #clearErrors() {
+    byId("generate-error").textContent = "";
+    byId("prompt").removeAttribute("aria-invalid");
+    this.controls.clearErrors();
   }
 
-  #compareFingerprints(wanted) {
-    const differs = wanted.length && this.columns.some((column) => column.fingerprint && !wanted.includes(column.fingerprint));
-    if (differs) byId("note").textContent = "This link was made with other weights than this server's: the text may be another one.";
-    this.shown.fingerprints = this.columns.map((column) => column.fingerprint ?? column.model.system_fingerprint);
-  }
-
-  /** Continue a text with another word, which is written as it would be in this place. */
+  /** Continue a text with another word, which is written as it would be in this place. The seed stays. */
   #continueFrom(text, word, token) {
     byId("prompt").value = text.before(word) + token;
-    return this.generate();
+    return this.generate({ seed: this.shown.values.seed });
   }
 
   #texts() {
@@ -203,49 +264,13 @@ export class GeneratePanel {
 
   #keepSeed() {
     byId("option-seed").value = this.shown.values.seed;
-    byId("copied").textContent = `The next text has the seed ${this.shown.values.seed} too`;
+    byId("copied").textContent = `The next text will use seed ${this.shown.values.seed}`;
   }
 }
 
-/** The texts of one model. */
-class Column {
-  constructor(model, withTitle) {
-    this.model = model;
-    this.texts = [];
-    this.started = performance.now();
-    this.first = null; // milliseconds until the first word
-    this.fingerprint = null;
-    this.list = make("ol", { class: "samples" });
-    this.facts = make("p", { class: "quiet", role: "status" }, "waiting for the first word");
-    const title = make("h2", {}, model.id, " ", make("span", { class: "quiet" }, model.version ? `version ${model.version}` : ""));
-    this.element = make("section", { class: "column running", "aria-label": model.id }, ...(withTitle ? [title] : []), this.list, this.facts);
-  }
-
-  add(chunk, prompt) {
-    this.fingerprint = chunk.system_fingerprint;
-    this.seed = chunk.seed;
-    for (const choice of chunk.choices) {
-      while (this.texts.length <= choice.index) {
-        const text = new WordText(prompt, this.model.id);
-        this.texts.push(text);
-        this.list.append(text.element);
-      }
-      if (choice.text) this.first ??= performance.now() - this.started;
-      this.texts[choice.index].add(choice);
-    }
-    if (this.facts.textContent) this.facts.textContent = "";
-  }
-
-  end(how) {
-    this.element.classList.remove("running");
-    const seconds = (performance.now() - this.started) / 1000;
-    const words = this.texts.reduce((sum, text) => sum + text.count, 0);
-    const reasons = new Set(this.texts.map((text) => ENDS[text.finishReason] ?? ""));
-    const facts = [how, `${number(words)} ${words === 1 ? "word" : "words"}`];
-    if (this.first !== null) facts.push(`first word after ${number(this.first)} ms`, `${number(words / seconds)} words/s`, `seed ${this.seed}`);
-    if (!how && reasons.size === 1) facts.push(...reasons);
-    this.facts.textContent = facts.filter(Boolean).join(" \u00b7 ");
-  }
+function withoutSentenceEnds({ models, values }) {
+  const without = values.stop_at_sentence_end ? models.filter((model) => !model.sentence_ends.length) : [];
+  return without.length ? `No word of ${without.map(({ id }) => id).join(" and ")} ends a sentence: stopping there has no effect.` : "";
 }
 
 /** A button that keeps the focus while it does nothing. */

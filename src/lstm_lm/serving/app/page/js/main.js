@@ -7,7 +7,7 @@ import { GeneratePanel } from "./generate.js";
 import { ScorePanel } from "./score.js";
 import * as tabs from "./tabs.js";
 
-async function start() {
+async function start({ isSignedIn = false } = {}) {
   let models, table;
   byId("startup-error").textContent = "";
   try {
@@ -19,17 +19,29 @@ async function start() {
     return;
   }
   byId("key-form").hidden = true;
-  if (!byId("app").hidden) return; // a key was asked for again
+  if (!byId("app").hidden) {
+    byId("prompt").focus();
+    return; // a key was asked for again
+  }
   describe(models.data);
   tabs.enable(document.querySelector('[role="tablist"]'));
   byId("app").hidden = false;
-  const panel = new GeneratePanel(models.data, new Controls(table), refused);
-  new ScorePanel(models.data, table, refused);
+  const scoring = new ScorePanel(models.data, table, refused);
+  const score = (text) => {
+    tabs.open(byId("score-tab"));
+    scoring.scoreText(text);
+  };
+  const panel = new GeneratePanel(models.data, new Controls(table), { refused, score });
+  if (isSignedIn) byId("prompt").focus(); // the field of the key had it
   panel.openLink();
 }
 
 function describe(models) {
-  const each = models.map(({ id, version, vocabulary_size: words }) => `${id}${version ? ` version ${version}` : ""}, ${number(words)} words`);
+  const several = models.length > 1;
+  const each = models.map(({ id, version, vocabulary_size: words }) => {
+    const facts = [version ? `version ${version}` : "", `vocabulary of ${number(words)} words`].filter(Boolean);
+    return `${several ? `${id}: ` : ""}${facts.join(several ? ", " : " \u00b7 ")}`;
+  });
   byId("about").textContent = each.join(" \u00b7 ");
 }
 
@@ -52,7 +64,7 @@ byId("key-form").addEventListener("submit", (event) => {
     return;
   }
   byId("key").value = "";
-  start();
+  start({ isSignedIn: true });
 });
 
 start();

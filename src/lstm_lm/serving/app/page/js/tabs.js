@@ -14,6 +14,11 @@ export function enable(list) {
   });
 }
 
+/** Open the panel of a tab. */
+export function open(tab) {
+  select([...tab.parentElement.querySelectorAll('[role="tab"]')], tab);
+}
+
 function select(tabs, selected) {
   for (const tab of tabs) {
     tab.setAttribute("aria-selected", String(tab === selected));

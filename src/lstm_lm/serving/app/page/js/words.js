@@ -1,5 +1,6 @@
 /** A generated text, word by word. */
 
+import { ranked } from "./choices.js";
 import { make } from "./dom.js";
 
 const MAX_PROMPT = 300; // characters that are shown: the whole prompt is in its field
@@ -9,16 +10,18 @@ export class WordText {
   /**
    * @param {string} prompt of which the end is shown in front of the words
    * @param {string} model id, of which the words are
+   * @param {number} place among the texts of the model, from 1
    */
-  constructor(prompt, model) {
+  constructor(prompt, model, place) {
     this.prompt = prompt;
     this.model = model;
     this.words = []; // {text, token, alternatives, start}
     this.generated = "";
     this.length = 0; // characters of `generated` that are words already
     this.finishReason = null;
-    this.body = make("p", { class: "text" }, make("span", { class: "prompt" }, end(prompt)));
-    this.element = make("li", {}, this.body);
+    const about = { role: "group", "aria-label": `Text ${place} of ${model}`, "aria-describedby": "alternatives-hint" };
+    this.body = make("p", { class: "text", ...about }, make("span", { class: "prompt" }, end(prompt)));
+    this.element = make("li", {}, make("span", { class: "place quiet" }, `${place}.`), this.body);
     owners.set(this.body, this);
     this.body.addEventListener("keydown", (event) => this.#move(event));
   }
@@ -50,14 +53,13 @@ export class WordText {
     // The space in front does not belong to what is pointed at, unless there is nothing else.
     const space = text.trim() ? text.slice(0, text.length - text.trimStart().length) : "";
     const shown = text.slice(space.length);
-    const alternatives = Object.entries(top).map(([token, value]) => ({ token, probability: Math.exp(value), taken: token === text }));
-    alternatives.sort((one, other) => other.probability - one.probability);
-    const word = { text: shown, alternatives, start: this.length };
+    const word = { text: shown, alternatives: ranked(top, text), start: this.length };
     this.length += text.length;
     this.words.push(word);
     const first = this.words.length === 1;
     const label = shown.trim() ? null : { "\n": "new line", " ": "space" }[shown] ?? "space";
-    const span = make("span", { class: "word", role: "button", tabindex: first ? 0 : -1, "aria-label": label }, shown === "\n" ? "\u21b5\n" : shown);
+    const about = { class: "word", role: "button", "aria-haspopup": "true", tabindex: first ? 0 : -1, "aria-label": label };
+    const span = make("span", about, shown === "\n" ? "\u21b5\n" : shown);
     wordOf.set(span, word);
     return [space, span];
   }
