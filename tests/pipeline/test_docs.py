@@ -80,9 +80,12 @@ def test_a_block_is_left_out_only_for_a_known_reason():
 
 
 @pytest.fixture(scope="module")
-def project(finished_project, tmp_path_factory):
-    """A copy of a finished small project, in which the commands of the documentation may change things."""
-    folder = move_copy(finished_project, tmp_path_factory.mktemp("docs") / "project")
+def project(finished_experiment, tmp_path_factory):
+    """A copy of a finished small project, in which the commands of the documentation may change things.
+
+    DVC's cache has the experiment `slow`, with the learning rate that the commands try: its model is not trained once more.
+    """
+    folder = move_copy(finished_experiment, tmp_path_factory.mktemp("docs") / "project")
     (folder / ".venv").symlink_to(sys.prefix)
     return folder
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from conftest import PROJECT, TINY, build_once, client, digests, move_copy, run, run_id, runs
+from conftest import PROJECT, TINY, client, digests, first_output, move_copy, run, run_id, runs
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
@@ -49,17 +49,6 @@ def test_outside_a_git_repository_the_error_is_one_line(tmp_path: Path, monkeypa
     assert "\n" not in str(error.value)
 
 
-@pytest.fixture(scope="session")
-def finished_experiment(tmp_path_factory: pytest.TempPathFactory, finished_project: Path) -> Path:
-    """A copy of `finished_project` in which the experiment `slow` has run. Tests share it, so they only read it."""
-
-    def build(folder: Path) -> None:
-        move_copy(finished_project, folder)
-        folder.with_suffix(".txt").write_text(run(["python", "src/cli.py", "experiment", "slow"], folder).stdout)
-
-    return build_once(tmp_path_factory, "finished_experiment", build)
-
-
 @pytest.fixture
 def experiment_project(finished_experiment: Path, tmp_path: Path) -> Path:
     """The test's own copy of `finished_experiment`."""
@@ -73,7 +62,7 @@ def checkout(folder: Path) -> tuple[dict[str, str], bytes, str]:
 
 @pytest.mark.slow
 def test_a_preset_runs_in_an_isolated_copy(finished_project: Path, finished_experiment: Path) -> None:
-    project, slow = finished_experiment, finished_experiment.with_suffix(".txt").read_text()
+    project, slow = finished_experiment, first_output(finished_experiment).read_text()
     assert checkout(project) == checkout(finished_project)
     assert run(["git", "status", "--porcelain"], project).stdout == ""
     for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
