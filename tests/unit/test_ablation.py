@@ -1,12 +1,10 @@
 """ablation.yaml, the stored results, the tables, and a real ablation of a small project."""
 
 import json
-import shutil
 
 import pytest
 
-from conftest import PROJECT, change_params, copy_project, run, write_corpus
-from kill_trials import SMALL
+from conftest import COMMIT, PROJECT, TINY, run
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments.ablation import plan as plans
@@ -131,14 +129,11 @@ def test_replacing_a_table_keeps_the_text_around_it(tmp_path):
 
 
 @pytest.mark.slow
-def test_an_ablation_runs_once_and_updates_its_page(tmp_path):
-    folder = copy_project(tmp_path)
-    write_corpus(folder / "data/own")
-    change_params(folder, {**SMALL, "model.hidden_size": 32})
-    (folder / "ablation.yaml").write_text(PLAN)
-    shutil.rmtree(folder / "data/raw", ignore_errors=True)
-    run(["git", "add", "--all"], folder)
-    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--all", "--message", "configure"], folder)
+def test_an_ablation_runs_once_and_updates_its_page(project):
+    folder = project
+    # The default is what the project has trained: DVC takes it from its cache.
+    (folder / "ablation.yaml").write_text(PLAN.replace("train.epochs: 1", f"train.epochs: {TINY['train.epochs']}"))
+    run([*COMMIT, "configure"], folder)
     printed = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "2 of 2: untied, seed 1" in printed
     page = (folder / "docs/reference/ablation.md").read_text()
