@@ -439,6 +439,21 @@ def test_the_table_of_options_and_the_description_of_the_api(server):
     described = requests.get(f"{server.address}/openapi.json", timeout=5).json()
     schema = described["paths"]["/v1/completions"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert "repetition_penalty" in schema["properties"]
+    operations = [operation for methods in described["paths"].values() for operation in methods.values()]
+    assert all("Raises" not in operation["description"] and operation["summary"] for operation in operations)
+
+
+def test_a_path_that_does_not_exist_names_those_that_do(server):
+    for path, message in (
+        ("/v1/completions/", "/v1/completions/ does not exist: leave out the slash at its end"),
+        (
+            "/v1/embeddings",
+            "/v1/embeddings does not exist: this server has /v1/completions, /v1/score, /v1/next, /v1/models and /v1/options",
+        ),
+    ):
+        response = server.post(path, {})
+        assert (response.status_code, response.json()["error"]["message"]) == (404, message)
+    assert server.post("/embed", {}).json() == {"error_code": "ENDPOINT_NOT_FOUND", "message": "/embed does not exist"}
 
 
 def test_random_requests_are_answered_and_change_nothing(server):

@@ -2,6 +2,8 @@ import functools
 import gzip
 import io
 import math
+import os
+import pty
 import shutil
 import sys
 from pathlib import Path
@@ -118,3 +120,13 @@ def test_without_a_model_the_error_explains_how_to_train_one(tmp_path: Path, mon
     Path("text.txt").write_text(TEXT)
     with pytest.raises(UserError, match="there is no model in models/saved_model: train one first, with: make repro"):
         score.score("text.txt")
+
+
+def test_a_terminal_is_told_what_is_waited_for(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    master, slave = pty.openpty()
+    os.write(master, b"thou art\n\x04")
+    with os.fdopen(slave, encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        assert score.read_text("-", "utf-8", clean=False) == "thou art\n"
+    os.close(master)
+    assert capsys.readouterr().err == "note: type the text, and end it with Ctrl-D; or name a file: make score FILE=my.txt\n"

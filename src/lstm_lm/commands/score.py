@@ -120,7 +120,10 @@ def read_text(file: str, encoding: str, clean: bool) -> str:
     """
     from lstm_lm.text.sources import archives, cleaning, formats
     from lstm_lm.text.sources.files import local_file
+    from lstm_lm.ui import terminal
 
+    if file == STDIN and sys.stdin.isatty():
+        terminal.note("type the text, and end it with Ctrl-D; or name a file: make score FILE=my.txt")
     content = sys.stdin.buffer.read() if file == STDIN else b"".join(archives.read_blocks(local_file(file, Path(file))))
     what = formats.recognize(content[: formats.HEAD_BYTES], encoding, _shown(file))
     if what:

@@ -12,7 +12,10 @@ request to the served model, or as inputs of the SavedModel's signatures. The de
 [How the next word is chosen](../how-to/serve.md#how-the-next-word-is-chosen) explains in which order the options apply.
 """
 NOTES = """\
-In `params.yaml`, a list `temperatures` replaces `temperature`. *Served* is the limit in a request to the served model, if it is lower."""
+In `params.yaml`, a list `temperatures` replaces `temperature`. *Served* is the limit in a request to the served model, if it is lower.
+
+`stop` is no row of the table, because it is text: a list of strings before the first of which a text ends (`--stop`, given several
+times; `stop` in `params` and in `/v1/completions`). The SavedModel's signatures do not have it."""
 
 
 def page() -> str:
