@@ -46,7 +46,8 @@ def serve(
     # Found before anything slow starts, and by one process: a mistake is reported once.
     found = [sources.resolve(source) for source in settings.named]
     address = servers.url(host, port)
-    labels = " and ".join(each.label for each in found)
+    named = [f"{each.label}, as {model_id}," for each, model_id in zip(found, sources.ids(found), strict=True)]
+    labels = found[0].label if len(found) == 1 else " and ".join(named)
     terminal.print(
         f"serving {labels} on {address}, ready in about 20 seconds. Ctrl-C stops it. Open it in a browser, or try in a terminal:"
     )

@@ -80,17 +80,16 @@ class ServedModel:
         log.event("closed", model=self.id, address=self.resolved.address)
 
 
-def load(source: str | None, model_id: str | None) -> ServedModel:
-    """Find and load a model.
+def load(source: str | None) -> ServedModel:
+    """Find and load a model; its id is the name of its source, see `sources.ids`.
 
     Args:
         source: see `sources.resolve`.
-        model_id: under which clients ask for it; None: the name of the source.
     Raises:
         UserError: it cannot be found or loaded.
     """
     resolved = sources.resolve(source)
-    return ServedModel(model_id or resolved.name, resolved, sources.load(resolved))
+    return ServedModel(resolved.name, resolved, sources.load(resolved))
 
 
 class Models:

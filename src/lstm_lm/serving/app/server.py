@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 
-from lstm_lm.serving.app import application, log, models
+from lstm_lm.serving.app import application, log, models, sources
 from lstm_lm.serving.app.metrics import Metrics
 from lstm_lm.serving.app.models import Models
 from lstm_lm.serving.app.operations import Operations
@@ -68,9 +68,9 @@ def run(settings: ServerSettings, bound: socket.socket, ready: Callable[[], None
     _prepare()
     sys.setswitchinterval(SWITCH_SECONDS)
     started = time.perf_counter()
-    served = [models.load(source, "lstm_lm" if number == 0 else None) for number, source in enumerate(settings.named)]
-    if len({model.id for model in served}) < len(served):
-        served[1].id += "-2"
+    served = [models.load(source) for source in settings.named]
+    for model, model_id in zip(served, sources.ids([model.resolved for model in served]), strict=True):
+        model.id = model_id
     log.start()
     seconds = round(time.perf_counter() - started, 1)
     for model in served:

@@ -6,6 +6,7 @@ import gc
 import math
 import re
 import tempfile
+from collections.abc import Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,7 @@ LOGGED = re.compile(r"models:/m-[0-9a-f]+")
 UNKNOWN = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 PYFUNC = Path(__file__).parent.parent / "pyfunc.py"
 PACKAGE = Path(__file__).parents[3] / "lstm_lm_serving"
+MAIN = "lstm_lm"  # id of the first model
 CHOICES = "a version, models:/NAME@ALIAS, models:/NAME/VERSION, the id of an MLflow run, or a folder with an MLflow model or a SavedModel"
 
 
@@ -119,6 +121,11 @@ def resolve(source: str | None) -> Resolved:
         if source is None:
             return _own(client, settings)
         return _in_store(client, source, settings.tracking.registered_model)
+
+
+def ids(found: Sequence[Resolved]) -> list[str]:
+    """Return the ids under which clients ask for models: of the first one always the same, of another one its name."""
+    return [MAIN, *(f"{each.name}-2" if each.name == MAIN else each.name for each in found[1:])]
 
 
 def _in_folder(folder: Path) -> Resolved:
