@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import pytest
 
-from lstm_lm.commands.remote_model import RemoteModel
+from lstm_lm.commands.remote_model import RemoteModel, named
 from lstm_lm.errors import UserError
 from lstm_lm.generation.options import GenerationOptions
 
@@ -116,3 +116,13 @@ def test_an_address_that_is_none_is_reported(url: str) -> None:
 def test_a_key_that_cannot_be_sent_is_reported() -> None:
     with pytest.raises(UserError, match=r"^the API key contains characters that cannot be sent: check --api-key, or LSTM_LM_API_KEY$"):
         RemoteModel("http://host", "schlüssel")
+
+
+def test_a_key_without_a_server_is_refused_unless_it_is_always_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LSTM_LM_API_KEY", raising=False)
+    assert named(None, None) is None
+    with pytest.raises(UserError, match="--api-key is the key of a server: add --url"):
+        named(None, "secret")
+    monkeypatch.setenv("LSTM_LM_API_KEY", "secret")
+    assert named(None, "secret") is None
+    assert isinstance(named("http://127.0.0.1:1", "secret"), RemoteModel)

@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
+from lstm_lm.commands import remote_model
+from lstm_lm.commands.remote_model import ApiKey, Url
 from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model, note_unknown_words
 
 
@@ -21,10 +22,10 @@ def next_words(
     if prompt is None:
         prompt = loading.load().evaluate_sample.prime_texts[0]
     check_prompt(prompt)
-    if url is None:
+    server = remote_model.named(url, api_key)
+    if server is None:
         show(_find_locally(prompt, k))
         return
-    server = RemoteModel(url, api_key)
     note_unknown_words(server.tokens(prompt))
     show(server.next_words(prompt, k))
 

@@ -1,6 +1,7 @@
 """A model behind a server of `cli.py serve`."""
 
 import json
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -177,6 +178,19 @@ class RemoteModel:
         if isinstance(name, str) and name not in ARGUMENTS and message.startswith(f"{name} = "):
             message = FLAGS.get(name, f"--{name.replace('_', '-')}") + message.removeprefix(name)
         return UserError(f"the server at {self.url} refuses the request: {message}")
+
+
+def named(url: str | None, api_key: str | None) -> RemoteModel | None:
+    """Return the server that the flags name; None: the model in models/saved_model is meant.
+
+    Raises:
+        UserError: the address is none, or there is a key but no server.
+    """
+    if url is not None:
+        return RemoteModel(url, api_key)
+    if api_key and api_key != os.environ.get(KEY_VARIABLE):
+        raise UserError("--api-key is the key of a server: add --url with its address")
+    return None
 
 
 def _events(response: "requests.Response") -> Iterator[str]:

@@ -11,7 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
-from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
+from lstm_lm.commands import remote_model
+from lstm_lm.commands.remote_model import ApiKey, Url
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
@@ -49,8 +50,7 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     check_prompt(prompt)
     if any(not text for text in source.stop):
         raise UserError("--stop '': must be a text of at least one character")
-    if source.url is not None:
-        server = RemoteModel(source.url, source.api_key)
+    if (server := remote_model.named(source.url, source.api_key)) is not None:
         note_unknown_words(server.tokens(prompt))
         if generation.stop_at_sentence_end:
             note_no_effect(server.sentence_ends())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstm_lm.commands import remote_model
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.errors import UserError
 
@@ -36,7 +37,7 @@ def score(
     from lstm_lm.config import loading
     from lstm_lm.ui import results
 
-    server = RemoteModel(url, api_key) if url is not None else None
+    server = remote_model.named(url, api_key)
     download = loading.load().download
     text = read_text(file, download.encoding, download.clean)
     scored = score_locally(text, file) if server is None else score_remotely(text, file, server)
