@@ -135,7 +135,7 @@ def test_a_terminal_reports_what_the_model_lacks(server, models):
     )
     assert unknown.communicate(timeout=60)[0].splitlines()[0] == "note: the model does not know these words of the prompt: zounds"
     notes = without_effect.communicate(timeout=60)[0].splitlines()[:2]
-    assert [note[:40] for note in notes] == ["note: the model knows no word of the pro", "note: --stop-at-sentence-end has no effec"]
+    assert [note[:40] for note in notes] == ["note: the model knows no word of the pro", "note: --stop-at-sentence-end has no effe"]
     wait_until(lambda: "stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model" in server.log.read_text())
 
 
