@@ -98,6 +98,27 @@ def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path
     return folder
 
 
+@pytest.fixture(scope="session")
+def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, str]]:
+    """A function that returns the environment of a locale, a real one where the system can make it.
+
+    In Turkish, the lower case of I is another letter; Lithuanian has rules of its own for letters with accents.
+    """
+
+    def build(folder: Path) -> None:
+        if shutil.which("localedef"):
+            for name in ("tr_TR", "lt_LT"):
+                subprocess.run(["localedef", "-i", name, "-f", "UTF-8", folder / f"{name}.UTF-8"], capture_output=True, check=False)
+
+    folder = build_once(tmp_path_factory, "locales", build)
+
+    def variables(name: str) -> dict[str, str]:
+        full_name = name if name == "C" else f"{name}.UTF-8"
+        return {"LC_ALL": full_name, "LANG": full_name, "LANGUAGE": name, "LOCPATH": str(folder)}
+
+    return variables
+
+
 def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> LanguageModel:
     """Return a LanguageModel with random weights, the softmax bias included."""
     from lstm_lm.model.language_model import Initializer, LanguageModel

@@ -3,7 +3,6 @@
 
 import json
 import shutil
-import subprocess
 import sys
 
 import pytest
@@ -17,24 +16,6 @@ pytestmark = pytest.mark.slow
 # sets of rules of their own that ICU has for lower case (Azerbaijani shares the Turkish ones; Greek ones are for upper case).
 # All models share the code for letters, so that one model is enough in the last.
 LOCALES = {"C": [], "tr_TR": [], "lt_LT": ["word"]}
-
-
-@pytest.fixture(scope="module")
-def locales(tmp_path_factory):
-    """A function that returns the environment of a locale, a real one where the system can make it."""
-
-    def build(folder):
-        if shutil.which("localedef"):
-            for name in LOCALES.keys() - {"C"}:
-                subprocess.run(["localedef", "-i", name, "-f", "UTF-8", folder / f"{name}.UTF-8"], capture_output=True, check=False)
-
-    folder = build_once(tmp_path_factory, "locales", build)
-
-    def variables(name):
-        full_name = name if name == "C" else f"{name}.UTF-8"
-        return {"LC_ALL": full_name, "LANG": full_name, "LANGUAGE": name, "LOCPATH": str(folder)}
-
-    return variables
 
 
 @pytest.fixture(scope="module")
@@ -56,6 +37,13 @@ def models(tmp_path_factory):
             TextModel(model, tokenizer, save_vocabulary(tokens, work / "vocabulary.txt")).save(folder / unit)
 
     return build_once(tmp_path_factory, "locale_models", build)
+
+
+@pytest.mark.skipif(shutil.which("localedef") is None, reason="localedef is not installed")
+@pytest.mark.parametrize("name", [name for name in LOCALES if name != "C"])
+def test_the_locales_are_real_ones(locales, tmp_path, name):
+    code = "import locale; print(locale.setlocale(locale.LC_ALL, ''))"
+    assert run([sys.executable, "-c", code], tmp_path, **locales(name)).stdout.split() == [f"{name}.UTF-8"]
 
 
 def test_python_graph_and_server_split_any_text_alike_in_every_locale(locales, models, tmp_path):

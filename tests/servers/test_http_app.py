@@ -17,7 +17,7 @@ import requests
 
 import fuzz_server
 from conftest import PROJECT, start
-from http_server import TURKISH, Server, make_project, serving, wait_until
+from http_server import Server, make_project, serving, wait_until
 from lstm_lm.commands.serve import example_request
 from lstm_lm.config import loading
 from lstm_lm.generation import options
@@ -61,9 +61,9 @@ def promote(folder: Path, version: int) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(models):
+def server(models, locales):
     folder, saved = models
-    with serving(folder, ["--model", "models:/lstm_lm@champion", "--compare", str(saved[1])], **TURKISH) as started:
+    with serving(folder, ["--model", "models:/lstm_lm@champion", "--compare", str(saved[1])], **locales("tr_TR")) as started:
         yield started
 
 

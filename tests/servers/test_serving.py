@@ -28,8 +28,6 @@ from lstm_lm.tracking.run import Run, create_run
 SERVING = PROJECT / "src/lstm_lm/serving/pyfunc.py"
 PACKAGE = PROJECT / "src/lstm_lm_serving"
 SETTINGS = loading.load(PROJECT / "params.yaml")
-# All that is tested here holds in a locale in which the lower case of I is another letter.
-TURKISH = {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"}
 REQUEST_SECONDS = 600  # in which every request here can be answered, on a busy machine too
 HUGE_REQUESTS = 6
 pytestmark = pytest.mark.slow
@@ -55,8 +53,8 @@ def model_to_log(saved_model, serving=SERVING):
 
 
 @pytest.fixture(scope="module")
-def server(registered):
-    """The address of an `mlflow models serve` process that serves the registered model."""
+def server(registered, locales):
+    """The address of an `mlflow models serve` process that serves the registered model, in the Turkish locale."""
     import socket
 
     with socket.socket() as probe:
@@ -79,7 +77,7 @@ def server(registered):
     with (registered[0] / "server.log").open("wb") as log:
         process = subprocess.Popen(
             command,
-            env=environment(MLFLOW_TRACKING_URI=address, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=str(REQUEST_SECONDS), **TURKISH),
+            env=environment(MLFLOW_TRACKING_URI=address, MLFLOW_SCORING_SERVER_REQUEST_TIMEOUT=str(REQUEST_SECONDS), **locales("tr_TR")),
             stdout=log,
             stderr=log,
             cwd=registered[0],
