@@ -91,7 +91,7 @@ def option(default: Any, help: str, **columns: Any) -> Any:
 class GenerationOptions:
     """How to continue a text. Values are not checked here but by `check`."""
 
-    max_words: int = option(40, "number of words to generate", minimum=0, maximum=100_000, served_maximum=1_000)
+    max_words: int = option(40, "at most this many words", minimum=0, maximum=100_000, served_maximum=1_000)
     temperature: float = option(
         0.8, "below 1: safer; above 1: more surprising; 0: greedy, always the most probable word", minimum=0, maximum=100
     )
@@ -108,7 +108,7 @@ class GenerationOptions:
     seed: int = option(1, "the same seed and prompt give the same text", minimum=0, maximum=MAX_INT32)
     min_p: float = option(
         0.0,
-        "sample among the words at least this many times as probable as the most probable word; 0: off",
+        "keep words with at least this fraction of the most probable word's probability; 0: off",
         minimum=0,
         maximum=1,
         off=0.0,
@@ -116,7 +116,7 @@ class GenerationOptions:
     )
     typical_p: float = option(
         1.0,
-        "sample among the words whose surprisal is closest to the expected one, whose probabilities add up to this; 1: off",
+        "keep the words whose surprisal is closest to the mean surprisal, until their probabilities add up to this; 1: off",
         minimum=0,
         maximum=1,
         exclusive_minimum=True,
@@ -146,7 +146,7 @@ class GenerationOptions:
         f"stop after the first generated {' '.join(SENTENCE_ENDS[:-1])} or {SENTENCE_ENDS[-1]}, if the vocabulary has one of them",
         off=False,
     )
-    samples: int = option(1, "number of texts to generate for each prompt", minimum=1, maximum=MAX_TEXTS, sets_rows=True)
+    samples: int = option(1, "number of texts for each prompt", minimum=1, maximum=MAX_TEXTS, sets_rows=True)
     beam_width: int = option(
         1,
         "above 1: generate the most probable texts with a beam search of this width, without sampling; 1: off",
