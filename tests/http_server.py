@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import pty
 import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -84,12 +87,13 @@ def make_project(folder: Path, empty_store: Path) -> Path:
 
 
 @contextmanager
-def serving(folder: Path, arguments: Sequence[str], **variables: str) -> Iterator[Server]:
+def serving(folder: Path, arguments: Sequence[str], in_terminal: bool = False, **variables: str) -> Iterator[Server]:
     """Start a server in a folder, wait until it is ready, and stop it at the end.
 
     Args:
         folder: of `make_project`.
         arguments: of `cli.py serve`.
+        in_terminal: its output goes to a terminal, and from there to the log.
         variables: of the environment.
     """
     with socket.socket() as probe:
@@ -97,7 +101,7 @@ def serving(folder: Path, arguments: Sequence[str], **variables: str) -> Iterato
         port = probe.getsockname()[1]
     log = folder / f"server-{port}.log"
     command = [sys.executable, str(PROJECT / "src/cli.py"), "serve", "--port", str(port), *arguments]
-    with log.open("wb") as file:
+    with terminal(log) if in_terminal else log.open("wb") as file:
         process = subprocess.Popen(
             command, env=environment(DVC_ROOT=str(folder), **variables), stdout=file, stderr=file, cwd=folder, start_new_session=True
         )
@@ -113,6 +117,25 @@ def serving(folder: Path, arguments: Sequence[str], **variables: str) -> Iterato
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 raise
+
+
+@contextmanager
+def terminal(log: Path) -> Iterator[int]:
+    """A terminal whose lines are copied to a file until the last program that has it open ends."""
+    ours, theirs = pty.openpty()
+
+    def copy() -> None:
+        with log.open("wb") as file, contextlib.suppress(OSError):  # the end of a terminal
+            while data := os.read(ours, 65536):
+                file.write(data.replace(b"\r\n", b"\n"))
+                file.flush()
+        os.close(ours)
+
+    threading.Thread(target=copy, daemon=True).start()
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
 
 
 def _is_ready(server: Server) -> bool:

@@ -1,6 +1,7 @@
 """Command `serve`: a model over HTTP."""
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -46,19 +47,17 @@ def serve(
     # Found before anything slow starts, and by one process: a mistake is reported once.
     found = [sources.resolve(source) for source in settings.named]
     address = servers.url(host, port)
-    named = [f"{each.label}, as {model_id}," for each, model_id in zip(found, sources.ids(found), strict=True)]
-    labels = found[0].label if len(found) == 1 else " and ".join(named)
-    terminal.print(
-        f"serving {labels} on {address}, ready in about 20 seconds. Ctrl-C stops it. Open it in a browser, or try in a terminal:"
-    )
+    for name, each in zip(sources.ids(found), found, strict=True):
+        terminal.print(f"Loading {name}: {each.label}")
+    terminal.print("Once it is ready, open it in a browser, or try it in a terminal:")
     terminal.verbatim(example_request(address, loading.load().evaluate_sample.prime_texts[0], api_key() is not None))
     if host not in servers.LOCAL and api_key() is None:
         terminal.warning(f"other machines can reach this server without a key: set {KEY_VARIABLE} to ask for one")
-    _run(settings)
+    _run(settings, lambda: terminal.print(f"Ready: {address} (Ctrl-C stops)"))
     program.leave("", 0)
 
 
-def _run(settings: "ServerSettings") -> None:
+def _run(settings: "ServerSettings", ready: Callable[[], None]) -> None:
     from lstm_lm.commands import servers
     from lstm_lm.errors import UserError
     from lstm_lm.serving.app import server, workers
@@ -68,9 +67,9 @@ def _run(settings: "ServerSettings") -> None:
     except OSError as error:
         raise UserError(servers.why_not(error, settings.host, settings.port, "make serve PORT=...")) from None
     if settings.workers == 1:
-        server.run(settings, bound, lambda: None)
+        server.run(settings, bound, ready)
     else:
-        workers.Supervisor(settings, bound).run()
+        workers.Supervisor(settings, bound, ready).run()
 
 
 def example_request(address: str, prompt: str, needs_key: bool = False) -> str:

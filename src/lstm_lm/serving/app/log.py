@@ -1,4 +1,4 @@
-"""The server's log: one JSON object a line on standard output. It never holds prompts or texts.
+"""The server's log on standard output: one JSON object a line, or on a terminal short lines to read. It never holds prompts or texts.
 
 A thread writes the lines: a terminal that was paused must not stop the server. If too many lines wait, new ones are dropped.
 """
@@ -32,6 +32,49 @@ class _JsonLines(logging.Formatter):
         return json.dumps(values, ensure_ascii=False).encode("utf-8", errors="replace").decode("utf-8")
 
 
+class TerminalLines(logging.Formatter):
+    """Lines for a person. What is printed elsewhere is left out."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return one line, and below it the trace of an error."""
+        time = datetime.fromtimestamp(record.created).astimezone().strftime("%H:%M:%S")
+        fields = dict(getattr(record, FIELDS, None) or {"event": f"{record.levelname.lower()}: {record.getMessage()}"})
+        write = WRITERS.get(fields["event"], _write_event)
+        trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
+        return f"{time}  {write(fields)}{trace}"
+
+
+def _write_event(fields: dict[str, Any]) -> str:
+    values = (f"{name}={value}" for name, value in fields.items() if name not in ("event", "process"))
+    return "  ".join([fields["event"], *values])
+
+
+def _write_request(fields: dict[str, Any]) -> str:
+    words = f"  {_count(fields['words'], 'word')}" if fields["words"] else ""
+    return f"{fields['method']} {fields['path']}  {fields['status']}  {fields['ms']:,.0f} ms{words}"
+
+
+def _write_stopping(fields: dict[str, Any]) -> str:
+    requests = _count(fields["requests"], "request")
+    if not fields["requests"]:
+        return "Stopping"
+    if not fields["seconds"]:
+        return f"Stopping now: {requests} will not be complete"
+    return f"Stopping: waiting up to {fields['seconds']:g} s for {requests}. Press Ctrl-C again to stop now"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+WRITERS = {"request": _write_request, "stopping": _write_stopping}
+SILENT_ON_TERMINALS = ("ready", "closed", "stopped")  # the command prints the first of them, and nobody needs the others
+
+
+def _is_for_terminals(record: logging.LogRecord) -> bool:
+    return getattr(record, FIELDS, {}).get("event") not in SILENT_ON_TERMINALS
+
+
 class _Queue(QueueHandler):
     def prepare(self, record: logging.LogRecord) -> logging.LogRecord:
         return record  # formatted in the thread that writes
@@ -44,7 +87,11 @@ def start() -> None:
     """Send the log of the whole process to standard output."""
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(MAX_WAITING)
     output = logging.StreamHandler(sys.stdout)
-    output.setFormatter(_JsonLines())
+    if sys.stdout.isatty():
+        output.setFormatter(TerminalLines())
+        output.addFilter(_is_for_terminals)
+    else:
+        output.setFormatter(_JsonLines())
     listener = QueueListener(waiting, output)
     handler = _Queue(waiting)
     root = logging.getLogger()

@@ -11,7 +11,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from lstm_lm.serving.app import log, records
+from lstm_lm.serving.app import log, page, records
 from lstm_lm.serving.app.metrics import Metrics
 from lstm_lm.serving.app.problems import Problem
 from lstm_lm.serving.app.records import Record
@@ -65,16 +65,20 @@ class Observing:
         finally:
             self._finish(scope, record)
 
-    def _path(self, scope: Scope) -> str:
-        """Return the path of the route that a request is for, with any method."""
-        route = scope.get("route") or next((route for route in self.routes if route.matches(scope)[0] != Match.NONE), None)
-        return getattr(route, "path", OTHER)
+    def _route(self, scope: Scope) -> BaseRoute | None:
+        """Return the route that a request is for, with any method."""
+        found: BaseRoute | None = scope.get("route")
+        return found or next((route for route in self.routes if route.matches(scope)[0] != Match.NONE), None)
 
     def _finish(self, scope: Scope, record: Record) -> None:
         method = scope["method"] if scope["method"] in METHODS else OTHER
-        self.metrics.record(method, self._path(scope), record)
+        route = self._route(scope)
+        self.metrics.record(method, getattr(route, "path", OTHER), record)
+        # Every visit of the page asks for a dozen files.
+        is_page_file = getattr(route, "name", "") == page.ROUTE and record.status < 400
         log.event(
             "request",
+            logging.DEBUG if is_page_file else logging.INFO,
             request_id=record.id,
             method=method,
             path=scope["path"][:MAX_PATH],

@@ -11,6 +11,7 @@ from lstm_lm.serving.app.problems import Problem
 
 FOLDER = Path(__file__).parent / "page"
 INDEX = "index.html"
+ROUTE = "page"  # name of the routes of the files
 TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -68,7 +69,7 @@ def add(app: FastAPI, folder: Path = FOLDER) -> list[str]:
     """
     found = paths(folder)
     for path, file in found.items():
-        app.add_api_route(path, PageFile(file).get, methods=["GET", "HEAD"], include_in_schema=False)
+        app.add_api_route(path, PageFile(file).get, methods=["GET", "HEAD"], include_in_schema=False, name=ROUTE)
     if "/" not in found:
         app.add_api_route("/", _missing, methods=["GET", "HEAD"], include_in_schema=False)
     return ["/", *found]

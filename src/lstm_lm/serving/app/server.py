@@ -114,9 +114,11 @@ async def _serve(
         updating = asyncio.create_task(_update(operations))
         announcing = asyncio.create_task(_announce(server, ready))
         await server.serve([bound])
+        running.has_ended = True
         updating.cancel()
         announcing.cancel()
-        held.close()
+        if not server.force_exit:
+            held.close()
     log.event("stopped", process=os.getpid())
 
 
@@ -157,29 +159,44 @@ class Running:
             settings: of the server.
         """
         self.server, self.operations, self.settings = server, operations, settings
+        self.has_ended = False  # all requests are answered: only the models are left to close
         self._tasks: set[asyncio.Task[None]] = set()
 
     def handle_signals(self) -> None:
         """Take over the signals of this process."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.drain)
-        loop.add_signal_handler(signal.SIGINT, self.stop)
+        if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # as in a worker, whose parent handles Ctrl-C
+            loop.add_signal_handler(signal.SIGINT, self.stop)
         loop.add_signal_handler(signal.SIGHUP, self.reload)
 
     def drain(self) -> None:
         """Tell load balancers by /readyz to send no more requests, and stop a moment later."""
         if not self.operations.is_draining:
-            log.event("stopping", process=os.getpid())
+            self._report(self.settings.shutdown_seconds)
             self.operations.is_draining = True
-            asyncio.get_running_loop().call_later(self.settings.drain_seconds, self.stop)
+            asyncio.get_running_loop().call_later(self.settings.drain_seconds, self._stop_unless_stopping)
 
     def stop(self) -> None:
         """Accept no more requests, and end when those that run are answered. At the second call, end at once."""
+        if self.has_ended:
+            return
+        is_second = self.server.should_exit
+        seconds = 0.0 if is_second else self.settings.shutdown_seconds
+        if is_second or not self.operations.is_draining:
+            self._report(seconds)
         self.operations.is_draining = True
-        self.server.force_exit = self.server.should_exit
+        self.server.force_exit = is_second
         self.server.should_exit = True
-        seconds = 0.0 if self.server.force_exit else self.settings.shutdown_seconds
         asyncio.get_running_loop().call_later(seconds, lambda: self._start(self._end_requests()))
+
+    def _stop_unless_stopping(self) -> None:
+        if not self.server.should_exit:
+            self.stop()
+
+    def _report(self, seconds: float) -> None:
+        """Log how long requests that run may take."""
+        log.event("stopping", process=os.getpid(), requests=len(self.server.server_state.tasks), seconds=seconds)
 
     def reload(self) -> None:
         """Reload in the background."""
@@ -192,6 +209,8 @@ class Running:
 
     async def _end_requests(self) -> None:
         """Answer what still runs: that it will not be complete."""
+        if self.has_ended:
+            return
         for model in self.operations.models.served:
             await asyncio.to_thread(model.engine.close)
 

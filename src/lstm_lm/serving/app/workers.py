@@ -9,7 +9,7 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from multiprocessing import connection
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -78,14 +78,16 @@ def _work(settings: ServerSettings, bound: socket.socket, ready: Connection) -> 
 class Supervisor:
     """Starts the workers, starts those again that end by themselves, and passes signals on."""
 
-    def __init__(self, settings: ServerSettings, bound: socket.socket) -> None:
+    def __init__(self, settings: ServerSettings, bound: socket.socket, ready: Callable[[], None]) -> None:
         """Take the socket.
 
         Args:
             settings: of the server.
             bound: of `server.listen`.
+            ready: called once all workers answer requests.
         """
-        self.settings, self.bound = settings, bound
+        self.settings, self.bound, self.ready = settings, bound, ready
+        self.is_ready = False
         self.context = multiprocessing.get_context("spawn")
         self.workers: list[Worker] = []
         self.is_stopping = False
@@ -105,6 +107,7 @@ class Supervisor:
                 while not self.is_stopping:
                     connection.wait([worker.process.sentinel for worker in self.workers], POLL_SECONDS)
                     self._replace_ended()
+                    self._announce()
             finally:
                 self._end()
 
@@ -121,10 +124,17 @@ class Supervisor:
             time.sleep(RESTART_SECONDS)
             self.workers[number] = self._start()
 
+    def _announce(self) -> None:
+        if not self.is_ready and all(worker.is_ready for worker in self.workers):
+            self.is_ready = True
+            self.ready()
+
     def _stop(self, number: int, frame: FrameType | None) -> None:
+        """Let the workers stop, or at the second Ctrl-C end them."""
+        at_once = self.is_stopping and number == signal.SIGINT
         self.is_stopping = True
         for worker in self.workers:
-            worker.signal(signal.SIGTERM)
+            worker.signal(signal.SIGKILL if at_once else signal.SIGTERM)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         for worker in self.workers:
