@@ -14,6 +14,7 @@ from timing import median, ratios
 BATCHES = (1, 32)  # prompts per call
 DEFAULT_VOCABULARY = 7_388  # of the default text
 HEADINGS = ["", "prompts", "words/s", "time relative to ours", "compared with"]
+PROFILE_HEADINGS = ["where the time goes", "prompts", "a step", "matrix products", "exponentials, sums, draw", "everything else"]
 SAMPLED, GREEDY = "temperature 1", "greedy"
 FILTERS: dict[str, dict[str, Any]] = {
     "top-k 40": {"top_k": 40},
@@ -106,7 +107,29 @@ def measure(session: Session, settings: Settings, words: int, with_book: bool) -
         "Ours is the engine of `make sample` and the server, which uses one thread. With one prompt, NumPy and the minimal loop use one "
         "thread too; with 32 they use all cores. The cookbook always does."
     )
-    return f"{table(HEADINGS, rows)}\n\n{note}"
+    return f"{table(HEADINGS, rows)}\n\n{note}\n\n{profile(session, settings, by_batch)}"
+
+
+def profile(session: Session, settings: Settings, by_batch: dict[int, tuple[list[Case], list[Case]]]) -> str:
+    """Return a table of where the time of a word goes in long calls of the loops, by TensorFlow's profiler."""
+    profiled = [case for common, own in by_batch.values() for case in [*common, *own] if case.by == "engine" and not looks_back(case)]
+    peer = Peer("profile", "profiled_text.py", {**settings, "cases": [asdict(case) for case in profiled]}, environment=systems.SOURCE_PATH)
+    driver.run_interleaved([peer], session.rounds, 1)
+    if peer.problem:
+        return not_measured(peer.problem)
+    rows: list[list[str | int | None]] = []
+    for case in profiled:
+        found = [answer["cases"][f"{case.name}: {case.prompts}"] for answer in peer.answers]
+        whole, products, functions = (median([each[part] for each in found]) or 0.0 for part in ("all", "products", "functions"))
+        parts = (products, functions, whole - products - functions)
+        rows.append([case.name, case.prompts, number(whole), *(f"{number(part)} ({part / whole:.0%})" for part in parts)])
+    note = "Microseconds of a step, by TensorFlow's profiler: one call of the SavedModel for all words, one thread, no engine."
+    return f"{table(PROFILE_HEADINGS, rows)}\n\n{note}"
+
+
+def looks_back(case: Case) -> bool:
+    """Whether a case needs the words so far, which a single call is not given here."""
+    return "repetition_penalty" in case.options
 
 
 def peers_of(settings: Settings, prompts: int, common: list[Case], own: list[Case]) -> list[Peer]:
