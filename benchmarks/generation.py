@@ -1,5 +1,6 @@
 """The section `generation`: words per second of generated text."""
 
+import tempfile
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -79,8 +80,14 @@ def generation(session: Session, settings: Settings | None = None, words: int = 
 
 
 def measure(session: Session, settings: Settings, words: int, with_book: bool) -> str:
-    """Measure one model: a table with a note."""
-    settings = {**settings, "precision": "float32"}
+    """Measure one model: a table with a note, and a profile."""
+    with tempfile.TemporaryDirectory() as folder:
+        return measure_in(folder, session, settings, words, with_book)
+
+
+def measure_in(folder: str, session: Session, settings: Settings, words: int, with_book: bool) -> str:
+    """Measure one model, whose SavedModel is kept in a folder for all workers of this project."""
+    settings = {**settings, "precision": "float32", "folder": folder}
     words = session.pick(words, max(words // 4, 1))
     lengths = {1: words, 32: max(words // 8, 1)}
     by_batch = {prompts: cases(prompts, lengths[prompts]) for prompts in BATCHES}

@@ -66,7 +66,8 @@ def serving(session: Session, settings: Settings | None = None) -> str:
         make_models(settings, Path(folder))
         servers = servers_of(Path(folder))
         cases = [asdict(Case("batch", ROWS, STREAMED_WORDS))]
-        batch = Peer("a batch", "ours_text.py", {**settings, "cases": cases, "threads": 1}, environment=systems.SOURCE_PATH)
+        batch_settings = {**settings, "cases": cases, "threads": 1, "folder": str(Path(folder, "batch"))}
+        batch = Peer("a batch", "ours_text.py", batch_settings, environment=systems.SOURCE_PATH)
         streamed, first_words = [], []
         with contextlib.ExitStack() as stack:
             for server in servers:

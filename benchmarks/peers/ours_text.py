@@ -1,6 +1,5 @@
 """This project: the engine of `make sample` and the server; for cases that ask for it, the SavedModel's signature `generate` or `step`."""
 
-import tempfile
 from pathlib import Path
 from typing import Any, List
 
@@ -16,6 +15,13 @@ from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm_serving.engine import Engine
 from lstm_lm_serving.texts import Text
 from ours import build
+
+
+def saved(config: protocol.Settings) -> Path:
+    """Return the SavedModel in the folder that the settings name. The first worker that needs it makes it."""
+    folder = Path(config["folder"])
+    folder.mkdir(exist_ok=True)
+    return folder / "saved_model" if (folder / "saved_model/saved_model.pb").exists() else save(config, folder)
 
 
 def save(config: protocol.Settings, folder: Path) -> Path:
@@ -59,9 +65,7 @@ def main() -> None:
     config = protocol.settings()
     memory.keep_freed()
     tf.config.threading.set_intra_op_parallelism_threads(config["threads"])
-    with tempfile.TemporaryDirectory() as folder:
-        saved = save(config, Path(folder))
-        text_model, engine = load_text_model(saved), Engine(saved)
+    text_model, engine = load_text_model(saved(config)), Engine(saved(config))
     generator, loop = Generator(text_model), StepLoop(text_model)
 
     def generate_texts(case: protocol.Case, prompts: protocol.Prompts, words: int) -> Any:

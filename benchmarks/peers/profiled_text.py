@@ -14,7 +14,7 @@ import protocol
 from lstm_lm.io import memory
 from lstm_lm_serving import loops
 from lstm_lm_serving.saved_model import SavedModel
-from ours_text import name_of, save
+from ours_text import name_of, saved
 
 REPEATS = 5
 PRODUCTS, FUNCTIONS = {"MatMul", "_MklMatMul"}, {"Exp", "Sigmoid", "Tanh", "ArgMax", "Cumsum", "Sum", "UpperBound"}
@@ -70,8 +70,7 @@ def main() -> None:
     config = protocol.settings()
     memory.keep_freed()
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    with tempfile.TemporaryDirectory() as folder:
-        model = SavedModel(save(config, Path(folder)))
+    model = SavedModel(saved(config))
     cases = {f"{case['name']}: {case['prompts']}": ProfiledCase(model, case, config["vocabulary"]) for case in config["cases"]}
 
     def run(_: int) -> Dict[str, Any]:

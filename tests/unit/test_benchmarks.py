@@ -142,9 +142,16 @@ def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
         assert peer.peak_mib is not None and peer.peak_mib > 100
 
 
+PROFILED = ["temperature 1", "greedy", "top-k 40", "top-p 0.9", "min-p 0.05"]
+
+
 @pytest.mark.slow
 def test_all_systems_generate_text(no_peers: None) -> None:
-    rows = cells_of(generation.generation(SESSION, {**systems.settings_of("cookbook"), **TINY}, words=8))
+    generated, profile = generation.generation(SESSION, {**systems.settings_of("cookbook"), **TINY}, words=8).split("| where the time goes")
+    profiled = cells_of("| where the time goes" + profile)
+    assert [row[:2] for row in profiled] == [[name, count] for count in ("1", "32") for name in PROFILED]
+    assert all(float(row[2].replace(",", "")) > 0 for row in profiled)
+    rows = cells_of(generated)
     assert len(rows) == 28 and all(float(row[2].replace(",", "")) > 0 for row in rows)
     references = ["", "", *["temperature 1", "greedy"] * 3, *["temperature 1"] * 6]
     assert [row[4] for row in rows] == references * 2 and all(bool(row[3]) == bool(row[4]) for row in rows)
