@@ -48,8 +48,12 @@ class Stream:
         while pieces := self.next():
             yield from pieces
 
-    def next(self, timeout: float | None = None) -> list[Piece]:
-        """Wait for the next pieces and return all that there are: empty once all texts are complete.
+    def next(self, timeout: float | None = None, most: int | None = None) -> list[Piece]:
+        """Wait for the next pieces and return those that there are: empty once all texts are complete.
+
+        Args:
+            timeout: seconds to wait; None: as long as it takes.
+            most: pieces to return, for readers that have other work too: a slow reader finds long ones. None: all.
 
         Raises:
             TimeoutError: nothing came in this time.
@@ -60,9 +64,13 @@ class Stream:
             while True:
                 if self.error is not None:
                     raise self.error
-                changed, self._changed = self._changed, {}
+                changed = list(self._changed)[:most]
+                for output in changed:
+                    del self._changed[output]
                 if pieces := [piece for output in changed if (piece := output.next_piece()) is not None]:
                     return pieces
+                if self._changed:
+                    continue
                 if self._is_complete:
                     return []
                 left = None if end is None else end - time.monotonic()

@@ -13,6 +13,7 @@ import pytest
 from conftest import TINY_VOCABULARY, build_once, make_tiny_model
 from lstm_lm.export.generator import Generator
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.serving.app import engine_stream
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm_serving import decode_loop
 from lstm_lm_serving import engine as engine_module
@@ -80,6 +81,32 @@ def make_engine(engine, saved_model, monkeypatch):
     monkeypatch.setattr(engine_module, "SavedModel", lambda _: engine._model)
     monkeypatch.setattr(engine_module.speed, "measure", lambda *_: engine._speed)
     return lambda **limits: Engine(saved_model, Limits(**limits))
+
+
+def test_a_reader_far_behind_does_not_stop_its_event_loop(engine):
+    """All words are there before the first one is read: signals and other requests must not wait for the last one."""
+    stream = engine.submit([Text("the king", {"samples": 40, "max_words": 50})])
+    expected = [completion.content for completion in stream.result()]
+    turns = 0
+
+    async def read():
+        nonlocal turns
+        reading = asyncio.create_task(read_all())
+        while not reading.done():
+            turns += 1
+            await asyncio.sleep(0)
+        return await reading
+
+    async def read_all():
+        texts = [""] * 40
+        async for pieces in engine_stream.pieces(stream):
+            assert len(pieces) <= engine_stream.MAX_PIECES
+            for piece in pieces:
+                texts[piece.sample] += piece.new_text
+        return texts
+
+    assert asyncio.run(read()) == expected
+    assert turns >= 40 / engine_stream.MAX_PIECES
 
 
 def assert_idle(engine, seconds=5.0):

@@ -14,11 +14,12 @@ from starlette.types import Receive
 from lstm_lm_serving.stream import Stream
 from lstm_lm_serving.texts import Piece
 
+MAX_PIECES = 16  # handled at a time: of a slow client, each of them has up to all words of a text
 T = TypeVar("T")
 
 
 async def pieces(stream: Stream) -> AsyncIterator[list[Piece]]:
-    """Yield the pieces of a stream, all that there are at a time.
+    """Yield the pieces of a stream, several at a time. Between them, the loop does its other work.
 
     Raises:
         ServingError: as `Stream.next`.
@@ -33,13 +34,14 @@ async def pieces(stream: Stream) -> AsyncIterator[list[Piece]]:
     while True:
         ready.clear()
         try:
-            found = stream.next(timeout=0)
+            found = stream.next(timeout=0, most=MAX_PIECES)
         except TimeoutError:
             await ready.wait()
             continue
         if not found:
             return
         yield found
+        await asyncio.sleep(0)
 
 
 @contextlib.asynccontextmanager
