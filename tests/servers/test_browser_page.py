@@ -432,10 +432,11 @@ def test_a_text_is_scored(page):
     assert page.one("#score-error").text.startswith("The text has 100,001 characters: must be at most 100,000.")
     assert page.one("#text").get_attribute("aria-invalid") == "true"
     assert not page.one("#scored").is_displayed()
-    page.fill("#text", "thou")
+    page.fill("#text", "zounds")
     page.one("#score").click()
     wait_until(lambda: page.one("#score-status").get_attribute("textContent") == "1 word: too short to score.")
     assert page.one("#text").get_attribute("aria-invalid") is None
+    assert not page.all("#scored .warning")  # about a perplexity that is not there
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -521,7 +522,7 @@ def test_a_server_that_ends_leaves_the_text_so_far_and_nothing_came_from_elsewhe
     page.script("document.getElementById('more').open = true")
     page.one('#models input[value="saved_model"]').click()
     page.fill("#option-max_tokens", "1000")
-    page.fill("#option-n", "64")
+    page.fill("#option-n", "256")
     page.one("#generate").click()
     wait_until(lambda: page.words() > 64)
     stop_by_keyboard(page.server)

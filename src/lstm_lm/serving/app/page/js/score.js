@@ -128,8 +128,8 @@ function column(score, source, title) {
 }
 
 /** Unknown words look easy: the model only has to expect any of them. */
-function warning({ words, unknown_words: different }, unknown) {
-  if (unknown <= HIGH_UNKNOWN_RATE * words) return [];
+function warning({ words, perplexity, unknown_words: different }, unknown) {
+  if (perplexity === null || unknown <= HIGH_UNKNOWN_RATE * words) return [];
   const those = different.length > 1 ? "Their surprisal is" : "Its surprisal is";
   const start = `${number(unknown)} of ${number(words)} words ${unknown === 1 ? "is" : "are"} unknown.`;
   return [make("p", { class: "warning" }, `${start} ${those} that of \u201cany unknown word\u201d, so perplexity looks too good.`)];
