@@ -30,6 +30,35 @@ def test_a_freed_large_block_is_reused_without_new_page_faults():
     assert faults("keep") < faults("leave") / 10
 
 
+HEAPS = """
+import ctypes, sys, threading
+from lstm_lm.io import memory
+if sys.argv[1] == "limit":
+    memory.limit_arenas(2)
+libc, everybody = ctypes.CDLL(None), threading.Barrier(12)
+libc.malloc.restype = ctypes.c_void_p
+def work():
+    libc.malloc(10_000)
+    everybody.wait()
+threads = [threading.Thread(target=work) for _ in range(12)]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+libc.fdopen.restype = ctypes.c_void_p
+libc.malloc_info(0, ctypes.c_void_p(libc.fdopen(1, b"w")))
+libc.fflush(None)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="needs glibc")
+def test_threads_share_a_few_heaps():
+    def heaps(mode):
+        done = subprocess.run([sys.executable, "-c", HEAPS, mode], cwd="src", capture_output=True, text=True, check=True)
+        return done.stdout.count("<heap ")
+
+    assert heaps("limit") == 2
+    assert heaps("leave") > 2
+
+
 @pytest.mark.slow
 def test_allocations_that_fail_are_one_line():
     import tensorflow as tf

@@ -8,7 +8,7 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
-TRIM_THRESHOLD, MMAP_THRESHOLD = -1, -3  # of glibc's mallopt
+TRIM_THRESHOLD, MMAP_THRESHOLD, ARENA_MAX = -1, -3, -8  # of glibc's mallopt
 MAX_KEPT = 2**30
 MAX_KEPT_BY_OLD_GLIBC = 2**25  # before 2.35
 
@@ -41,6 +41,16 @@ def keep_freed() -> None:
     # Setting only the trim threshold would fix the mmap threshold at its current, low value.
     if mallopt(MMAP_THRESHOLD, MAX_KEPT) or mallopt(MMAP_THRESHOLD, MAX_KEPT_BY_OLD_GLIBC):
         mallopt(TRIM_THRESHOLD, MAX_KEPT)
+
+
+def limit_arenas(arenas: int) -> None:
+    """Let all threads share a few heaps. Call it before there are threads.
+
+    By default glibc has up to 8 heaps for each core, and each of them keeps what its largest work took: a server with many threads
+    would grow until every heap had served its largest request.
+    """
+    with contextlib.suppress(AttributeError, OSError, TypeError):
+        ctypes.CDLL(None).mallopt(ARENA_MAX, arenas)
 
 
 def return_freed() -> None:

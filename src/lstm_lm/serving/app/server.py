@@ -24,6 +24,7 @@ from lstm_lm.serving.app.problems import Problem
 from lstm_lm.serving.app.settings import ServerSettings, api_key
 
 THREADS = 256  # requests that may wait for the engine in threads at once
+ARENAS = 2  # heaps of the process: one is mostly the decode loop's
 SWITCH_SECONDS = 0.001  # for which a thread may keep the others waiting, such as one that loads a model
 ANSWER_SECONDS = 5  # after the limit of a shutdown, for answers to requests that are not complete
 UPDATE_SECONDS = 1.0  # between two updates of the metrics
@@ -86,6 +87,7 @@ def _prepare() -> None:
     from lstm_lm.io import memory, quiet
 
     memory.keep_freed()
+    memory.limit_arenas(ARENAS)
     os.environ.setdefault(MLFLOW_SERVER, "lstm_lm")
     with quiet.tensorflow_import():
         import tensorflow as tf
