@@ -20,7 +20,15 @@ PAGES = [
     PROJECT / "benchmarks/README.md",
     *sorted((PROJECT / "docs").rglob("*.md")),
 ]
-REASONS = {"slow", "interactive", "needs a running server", "needs another package", "output", "sets up a new checkout", "changes the checkout"}
+REASONS = {
+    "slow",
+    "interactive",
+    "needs a running server",
+    "needs another package",
+    "output",
+    "sets up a new checkout",
+    "changes the checkout",
+}
 FENCE = re.compile(r"^ *```")
 SKIPPED = re.compile(r"<!-- not run by the tests: (.+) -->")
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
