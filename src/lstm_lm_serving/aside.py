@@ -89,4 +89,4 @@ class Aside:
         if not (was_stopped or (prompt.options["stop_at_sentence_end"] and self._model.sentence_ends)):
             return most
         [scored] = self._model.score([(prompt.checked.beginning + shown).encode()])
-        return min(len(scored.ids) - prompt_words, most)
+        return min(max(len(scored.ids) - prompt_words, 0), most)

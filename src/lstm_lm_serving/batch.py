@@ -110,6 +110,8 @@ class Batch:
         prompts = [row.prompt for row in rows]
         types = self._model.word_options
         options: dict[str, Any] = {name: np.array([prompt.options[name] for prompt in prompts], types[name]) for name in types}
+        if not self._model.sentence_ends:
+            options["stop_at_sentence_end"][:] = False
         self._stops_at_end = [prompt.options["stop_at_sentence_end"] for prompt in prompts]
         self._top = max(prompt.top for prompt in prompts)
         entries = max(len(prompt.checked.bias) for prompt in prompts)
@@ -120,7 +122,8 @@ class Batch:
         extras = {"bias_ids": ids, "bias_values": values, "top": np.array(self._top, np.int32)}
         self._loop = loops.GENERAL if entries or self._top >= 0 else loops.fastest(self._model.table, options)
         self._constants = {name: constant(array) for name, array in {"keys": keys, **options, **extras}.items()}
-        self.looks_back = any(prompt.looks_back for prompt in prompts)
+        # By the numbers as they are here: a penalty may be 1 only after rounding.
+        self.looks_back = loops.look_back(self._model.table, options)
         self._history = self._align_history()
 
     def _align_history(self) -> Any:

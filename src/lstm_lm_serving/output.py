@@ -1,5 +1,6 @@
 """One text of a request while it is generated: what the engine has added to it, and what its reader has seen of it."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -110,10 +111,10 @@ class Output:
         return Completion(self.text, self.sample, "".join(self._parts), self._generated(), words, self.reason)
 
     def mean_log_probability(self) -> float:
-        """Return that of the generated words of a complete text, which was computed for each of them."""
+        """Return that of the generated words of a complete text, which was computed for each of them; of no words, the least."""
         self._align()
         values = [word.log_probability or 0.0 for word in self._words[self._prompt_words :]]
-        return sum(values) / max(len(values), 1)
+        return sum(values) / len(values) if values else -math.inf
 
     def _generated(self) -> int:
         """Return the number of words that were generated and are in the text."""

@@ -35,10 +35,10 @@ class Scorer:
         nats: list[float | None] = [None] * min(len(ids), 1)
         constant = self._model.tf.constant
         for start in range(0, len(ids) - 1, PIECE_WORDS):
-            if should_stop():
-                raise Cancelled("the request was cancelled")
             given, targets = array[:, start : start + PIECE_WORDS], array[:, start + 1 : start + PIECE_WORDS + 1]
             with self._turns.turn(start):
+                if should_stop():
+                    raise Cancelled("the request was cancelled")
                 scored = self._model.model.score(constant(given[:, : targets.shape[1]]), constant(targets), constant(state))
                 nats += scored["nats"].numpy()[0].tolist()
                 state = scored["state"].numpy()

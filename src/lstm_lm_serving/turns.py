@@ -26,9 +26,13 @@ class Turns:
         with self._condition:
             place = cost, next(self._numbers)
             heapq.heappush(self._waiting, place)
-            self._condition.wait_for(lambda: not self._is_taken and self._waiting[0] == place)
-            heapq.heappop(self._waiting)
-            self._is_taken = True
+            try:
+                self._condition.wait_for(lambda: not self._is_taken and self._waiting[0] == place)
+                self._is_taken = True
+            finally:  # also if the wait was interrupted
+                self._waiting.remove(place)
+                heapq.heapify(self._waiting)
+                self._condition.notify_all()
         try:
             yield
         finally:

@@ -296,6 +296,20 @@ def test_the_best_texts_are_those_with_the_highest_mean_log_probability(engine):
     assert joined(engine.submit([Text("thou", {**options, "samples": 3}, best_of=10)])) == [text.content.strip() for text in best]
 
 
+def test_a_text_without_words_is_never_the_best(engine):
+    options = {"max_words": 4, "temperature": 1.0, "samples": 1}
+    texts = joined(engine.submit([Text("thou", {**options, "samples": 10})]))
+    first = {text.split()[0] for text in texts}
+    assert len(first) > 1
+    [best] = engine.submit([Text("thou", options, stop=(f" {min(first)}",), best_of=10)]).result()
+    assert best.content.strip()
+
+
+def test_an_option_that_is_off_once_it_is_rounded_changes_nothing(engine):
+    plain, rounded = (Text("thou art", {"max_words": 6, "repetition_penalty": value}) for value in (1.0, 1.00000001))
+    assert joined(engine.submit([rounded])) == joined(engine.submit([plain]))
+
+
 def test_the_logit_bias_forbids_and_forces_words(engine):
     options = {"max_words": 30, "temperature": 1.0}
     bias = dict.fromkeys(set(VOCABULARY[1:]) - {"king", "thou"}, -100)
