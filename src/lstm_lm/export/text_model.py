@@ -86,7 +86,7 @@ class TextModel(tf.Module):
         self.next_words = graph(self._next_words, input_signature=[prompts, k])
         self.prepare = graph(self._prepare, input_signature=[])
         self.prepared = logits.specs(model)
-        self.prefill_prepared = graph(self._prefill, input_signature=[prompts, samples, self.prepared])
+        self.prefill_prepared = graph(self._prefill_prepared, input_signature=[prompts, samples, self.prepared])
         inputs = {tensor.name: tensor for tensor in texts[:-1]} | self.prepared | word_options | _extras_specs()
         self.loops = {
             name: lazy(partial(self._run_loop, name), input_signature=[{key: inputs[key] for key in self._loop_inputs(name)}])
@@ -137,17 +137,25 @@ class TextModel(tf.Module):
         beginnings = tf.repeat(self.tokenizer.strip(prompts), samples)
         return {"texts": tf.strings.strip(tf.strings.join([beginnings, texts]))}
 
-    def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor, prepared: dict[str, tf.Tensor] | None = None) -> dict[str, tf.Tensor]:
+    def _prefill(self, prompts: tf.Tensor, samples: tf.Tensor) -> dict[str, tf.Tensor]:
         """Read prompts. `decode` continues from the result: together they return in pieces what `generate` returns at once.
 
         Args:
             prompts: string [n], as for `generate`.
             samples: int32 [n], number of texts for each prompt; they become adjacent rows.
-            prepared: from `prepare`, or None.
         Returns:
             {"last": int32 [rows], the last word of each text; "state": the state before it; "keys": int64 [rows], the random-number key
             of each row; "history": int32 [rows, longest], the ids of each prompt's words, padded on the left with -1; "known" and
             "words": int32 [n], how many words of each prompt are in the vocabulary, and how many there are}
+        """
+        return self._prefill_prepared(prompts, samples, None)
+
+    def _prefill_prepared(self, prompts: tf.Tensor, samples: tf.Tensor, prepared: dict[str, tf.Tensor] | None) -> dict[str, tf.Tensor]:
+        """Read prompts as `prefill` does.
+
+        Args:
+            prompts, samples: as for `prefill`.
+            prepared: from `prepare`; None computes what is needed of it.
         """
         words = self.tokenizer.split_words(prompts)
         ids = self.tokenizer.encode(words)
@@ -219,7 +227,8 @@ class TextModel(tf.Module):
         Returns:
             What `decode` returns but "history", and {"log_probabilities": float32 [rows, words], of the words under the model alone (at
             temperature 1, without penalties and filters); "top_words": int32 [rows, words, top]; "top_log_probabilities": float32
-            [rows, words, top]}. These have no words if `top` is below 0. "history" is returned by loops that look back.
+            [rows, words, top]}. These have no words if `top` is below 0. "history" is returned by loops that look back. But for the
+            general loop, "last" and "state" are those after the largest `max_words` in all rows.
         """
         rows = tf.shape(inputs["last"])[0]
         options = option_tensors.with_others_off({option: inputs[option] for option in _loop_options(name)}, rows)

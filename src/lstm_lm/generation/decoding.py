@@ -150,14 +150,14 @@ class Generation:
             generated: Generated = tf.function(loop, autograph=False, experimental_attributes={"_noinline": True})()
             return generated
 
+        if not self.ends:
+            options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
         needs_general = tf.logical_or(tf.size(extras.bias_ids) > 0, extras.top >= 0)
         generated = loops.switch(options, needs_general, run or run_lazily)
         return generated, text_history.join(texts.history, generated.words)
 
     def run_loop(self, name: str, texts: Texts, keys: tf.Tensor, positions: tf.Tensor, options: OptionTensors, extras: Extras) -> Generated:
         """Generate with one of `loops.LOOPS`, which must be able to do what is asked for; see `generate`."""
-        if not self.ends:
-            options = options.replace(stop_at_sentence_end=tf.zeros_like(options.stop_at_sentence_end))
         ended = tf.logical_and(options.stop_at_sentence_end & (positions > 0), ends_sentence(texts.last, self.ends))
         loop = DecodingLoop(self.model, self.prepared, options, self.ends, row_keys(options.seed, keys), extras)
         return loop.run(loops.LOOPS[name].features, texts.last, texts.state, texts.history, positions, ended)

@@ -230,15 +230,15 @@ class DecodingLoop:
         """One step of the model, with the table of the first layer's inputs if it was prepared.
 
         Returns:
-            A function from (words int32 [rows], states with added rows) to (logits as `logits.logits` returns them and the softmax's input
-            float32 [rows, output_size], both without added rows; next states).
+            A function from (words int32 [rows], states with added rows) to (logits as `logits.logits` returns them; the softmax's input
+            float32 [rows, output_size] and next states, both with added rows).
         """
         weights, padding = self.model.step_weights(), self._padding
         sharpness = padding.pad(self.options.sharpness)
 
         def step(words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, tf.Tensor, list[LayerState]]:
             hidden, states = self.model.step(padding.pad(words), states, weights, self.prepared["inputs"])
-            return padding.strip(logits.logits(self.model, self.prepared, hidden, sharpness)), padding.strip(hidden), states
+            return padding.strip(logits.logits(self.model, self.prepared, hidden, sharpness)), hidden, states
 
         return step
 
@@ -252,7 +252,7 @@ class DecodingLoop:
 
         def judged() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             plain = scores / self.options.sharpness[:, tf.newaxis]
-            unknown = logits.unknown_logits(self.model, hidden)
+            unknown = self._padding.strip(logits.unknown_logits(self.model, hidden))
             total = tf.reduce_logsumexp(tf.concat([plain, unknown[:, tf.newaxis]], axis=1), axis=1, keepdims=True)
             values, words = tf.math.top_k(plain, top)
             log_probability = tf.gather(plain, word, axis=1, batch_dims=1) - total[:, 0]

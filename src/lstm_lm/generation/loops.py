@@ -83,7 +83,11 @@ def switch(options: OptionTensors, is_general: tf.Tensor, run: Callable[[str], A
 
 
 def served_loops() -> list[Mapping[str, Any]]:
-    """The loops but for the general one, ready for JSON. They generate as many words in all rows, without bias and log probabilities."""
+    """The loops but for the general one, ready for JSON: those without bias and log probabilities.
+
+    In all rows they run for the largest `max_words`. Words that a row did not ask for are dropped, but its `last` and `state` are then
+    those after them.
+    """
     return [
         {"name": name, "greedy": loop.greedy, "may_be_on": loop.may_be_on, "on_in_all": loop.on_in_all}
         for name, loop in LOOPS.items()

@@ -65,7 +65,7 @@ def tensors(values: GenerationOptions, count: int, keep: Callable[[Option], bool
 
 
 def with_others_off(values: dict[str, tf.Tensor], count: tf.Tensor) -> OptionTensors:
-    """Some of the options of words, and the others switched off; those that cannot be are greedy, with seed 0.
+    """Some of the options of words, and the others switched off. Temperature and seed, which have no such value, become 0.
 
     Args:
         values: vectors [count] by the names of the options.

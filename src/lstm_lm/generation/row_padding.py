@@ -13,11 +13,12 @@ import tensorflow as tf
 
 PERIOD = 24  # rows: a multiple of the number that any of the usual libraries computes at a time (4, 6, 8 or 12)
 SCALES = (0.1, 0.3, 1.0, 2.0, 3.0, 5.0)  # of the numbers whose functions are tried
-MAX_COLUMNS = 1024  # of the weights that are tried: further ones take time, and are computed in the same way
+MAX_COLUMNS = 1024  # of the weights that are tried: more would take time
+COLUMNS_PERIOD = 64  # as many columns are left over of those that are tried as of all
 
 
 def row_counts(weights: Iterable[tf.Tensor], hidden_size: int) -> tf.Tensor:
-    """Try products, and the functions of an LSTM, with different numbers of rows.
+    """Try products, and the functions of an LSTM, with 1 to PERIOD rows. With PERIOD more, the rows that are left over are the same.
 
     Args:
         weights: float32 [width, any] each, of all products that rows take part in.
@@ -25,7 +26,8 @@ def row_counts(weights: Iterable[tf.Tensor], hidden_size: int) -> tf.Tensor:
     Returns:
         int32 [PERIOD + 1], for each number of rows the number of rows to compute.
     """
-    trials = [_try(partial(tf.matmul, b=matrix[:, :MAX_COLUMNS]), matrix.shape[0]) for matrix in weights]
+    tried = [matrix[:, : MAX_COLUMNS + matrix.shape[1] % COLUMNS_PERIOD] for matrix in weights]
+    trials = [_try(partial(tf.matmul, b=matrix), matrix.shape[0]) for matrix in tried]
     same = tf.reduce_all([*trials, _try(_functions, hidden_size)], axis=0)
     numbers = tf.range(1, PERIOD + 1)
     is_enough = tf.logical_and(same[tf.newaxis], numbers[tf.newaxis] >= numbers[:, tf.newaxis])
