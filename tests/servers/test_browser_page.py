@@ -543,10 +543,10 @@ def test_a_server_that_ends_leaves_the_text_so_far_and_nothing_came_from_elsewhe
 def stop_by_keyboard(server: Server) -> None:
     """Press Ctrl-C until the server ends. Its terminal shows lines for people."""
     server.process.send_signal(signal.SIGINT)
-    wait_until(lambda: "Press Ctrl-C again to stop now" in server.log.read_text())
+    wait_until(lambda: "Press Ctrl-C again to stop now" in server.log.read_text(), 60)
     server.process.send_signal(signal.SIGINT)
-    assert server.process.wait(10) == 0
-    wait_until(lambda: "Stopping now" in server.log.read_text())
+    assert server.process.wait(60) == 0
+    wait_until(lambda: "Stopping now" in server.log.read_text(), 60)
     lines = server.log.read_text().splitlines()
     loading = [line for line in lines if line.startswith("Loading ")]
     assert [line.partition(": ")[0] for line in loading] == ["Loading lstm_lm", "Loading saved_model"]
