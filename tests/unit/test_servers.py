@@ -64,9 +64,7 @@ def test_a_host_that_is_none_of_this_machine_is_refused(host: str, message: str,
     assert str(error.value).startswith(message)
 
 
-def test_a_program_and_a_port_that_do_not_exist_are_refused(free_port: int) -> None:
-    with pytest.raises(UserError, match="port 99999: must be from 1 to 65535"):
-        servers.check_can_listen("sh", "127.0.0.1", 99999, COMMAND)
+def test_a_program_that_does_not_exist_is_refused(free_port: int) -> None:
     with pytest.raises(UserError, match="nonsense is not on PATH: activate"):
         servers.check_can_listen("nonsense", "127.0.0.1", free_port, "")
 
