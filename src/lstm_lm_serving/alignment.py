@@ -3,13 +3,13 @@
 Only where the probabilities of words were asked for: the text itself comes from the model as a whole.
 """
 
-import json
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from lstm_lm_serving.saved_model import read_tokenizer
 from lstm_lm_serving.texts import Word
 
 JOINER = "\uffed"  # beside a punctuation token that has no space on this side
@@ -41,7 +41,7 @@ class Spacing:
     @classmethod
     def read(cls, saved_model: str | Path) -> Self:
         """Return that of a SavedModel's tokenizer."""
-        tokenizer = json.loads((Path(saved_model) / "assets/tokenizer.json").read_text(encoding="utf-8"))
+        tokenizer = read_tokenizer(saved_model)
         return cls(tokenizer.get("unit", cls.unit), tokenizer.get("punctuation", cls.punctuation))
 
     def before(self, token: str) -> bool:

@@ -94,7 +94,7 @@ class SavedModel:
         self.vocabulary = read_vocabulary(folder)
         self.ids = {word: number for number, word in enumerate(self.vocabulary)}
         self.sentence_ends = frozenset(self.ids[word] for word in self.table["sentence_ends"] if word in self.ids)
-        self.has_newlines = _tokenizer(folder).get("newlines", False)
+        self.has_newlines = read_tokenizer(folder).get("newlines", False)
         types = {"int": np.int32, "float": np.float32, "bool": np.bool_}
         self._types = {row["name"]: types[row["type"]] for row in self.table["options"]}
         self.word_options = {row["name"]: self._types[row["name"]] for row in self.table["options"] if not row["sets_rows"]}
@@ -175,6 +175,12 @@ def read_options(saved_model: str | Path) -> Table:
     return table
 
 
+def read_tokenizer(saved_model: str | Path) -> dict[str, Any]:
+    """Read the settings of a SavedModel's tokenizer."""
+    settings: dict[str, Any] = json.loads((Path(saved_model) / "assets/tokenizer.json").read_text(encoding="utf-8"))
+    return settings
+
+
 def read_vocabulary(saved_model: str | Path) -> list[str]:
     """Read all words by their ids. Not by `splitlines`, which would also split at characters that are words here."""
     return (Path(saved_model) / "assets/vocabulary.txt").read_bytes().decode("utf-8").split("\n")[:-1]
@@ -192,8 +198,3 @@ def keep_freed_memory() -> None:
         # M_MMAP_THRESHOLD, of which glibc before 2.35 takes no larger one than the second; M_TRIM_THRESHOLD.
         if mallopt(-3, 2**30) or mallopt(-3, 2**25):
             mallopt(-1, 2**30)
-
-
-def _tokenizer(saved_model: str | Path) -> dict[str, Any]:
-    settings: dict[str, Any] = json.loads((Path(saved_model) / "assets/tokenizer.json").read_text(encoding="utf-8"))
-    return settings
