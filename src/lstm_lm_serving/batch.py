@@ -122,8 +122,7 @@ class Batch:
         extras = {"bias_ids": ids, "bias_values": values, "top": np.array(self._top, np.int32)}
         self._loop = loops.GENERAL if entries or self._top >= 0 else loops.fastest(self._model.table, options)
         self._constants = {name: constant(array) for name, array in {"keys": keys, **options, **extras}.items()}
-        # By the numbers as they are here: a penalty may be 1 only after rounding.
-        self.looks_back = loops.look_back(self._model.table, options)
+        self.looks_back = any(prompt.looks_back for prompt in prompts)
         self._history = self._align_history()
 
     def _align_history(self) -> Any:

@@ -5,6 +5,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from lstm_lm_serving.errors import Refused
 
 MAX_SHOWN_CHARACTERS = 80  # of a wrong value in a message
@@ -31,8 +33,8 @@ def check_options(params: Mapping[str, Any], table: Table) -> dict[str, Any]:
 
 
 def looks_back(options: Mapping[str, Any], table: Table) -> bool:
-    """Whether any option that is on needs the words so far."""
-    return any(row["looks_back"] and options[row["name"]] != row["off"] for row in table["options"])
+    """Whether any option that is on needs the words so far. The model has them in float32, in which 1.00000001 is off, too."""
+    return any(row["looks_back"] and bool(np.float32(options[row["name"]]) != row["off"]) for row in table["options"])
 
 
 def check_value(value: Any, row: Table) -> Any:

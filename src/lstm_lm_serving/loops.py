@@ -23,8 +23,3 @@ def fastest(table: Table, options: Mapping[str, Any]) -> str:
             name: str = loop["name"]
             return name
     return GENERAL
-
-
-def look_back(table: Table, options: Mapping[str, Any]) -> bool:
-    """Whether any option that is on in any row needs the words so far; arguments as for `fastest`."""
-    return any(row["looks_back"] and bool((options[row["name"]] != row["off"]).any()) for row in table["options"])

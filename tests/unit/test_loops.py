@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from lstm_lm.generation import loops, options
 from lstm_lm.generation.option_tensors import DTYPES, OptionTensors, of_words
-from lstm_lm_serving.loops import fastest, look_back
+from lstm_lm_serving.checks import looks_back
+from lstm_lm_serving.loops import fastest
 
 TABLE = {**options.served_table(), "loops": loops.served_loops()}
 ROWS = {row.name: row for row in options.options() if of_words(row)}
@@ -63,7 +64,7 @@ def test_rows_of_different_lengths_take_the_general_loop_in_the_graph():
 @pytest.mark.parametrize(("penalty", "expected"), [(1.0, False), (1.00000001, False), (1.001, True)])
 def test_an_option_that_is_off_once_it_is_rounded_needs_no_history(penalty, expected):
     vectors = arrays([{}, {"repetition_penalty": penalty}])
-    assert look_back(TABLE, vectors) == expected
+    assert looks_back({**{name: row.default for name, row in ROWS.items()}, "repetition_penalty": penalty}, TABLE) == expected
     assert fastest(TABLE, vectors) == ("repetition_penalty" if expected else "sampled")
 
 
