@@ -27,20 +27,17 @@ class Loop:
         greedy: all rows are greedy, or none is.
         may_be_on: options that may be on in some rows; the others must be off in all of them.
         on_in_all: options that must be on in all rows.
-        ignores: those of `may_be_on` that change nothing.
     """
 
     features: Features
     greedy: bool = False
     may_be_on: tuple[str, ...] = ()
     on_in_all: tuple[str, ...] = ()
-    ignores: tuple[str, ...] = ()
 
     @property
     def options(self) -> list[str]:
-        """The options that it reads, but for `max_words`, which all loops read."""
-        basics = [] if self.greedy else ["temperature", "seed"]
-        return [*basics, *(name for name in self.may_be_on if name not in self.ignores)]
+        """The options that it reads, but for `max_words`, which all loops read. Those that may be on in greedy rows change nothing."""
+        return [] if self.greedy else ["temperature", "seed", *self.may_be_on]
 
     def can_do(self, options: OptionTensors) -> tf.Tensor:
         """Whether it can do what the options of all rows ask for: bool scalar."""
@@ -52,7 +49,7 @@ class Loop:
 
 GENERAL = "general"
 LOOPS = {
-    "greedy": Loop(Features(None), greedy=True, may_be_on=FILTERS, ignores=FILTERS),
+    "greedy": Loop(Features(None), greedy=True, may_be_on=FILTERS),
     "sampled": Loop(Features(NO_FILTERS)),
     "top_k": Loop(Features(replace(NO_FILTERS, sorted=True)), may_be_on=("top_k", "top_p", "min_p"), on_in_all=("top_k",)),
     "top_p": Loop(Features(replace(NO_FILTERS, top_p=True)), may_be_on=("top_p",)),
