@@ -57,6 +57,7 @@ class DecodeLoop:
         self._is_due = False  # the batch's rows are to be chosen again
         self._turn_ends = 0.0
         self._turn = 0
+        self._last_arrival = 0.0
 
     @property
     def rows(self) -> int:
@@ -82,6 +83,7 @@ class DecodeLoop:
         """Take a request."""
         self._turn += 1
         request.turn = self._turn
+        self._last_arrival = time.monotonic()
         self.requests[request] = None
         self._rows_left += request.rows_left
         if request.stream.has_ended:  # cancelled at once
@@ -234,7 +236,8 @@ class DecodeLoop:
         batch = self._batch
         expected = self._speed.step(len(batch.rows), batch.looks_back)
         # Prompts that are still to be read could join; rows for which there is no room could not.
-        steps = scheduling.chunk_steps(expected, self._speed.call_seconds, batch.words_left, others_wait=self._is_due)
+        quiet_seconds = time.monotonic() - self._last_arrival
+        steps = scheduling.chunk_steps(expected, self._speed.call_seconds, batch.words_left, self._is_due, quiet_seconds)
         start = time.perf_counter()
         generated = batch.decode(steps)
         seconds = time.perf_counter() - start

@@ -11,9 +11,11 @@ if TYPE_CHECKING:
 
 SHORT_SECONDS = 0.006  # of a chunk while texts wait for which there is room
 LONG_SECONDS = 0.012  # of a chunk otherwise: a text that arrives waits so long
+# The longer no text has arrived, the longer a chunk may be, as fewer calls take less time: so much of the time since then, at most so long.
+QUIET_SHARE, LONGEST_SECONDS = 0.5, 0.05
 # A chunk takes at least so many times what its call takes besides the steps: while texts wait, and otherwise.
 MIN_CALLS_WAITING, MIN_CALLS = 5, 12
-MIN_STEPS, MAX_STEPS = 3, 64  # fewer only while texts wait, or if no row needs more
+MIN_STEPS, MAX_STEPS = 3, 256  # fewer only while texts wait, or if no row needs more
 SERVICE_UNIT = 128  # words
 
 
@@ -48,7 +50,7 @@ def shares(demands: Sequence[int], slots: int) -> list[int]:
     return granted
 
 
-def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[int], others_wait: bool) -> int:
+def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[int], others_wait: bool, quiet_seconds: float) -> int:
     """Return how many words to generate in the next call.
 
     Args:
@@ -56,12 +58,15 @@ def chunk_steps(step_seconds: float, call_seconds: float, words_left: Sequence[i
         call_seconds: of a call besides its steps.
         words_left: of each row.
         others_wait: there are texts that can join the batch after this call.
+        quiet_seconds: since a text arrived.
     """
     seconds, calls = (SHORT_SECONDS, MIN_CALLS_WAITING) if others_wait else (LONG_SECONDS, MIN_CALLS)
-    steps = int(max(seconds, calls * call_seconds) / step_seconds)
-    steps = min(max(steps, 1 if others_wait else MIN_STEPS), MAX_STEPS, max(words_left))
+    seconds = max(seconds, calls * call_seconds)
+    fewest, most = 1 if others_wait else MIN_STEPS, max(words_left)
+    usual = min(max(int(seconds / step_seconds), fewest), MAX_STEPS, most)
     least = min(words_left)
-    if least >= steps:
-        return steps
-    # A row that is complete is not kept waiting for the others, but calls of very few steps would cost more than they bring.
-    return max(least, steps // 2, 1)
+    if least < usual:
+        # A row that is complete is not kept waiting for the others, but calls of very few steps would cost more than they bring.
+        return max(least, usual // 2, 1)
+    longer = 0.0 if others_wait else min(QUIET_SHARE * quiet_seconds, LONGEST_SECONDS)
+    return max(usual, min(int(longer / step_seconds), MAX_STEPS, least))

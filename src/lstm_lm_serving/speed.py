@@ -12,7 +12,7 @@ FEW_STEPS, MANY_STEPS = 1, 9  # of the calls that are measured
 LONG_HISTORY = 256  # words
 PROMPT_WORDS = 32
 READ_ROWS = 16
-MEMORY = 0.98  # of the moving average: about 50 chunks
+MEMORY = 0.9  # of the moving average: about 10 chunks
 SLOWDOWNS = (0.3, 5.0)
 FIRST_SLOWDOWN = 1.5  # until it is known: rather too slow, as measurements take the least of a few values
 
@@ -38,6 +38,7 @@ class Speed:
         self.call_seconds = call_seconds
         self.read_seconds = read_seconds
         self.slowdown = FIRST_SLOWDOWN
+        self._chunks = 0
         self._looking_back = max(looking_back, 1.0)
         self._rows, self._seconds = map(list, zip(*sorted(step_seconds.items()), strict=True))
 
@@ -47,10 +48,11 @@ class Speed:
         return seconds * self.slowdown * (self._looking_back if looks_back else 1.0)
 
     def observe(self, rows: int, looks_back: bool, steps: int, seconds: float) -> None:
-        """Follow how fast it is now: a call took so many seconds."""
+        """Follow how fast it is now: a call took so many seconds. The average of the first calls replaces what is assumed."""
         expected = steps * self.step(rows, looks_back) / self.slowdown + self.call_seconds
-        lowest, highest = SLOWDOWNS
-        self.slowdown = min(max(MEMORY * self.slowdown + (1 - MEMORY) * seconds / expected, lowest), highest)
+        self._chunks += 1
+        weight, (lowest, highest) = max(1 - MEMORY, 1 / (self._chunks + 1)), SLOWDOWNS
+        self.slowdown = min(max((1 - weight) * self.slowdown + weight * seconds / expected, lowest), highest)
 
 
 def assumed() -> Speed:

@@ -14,6 +14,7 @@ from lstm_lm.generation.random_numbers import uniforms
 from lstm_lm.generation.row_padding import RowPadding
 from lstm_lm.generation.sampling import Draws, Filters, Sampler
 from lstm_lm.generation.text_history import ends_sentence
+from lstm_lm.model.graph_order import after
 from lstm_lm.model.language_model import LanguageModel, LayerState
 
 if TYPE_CHECKING:
@@ -126,12 +127,13 @@ class DecodingLoop:
 
         def body(t: tf.Tensor, draws: tf.Tensor, *variables: Any) -> LoopVariables:
             word, states, past, generated = variables
-            scores, _, states = step(word, states)
+            drawn, next_t = self._draws(draws, t, positions), t + 1
+            scores, _, states = step(after((drawn.first, drawn.positions, next_t), word), states)
             if has_past:
                 scores = penalties.apply_repetition_penalty(scores, past, penalty)
-            word = tf.ensure_shape(sample(scores, self._draws(draws, t, positions)), last.shape)
+            word = tf.ensure_shape(sample(scores, drawn), last.shape)
             past = text_history.append(past, word) if has_past else past
-            return t + 1, draws, word, states, past, generated.write(t + 1, word)
+            return next_t, draws, word, after(word, states), past, generated.write(next_t, word)
 
         # One more word than asked for, because an empty array cannot be stacked.
         generated = tf.TensorArray(tf.int32, size=count + 1, element_shape=last.shape).write(0, last)
@@ -158,15 +160,16 @@ class DecodingLoop:
         def body(t: tf.Tensor, draws: tf.Tensor, *variables: Any) -> LoopVariables:
             last, states, past, ended, outputs = variables
             active = tf.logical_not(tf.logical_or(ended, t >= options.max_words))
-            plain, hidden, after = step(last, states)
+            drawn, next_t = self._draws(draws, t, positions), t + 1
+            plain, hidden, stepped = step(after((drawn.first, drawn.positions, next_t, active), last), states)
             scores = penalties.apply(self._with_bias(plain, sharpness), past, options)
-            word = tf.where(active, sample(scores, self._draws(draws, t, positions)), 0)
-            outputs = [output.write(t + 1, new) for output, new in zip(outputs, (word, *self._judge(plain, hidden, word)), strict=True)]
+            word = tf.where(active, sample(scores, drawn), 0)
+            outputs = [output.write(next_t, new) for output, new in zip(outputs, (word, *self._judge(plain, hidden, word)), strict=True)]
             is_active = self._padding.pad(active)[:, tf.newaxis]
-            states = tf.nest.map_structure(lambda new, old: tf.where(is_active, new, old), after, states)
+            states = tf.nest.map_structure(lambda new, old: tf.where(is_active, new, old), after(word, stepped), states)
             ends_here = tf.logical_and(options.stop_at_sentence_end, ends_sentence(word, self.ends))
             past = text_history.append(past, tf.where(active, word, text_history.NO_WORD))
-            return t + 1, draws, tf.where(active, word, last), states, past, tf.logical_or(ended, ends_here), outputs
+            return next_t, draws, tf.where(active, word, last), states, past, tf.logical_or(ended, ends_here), outputs
 
         def any_active(t: tf.Tensor, _: tf.Tensor, *variables: Any) -> tf.Tensor:
             return tf.reduce_any(tf.logical_not(tf.logical_or(variables[3], t >= options.max_words)))

@@ -39,7 +39,7 @@ def prepare(model: LanguageModel, with_input_table: bool = False) -> Prepared:
     prepared["softmax"] = _with_bias(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
     prepared["inputs"] = tf.zeros([0, 4 * model.shape.hidden_size])
     if with_input_table:
-        prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) + model.biases[0]
+        prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0])
     matrices = [*model.step_matrices, *(tail.projection for tail in model.tails)]
     matrices += [matrix for name, matrix in prepared.items() if name != "inputs"]
     prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size)

@@ -10,6 +10,7 @@ import tensorflow as tf
 from lstm_lm.model import adaptive_softmax, losses, lstm
 from lstm_lm.model.adaptive_softmax import Tail
 from lstm_lm.model.dropout import DropoutMasks, Regularization, SampledSoftmax
+from lstm_lm.model.graph_order import after
 from lstm_lm.model.shape import Shape
 
 LayerState = tuple[tf.Tensor, tf.Tensor]  # a layer's output h and cell c, float32 [batch, hidden] each
@@ -192,8 +193,8 @@ class LanguageModel(tf.Module):
             words: int32 [batch].
             states: as `states` returns them.
             weights: from `step_weights`, read before the loop; None reads them here.
-            inputs: float32 [vocabulary, 4 hidden], the embedding of each word times the first kernel, plus the first bias, in place of
-                that product. Without rows, or None, it is computed here, with the same result to the last bit.
+            inputs: float32 [vocabulary, 4 hidden], the embedding of each word times the first kernel, in place of that product. Without
+                rows, or None, it is computed here, with the same result to the last bit.
         Returns:
             (float32 [batch, output_size], the softmax's input; next states)
         """
@@ -205,7 +206,7 @@ class LanguageModel(tf.Module):
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
                 z = self._known_inputs(words, weights, inputs) if x is None else self._inputs(layer, x, weights)
-                x, next_c = lstm.step(z + tf.matmul(h, weights.recurrents[layer]), c)
+                x, next_c = lstm.step(z + tf.matmul(after(z, h), weights.recurrents[layer]), c)
             next_states.append((x, next_c))
         return self._project(x, projection=weights.projection), next_states
 
@@ -215,11 +216,12 @@ class LanguageModel(tf.Module):
 
     def _known_inputs(self, words: tf.Tensor, weights: "StepWeights", inputs: tf.Tensor) -> tf.Tensor:
         """What the first layer makes of words, from a table if it has rows: float32 [batch, 4 hidden]."""
-        return tf.cond(
+        products = tf.cond(
             tf.shape(inputs)[0] > 0,
             lambda: tf.gather(inputs, words),
-            lambda: self._inputs(0, tf.gather(weights.embedding, words), weights),
+            lambda: tf.matmul(tf.gather(weights.embedding, words), weights.kernels[0]),
         )
+        return products + weights.biases[0]
 
     @staticmethod
     def states(state: tf.Tensor) -> list[LayerState]:
