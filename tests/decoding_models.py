@@ -84,7 +84,7 @@ def generate_in_graph(model, with_input_table):
     """
 
     def generate(texts, keys, positions, options, extras):
-        prepared = logits.prepare(model, with_input_table)
+        prepared = logits.prepare(model, None if with_input_table else tf.shape(texts.last)[0])
         return Generation(model, prepared, ENDS).generate(texts, keys, positions, OptionTensors(**options), Extras(*extras))
 
     row = tf.TensorSpec([None], tf.int32)
@@ -115,7 +115,7 @@ def generate(model, prompts, max_words, keys=None, pieces=None, with_input_table
         max_words: int.
         keys: keys of the random numbers, one for each prompt.
         pieces: numbers of words to generate in each call, instead of all in one call.
-        with_input_table: whether `prepare` is asked for the table of the first layer's inputs.
+        with_input_table: whether it is prepared for many calls, with the table of the first layer's inputs.
         options: as for `option_values`.
 
     Returns:

@@ -70,7 +70,7 @@ class Trial:
     def _generate(self, prompts: tf.Tensor, keys: tf.Tensor, vectors: dict[str, tf.Tensor]) -> tf.Tensor:
         rows = tf.shape(prompts)[0]
         texts: Texts = decoding.prefill(self.model, prompts, tf.fill([rows], 4))
-        generation = Generation(self.model, logits.prepare(self.model, True))
+        generation = Generation(self.model, logits.prepare(self.model))
         start = tf.cast(keys, tf.int64), tf.zeros([rows], tf.int32)
         generated, _ = generation.generate(texts, *start, OptionTensors(**vectors), Extras.none(rows))
         bits = tf.bitcast(tf.transpose(generated.state, [2, 0, 1, 3]), tf.int32)

@@ -16,16 +16,35 @@ from lstm_lm.generation.row_padding import PERIOD, RowPadding, row_counts
     ],
 )
 def test_the_least_number_of_rows_that_is_right_is_computed(monkeypatch, right, expected):
-    monkeypatch.setattr(row_padding, "_try", lambda *_: tf.constant([n in right for n in range(1, PERIOD + 1)]))
+    trials_that_find(monkeypatch, right, range(1, PERIOD + 1))
     counts = row_counts([tf.zeros([3, 4])], 5).numpy()
     assert counts.shape == (PERIOD + 1,)
     assert counts[0] == 0
     assert {rows: counts[rows] for rows in expected} == expected
 
 
+def trials_that_find(monkeypatch, *found):
+    """Replace the trials, in order, by ones that find these numbers of rows right."""
+    trials = iter(found)
+
+    def trial(*_):
+        right = tf.constant(list(next(trials)), tf.int32)
+        return lambda number: tf.reduce_any(right == number)
+
+    monkeypatch.setattr(row_padding, "_trial", trial)
+
+
+@pytest.mark.parametrize("right", [[4, 6, 24], [16], [24], []])
+def test_a_single_count_is_that_of_all(monkeypatch, right):
+    trials_that_find(monkeypatch, *[right] * 2 * 60)
+    every = row_counts([tf.zeros([3, 4])], 5).numpy()
+    for rows in [*range(PERIOD + 1), PERIOD + 3, 2 * PERIOD]:
+        single = row_counts([tf.zeros([3, 4])], 5, tf.constant(rows)).numpy()
+        assert single[rows % PERIOD] == every[rows % PERIOD]
+
+
 def test_all_products_must_be_right(monkeypatch):
-    trials = iter([[2, 4], [4], [2, 4, 6]])
-    monkeypatch.setattr(row_padding, "_try", lambda *_: tf.constant(np.isin(np.arange(1, PERIOD + 1), next(trials))))
+    trials_that_find(monkeypatch, [2, 4], [4], [2, 4, 6])
     assert row_counts([tf.zeros([3, 4]), tf.zeros([3, 9])], 5).numpy()[1:4].tolist() == [4, 4, 4]
 
 
@@ -35,8 +54,8 @@ def test_a_trial_finds_functions_that_depend_on_the_number_of_rows():
         last = tf.cast((tf.range(count) == count - 1) & (count % 4 == 1), tf.float32)
         return rows * (1 + 1e-6 * last[:, tf.newaxis])
 
-    found = row_padding._try(function, 5).numpy()
-    assert [n for n in range(1, PERIOD + 1) if not found[n - 1]] == [1, 5, 9, 13, 17, 21]
+    is_right = row_padding._trial(function, 5)
+    assert [n for n in range(1, PERIOD + 1) if not is_right(tf.constant(n))] == [1, 5, 9, 13, 17, 21]
 
 
 @pytest.mark.parametrize(("rows", "added"), [(0, 0), (1, 3), (4, 0), (24, 0), (25, 3), (49, 3)])

@@ -66,7 +66,7 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor, prepar
         The prompts, ready for `generate` or `beam_search`.
     """
     if prepared is None:
-        counts, inputs = row_counts(model.step_matrices, model.shape.hidden_size), None
+        counts, inputs = row_counts(model.step_matrices, model.shape.hidden_size, tf.shape(prompts)[0]), None
     else:
         counts, inputs = prepared["row_counts"], prepared["inputs"]
     padding, weights = RowPadding(tf.shape(prompts)[0], counts), model.step_weights()

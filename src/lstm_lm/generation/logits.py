@@ -20,29 +20,25 @@ def block_unknown(vocabulary: int | tf.Tensor) -> tf.Tensor:
     return tf.one_hot(0, vocabulary, on_value=BLOCKED, off_value=0.0)
 
 
-def has_input_table(model: LanguageModel) -> bool:
-    """Whether `prepare` computes the first layer's products of all words."""
-    return model.shape.vocabulary_size * 4 * model.shape.hidden_size <= MAX_INPUT_TABLE
-
-
-def prepare(model: LanguageModel, with_input_table: bool = False) -> Prepared:
+def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
     """Compute all that depends on the weights alone.
 
     Args:
         model: of any shape.
-        with_input_table: also compute what the first layer makes of each word, which takes as long as many words.
+        rows: int32 scalar, the number of rows of the only call that the result is for; None: it is for many calls. Then it takes longer,
+            as long as generating some hundred words.
     Returns:
         Tensors by name: `softmax` [width + 1, words], the last row the bias; of an adaptive softmax, `softmax` is the head, and there
-        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], or without rows if not asked for. `row_counts`, int32, see `row_padding`.
+        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], what the first layer's products make of each word, without rows if it is
+        for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`.
     """
     prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
     prepared["softmax"] = _with_bias(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
-    prepared["inputs"] = tf.zeros([0, 4 * model.shape.hidden_size])
-    if with_input_table:
-        prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0])
-    matrices = [*model.step_matrices, *(tail.projection for tail in model.tails)]
-    matrices += [matrix for name, matrix in prepared.items() if name != "inputs"]
-    prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size)
+    matrices = [*model.step_matrices, *(tail.projection for tail in model.tails), *prepared.values()]
+    prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size, rows)
+    numbers = 4 * model.shape.hidden_size
+    has_table = rows is None and model.shape.vocabulary_size * numbers <= MAX_INPUT_TABLE
+    prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) if has_table else tf.zeros([0, numbers])
     return prepared
 
 

@@ -17,20 +17,30 @@ MAX_COLUMNS = 1024  # of the weights that are tried: more would take time
 COLUMNS_PERIOD = 64  # as many columns are left over of those that are tried as of all
 
 
-def row_counts(weights: Iterable[tf.Tensor], hidden_size: int) -> tf.Tensor:
+def row_counts(weights: Iterable[tf.Tensor], hidden_size: int, rows: tf.Tensor | None = None) -> tf.Tensor:
     """Try products, and the functions of an LSTM, with 1 to PERIOD rows. With PERIOD more, the rows that are left over are the same.
 
     Args:
         weights: float32 [width, any] each, of all products that rows take part in.
         hidden_size: numbers in a row of the LSTM's gates.
+        rows: int32 scalar, the only number of rows whose count is needed, which takes less time; None: all.
     Returns:
         int32 [PERIOD + 1], for each number of rows the number of rows to compute.
     """
     tried = [matrix[:, : MAX_COLUMNS + matrix.shape[1] % COLUMNS_PERIOD] for matrix in weights]
-    trials = [_try(partial(tf.matmul, b=matrix), matrix.shape[0]) for matrix in tried]
-    same = tf.reduce_all([*trials, _try(_functions, hidden_size)], axis=0)
+    trials = [_trial(partial(tf.matmul, b=matrix), matrix.shape[0]) for matrix in tried] + [_trial(_functions, hidden_size)]
     numbers = tf.range(1, PERIOD + 1)
-    is_enough = tf.logical_and(same[tf.newaxis], numbers[tf.newaxis] >= numbers[:, tf.newaxis])
+
+    def is_right(number: tf.Tensor) -> tf.Tensor:
+        return tf.reduce_all([trial(number) for trial in trials])
+
+    if rows is None:
+        right = tf.map_fn(is_right, numbers, fn_output_signature=tf.bool, parallel_iterations=1)
+    else:
+        first = tf.maximum(rows % PERIOD, 1)
+        [least] = tf.while_loop(lambda n: (n <= PERIOD) & ~is_right(n), lambda n: [n + 1], [first], parallel_iterations=1)
+        right = numbers == least
+    is_enough = tf.logical_and(right[tf.newaxis], numbers[tf.newaxis] >= numbers[:, tf.newaxis])
     least = tf.reduce_min(tf.where(is_enough, numbers[tf.newaxis], PERIOD + 1), axis=1)
     # If no number is right there is nothing to gain.
     return tf.concat([[0], tf.where(least > PERIOD, numbers, least)], axis=0)
@@ -68,21 +78,16 @@ def _functions(rows: tf.Tensor) -> tf.Tensor:
     return tf.concat([function(rows * scale) for scale in SCALES for function in (tf.sigmoid, tf.tanh)], axis=1)
 
 
-def _try(function: Callable[[tf.Tensor], tf.Tensor], width: int) -> tf.Tensor:
-    """Apply a function to 1 to PERIOD equal rows.
+def _trial(function: Callable[[tf.Tensor], tf.Tensor], width: int) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Apply a function to PERIOD equal rows.
 
     Args:
         function: [rows, width] -> [rows, any].
         width: numbers in a row.
     Returns:
-        bool [PERIOD], for each number of rows whether all results are the same as those of PERIOD rows.
+        A function from a number of rows, int32 scalar from 1 to PERIOD, to whether with so many all results are the same: bool scalar.
     """
     row = np.sin(np.arange(1, width + 1, dtype=np.float32))  # any numbers whose products have to be rounded
     rows = tf.tile(tf.constant(row)[tf.newaxis], [PERIOD, 1])
     expected = function(rows)[0]
-    return tf.map_fn(
-        lambda number: tf.reduce_all(function(rows[:number]) == expected),
-        tf.range(1, PERIOD + 1),
-        fn_output_signature=tf.bool,
-        parallel_iterations=1,
-    )
+    return lambda number: tf.reduce_all(function(rows[:number]) == expected)
