@@ -41,26 +41,12 @@ def settle(client: MlflowClient, name: str, checked: int | None = None, reason: 
         checked = number
         if board.alias == number:
             break
-        if not _set_alias(client, name, number):
-            continue
+        client.set_registered_model_alias(name, champion.ALIAS, str(number))
         _tag_champion(client, name, board, reason)
     else:
         raise UserError(f"the alias {champion.ALIAS} of {name} keeps moving: another process promotes versions; try again later")
     _tag_others(client, name, board)
     return read(client, name)
-
-
-def _set_alias(client: MlflowClient, name: str, number: int) -> bool:
-    """Put the alias on a version. Returns False if another process created the alias in between, which MLflow refuses with an error."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        client.set_registered_model_alias(name, champion.ALIAS, str(number))
-    except MlflowException:
-        if read(client, name).alias is None:
-            raise
-        return False
-    return True
 
 
 def _tag_champion(client: MlflowClient, name: str, board: Board, reason: str | None) -> None:

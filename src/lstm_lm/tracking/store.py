@@ -17,7 +17,7 @@ from lstm_lm.errors import SettingError
 from lstm_lm.io import locks
 from lstm_lm.io.addresses import mask
 from lstm_lm.paths import project_root
-from lstm_lm.tracking import CALL_SECONDS, comparison_view, moved_store
+from lstm_lm.tracking import CALL_SECONDS, comparison_view, conflicts, moved_store
 from lstm_lm.tracking.address import artifact_location, environment, is_server, sqlite_path, sqlite_uri, uri
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import START_SECONDS, Place, StoreError, bounded, guarded
@@ -99,6 +99,7 @@ def _connect(settings: Tracking) -> MlflowClient:
 
     with _default_artifacts(address), _opening(address), _without_escaped_folder(address):
         client = _retry_creation(first_call)
+    conflicts.repeat_on_conflict(client)
     return client
 
 
