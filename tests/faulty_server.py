@@ -20,12 +20,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     server: FaultyServer
 
     def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
         self.server.requests.append((self.path, dict(self.headers)))
         answers = self.server.answers.get(self.path) or [respond(b"", 404)]
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         with suppress(BrokenPipeError, ConnectionResetError):
             answer(self)
         self.close_connection = True
+
+    do_POST = do_GET
 
     def log_message(self, *_: object) -> None:
         pass
@@ -103,6 +106,22 @@ def respond(body: bytes = b"", status: int = 200, sent: int | None = None, **hea
     return answer
 
 
+def respond_raw(sent: bytes) -> Answer:
+    """Answer with bytes that need not be HTTP."""
+    return lambda handler: handler.wfile.write(sent) and None
+
+
+def hang(body: bytes = b"", **headers: object) -> Answer:
+    """Answer with the start of a body, or with nothing at all if it is empty, and keep the connection open."""
+
+    def answer(handler: Handler) -> None:
+        if body:
+            respond(body, Content_Length=len(body) + 1, **headers)(handler)
+        handler.server.stopping.wait()
+
+    return answer
+
+
 def drip(body: bytes, every: float, **headers: object) -> Answer:
     """Answer with a body, one byte every so many seconds."""
 
@@ -116,11 +135,11 @@ def drip(body: bytes, every: float, **headers: object) -> Answer:
     return answer
 
 
-def endless(chunk: bytes) -> Answer:
+def endless(chunk: bytes, status: int = 200, **headers: object) -> Answer:
     """Answer with a chunk again and again, without a Content-Length."""
 
     def answer(handler: Handler) -> None:
-        respond(Content_Length=None)(handler)
+        respond(b"", status, Content_Length=None, **headers)(handler)
         while not handler.server.stopping.is_set():
             handler.wfile.write(chunk)
 

@@ -55,7 +55,7 @@ def check_key_of_terminal(address: str) -> None:
         next(RemoteModel(address, None).complete("thou art", GenerationOptions()))
     with pytest.raises(UserError, match="does not accept this API key: set LSTM_LM_API_KEY"):
         RemoteModel(address, "wrong").next_words("thou art", 3)
-    assert len(RemoteModel(f"{address}/v1/", "secret").next_words("thou art", 3)["words"]) == 3
+    assert len(RemoteModel(f"{address}/v1/", "secret").next_words("thou art", 3).words) == 3
 
 
 def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, tiny_saved_models):

@@ -1,13 +1,14 @@
 """Command `next`: the most probable next words after a prompt."""
 
 import math
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from lstm_lm.commands import remote_model
 from lstm_lm.commands.remote_model import ApiKey, Url
 from lstm_lm.commands.sample import PROMPT_HELP, check_prompt, find_model, note_unknown_words
+from lstm_lm.commands.server_answers import NextWord, NextWords
 
 
 def next_words(
@@ -30,7 +31,7 @@ def next_words(
     show(server.next_words(prompt, k))
 
 
-def _find_locally(prompt: str, k: int) -> dict[str, Any]:
+def _find_locally(prompt: str, k: int) -> NextWords:
     """Return what `RemoteModel.next_words` returns, from the model in models/saved_model."""
     from lstm_lm.commands import local_model
 
@@ -43,23 +44,22 @@ def _find_locally(prompt: str, k: int) -> dict[str, Any]:
     text_model = load_text_model(folder)  # its functions live only as long as it does
     found = text_model.next_words(tf.constant([prompt]), tf.constant(min(k, len(known_words))))
     words, log_probabilities = found["words"].numpy()[0], found["log_probabilities"].numpy()[0]
-    return {
-        "words": [
-            {"word": word.decode("utf-8"), "probability": math.exp(value)} for word, value in zip(words, log_probabilities, strict=True)
+    return NextWords(
+        words=[
+            NextWord(word=word.decode("utf-8"), probability=math.exp(value)) for word, value in zip(words, log_probabilities, strict=True)
         ],
-        "unknown": math.exp(found["unknown"].numpy()[0]),
-    }
+        unknown=math.exp(found["unknown"].numpy()[0]),
+    )
 
 
-def show(found: dict[str, Any]) -> None:
+def show(found: NextWords) -> None:
     """Print the table of next words, and the probability of all others."""
     from lstm_lm.ui import terminal
     from lstm_lm.ui.terminal import Column
 
-    rows = [[shown_token(each["word"]), f"{each['probability']:.2%}"] for each in found["words"]]
-    unknown = found["unknown"]
-    rest = max(1 - unknown - sum(each["probability"] for each in found["words"]), 0.0)
-    rows += [["(other known words)", f"{rest:.2%}"], ["(unknown words)", f"{unknown:.2%}"]]
+    rows = [[shown_token(each.word), f"{each.probability:.2%}"] for each in found.words]
+    rest = max(1 - found.unknown - sum(each.probability for each in found.words), 0.0)
+    rows += [["(other known words)", f"{rest:.2%}"], ["(unknown words)", f"{found.unknown:.2%}"]]
     terminal.table([Column("next word", align="left"), Column("probability")], rows)
 
 

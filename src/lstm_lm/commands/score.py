@@ -96,13 +96,17 @@ def score_remotely(text: str, file: str, server: RemoteModel) -> ScoredText:
     if not text.strip():
         raise _too_short(file, 0)
     answer = server.score(text)
-    if not answer["scored_words"]:
-        raise _too_short(file, answer["words"])
+    if not answer.scored_words:
+        raise _too_short(file, answer.words)
+    surprisal, *others = (
+        math.inf if value is None else value
+        for value in (answer.surprisal, answer.perplexity, answer.adjusted_perplexity, answer.bits_per_character)
+    )
     metrics = {
-        "words": answer["scored_words"],
-        "oov_rate": answer["unknown_rate"],
-        "loss": answer["surprisal"] * math.log(2),
-        **{name: answer[name] for name in ("perplexity", "adjusted_perplexity", "bits_per_character")},
+        "words": answer.scored_words,
+        "oov_rate": answer.unknown_rate or 0.0,
+        "loss": surprisal * math.log(2),
+        **dict(zip(("perplexity", "adjusted_perplexity", "bits_per_character"), others, strict=True)),
     }
     words = [(each["token"], each["surprisal"], not each["unknown"]) for each in answer["tokens"]]
     return ScoredText(metrics, sum(not is_known for _, _, is_known in words[1:]), words)

@@ -9,7 +9,7 @@ from pathlib import Path
 PACKAGE = Path("src/lstm_lm")
 VALUE = "…"  # what stands in a template for a value
 # What shows its argument to the user: an error of one line, or a warning.
-ERRORS = ("UserError", "StoreError", "Interrupted")
+ERRORS = ("UserError", "StoreError", "ServerRefusal", "Interrupted")
 WARNINGS = ("warning", "report", "_report")
 TEXTS = (ast.JoinedStr, ast.IfExp, ast.Constant)
 CHECKS = ("config/schema.py", "generation/options.py")  # a ValueError here is shown as the problem with a key or an option
