@@ -88,13 +88,13 @@ def run_to_error(folder: Path, stage: str) -> str:
         ),
         ("download", {}, b"", 'params.yaml: download.source: {"path": "data/own"}: contains no text'),
         ("vocab", {}, "?!… ❤️ 😀\n".encode(), "nothing is left of the text after cleaning"),
-        ("vocab", {}, b"king " * 100, "a vocabulary of 1 word(s) besides <unk> cannot be learned"),
+        ("vocab", {}, b"king " * 100, "a vocabulary of 1 word besides <unk> cannot be learned"),
         ("vocab", {"vocab.validation": ["*valid*"], "vocab.test": ["*test*"]}, None, "'*valid*' matches no document with words in it"),
         (
             "vocab",
             {"vocab.split_by": "documents"},
             None,
-            "1 document(s) are too few for training, validation and test: use split_by: spans",
+            "1 document is too few for training, validation and test: use split_by: spans",
         ),
         ("batching", {"batching.batch_size": 300}, None, "fewer than one batch of 1,500: lower batching.batch_size (300)"),
         ("batching", {"batching.batch_sise": 3}, None, "batching.batch_sise: unknown key; did you mean batch_size?"),
@@ -206,11 +206,11 @@ def test_notes_name_what_is_skipped_and_what_is_there_twice(folder: Path) -> Non
         archive.writestr("more.txt", "once upon a time there was a king\n" * 40)
         archive.writestr("cover.png", b"\x89PNG\r\n\x1a\n")
     assert (
-        "note: skipped 3 file(s) that are not text: text.txt~ (a backup), more.zip/cover.png (an image), page.html (a web page (HTML))\n"
+        "note: skipped 3 files that are not text: text.txt~ (a backup), more.zip/cover.png (an image), page.html (a web page (HTML))\n"
         in run(["python", "src/download.py"], folder).stdout
     )
     printed = run(["python", "src/vocab.py"], folder).stdout
-    assert "note: left out 1 document(s) that are copies of others: text.txt (= copy.txt)\n" in printed
+    assert "note: left out 1 document that is a copy of another: text.txt (= copy.txt)\n" in printed
     assert {span["document"] for span in json.loads((folder / "data/vocab/splits.json").read_text())["test"]} == {
         "copy.txt",
         "more.zip/more.txt",

@@ -38,7 +38,7 @@ def new_project(tmp_path: Path) -> Path:
 def test_a_first_run_reports_what_it_does_and_nothing_else(finished_project: Path) -> None:
     printed = first_output(finished_project).read_text()
     assert stages(printed) == ["download", "vocab", "batching", "train", "evaluate-sample"]
-    assert "data/raw: 20 document(s)" in printed
+    assert "data/raw: 20 documents" in printed
     assert re.search(r"train +18 +", printed)
     assert re.search(r"step +\d+/\d+ +epoch 1/2 +loss .* words/s .* left", printed)
     assert re.search(r"epoch 2/2: validation loss [\d.]+, perplexity [\d.]+", printed)

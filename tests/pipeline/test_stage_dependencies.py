@@ -11,7 +11,7 @@ from lstm_lm import paths
 
 STAGES = YAML(typ="safe").load((PROJECT / "dvc.yaml").read_text())["stages"]
 # These modules affect no output. DVC tracks the values of parameters itself; the others only report, lock, name or time things.
-WITHOUT_EFFECT = ("config", "tracking", "ui", "errors.py", "events.py", "paths.py", "io")
+WITHOUT_EFFECT = ("config", "tracking", "ui", "errors.py", "events.py", "paths.py", "wording.py", "io")
 EXCEPTIONS = ("io/arrays.py",)  # determines the bytes of the files in data/
 # This code is packed into the MLflow model: it is read as a file, not imported.
 PACKAGE = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / "src/lstm_lm_serving").glob("*.py")]

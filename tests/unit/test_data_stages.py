@@ -32,3 +32,18 @@ def test_few_steps_are_noted(capsys):
     assert capsys.readouterr().err == ""
     data_stages.show_batches(SETTINGS.batching, 10)
     assert "steps per epoch are few" in capsys.readouterr().err
+    data_stages.show_batches(SETTINGS.batching, 1)
+    output = capsys.readouterr()
+    assert ", 1 step per epoch, of " in output.out
+    assert "1 step per epoch is few" in output.err
+
+
+def test_what_was_downloaded_is_counted(capsys):
+    data_stages.show_raw_text(1, 2_000_000, {"cover.png": "an image"})
+    data_stages.show_raw_text(1200, 2_000_000, {"cover.png": "an image", "page.html": "a web page (HTML)"})
+    output = capsys.readouterr()
+    assert output.out == "data/raw: 1 document, 2.0 MB\ndata/raw: 1,200 documents, 2.0 MB\n"
+    assert output.err.splitlines() == [
+        "note: skipped 1 file that is not text: cover.png (an image)",
+        "note: skipped 2 files that are not text: cover.png (an image), page.html (a web page (HTML))",
+    ]

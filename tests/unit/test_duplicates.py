@@ -113,12 +113,12 @@ def test_the_stage_vocab_leaves_out_copies_and_names_near_copies(tmp_path: Path,
     spans = run()
     assert not {"copy.txt", "other.txt"} & {span.document for name in spans for span in spans[name]}
     note = capsys.readouterr().err
-    assert f"note: left out 2 document(s) that are copies of others: other.txt (= 00.txt), copy.txt (= {held_out})\n" == note
+    assert f"note: left out 2 documents that are copies of others: other.txt (= 00.txt), copy.txt (= {held_out})\n" == note
     del texts["copy.txt"], texts["other.txt"]
     texts["zz.txt"] = "another start, " + texts[held_out][200:]  # nearly the same
     settings = settings.model_copy(update={"vocab": settings.vocab.model_copy(update={"validation": ["05.txt"], "test": [held_out]})})
     run()
     note = capsys.readouterr().err
-    assert note.startswith("note: 1 held-out text(s) are largely in the training text too, so that their metrics look too good; remove ")
+    assert note.startswith("note: 1 held-out text is largely in the training text too, which makes the metrics look too good; remove ")
     assert f"one of each two: {held_out} (9" in note
     assert "%, most of it in zz.txt)" in note

@@ -24,6 +24,9 @@ def check(value, path):
 def report_all(report, name):
     report(f"{name} was removed")
     raise UserError(used_line(name))
+
+def count(words, files):
+    raise UserError(f"{counted(words, 'word')} in {counted(len(files), 'entry', 'entries')}: add more")
 """
 # Their messages are made elsewhere, such as by the checks of the schema, and are found there.
 MADE_ELSEWHERE = {
@@ -45,6 +48,7 @@ def test_messages_are_found_with_their_alternatives_constants_and_helpers(tmp_pa
         "params.yaml: vocab.test: … is odd: change it",
         "warning: … was removed",
         "… is used: choose another",
+        "… words in … entries: add more",
     ]
 
 

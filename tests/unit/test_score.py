@@ -90,7 +90,7 @@ def test_standard_input_is_scored_like_a_file(
         (None, "text.txt: cannot be read: No such file or directory"),
         (b"caf\xe9", r"text.txt: byte 3 is not utf-8: if the file is in another encoding, name it in params.yaml: download.encoding"),
         (b"", r"text.txt: has 0 words: at least 2 are needed"),
-        (b"king", r"text.txt: has 1 words: at least 2 are needed"),
+        (b"king", r"text.txt: has 1 word: at least 2 are needed"),
     ],
 )
 def test_a_text_that_cannot_be_scored_is_a_one_line_error(

@@ -49,3 +49,15 @@ def test_a_preset_that_does_not_exist_changes_nothing(project: Path) -> None:
     with pytest.raises(UserError, match=r"params.yaml with presets/typo.yaml: train.epochs = 0: must be"):
         use_preset("typo")
     assert (project / "params.yaml").read_bytes() == before
+
+
+def test_the_number_of_values_that_were_set_is_reported(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (project / "presets/short.yaml").write_text("train:\n  epochs: 77\n")
+    (project / "presets/shorter.yaml").write_text("train:\n  epochs: 7\n  seed: 77\n")
+    for name in ("short", "short", "shorter"):
+        use_preset(name)
+    assert capsys.readouterr().out.splitlines() == [
+        "params.yaml: 1 value set to that of presets/short.yaml",
+        "params.yaml: nothing to change",
+        "params.yaml: 2 values set to those of presets/shorter.yaml",
+    ]

@@ -12,6 +12,7 @@ import typer
 from lstm_lm.commands import remote_model
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.errors import UserError
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -108,7 +109,7 @@ def score_remotely(text: str, file: str, server: RemoteModel) -> ScoredText:
         "loss": surprisal * math.log(2),
         **dict(zip(("perplexity", "adjusted_perplexity", "bits_per_character"), others, strict=True)),
     }
-    words = [(each["token"], each["surprisal"], not each["unknown"]) for each in answer["tokens"]]
+    words = [(each.token, each.surprisal, not each.unknown) for each in answer.tokens]
     return ScoredText(metrics, sum(not is_known for _, _, is_known in words[1:]), words)
 
 
@@ -169,9 +170,7 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
 
 
 def _too_short(file: str, words: int) -> UserError:
-    return UserError(
-        f"{_shown(file)}: has {'1 word' if words == 1 else f'{words} words'}: at least 2 are needed, because the first is not scored"
-    )
+    return UserError(f"{_shown(file)}: has {counted(words, 'word')}: at least 2 are needed, because the first is not scored")
 
 
 def _shown(file: str) -> str:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from lstm_lm.wording import counted
+
 
 def use_preset(
     preset: Annotated[str, typer.Argument(help="name of a file in presets/, without .yaml")],
@@ -19,9 +21,8 @@ def use_preset(
     loading.check(keys.with_changes(before, changes), f"{file} with presets/{preset}.yaml")
     differing = {key: value for key, value in changes.items() if keys.with_changes(before, {key: value}) != before}
     set_values(file, differing)
-    terminal.print(
-        f"{file}: {len(differing)} value(s) set to those of presets/{preset}.yaml" if differing else f"{file}: nothing to change"
-    )
+    values = counted(len(differing), "value set to that", "values set to those")
+    terminal.print(f"{file}: {values} of presets/{preset}.yaml" if differing else f"{file}: nothing to change")
 
 
 def set_values(path: Path, changes: dict[str, object]) -> None:

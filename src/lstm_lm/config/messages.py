@@ -12,6 +12,7 @@ from pydantic_core import ErrorDetails
 
 from lstm_lm.config.schema import ALLOWED_BY_PATTERN
 from lstm_lm.errors import UserError
+from lstm_lm.wording import counted
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -128,7 +129,7 @@ def _explain_pattern(problem: _Problem) -> str:
 
 def _explain_too_short(problem: _Problem) -> str:
     minimum = problem.details["ctx"]["min_length"]
-    return f"{problem.key} = {as_json(problem.value)}: must have at least {minimum} item{'s' if minimum > 1 else ''}"
+    return f"{problem.key} = {as_json(problem.value)}: must have at least {counted(minimum, 'item')}"
 
 
 def _explain_not_a_mapping(problem: _Problem) -> str:

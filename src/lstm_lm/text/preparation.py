@@ -20,6 +20,7 @@ from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.text.tokenization.symbols import UNKNOWN
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.text.tokenization.vocabulary import CountedVocabulary, build_vocabulary
+from lstm_lm.wording import counted
 
 MIN_VOCABULARY = 2  # words besides `<unk>`
 
@@ -150,7 +151,7 @@ def _build_vocabulary(tokenized: TokenizedText, counts: Counts, config: Vocab) -
     known = len(built.vocabulary) - 1
     if known < MIN_VOCABULARY:
         raise UserError(
-            f"a vocabulary of {known} word(s) besides <unk> cannot be learned: see params.yaml: vocab.min_count ({config.min_count}) and "
-            f"vocab.max_size ({config.max_size or 'null'}), or add more text"
+            f"a vocabulary of {counted(known, 'word')} besides <unk> cannot be learned: see params.yaml: "
+            f"vocab.min_count ({config.min_count}) and vocab.max_size ({config.max_size or 'null'}), or add more text"
         )
     return built

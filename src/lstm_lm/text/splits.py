@@ -9,6 +9,7 @@ import numpy as np
 
 from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io.globs import compile_pattern
+from lstm_lm.wording import counted
 
 SPLITS = ("train", "validation", "test")
 MAX_LISTED = 5  # names in a message
@@ -56,7 +57,8 @@ def split(lengths: dict[str, int], validation: float | list[str], test: float | 
         # The first word of a held-out document is not scored, so that two words are the minimum.
         if not any(span.stop - span.start > 1 for span in spans[name]):
             raise UserError(
-                f"the text has {sum(lengths.values())} words, too few for a {name} split of at least two words in a row: add more text"
+                f"the text has {counted(sum(lengths.values()), 'word')}, too few for a {name} split of at least two words in a row: "
+                "add more text"
             )
     return spans
 
@@ -89,7 +91,8 @@ def _split_by_fraction(documents: list[str], validation: float, test: float, see
     if sum(counts) >= len(documents):
         raise SettingError(
             "vocab.split_by",
-            f"documents, but {len(documents)} document(s) are too few for training, validation and test: use split_by: spans",
+            f"documents, but {counted(len(documents), 'document is', 'documents are')} too few for training, validation and test: "
+            "use split_by: spans",
         )
     shuffled = [documents[i] for i in order]
     return {"validation": shuffled[: counts[0]], "test": shuffled[counts[0] : sum(counts)], "train": shuffled[sum(counts) :]}

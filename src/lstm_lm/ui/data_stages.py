@@ -9,6 +9,7 @@ from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
+from lstm_lm.wording import counted
 
 HIGH_OOV_RATE = 0.15
 FEW_STEPS = 50  # an epoch
@@ -24,9 +25,10 @@ def show_raw_text(documents: int, size: int, skipped: Skipped) -> None:
         size: of all of them, in bytes.
         skipped: the files that are not text.
     """
-    terminal.print(f"data/raw: {documents} document(s), {size / 1e6:.1f} MB")
+    terminal.print(f"data/raw: {counted(documents, 'document')}, {size / 1e6:.1f} MB")
     if skipped:
-        terminal.note(f"skipped {len(skipped)} file(s) that are not text: {listed(skipped, MAX_LISTED)}")
+        files = counted(len(skipped), "file that is not text", "files that are not text")
+        terminal.note(f"skipped {files}: {listed(skipped, MAX_LISTED)}")
 
 
 def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping[str, int], config: Vocab) -> None:
@@ -74,12 +76,13 @@ def show_duplicates(copies: Mapping[str, str], near_duplicates: Sequence[NearDup
     """
     if copies:
         names = [f"{copy} (= {kept})" for copy, kept in copies.items()]
-        terminal.note(f"left out {len(copies)} document(s) that are copies of others: {_first(names)}")
+        documents = counted(len(copies), "document that is a copy of another", "documents that are copies of others")
+        terminal.note(f"left out {documents}: {_first(names)}")
     if near_duplicates:
         names = [f"{each.document} ({each.fraction:.0%}, most of it in {each.origin})" for each in near_duplicates]
+        texts = counted(len(near_duplicates), "held-out text is", "held-out texts are")
         terminal.note(
-            f"{len(near_duplicates)} held-out text(s) are largely in the training text too, so that their metrics look too good; "
-            f"remove one of each two: {_first(names)}"
+            f"{texts} largely in the training text too, which makes the metrics look too good; remove one of each two: {_first(names)}"
         )
 
 
@@ -89,9 +92,11 @@ def _first(names: Sequence[str]) -> str:
 
 def show_batches(config: Batching, steps: int) -> None:
     """Print the result of the stage batching. steps: an epoch."""
-    terminal.print(f"data/batches: {config.recipe}, {steps:,} steps per epoch, of {config.batch_size} x {config.sequence_length} words")
+    terminal.print(
+        f"data/batches: {config.recipe}, {counted(steps, 'step')} per epoch, of {config.batch_size} x {config.sequence_length} words"
+    )
     if steps < FEW_STEPS:
         terminal.note(
-            f"{steps} steps per epoch are few: in params.yaml lower batching.batch_size ({config.batch_size}), or raise train.epochs "
-            f"until the training has at least a thousand steps"
+            f"{counted(steps, 'step per epoch is', 'steps per epoch are')} few: in params.yaml lower batching.batch_size "
+            f"({config.batch_size}), or raise train.epochs until the training has at least a thousand steps"
         )

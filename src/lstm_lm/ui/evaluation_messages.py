@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lstm_lm.ui import terminal
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from lstm_lm.tracking.registry import Outcome
@@ -11,11 +12,11 @@ OTHER_SCORES = {"dynamic_evaluation": "dynamic evaluation", "neural_cache": "the
 
 
 def show_scoring(words: int, text: str) -> None:
-    terminal.print(f"scoring {words:,} words of the {text} ...")
+    terminal.print(f"scoring {counted(words, 'word')} of the {text} ...")
 
 
 def show_counting(words: int) -> None:
-    terminal.print(f"counting the n-grams of {words:,} words of training text ...")
+    terminal.print(f"counting the n-grams of {counted(words, 'word')} of training text ...")
 
 
 def note_too_long_to_count(words: int, max_words: int) -> None:
@@ -27,7 +28,7 @@ def show_adaptive_scoring(name: str) -> None:
 
 
 def show_generating(texts: int, words: int) -> None:
-    terminal.print(f"generating {texts} texts of {words} words ...")
+    terminal.print(f"generating {counted(texts, 'text')} of {counted(words, 'word')} ...")
 
 
 def note_unknown_prompt(prompt: str) -> None:

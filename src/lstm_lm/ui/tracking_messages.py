@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lstm_lm.ui import terminal
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from lstm_lm.tracking.sender import Delivery, Left
@@ -25,8 +26,8 @@ def show_delivery(run_id: str, delivery: "Delivery") -> None:
     _warn_refused(run_id, delivery)
     if delivery.pending:
         terminal.warning(
-            f"{_records(delivery.pending)} of MLflow run {run_id} not in the tracking store yet ({delivery.reason}): kept in .tracking, "
-            "sent by the next make repro, or now with: make resend"
+            f"{counted(delivery.pending, 'record')} of MLflow run {run_id} not in the tracking store yet ({delivery.reason}): "
+            "kept in .tracking, sent by the next make repro, or now with: make resend"
         )
 
 
@@ -36,17 +37,13 @@ def show_resent(left: "Left") -> None:
     _warn_refused(left.run_id, delivery)
     if delivery.pending:
         terminal.warning(
-            f"MLflow run {left.run_id}, of {left.store}: {_records(delivery.pending)} still waiting: {delivery.reason} "
+            f"MLflow run {left.run_id}, of {left.store}: {counted(delivery.pending, 'record')} still waiting: {delivery.reason} "
             f"(to give them up, remove .tracking/{left.run_id})"
         )
     else:
-        terminal.print(f"MLflow run {left.run_id}: sent {_records(delivery.sent)} that an earlier process could not send")
+        terminal.print(f"MLflow run {left.run_id}: sent {counted(delivery.sent, 'record')} that an earlier process could not send")
 
 
 def _warn_refused(run_id: str, delivery: "Delivery") -> None:
     for reason in delivery.refused:
         terminal.warning(f"the tracking store refused a part of MLflow run {run_id}, which is left out ({reason})")
-
-
-def _records(number: int) -> str:
-    return f"{number} record" if number == 1 else f"{number} records"

@@ -5,6 +5,7 @@ import os
 from lstm_lm.config.schema import Train
 from lstm_lm.training.progress import Diverged, Result
 from lstm_lm.ui import terminal
+from lstm_lm.wording import counted
 
 
 def show_start() -> None:
@@ -55,9 +56,9 @@ def show_not_reused(epochs: int, run_id: str, schedule: str) -> None:
 
 
 def show_result(result: Result, patience: int | None) -> None:
-    early = f", stopped early: no lower validation loss in {patience} epoch(s)" if result.stopped_early else ""
+    early = f", stopped early: no lower validation loss in {counted(patience, 'epoch')}" if result.stopped_early and patience else ""
     terminal.print(
-        f"{result.steps:,} steps in {terminal.duration(result.seconds)}{early}; "
+        f"{counted(result.steps, 'step')} in {terminal.duration(result.seconds)}{early}; "
         f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
     )
 

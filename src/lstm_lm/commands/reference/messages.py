@@ -109,6 +109,8 @@ def _templates(node: ast.expr, scope: Scope, functions: Mapping[str, list[str]])
             texts = _joined([_templates(part, scope, functions) for part in parts])
         case ast.FormattedValue(value=ast.Name(id=name)) if any(isinstance(value, TEXTS) for value in scope.get(name, [])):
             texts = _templates_of_name(name, scope, functions)
+        case ast.FormattedValue(value=ast.Call(func=ast.Name(id="counted"), args=[_, *nouns])):  # of lstm_lm.wording
+            texts = [f"{VALUE} {_plural(nouns)}"]
         case ast.BinOp(op=ast.Add(), left=left, right=right):
             texts = _joined([_templates(left, scope, functions), _templates(right, scope, functions)])
         case ast.IfExp(body=body, orelse=orelse):
@@ -120,6 +122,11 @@ def _templates(node: ast.expr, scope: Scope, functions: Mapping[str, list[str]])
         case ast.Call(func=ast.Attribute(attr=name) | ast.Name(id=name)) if name in functions:
             texts = functions[name]
     return texts
+
+
+def _plural(nouns: list[ast.expr]) -> str:
+    singular, *plural = (str(ast.literal_eval(noun)) for noun in nouns)
+    return plural[0] if plural else f"{singular}s"
 
 
 def _templates_of_name(name: str, scope: Scope, functions: Mapping[str, list[str]]) -> list[str]:

@@ -17,7 +17,7 @@ REMEDIES: dict[str, str] = {
     "-P stage=…": "Use one of the stages in the message.",
     "only `mlflow run .` calls this command": "Run `dvc repro`, or `mlflow run .`.",
     "…: is …: only plain text and Markdown can be scored": "Convert the file to plain text first.",
-    "…: has …: at least 2 are needed": "Score a longer text.",
+    "…: has … words: at least 2 are needed": "Score a longer text.",
     "… cannot be loaded: …": "Choose another model, or log it again from the checkout that trained it.",
     "the server at … refuses the request: …": "Correct what the message names; docs/how-to/serve.md lists what a request may ask for.",
     "a worker could not start": "Read the message of the worker above.",
@@ -95,6 +95,6 @@ REMEDIES: dict[str, str] = {
     "warning: …: evaluating all the same": RESENT,
     "warning: the end of MLflow run": "Free some disk space in the project's folder. The run stays RUNNING until `make resend`.",
     "warning: MLflow run …, of …": RESENT,
-    "warning: … of MLflow run … not in the tracking store yet": RESENT,
+    "warning: … records of MLflow run … not in the tracking store yet": RESENT,
     "warning: the tracking store refused a part": "Nothing: all the rest was sent. The files in models/ and reports/ have it.",
 }

@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any
 
+from lstm_lm.wording import counted
+
 NAME = "lstm_lm.server"
 MAX_WAITING = 10_000  # lines
 FIELDS = "fields"  # attribute of a log record
@@ -50,21 +52,17 @@ def _write_event(fields: dict[str, Any]) -> str:
 
 
 def _write_request(fields: dict[str, Any]) -> str:
-    words = f"  {_count(fields['words'], 'word')}" if fields["words"] else ""
+    words = f"  {counted(fields['words'], 'word')}" if fields["words"] else ""
     return f"{fields['method']} {fields['path']}  {fields['status']}  {fields['ms']:,.0f} ms{words}"
 
 
 def _write_stopping(fields: dict[str, Any]) -> str:
-    requests = _count(fields["requests"], "request")
+    requests = counted(fields["requests"], "request")
     if not fields["requests"]:
         return "Stopping"
     if not fields["seconds"]:
         return f"Stopping now: {requests} will not be complete"
     return f"Stopping: waiting up to {fields['seconds']:g} s for {requests}. Press Ctrl-C again to stop now"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 WRITERS = {"request": _write_request, "stopping": _write_stopping}

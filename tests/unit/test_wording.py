@@ -1,0 +1,31 @@
+import ast
+
+import pytest
+
+from conftest import PROJECT
+from lstm_lm.wording import counted
+
+
+@pytest.mark.parametrize(
+    ("number", "nouns", "text"),
+    [
+        (1, ("word",), "1 word"),
+        (0, ("word",), "0 words"),
+        (2000, ("word",), "2,000 words"),
+        (1, ("entry is", "entries are"), "1 entry is"),
+        (3, ("entry is", "entries are"), "3 entries are"),
+    ],
+)
+def test_a_number_is_followed_by_the_singular_or_the_plural(number: int, nouns: tuple[str, ...], text: str) -> None:
+    assert counted(number, *nouns) == text
+
+
+def test_no_message_leaves_the_choice_to_its_reader() -> None:
+    texts_of_typer = PROJECT / "src/lstm_lm/commands/usage_errors.py"
+    for path in (PROJECT / "src").rglob("*.py"):
+        # The parts of an f-string are constants too. A docstring is no message.
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        found = [text for text in texts if isinstance(text, str) and "(s)" in text.replace("http(s)", "")]
+        assert path == texts_of_typer or not found, path
