@@ -88,5 +88,5 @@ class Aside:
         shown, was_stopped = stop(text, prompt.stop)
         if not (was_stopped or (prompt.options["stop_at_sentence_end"] and self._model.sentence_ends)):
             return most
-        [scored] = self._model.score([(prompt.checked.beginning + shown).encode()])
-        return min(max(len(scored.ids) - prompt_words, 0), most)
+        whole = self._model.prefill([(prompt.checked.beginning + shown).encode()], [1])
+        return min(max(int(whole.words[0]) - prompt_words, 0), most)
