@@ -25,6 +25,20 @@ def test_a_signal_is_recorded_and_a_second_one_stops_immediately(number, code):
         signal.signal(number, before)
 
 
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_is_closed_may_say_so_more_than_once(first):
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
+    try:
+        with Interruption() as interruption:
+            for number in (first, signal.SIGHUP, signal.SIGHUP):
+                os.kill(os.getpid(), number)
+            assert (interruption.reason, interruption.code) == ("stopped", 128 + first)
+            with pytest.raises(KeyboardInterrupt):
+                os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_an_ignored_signal_stays_ignored():
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

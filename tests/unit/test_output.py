@@ -5,6 +5,7 @@ import pty
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +134,7 @@ def test_a_training_without_reader_or_terminal_stops_at_a_safe_point(how: str, c
     else:
         assert os.read(master, 7) == b"started"
         process.send_signal(signal.SIGHUP)
+        time.sleep(0.02)  # it hears this signal, and then the one that the system sends
     os.close(master)
     assert process.stderr is not None
     assert process.stderr.read().decode() == line

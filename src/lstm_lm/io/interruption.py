@@ -20,6 +20,8 @@ POLL_SECONDS = 0.5  # between two checks of whether dvc still runs
 class Interruption:
     """A context manager that records a request to stop, for a loop to end at its next safe point. A second signal ends it at once.
 
+    A second SIGHUP does not: a terminal that is closed sends it more than once, as the shell and the system both do.
+
     DVC killed with SIGKILL leaves its stage running, which would then write into folders that the next `dvc repro` owns.
 
     Attributes:
@@ -59,9 +61,10 @@ class Interruption:
             signal.signal(number, handler)
 
     def _handle_signal(self, number: int, frame: FrameType | None) -> None:
-        if self.reason is not None:
+        if self.reason is None:
+            self.reason, self.code = "stopped", 128 + number
+        elif number != signal.SIGHUP:
             raise KeyboardInterrupt
-        self.reason, self.code = "stopped", 128 + number
 
     def _output_failed(self, error: OSError) -> None:
         if self.reason is None:
