@@ -78,6 +78,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.path.name != "test_resume.py", item.path not in slow))
 
 
+def pytest_collection_finish() -> None:
+    """Take all that is imported out of the garbage collector's sight: pytest lets it look at everything when it ends."""
+    gc.freeze()
+
+
 def build_once(factory: pytest.TempPathFactory, name: str, build: Callable[[Path], None]) -> Path:
     """Build a folder once for all workers of pytest-xdist: the first one builds it, and the others wait.
 

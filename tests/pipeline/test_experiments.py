@@ -13,12 +13,23 @@ from lstm_lm.config import keys, loading
 from lstm_lm.errors import UserError
 from lstm_lm.experiments import runner
 
+FEW_PARAMETERS = """\
+download:
+  source: {pypi: a-package==1.0, pattern: "*.txt"}  # where from
+train:
+  seed: 1
+  epochs: 2
+"""
+
 
 def apply(changes: dict[str, Any], folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Change params.yaml as `dvc exp run --set-param` does: its values after and before."""
+    """Change params.yaml as `dvc exp run --set-param` does: its values after and before.
+
+    The file has few of the parameters, because DVC takes long to read and write all of them.
+    """
     from dvc.utils.hydra import apply_overrides
 
-    shutil.copy(PROJECT / "params.yaml", folder)
+    (folder / "params.yaml").write_text(FEW_PARAMETERS)
     before = loading.read(folder / "params.yaml")
     apply_overrides(folder / "params.yaml", list(runner._overrides(changes, before)))
     return loading.read(folder / "params.yaml"), before

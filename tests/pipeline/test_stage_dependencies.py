@@ -1,6 +1,7 @@
 """Compare dvc.yaml with the code: each stage depends on the modules that affect its outputs, and on no others."""
 
 import ast
+import functools
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ PACKAGE = [path.relative_to(PROJECT).as_posix() for path in (PROJECT / "src/lstm
 ALSO_READ = {"evaluate-sample": {"src/lstm_lm/serving/pyfunc.py", *PACKAGE}}
 
 
+@functools.cache
 def imports(path):
     """Return the paths of the project's modules that a file imports, anywhere in its code."""
     imported = set()

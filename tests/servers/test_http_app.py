@@ -11,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
 import requests
 
@@ -69,6 +68,8 @@ def server(models, locales):
 
 @pytest.fixture(scope="module")
 def client(server):
+    import openai  # takes half a second, also where no test of this file runs
+
     return openai.OpenAI(base_url=f"{server.address}/v1", api_key="none", max_retries=0, timeout=60)
 
 
@@ -245,6 +246,8 @@ def test_the_best_of_several_texts_is_returned(client):
 
 
 def test_models_are_listed_and_chosen(server, client, generate):
+    import openai
+
     listed = client.models.list().data
     assert [model.id for model in listed] == ["lstm_lm", "saved_model"]
     assert client.models.retrieve("lstm_lm").version == "1"
@@ -256,6 +259,8 @@ def test_models_are_listed_and_chosen(server, client, generate):
 
 
 def test_what_makes_no_sense_is_refused_by_name(client):
+    import openai
+
     for parameters, name in (
         ({"suffix": "x"}, "suffix"),
         ({"prompt": [[1, 2]]}, "prompt"),

@@ -21,6 +21,9 @@ from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
+# Tracing the loop takes seconds for each model. Of the fast tests, those of beam search and of the model have an adaptive softmax too.
+MODELS = ["shared_model", pytest.param("adaptive_model", marks=pytest.mark.slow)]
+
 
 @pytest.fixture(scope="module")
 def deep():
@@ -94,26 +97,26 @@ def test_rows_may_ask_for_different_numbers_of_words_and_continue(shared_model):
         assert second.words[row].numpy().tolist() == whole[row, count : count + 10].tolist()
 
 
-def test_log_probabilities_are_those_of_the_plain_model(request):
-    for name in ("shared_model", "adaptive_model"):
-        model = request.getfixturevalue(name)
-        plain_model = PlainModel.from_model(model)
-        rows = [GenerationOptions(max_words=6, temperature=t, repetition_penalty=1.3, top_k=5) for t in (0.0, 0.5, 1.0, 2.0)]
-        extras = [tf.zeros([4, 0], tf.int32), tf.zeros([4, 0]), tf.constant(3)]
-        generated, _ = decode(model, PROMPTS, rows, extras)
-        for row, prompt in enumerate(PROMPTS):
-            state = plain_model.initial_state(1)
-            for word in prompt[:-1]:
-                _, state = plain_model.step(np.array([word]), state)
-            last = prompt[-1]
-            for t, word in enumerate(generated.words.numpy()[row]):
-                logits, state = plain_model.step(np.array([last]), state)
-                log_probabilities = plain.log_softmax(logits)[0]
-                assert generated.log_probabilities[row, t].numpy() == pytest.approx(log_probabilities[word], rel=1e-4)
-                best = np.argsort(-log_probabilities[1:], kind="stable")[:3] + 1
-                np.testing.assert_array_equal(generated.top_words[row, t], best)
-                np.testing.assert_allclose(generated.top_log_probabilities[row, t], log_probabilities[best], rtol=1e-4)
-                last = word
+@pytest.mark.parametrize("name", MODELS)
+def test_log_probabilities_are_those_of_the_plain_model(request, name):
+    model = request.getfixturevalue(name)
+    plain_model = PlainModel.from_model(model)
+    rows = [GenerationOptions(max_words=6, temperature=t, repetition_penalty=1.3, top_k=5) for t in (0.0, 0.5, 1.0, 2.0)]
+    extras = [tf.zeros([4, 0], tf.int32), tf.zeros([4, 0]), tf.constant(3)]
+    generated, _ = decode(model, PROMPTS, rows, extras)
+    for row, prompt in enumerate(PROMPTS):
+        state = plain_model.initial_state(1)
+        for word in prompt[:-1]:
+            _, state = plain_model.step(np.array([word]), state)
+        last = prompt[-1]
+        for t, word in enumerate(generated.words.numpy()[row]):
+            logits, state = plain_model.step(np.array([last]), state)
+            log_probabilities = plain.log_softmax(logits)[0]
+            assert generated.log_probabilities[row, t].numpy() == pytest.approx(log_probabilities[word], rel=1e-4)
+            best = np.argsort(-log_probabilities[1:], kind="stable")[:3] + 1
+            np.testing.assert_array_equal(generated.top_words[row, t], best)
+            np.testing.assert_allclose(generated.top_log_probabilities[row, t], log_probabilities[best], rtol=1e-4)
+            last = word
 
 
 def test_a_bias_forces_and_bans_words(shared_model):
@@ -171,7 +174,7 @@ MIXED = [
 ]
 
 
-@pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
+@pytest.mark.parametrize("name", MODELS)
 def test_each_row_has_its_own_options_and_the_text_it_has_alone(request, name):
     model = request.getfixturevalue(name)
     prompts = [PROMPTS[i % 4] for i in range(len(MIXED))]

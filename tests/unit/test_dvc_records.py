@@ -115,7 +115,7 @@ def test_incomplete_records_of_runs_are_removed_and_complete_ones_stay(root: Pat
 
 @pytest.mark.parametrize("guard", dvc_records.GUARDS)
 def test_nothing_is_touched_while_another_dvc_is_at_work(root: Path, guard: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dvc_records, "WAIT_SECONDS", 0.2)
+    monkeypatch.setattr(dvc_records, "WAIT_SECONDS", 0.05)
     (root / "dvc.lock").write_text("")
     (root / ".dvc/tmp/rwlock").write_text("")
     with (root / guard).open("w") as file:

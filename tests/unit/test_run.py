@@ -80,6 +80,7 @@ def test_a_run_whose_creation_got_no_answer_is_created_once(arrives: bool, track
         return run
 
     monkeypatch.setattr(mlflow.MlflowClient, "create_run", without_answer)
+    monkeypatch.setattr(run_module, "CREATE_PAUSE_SECONDS", 0.01)
     created = create_run(client, SETTINGS)
     runs = client.search_runs([store.experiment_id(client, SETTINGS.tracking)])
     assert [run.info.run_id for run in runs] == [created]

@@ -101,7 +101,7 @@ def test_samples_follow_the_distribution_of_the_plain_version(options):
 
 
 def test_a_blocked_word_is_never_sampled_whatever_the_uniform_number():
-    logits = np.array([BLOCKED, 0, 0, BLOCKED], np.float32)
+    logits = np.array([BLOCKED, 0, 0, BLOCKED, BLOCKED], np.float32)
     uniform = np.array([0, 1e-8, 0.5, 0.99999994], np.float32)
     for options in (
         {},
@@ -116,7 +116,7 @@ def test_a_blocked_word_is_never_sampled_whatever_the_uniform_number():
 
 
 def test_a_dominant_word_is_sampled_whatever_the_uniform_number():
-    logits = np.array([0, 0, 90, 0], np.float32)
+    logits = np.array([0, 0, 90, 0, 0], np.float32)
     assert set(sample(logits, np.array([0, 0.5, 0.99999994], np.float32))) == {2}
 
 

@@ -190,7 +190,7 @@ def test_a_store_that_never_answers_holds_up_the_end_of_a_training_for_a_limited
     monkeypatch.setattr(mlflow.MlflowClient, "log_batch", lambda *arguments, **options: answer.wait(60))
     run.row(ROW)
     began = time.monotonic()
-    assert run.send(seconds=1).pending
+    assert run.send(seconds=0.3).pending
     assert time.monotonic() - began < 5
     answer.set()
 

@@ -31,6 +31,7 @@ TABLES_TAG = "mlflow.loggedArtifacts"  # the tables that MLflow's pages show
 MAX_METRICS_PER_CALL = 1000  # the server's limit
 MAX_PARAMS_PER_CALL = 100  # the server's limit
 CREATE_TRIES = 3
+CREATE_PAUSE_SECONDS = 0.5
 
 
 class Run:
@@ -141,7 +142,7 @@ def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[st
             except Exception:
                 if attempt == CREATE_TRIES:
                     raise
-                time.sleep(0.5)
+                time.sleep(CREATE_PAUSE_SECONDS)
                 if created := client.search_runs([experiment], condition, max_results=1):
                     return str(created[0].info.run_id)
     raise AssertionError
