@@ -115,8 +115,7 @@ class TextModel(tf.Module):
             options: all of them, vectors [n]. The same seed and prompt give the same text, whatever other prompts are in the call. The
                 first samples of a prompt stay the same if more are requested. With `beam_width` above 1, nothing is sampled: the texts
                 are the `samples` most probable ones of a beam search, at most `beam_width`; `beam_width`, `samples` and `max_words` must
-                then be the same for all prompts. Of two texts that are equally probable but for rounding, a beam search of several
-                prompts in one call may find the other one.
+                then be the same for all prompts, and texts that differ in probability by a rounding error may come in another order.
         Returns:
             {"texts": string [sum of samples]}, each prompt followed by the generated words; the samples of a prompt are adjacent.
         """
@@ -193,8 +192,7 @@ class TextModel(tf.Module):
             {"texts": string [rows], to append to the text so far, including any space between them; "words": int32 [rows, words], as many
             as the largest `max_words`, their ids, 0 after the end of a text; "last", "state", "history": for the next call}
         """
-        rows = tf.shape(last)[0]
-        extras, prepared = Extras.none(rows), logits.prepare(self.model, rows)
+        extras, prepared = Extras.none(tf.shape(last)[0]), logits.prepare(self.model, tf.shape(last)[0])
         texts = {"last": last, "state": state, "keys": keys, "history": history, "position": position}
         inputs = texts | prepared | options | vars(extras)
 

@@ -109,8 +109,7 @@ class DecodingLoop:
     def _sampler(self, features: Features) -> SampleFunction:
         if features.filters is None:
             return lambda logits, _: tf.argmax(logits, axis=1, output_type=tf.int32)
-        size = self.model.shape.vocabulary_size if self.model.tails else self.prepared["softmax"].shape[1]
-        return Sampler(self.options, size, features.filters)
+        return Sampler(self.options, logits.columns(self.model), features.filters)
 
     def _run_uniform(
         self,

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 MAX_SUM = 1e20  # of exponentials; the smallest is 1 / MAX_SUM. Both are far from the limits of float32.
 MAX_UNIFORM = 1 - 2.0**-24  # the largest float32 below 1
-GROUP = 16  # words; the k most probable words are in the k groups whose largest values are the largest
+GROUP = 16  # words, any CPU's vectors hold as many or a fraction; the k most probable words are in the k groups with the largest maxima
 
 
 def draw(weights: tf.Tensor, uniform: tf.Tensor) -> tf.Tensor:
@@ -67,6 +67,18 @@ def row_sums(numbers: tf.Tensor) -> tf.Tensor:
     """
     _, sums = split_into_blocks(numbers)
     return tf.cumsum(sums, axis=1)[:, -1]
+
+
+def log_softmax(logits: tf.Tensor) -> tf.Tensor:
+    """Do what `tf.nn.log_softmax` does, with the same result for a row whatever the number of rows.
+
+    Args:
+        logits: float32 [rows, any multiple of GROUP].
+    """
+    shifted = logits - tf.reduce_max(logits, axis=1, keepdims=True)
+    sums = row_sums(tf.exp(shifted))
+    # Logarithms of whole vectors: one for each row alone may be rounded in another way.
+    return shifted - tf.math.log(tf.tile(sums[:, tf.newaxis], [1, GROUP]))[:, :1]
 
 
 def block_size(words: int) -> int:

@@ -6,7 +6,7 @@ numbers of rows (see `row_padding` for the others), which holds for no other lay
 
 import tensorflow as tf
 
-from lstm_lm.generation.draw import block_size
+from lstm_lm.generation.draw import GROUP, block_size, log_softmax
 from lstm_lm.generation.row_padding import row_counts
 from lstm_lm.model.language_model import LanguageModel
 
@@ -28,12 +28,13 @@ def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
         rows: int32 scalar, the number of rows of the only call that the result is for; None: it is for many calls. Then it takes longer,
             as long as generating some hundred words.
     Returns:
-        Tensors by name: `softmax` [width + 1, words], the last row the bias; of an adaptive softmax, `softmax` is the head, and there
-        are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], what the first layer's products make of each word, without rows if it is
-        for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`.
+        Tensors by name: `softmax` [width + 1, at least words], the last row the bias; of an adaptive softmax, `softmax` is the head, and
+        there are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], what the first layer's products make of each word, without rows if
+        it is for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`.
     """
-    prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias) for i, tail in enumerate(model.tails)}
-    prepared["softmax"] = _with_bias(model.softmax_weights, model.softmax_bias, whole_blocks=not model.tails)
+    prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias, _whole(tail.bias.shape[0])) for i, tail in enumerate(model.tails)}
+    bias = model.softmax_bias if model.tails else model.softmax_bias + block_unknown(model.shape.vocabulary_size)
+    prepared["softmax"] = _with_bias(model.softmax_weights, bias, _whole(bias.shape[0]) if model.tails else columns(model))
     matrices = [*model.step_matrices, *(tail.projection for tail in model.tails), *prepared.values()]
     prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size, rows)
     numbers = 4 * model.shape.hidden_size
@@ -58,8 +59,8 @@ def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpnes
         hidden: float32 [rows, output_size].
         sharpness: float32 [rows], what the logits are multiplied by.
     Returns:
-        float32 [rows, vocabulary], log probabilities if the softmax is adaptive; else there may be more columns, of words that are never
-        generated. Their logits, and that of `<unk>` in both, are BLOCKED or less.
+        float32 [rows, columns(model)], log probabilities if the softmax is adaptive. Columns that are no words, and that of `<unk>`, are
+        BLOCKED or less, and are never generated.
     """
     factor = sharpness[:, tf.newaxis]
     if not model.tails:
@@ -67,14 +68,24 @@ def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpnes
         words = tf.matmul(tf.concat([hidden * factor, factor], axis=1), prepared["softmax"])
         return tf.ensure_shape(words, [None, prepared["softmax"].shape[1]])
     ones = tf.ones_like(factor)
-    head = tf.nn.log_softmax(tf.matmul(tf.concat([hidden, ones], axis=1), prepared["softmax"]))
+    head = log_softmax(tf.matmul(tf.concat([hidden, ones], axis=1), prepared["softmax"]))
     frequent = model.shape.head_size - len(model.tails)
     parts = [head[:, :frequent]]
     for i, tail in enumerate(model.tails):
         narrow = tf.matmul(hidden, tail.projection)
-        within = tf.nn.log_softmax(tf.matmul(tf.concat([narrow, ones], axis=1), prepared[f"tail_{i}"]))
-        parts.append(head[:, frequent + i, tf.newaxis] + within)
-    return tf.concat(parts, axis=1) * factor + block_unknown(model.shape.vocabulary_size)
+        within = log_softmax(tf.matmul(tf.concat([narrow, ones], axis=1), prepared[f"tail_{i}"]))
+        parts.append(head[:, frequent + i, tf.newaxis] + within[:, : tail.stop - tail.start])
+    words = tf.concat(parts, axis=1) * factor + block_unknown(model.shape.vocabulary_size)
+    never = tf.fill([tf.shape(hidden)[0], columns(model) - model.shape.vocabulary_size], BLOCKED)
+    return tf.ensure_shape(tf.concat([words, never], axis=1), [None, columns(model)])
+
+
+def columns(model: LanguageModel) -> int:
+    """How many columns the logits have: at least one for each word, and only whole blocks for `draw`."""
+    number = model.shape.vocabulary_size
+    while number % block_size(number):  # more words may make the blocks larger
+        number += 1
+    return number
 
 
 def unknown_logits(model: LanguageModel, hidden: tf.Tensor) -> tf.Tensor:
@@ -91,24 +102,22 @@ def transpose(weights: tf.Tensor) -> tf.Tensor:
     return tf.concat([tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])], axis=0)
 
 
-def _with_bias(weights: tf.Tensor, bias: tf.Tensor, whole_blocks: bool = False) -> tf.Tensor:
-    """Transpose weights, and add the bias as another row.
+def _whole(words: int) -> int:
+    """The next number of columns of which there are only whole vectors."""
+    return -(-words // GROUP) * GROUP
+
+
+def _with_bias(weights: tf.Tensor, bias: tf.Tensor, columns: int) -> tf.Tensor:
+    """Transpose weights, add the bias as another row, and words that are never generated.
 
     Args:
         weights: float32 [words, width].
         bias: float32 [words].
-        whole_blocks: block `<unk>`, and add words that are never generated until there are only whole blocks for `draw`.
+        columns: of the result, at least the number of words.
     Returns:
-        float32 [width + 1, at least words]
+        float32 [width + 1, columns]
     """
     words, width = weights.shape
-    if whole_blocks:
-        bias = bias + block_unknown(words)
     transposed = tf.concat([transpose(weights), bias[tf.newaxis]], axis=0)  # [width + 1, words]
-    if not whole_blocks:
-        return transposed
-    padded = words
-    while padded % block_size(padded):  # more words may make the blocks larger
-        padded += 1
-    never = tf.concat([tf.zeros([width, padded - words]), tf.fill([1, padded - words], BLOCKED)], axis=0)
+    never = tf.concat([tf.zeros([width, columns - words]), tf.fill([1, columns - words], BLOCKED)], axis=0)
     return tf.concat([transposed, never], axis=1)

@@ -44,7 +44,8 @@ class OptionTensors(SimpleNamespace):
     @property
     def sharpness(self) -> tf.Tensor:
         """What logits are multiplied by, 1 / temperature; 1 in greedy rows: float32 [rows]."""
-        return tf.where(self.greedy, 1.0, 1 / tf.maximum(self.temperature, MIN_TEMPERATURE))
+        # 2 / 2t is 1 / t to the last bit. TensorFlow would make 1 / t a reciprocal, whose rounding depends on how many rows there are.
+        return tf.where(self.greedy, 1.0, 2.0 / (2.0 * tf.maximum(self.temperature, MIN_TEMPERATURE)))
 
 
 def specs(keep: Callable[[Option], bool] = lambda row: True) -> dict[str, tf.TensorSpec]:

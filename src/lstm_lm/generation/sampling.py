@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation.draw import draw, draw_from_blocks, exponentials, inverse_cdf, most_probable, row_sums
+from lstm_lm.generation.draw import GROUP, draw, draw_from_blocks, exponentials, inverse_cdf, most_probable, row_sums
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.random_numbers import UNIFORMS_PER_WORD, uniforms
 
@@ -165,7 +165,8 @@ class Sampler:
         Returns:
             int32 [rows]
         """
-        k = tf.reduce_max(options.top_k)
+        # A few more, so that the functions of all of them are computed in whole vectors: others may be rounded in another way.
+        k = tf.minimum(-(-tf.reduce_max(options.top_k) // GROUP) * GROUP, logits.shape[1])
         values, words = most_probable(logits, k)  # [rows, k], falling
         exps = tf.exp(values - values[:, :1])
         exps = tf.where(tf.range(k)[tf.newaxis] < options.top_k, exps, 0.0)
