@@ -306,8 +306,23 @@ def test_an_address_that_is_none_is_reported(url: str) -> None:
         RemoteModel(url, None)
 
 
-def test_an_address_that_cannot_be_asked_is_reported(project: Path) -> None:
-    assert failure(["next", "to be"], "http://.example").startswith("URL: no request can be sent there: ")
+def test_an_address_that_cannot_be_asked_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("http", "all"):
+        monkeypatch.delenv(f"{kind}_proxy", raising=False)
+        monkeypatch.delenv(f"{kind.upper()}_PROXY", raising=False)
+    assert failure(["next", "to be"], "http://me:secret@.example") == "http://***@.example: no request can be sent there: check --url"
+
+
+@pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http://me:secret/secret@host"])
+@pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
+def test_a_proxy_that_cannot_be_asked_is_reported_without_its_password(
+    variable: str, proxy: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, proxy)
+    message = f"URL: no request can be sent there: check --url, and the address of the proxy in {variable}"
+    assert failure(["next", "to be"], "https://host.invalid") == message
 
 
 def test_a_key_that_cannot_be_sent_is_reported() -> None:

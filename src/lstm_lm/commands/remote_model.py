@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from urllib.parse import urlsplit
+from urllib.request import getproxies_environment
 
 import typer
 from pydantic import BaseModel
@@ -161,8 +162,8 @@ class RemoteModel:
             raise self._no_answer(error) from None
         except ProtocolError:
             raise self._lost() from None
-        except requests.exceptions.InvalidURL as error:  # also that of a proxy
-            raise UserError(f"{self._shown_url}: no request can be sent there: {one_line(str(error))}: check --url") from None
+        except requests.exceptions.InvalidURL:  # also that of a proxy
+            raise self._not_sendable() from None
         except (requests.RequestException, HTTPError, ValueError):
             raise self._other_server(f"its answer to {path} has another form") from None
 
@@ -194,6 +195,16 @@ class RemoteModel:
 
     def _other_server(self, problem: str) -> UserError:
         return UserError(f"{self._shown_url} is no server of this project: {problem}: check --url")
+
+    def _not_sendable(self) -> UserError:
+        """Return the error for an address, or a proxy's, that no request can be sent to.
+
+        Without the words of the library: they repeat the address, or a part of it that may belong to a password.
+        """
+        proxies = {} if self._is_local else getproxies_environment()
+        kind = next((kind for kind in (urlsplit(self.url).scheme, "all") if kind in proxies), None)
+        also = f", and the address of the proxy in {kind}_proxy" if kind else ""
+        return UserError(f"{self._shown_url}: no request can be sent there: check --url{also}")
 
     def _lost(self) -> UserError:
         return UserError(f"{self._shown_url}: the connection was lost before the answer was complete: see the server's log")
