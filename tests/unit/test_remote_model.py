@@ -306,14 +306,15 @@ def test_an_address_that_is_none_is_reported(url: str) -> None:
         RemoteModel(url, None)
 
 
-def test_an_address_that_cannot_be_asked_is_reported(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("host", [".example", "a..b", f"{'a' * 64}.example"])
+def test_an_address_that_cannot_be_asked_is_reported(host: str, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in ("http", "all"):
         monkeypatch.delenv(f"{kind}_proxy", raising=False)
         monkeypatch.delenv(f"{kind.upper()}_PROXY", raising=False)
-    assert failure(["next", "to be"], "http://me:secret@.example") == "http://***@.example: no request can be sent there: check --url"
+    assert failure(["next", "to be"], f"http://me:secret@{host}") == f"http://***@{host}: no request can be sent there: check --url"
 
 
-@pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http://me:secret/secret@host"])
+@pytest.mark.parametrize("proxy", ["http://me:secret@host:99999", "http://me:secret/secret@host", "http://me:secret@a..b"])
 @pytest.mark.parametrize("variable", ["https_proxy", "all_proxy"])
 def test_a_proxy_that_cannot_be_asked_is_reported_without_its_password(
     variable: str, proxy: str, project: Path, monkeypatch: pytest.MonkeyPatch

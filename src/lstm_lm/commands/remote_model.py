@@ -147,7 +147,7 @@ class RemoteModel:
         A ValueError in the block says that the answer has another form.
         """
         import requests
-        from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+        from urllib3.exceptions import HTTPError, LocationValueError, ProtocolError, ReadTimeoutError
 
         try:
             with self._send(path, body) as response:
@@ -162,7 +162,7 @@ class RemoteModel:
             raise self._no_answer(error) from None
         except ProtocolError:
             raise self._lost() from None
-        except requests.exceptions.InvalidURL:  # also that of a proxy
+        except (requests.exceptions.InvalidURL, LocationValueError):  # also that of a proxy; requests lets the second one through
             raise self._not_sendable() from None
         except (requests.RequestException, HTTPError, ValueError):
             raise self._other_server(f"its answer to {path} has another form") from None
