@@ -19,13 +19,13 @@ from lstm_lm.errors import UserError
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io.addresses import mask
 from lstm_lm.serving.app.option_names import NAMES
-from lstm_lm.serving.app.settings import KEY_VARIABLE
+from lstm_lm.serving.app.settings import KEY_VARIABLE, ServerSettings
 
 if TYPE_CHECKING:
     import requests
 
 CONNECT_SECONDS = 10
-ANSWER_SECONDS = 330  # longer than a server takes for any request
+ANSWER_SECONDS = ServerSettings.request_seconds + 30  # longer than a server takes for any request
 MAX_ANSWER_BYTES = 256 * 2**20
 MAX_EVENT_BYTES = 2**20  # also of an error
 READ_BYTES = 65_536
