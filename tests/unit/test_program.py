@@ -1,10 +1,12 @@
+import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, run
+from conftest import PROJECT, environment, run
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.ui import program
 
@@ -55,6 +57,63 @@ def test_a_full_disk_is_a_one_line_error(tmp_path: Path) -> None:
 def test_ctrl_c_leaves_no_stack_trace(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code(raising(KeyboardInterrupt())) == 130
     assert capfd.readouterr().err == "stopped\n"
+
+
+WAITS = {
+    "as any program": "print('running', flush=True); time.sleep(60)",
+    "in an interruption": (
+        "with Interruption() as interruption:\n"
+        "            print('running', flush=True)\n"
+        "            while not interruption.reason: time.sleep(0.01)\n"
+        "        raise Interrupted(interruption.reason, interruption.code)"
+    ),
+}
+
+
+@pytest.mark.parametrize("wait", WAITS.values(), ids=WAITS)
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_a_terminal_that_is_closed_does_not_disturb_a_program_that_ends(first: signal.Signals, wait: str, tmp_path: Path) -> None:
+    """The shell and the system both send SIGHUP; here the program cleans up meanwhile."""
+    program_file = tmp_path / "program.py"
+    program_file.write_text(
+        "import signal, sys, time\n"
+        "from lstm_lm.errors import Interrupted\n"
+        "from lstm_lm.io.interruption import Interruption\n"
+        "from lstm_lm.ui import program\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup\n"
+        "def main():\n"
+        "    try:\n"
+        f"        {wait}\n"
+        "    finally:\n"
+        "        print('cleaning', flush=True)\n"
+        "        for line in sys.stdin: print('clean', flush=True)\n"
+        "program.run(main)\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, str(program_file)],
+        env=environment(PYTHONPATH=str(PROJECT / "src")),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == "running\n"
+        process.send_signal(first)
+        assert process.stdout.readline() == "cleaning\n"
+        for _ in range(2):
+            process.send_signal(signal.SIGHUP)
+            process.stdin.write("\n")
+            process.stdin.flush()
+            assert process.stdout.readline() == "clean\n"
+        assert process.communicate(timeout=60) == ("", "stopped\n")
+        assert process.returncode == 128 + first
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_an_interruption_ends_with_its_own_message_and_exit_code(capfd: pytest.CaptureFixture[str]) -> None:

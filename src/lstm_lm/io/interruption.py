@@ -20,7 +20,8 @@ POLL_SECONDS = 0.5  # between two checks of whether dvc still runs
 class Interruption:
     """A context manager that records a request to stop, for a loop to end at its next safe point. A second signal ends it at once.
 
-    A second SIGHUP does not: a terminal that is closed sends it more than once, as the shell and the system both do.
+    A second SIGHUP does not, neither here nor while the process then ends: a terminal that is closed sends it more than once, as the
+    shell and the system both do.
 
     DVC killed with SIGKILL leaves its stage running, which would then write into folders that the next `dvc repro` owns.
 
@@ -58,7 +59,8 @@ class Interruption:
         Interruption._entered -= 1
         output.forget(self._output_failed)
         for number, handler in self._old_handlers.items():
-            signal.signal(number, handler)
+            is_taken = number == signal.SIGHUP and self.reason is not None and callable(handler)
+            signal.signal(number, ignore if is_taken else handler)
 
     def _handle_signal(self, number: int, frame: FrameType | None) -> None:
         if self.reason is None:
@@ -74,6 +76,10 @@ class Interruption:
         while not self._exited.wait(POLL_SECONDS):
             if not all(map(_is_running, self._ancestors)) and self.reason is None:
                 self.reason, self.code = "dvc is gone", 1
+
+
+def ignore(number: int, frame: FrameType | None) -> None:
+    """A handler that does nothing. Processes started later do not inherit it, as they do `SIG_IGN`."""
 
 
 def end_with_dvc() -> None:

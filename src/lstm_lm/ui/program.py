@@ -20,7 +20,8 @@ def run(main: Callable[[], object]) -> None:
     """Call `main` as a program.
 
     A `UserError`, a file that cannot be read or written, or too little memory becomes one line on stderr and exit code 1. Ctrl-C
-    becomes exit code 130, SIGTERM 143, SIGHUP 129. When nobody reads standard output any more, the program ends silently with 141.
+    becomes exit code 130, SIGTERM 143, SIGHUP 129; a SIGHUP that comes later changes nothing. When nobody reads standard output any
+    more, the program ends silently with 141.
     """
     utf8.ensure()
     output.prepare()
@@ -61,6 +62,8 @@ def _call(main: Callable[[], object]) -> None:
 
 
 def _terminate(number: int, frame: FrameType | None) -> NoReturn:
+    if signal.getsignal(signal.SIGHUP) == _terminate:
+        signal.signal(signal.SIGHUP, interruption.ignore)  # a terminal that is closed sends it more than once
     raise Terminated("stopped", 128 + number)
 
 
