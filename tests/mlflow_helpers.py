@@ -1,7 +1,8 @@
 """Settings and rows to log, and functions that read what a run has logged."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,3 +67,23 @@ def log_small_model(client: "MlflowClient", tags: Mapping[str, str]) -> str:
         client.log_model_artifacts(model.model_id, folder)
     client.finalize_logged_model(model.model_id, "READY")
     return str(model.model_id)
+
+
+@contextmanager
+def before_the_next_insertion(other: Callable[[], object]) -> Iterator[list[object]]:
+    """Call a function just before a session of SQLAlchemy, which has read what it needs, writes for the first time."""
+    from sqlalchemy import event
+    from sqlalchemy.orm import Session
+
+    called: list[object] = []
+
+    def hook(*_: object) -> None:
+        if not called:
+            called.append(None)
+            other()
+
+    event.listen(Session, "before_flush", hook)
+    try:
+        yield called
+    finally:
+        event.remove(Session, "before_flush", hook)

@@ -1,7 +1,6 @@
 """Calls that meet another process's, in a real store: the other one writes between MLflow's look at the row and its insertion."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +8,7 @@ import pytest
 
 from lstm_lm.tracking import store
 from lstm_lm.tracking.run import create_run
-from mlflow_helpers import SETTINGS
+from mlflow_helpers import SETTINGS, before_the_next_insertion
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,26 +30,6 @@ def client(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield connected
 
 
-@contextmanager
-def before_the_next_insertion(other: Callable[[], object]) -> Iterator[list[object]]:
-    """Call a function just before a session of SQLAlchemy, which has read what it needs, writes for the first time."""
-    from sqlalchemy import event
-    from sqlalchemy.orm import Session
-
-    called: list[object] = []
-
-    def hook(*_: object) -> None:
-        if not called:
-            called.append(None)
-            other()
-
-    event.listen(Session, "before_flush", hook)
-    try:
-        yield called
-    finally:
-        event.remove(Session, "before_flush", hook)
-
-
 def dataset_inputs() -> list[Any]:
     from mlflow.entities import Dataset, DatasetInput
 
@@ -63,14 +42,12 @@ CALLS: dict[str, tuple[tuple[str, ...], str]] = {
     "set_tag": (("{run}", "conflict"), "ours"),
     "set_registered_model_tag": ((NAME, "conflict"), "ours"),
     "set_model_version_tag": ((NAME, "1", "conflict"), "ours"),
-    "set_registered_model_alias": ((NAME, "conflict"), "2"),
 }
 READ: dict[str, Callable[[Any, str, str], str]] = {
     "set_experiment_tag": lambda client, _, experiment: client.get_experiment(experiment).tags["conflict"],
     "set_tag": lambda client, run, _: client.get_run(run).data.tags["conflict"],
     "set_registered_model_tag": lambda client, *_: client.get_registered_model(NAME).tags["conflict"],
     "set_model_version_tag": lambda client, *_: client.get_model_version(NAME, "1").tags["conflict"],
-    "set_registered_model_alias": lambda client, *_: str(client.get_registered_model(NAME).aliases["conflict"]),
 }
 
 

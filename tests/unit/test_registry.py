@@ -9,7 +9,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.tracking import champion, promotion, registry, store, versions
 from lstm_lm.tracking.logged_model import DIGEST_TAG, current_store
 from lstm_lm.tracking.run import create_run
-from mlflow_helpers import SETTINGS, log_small_model
+from mlflow_helpers import SETTINGS, before_the_next_insertion, log_small_model
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,13 +22,14 @@ def client(tracked_project: Path) -> "MlflowClient":
     return store.connect(SETTINGS.tracking)
 
 
-def register(client: "MlflowClient", metric: float, digest: str | None = None, test: str = "the test text") -> int:
-    """Register a model as evaluate-sample does, and return its version."""
+def register(client: "MlflowClient", metric: float, digest: str | None = None, test: str = "the test text", settles: bool = True) -> int:
+    """Register a model as evaluate-sample does, and return its version; if not `settles`, up to the decision on the champion."""
     tags = registry.ModelToLog("", "", NAME, True, metric, test).tags(create_run(client, SETTINGS))
     tags[DIGEST_TAG] = digest or f"digest of {metric}"
     number, is_new = registry.register(client, NAME, log_small_model(client, tags), tags)
     assert is_new
-    promotion.settle(client, NAME, checked=number)
+    if settles:
+        promotion.settle(client, NAME, checked=number)
     return number
 
 
@@ -183,3 +184,14 @@ def test_a_process_that_moves_the_alias_too_late_puts_it_back(client: "MlflowCli
     assert register(client, 8.0) == 2
     assert alias(client) == 3
     assert versions.read(client, NAME).champions == [1, 2, 3]
+
+
+def test_a_process_that_creates_the_alias_too_late_decides_again(client: "MlflowClient") -> None:
+    """While one process is about to create the alias, another one registers a better version, and creates the alias on that one."""
+    assert register(client, 9.0, settles=False) == 1
+    other = store.connect(SETTINGS.tracking)
+    with before_the_next_insertion(lambda: register(other, 8.0)) as called:
+        promotion.settle(client, NAME, checked=1)
+    assert called
+    assert alias(client) == 2
+    assert champion.SINCE_TAG not in tags(client, 1)  # not even for a moment

@@ -21,11 +21,12 @@ T = TypeVar("T")
 MAX_TRIES = 5  # the second one succeeds, unless a third process has removed the row again
 # In the words of SQLite, PostgreSQL, MySQL and SQL Server, also where a server passes them on.
 CONFLICT = re.compile("UNIQUE constraint|duplicate key|Duplicate entry", re.IGNORECASE)
-CALLS = (  # those that insert or update. `log_batch` and the calls that create something handle conflicts themselves.
+# Those that insert or update. `log_batch` and the calls that create something handle conflicts themselves. `set_registered_model_alias` is
+# not among them: what the other process has written may change which version the alias belongs on, see `promotion.settle`.
+CALLS = (
     "log_inputs",
     "set_experiment_tag",
     "set_model_version_tag",
-    "set_registered_model_alias",
     "set_registered_model_tag",
     "set_tag",
 )
@@ -37,6 +38,11 @@ def repeat_on_conflict(client: MlflowClient) -> None:
         setattr(client, name, _repeated(getattr(client, name)))
 
 
+def is_conflict(error: Exception) -> bool:
+    """Whether a call failed, and wrote nothing, because another process has just inserted the same row."""
+    return CONFLICT.search(str(error)) is not None
+
+
 def _repeated(call: Callable[P, T]) -> Callable[P, T]:
     @functools.wraps(call)
     def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
@@ -44,7 +50,7 @@ def _repeated(call: Callable[P, T]) -> Callable[P, T]:
             try:
                 return call(*args, **kwargs)
             except Exception as error:
-                if not CONFLICT.search(str(error)):
+                if not is_conflict(error):
                     raise
         return call(*args, **kwargs)
 

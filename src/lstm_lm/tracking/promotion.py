@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
-from lstm_lm.tracking import champion
+from lstm_lm.tracking import champion, conflicts
 from lstm_lm.tracking.versions import Board, has_files, read
 
 if TYPE_CHECKING:
@@ -41,12 +41,26 @@ def settle(client: MlflowClient, name: str, checked: int | None = None, reason: 
         checked = number
         if board.alias == number:
             break
-        client.set_registered_model_alias(name, champion.ALIAS, str(number))
+        if not _set_alias(client, name, number):
+            continue
         _tag_champion(client, name, board, reason)
     else:
         raise UserError(f"the alias {champion.ALIAS} of {name} keeps moving: another process promotes versions; try again later")
     _tag_others(client, name, board)
     return read(client, name)
+
+
+def _set_alias(client: MlflowClient, name: str, number: int) -> bool:
+    """Put the alias on a version. Returns False if another process created the alias in between: it may know of a better version."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client.set_registered_model_alias(name, champion.ALIAS, str(number))
+    except MlflowException as error:
+        if not conflicts.is_conflict(error):
+            raise
+        return False
+    return True
 
 
 def _tag_champion(client: MlflowClient, name: str, board: Board, reason: str | None) -> None:
