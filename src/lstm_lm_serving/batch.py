@@ -17,6 +17,11 @@ class Batch:
 
     As long as the rows stay the same, the tensors that one chunk returns are what the next one starts from, and the options are not
     converted again.
+
+    Attributes:
+        rows: in their order.
+        loop: the name of the loop that generates them.
+        looks_back: whether any of them needs the words so far.
     """
 
     def __init__(self, model: SavedModel) -> None:
@@ -27,7 +32,7 @@ class Batch:
         self._history: Any = None
         self._position: Ints = np.zeros(0, np.int32)
         self._left: Ints = np.zeros(0, np.int32)
-        self._loop = loops.GENERAL
+        self.loop = loops.GENERAL
         self._constants: dict[str, Any] = {}  # what stays the same as long as the rows do
         self._stops_at_end: list[bool] = []
         self._top = -1
@@ -55,7 +60,7 @@ class Batch:
         """Generate up to so many words for each row."""
         most = np.minimum(self._left, steps).astype(np.int32)
         changing = {"last": self._last, "state": self._state, "history": self._history, "position": self._position, "max_words": most}
-        result = self._model.decode(self._loop, {**self._constants, **changing})
+        result = self._model.decode(self.loop, {**self._constants, **changing})
         self._state, self._last = result["state"], result["last"]
         if self.looks_back:
             self._history = result["history"]
@@ -120,7 +125,7 @@ class Batch:
             if bias := prompt.checked.bias:
                 ids[place, : len(bias)], values[place, : len(bias)] = list(bias), list(bias.values())
         extras = {"bias_ids": ids, "bias_values": values, "top": np.array(self._top, np.int32)}
-        self._loop = loops.GENERAL if entries or self._top >= 0 else loops.fastest(self._model.table, options)
+        self.loop = loops.GENERAL if entries or self._top >= 0 else loops.fastest(self._model.table, options)
         self._constants = {name: constant(array) for name, array in {"keys": keys, **options, **extras}.items()}
         self.looks_back = any(prompt.looks_back for prompt in prompts)
         self._history = self._align_history()

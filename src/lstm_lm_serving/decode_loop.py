@@ -58,6 +58,7 @@ class DecodeLoop:
         self._turn_ends = 0.0
         self._turn = 0
         self._last_arrival = 0.0
+        self._loops: set[str] = set()  # that were used: TensorFlow optimizes a loop when it first runs
 
     @property
     def rows(self) -> int:
@@ -150,6 +151,7 @@ class DecodeLoop:
     def take_read(self, request: Request, prompts: Sequence[ReadPrompt]) -> None:
         """Take prompts that were read beside the loop."""
         if not request.stream.has_ended:
+            self._last_arrival = time.monotonic()
             self._start_rows(request, prompts)
 
     def take_texts(self, request: Request, prompt: ReadPrompt, texts: Sequence[tuple[str, int]]) -> None:
@@ -241,7 +243,9 @@ class DecodeLoop:
         start = time.perf_counter()
         generated = batch.decode(steps)
         seconds = time.perf_counter() - start
-        self._speed.observe(len(batch.rows), batch.looks_back, steps, seconds)
+        if batch.loop in self._loops:
+            self._speed.observe(len(batch.rows), batch.looks_back, steps, seconds)
+        self._loops.add(batch.loop)
         for row, words in zip(batch.rows, generated, strict=True):
             if row.is_needed:
                 self._accept(row, words)

@@ -12,7 +12,7 @@ FEW_STEPS, MANY_STEPS = 1, 9  # of the calls that are measured
 LONG_HISTORY = 256  # words
 PROMPT_WORDS = 32
 READ_ROWS = 16
-MEMORY = 0.9  # of the moving average: about 10 chunks
+MEMORY = 0.95  # of the moving average: about 20 chunks
 SLOWDOWNS = (0.3, 5.0)
 FIRST_SLOWDOWN = 1.5  # until it is known: rather too slow, as measurements take the least of a few values
 
@@ -48,11 +48,12 @@ class Speed:
         return seconds * self.slowdown * (self._looking_back if looks_back else 1.0)
 
     def observe(self, rows: int, looks_back: bool, steps: int, seconds: float) -> None:
-        """Follow how fast it is now: a call took so many seconds. The average of the first calls replaces what is assumed."""
+        """Follow how fast it is now: a call took so many seconds. What is assumed at the start counts as much as one call."""
         expected = steps * self.step(rows, looks_back) / self.slowdown + self.call_seconds
+        lowest, highest = SLOWDOWNS
         self._chunks += 1
-        weight, (lowest, highest) = max(1 - MEMORY, 1 / (self._chunks + 1)), SLOWDOWNS
-        self.slowdown = min(max((1 - weight) * self.slowdown + weight * seconds / expected, lowest), highest)
+        weight = max(1 - MEMORY, 1 / (self._chunks + 1))
+        self.slowdown += weight * (min(max(seconds / expected, lowest), highest) - self.slowdown)
 
 
 def assumed() -> Speed:

@@ -82,3 +82,20 @@ def test_a_slow_machine_lowers_what_is_allowed():
     assert slow.step(64, False) == pytest.approx(0.0128, rel=0.01)
     with pytest.raises(Refused, match="64000 words would take about 16 s"):
         budget.check_time(texts(64, max_words=1000), 18.0, NOTHING, slow, 64)
+
+
+def test_one_call_that_is_far_too_slow_hardly_changes_what_is_allowed():
+    measured = speed()
+    for _ in range(100):
+        measured.observe(64, False, 10, 0.033)
+    usual = measured.slowdown
+    measured.observe(64, False, 10, 33.0)
+    assert measured.slowdown < usual + 0.25
+
+
+def test_the_first_calls_soon_replace_what_is_assumed():
+    measured = Speed({1: 0.0004, 64: 0.0032}, 0.001, 2.0, 0.0001)
+    assert measured.slowdown > 1
+    for _ in range(4):
+        measured.observe(1, False, 10, 0.5 * 0.005)
+    assert measured.slowdown == pytest.approx(0.7)

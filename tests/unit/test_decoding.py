@@ -21,7 +21,7 @@ from lstm_lm.model.language_model import Initializer, LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
-# Tracing the loop takes seconds for each model. Of the fast tests, those of beam search and of the model have an adaptive softmax too.
+# Tracing the loop takes seconds for each model. The fast tests of logits and of beam search have an adaptive softmax too.
 MODELS = ["shared_model", pytest.param("adaptive_model", marks=pytest.mark.slow)]
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import tensorflow as tf
 
 from lstm_lm.generation import logits, penalties, text_history
+from lstm_lm.generation.draw import log_softmax
 from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.random_numbers import uniforms
@@ -97,7 +98,7 @@ class DecodingLoop:
             past = tf.cond(self.options.looks_back(), lambda: text_history.reserve(history, count), lambda: history[:, :0])
             return self._run_general(sample, count, last, states, past, positions, ended)
         past = text_history.reserve(history, count) if features.penalty else history[:, :0]
-        return self._run_uniform(sample, count, last, states, past, positions)
+        return self._run_uniform(sample, features.filters is None, count, last, states, past, positions)
 
     @cached_property
     def _padding(self) -> RowPadding:
@@ -114,6 +115,7 @@ class DecodingLoop:
     def _run_uniform(
         self,
         sample: SampleFunction,
+        is_greedy: bool,
         count: tf.Tensor,
         last: tf.Tensor,
         states: list[LayerState],
@@ -127,7 +129,8 @@ class DecodingLoop:
         def body(t: tf.Tensor, draws: tf.Tensor, *variables: Any) -> LoopVariables:
             word, states, past, generated = variables
             drawn, next_t = self._draws(draws, t, positions), t + 1
-            scores, _, states = step(after((drawn.first, drawn.positions, next_t), word), states)
+            others = [next_t] if is_greedy else [next_t, drawn.first, drawn.positions]
+            scores, _, states = step(after(others, word), states)
             if has_past:
                 scores = penalties.apply_repetition_penalty(scores, past, penalty)
             word = tf.ensure_shape(sample(scores, drawn), last.shape)
@@ -253,12 +256,12 @@ class DecodingLoop:
         top = tf.maximum(self.extras.top, 0)
 
         def judged() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+            unknown = self._padding.strip(logits.unknown_logits(self.model, self.prepared, hidden))
             plain = scores / self.options.sharpness[:, tf.newaxis]
-            unknown = self._padding.strip(logits.unknown_logits(self.model, hidden))
-            total = tf.reduce_logsumexp(tf.concat([plain, unknown[:, tf.newaxis]], axis=1), axis=1, keepdims=True)
-            values, words = tf.math.top_k(plain, top)
-            log_probability = tf.gather(plain, word, axis=1, batch_dims=1) - total[:, 0]
-            return tf.where(word > 0, log_probability, 0.0), words, values - total
+            log_probabilities = log_softmax(tf.concat([unknown[:, tf.newaxis], plain[:, 1:]], axis=1))
+            values, words = tf.math.top_k(log_probabilities[:, 1:], top)
+            log_probability = tf.gather(log_probabilities, word, axis=1, batch_dims=1)
+            return tf.where(word > 0, log_probability, 0.0), words + 1, values
 
         def nothing() -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
             rows = tf.shape(word)[0]

@@ -6,18 +6,19 @@ numbers of rows (see `row_padding` for the others), which holds for no other lay
 
 import tensorflow as tf
 
-from lstm_lm.generation.draw import GROUP, block_size, log_softmax
+from lstm_lm.generation.draw import GROUP, block_size, log_softmax, row_sums
 from lstm_lm.generation.row_padding import row_counts
 from lstm_lm.model.language_model import LanguageModel
 
 BLOCKED = -1e30  # the logit of a word that must not be generated; finite, so that no NaN can come of it
+NEVER = 1000 * BLOCKED  # a bias that is still below BLOCKED when it is divided by the highest temperature
 MAX_INPUT_TABLE = 2**25  # numbers, 128 MiB: of a larger vocabulary, the products of the embedding are not kept
 Prepared = dict[str, tf.Tensor]
 
 
-def block_unknown(vocabulary: int | tf.Tensor) -> tf.Tensor:
+def block_unknown(vocabulary: int | tf.Tensor, value: float = BLOCKED) -> tf.Tensor:
     """What to add to logits so that `<unk>` is never generated: float32 [vocabulary]."""
-    return tf.one_hot(0, vocabulary, on_value=BLOCKED, off_value=0.0)
+    return tf.one_hot(0, vocabulary, on_value=value, off_value=0.0)
 
 
 def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
@@ -33,7 +34,7 @@ def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
         it is for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`.
     """
     prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias, _whole(tail.bias.shape[0])) for i, tail in enumerate(model.tails)}
-    bias = model.softmax_bias if model.tails else model.softmax_bias + block_unknown(model.shape.vocabulary_size)
+    bias = model.softmax_bias if model.tails else model.softmax_bias + block_unknown(model.shape.vocabulary_size, NEVER)
     prepared["softmax"] = _with_bias(model.softmax_weights, bias, _whole(bias.shape[0]) if model.tails else columns(model))
     matrices = [*model.step_matrices, *(tail.projection for tail in model.tails), *prepared.values()]
     prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size, rows)
@@ -67,8 +68,7 @@ def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpnes
         # The factor is applied to the short side of the product. That of the bias is its own column.
         words = tf.matmul(tf.concat([hidden * factor, factor], axis=1), prepared["softmax"])
         return tf.ensure_shape(words, [None, prepared["softmax"].shape[1]])
-    ones = tf.ones_like(factor)
-    head = log_softmax(tf.matmul(tf.concat([hidden, ones], axis=1), prepared["softmax"]))
+    ones, head = tf.ones_like(factor), _head(prepared, hidden)
     frequent = model.shape.head_size - len(model.tails)
     parts = [head[:, :frequent]]
     for i, tail in enumerate(model.tails):
@@ -88,11 +88,16 @@ def columns(model: LanguageModel) -> int:
     return number
 
 
-def unknown_logits(model: LanguageModel, hidden: tf.Tensor) -> tf.Tensor:
+def unknown_logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
     """The logit of `<unk>`, which `logits` blocks: float32 [rows, output_size] -> [rows]."""
     if model.tails:
-        return model.logits(hidden)[:, 0]
-    return tf.linalg.matvec(hidden, model.softmax_weights[0]) + model.softmax_bias[0]
+        return _head(prepared, hidden)[:, 0]
+    return row_sums(hidden * model.softmax_weights[0]) + model.softmax_bias[0]
+
+
+def _head(prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of the frequent words and the clusters of an adaptive softmax, and of columns that are none."""
+    return log_softmax(tf.matmul(tf.concat([hidden, tf.ones_like(hidden[:, :1])], axis=1), prepared["softmax"]))
 
 
 def transpose(weights: tf.Tensor) -> tf.Tensor:
@@ -119,5 +124,5 @@ def _with_bias(weights: tf.Tensor, bias: tf.Tensor, columns: int) -> tf.Tensor:
     """
     words, width = weights.shape
     transposed = tf.concat([transpose(weights), bias[tf.newaxis]], axis=0)  # [width + 1, words]
-    never = tf.concat([tf.zeros([width, columns - words]), tf.fill([1, columns - words], BLOCKED)], axis=0)
+    never = tf.concat([tf.zeros([width, columns - words]), tf.fill([1, columns - words], NEVER)], axis=0)
     return tf.concat([transposed, never], axis=1)
