@@ -98,6 +98,9 @@ class Sampler:
         limit = tf.where(options.top_k > 0, tf.minimum(options.top_k, vocabulary_size), vocabulary_size)
         self.all_options = options.replace(top_k=limit).map(lambda values: values[:, tf.newaxis])  # [rows, 1] each
         self.sorted_options = self.all_options.map(lambda values: tf.gather(values, self.sorted_rows))
+        # A few more, so that the functions of all of them are computed in whole vectors: others may be rounded in another way.
+        most = tf.reduce_max(tf.concat([tf.gather(limit, self.sorted_rows), [1]], axis=0))
+        self.sorted_words = tf.minimum(-(-most // GROUP) * GROUP, vocabulary_size)
 
     def __call__(self, logits: tf.Tensor, draws: Draws) -> tf.Tensor:
         """Sample a word for every row.
@@ -165,8 +168,7 @@ class Sampler:
         Returns:
             int32 [rows]
         """
-        # A few more, so that the functions of all of them are computed in whole vectors: others may be rounded in another way.
-        k = tf.minimum(-(-tf.reduce_max(options.top_k) // GROUP) * GROUP, logits.shape[1])
+        k = self.sorted_words
         values, words = most_probable(logits, k)  # [rows, k], falling
         exps = tf.exp(values - values[:, :1])
         exps = tf.where(tf.range(k)[tf.newaxis] < options.top_k, exps, 0.0)
