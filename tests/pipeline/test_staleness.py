@@ -31,7 +31,7 @@ def report_differently(number: int) -> dict[str, Callable[[Path], None]]:
     messages, scores, picture = "ui/training_messages.py", "ui/evaluation_messages.py", "ui/graph_picture.py"
     return {
         "a message of the training": lambda folder: replace_text(folder, messages, ":,} weights", f":,}} weights {number}"),
-        "a message of the evaluation": lambda folder: replace_text(folder, scores, "words of the", f"words of the {number}"),
+        "a message of the evaluation": lambda folder: replace_text(folder, scores, " of the {text}", f" of the {{text}} {number}"),
         "the picture of the graphs": lambda folder: replace_text(folder, picture, '"training graph"', f'"training graph" " {number}"'),
         "the pace of checkpoints": lambda folder: replace_text(folder, "io/checkpoints.py", "FRACTION = ", f"FRACTION = {number} * "),
         "tracking code": lambda folder: replace_text(folder, "tracking/store.py", '"""', f'"""{number}: '),
