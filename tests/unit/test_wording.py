@@ -1,9 +1,19 @@
 import ast
+from typing import get_args
 
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.wording import counted
+from lstm_lm.config.schema import Vocab
+from lstm_lm.wording import UNITS, counted, unit_name
+
+
+def test_every_unit_has_a_name() -> None:
+    assert set(UNITS) == set(get_args(Vocab.model_fields["unit"].annotation))
+
+
+def test_tokens_are_named_in_the_singular_and_the_plural() -> None:
+    assert [unit_name("char"), unit_name("char", 1), unit_name("word", 0)] == ["characters", "character", "words"]
 
 
 @pytest.mark.parametrize(
