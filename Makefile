@@ -20,13 +20,14 @@ endif
 export MLFLOW_DISABLE_TELEMETRY := true
 export DVC_NO_ANALYTICS := true
 export DO_NOT_TRACK := true
+export NO_MKDOCS_2_WARNING := true
 
 # One worker per core, and a file stays on one worker: module-scoped fixtures are built once.
 # The slowest files come first, as tests/conftest.py sorts them: a worker that gets one last would keep the others waiting.
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -82,6 +83,16 @@ lint: setup  ## check style, complexity, types, imports between packages, genera
 	@PYTHONPATH=src lint-imports --no-logo
 	@mypy
 	@python src/cli.py docs --check
+
+setup-docs: setup
+	@sh scripts/setup_docs.sh "$(venv)"
+
+site: setup-docs  ## build the documentation site, with the API reference, in site/; its links are checked
+	@python -m mkdocs build --strict --quiet
+	@echo "built: open site/index.html in a browser"
+
+site-serve: setup-docs  ## show the documentation site on http://127.0.0.1:8000 while you edit it (PORT=... for another port)
+	@python -m mkdocs serve --strict --dev-addr "127.0.0.1:$(if $(call given,PORT),$$PORT,8000)"
 
 docs: setup  ## write the reference pages that are generated from the code
 	@python src/cli.py docs

@@ -1,6 +1,8 @@
 """Install requirements.lock into a virtual environment: with uv where it serves the user's pip configuration, otherwise with pip.
 
-usage: install_lock.py VENV
+usage: install_lock.py VENV [LOCK]
+
+LOCK is another lock, for packages beside those of requirements.lock.
 
 uv itself is pinned in the lock: pip installs that one package, and uv the others. On 2 cores of an AMD EPYC the whole set-up takes
 2 minutes with pip, 30 to 36 s with uv, and 10 s once uv's cache is filled.
@@ -95,7 +97,7 @@ def uv_environment(settings: Mapping[str, str], locked: set[str], environ: Mappi
 
 
 def _check_constraints(files: Iterable[str], locked: set[str]) -> None:
-    """Raise UvUnsuitableError if a constraint may concern a package of the lock.
+    """Raise UvUnsuitableError if a constraint may concern a package that a lock pins.
 
     With hashes required, uv accepts no constraints but exact pins, so they can only be left out.
     """
@@ -107,7 +109,7 @@ def _check_constraints(files: Iterable[str], locked: set[str]) -> None:
         lines = (line.partition("#")[0].strip() for line in text.splitlines())
         names = [re.match(r"([A-Za-z0-9][A-Za-z0-9._-]*)\s*($|[<>=!~;@\[(])", line) for line in lines if line]
         if any(name is None or normalize(name[1]) in locked for name in names):
-            raise UvUnsuitableError(f"pip's constraints {file} concern packages of {LOCK}")
+            raise UvUnsuitableError(f"pip's constraints {file} concern packages that are locked")
 
 
 def normalize(name: str) -> str:
@@ -164,21 +166,23 @@ def bootstrap_uv(venv: Path, lines: str, environ: Mapping[str, str]) -> str:
         raise UvUnsuitableError("uv does not run on this system") from error
 
 
-def install_with_uv(venv: Path, settings: Mapping[str, str]) -> None:
-    """Install the lock with uv.
+def install_with_uv(venv: Path, settings: Mapping[str, str], lock: Path) -> None:
+    """Install a lock with uv, in the version that requirements.lock pins.
 
     Args:
         venv: folder of the environment.
         settings: pip's, by name.
+        lock: the file to install.
     Raises:
         UvUnsuitableError: it could not, with the reason.
     """
     packages = locked_packages(LOCK.read_text(encoding="utf-8"))
-    variables = uv_environment(settings, set(packages), os.environ)
+    locked = set(packages) | set(locked_packages(lock.read_text(encoding="utf-8")))
+    variables = uv_environment(settings, locked, os.environ)
     version = bootstrap_uv(venv, packages["uv"], pip_environment(settings, os.environ))
-    print(f"installing {LOCK} with uv {version} ...", flush=True)
+    print(f"installing {lock} with uv {version} ...", flush=True)
     command = [str(venv / "bin/uv"), "pip", "install", "--quiet", "--python", str(venv / "bin/python")]
-    command += ["--require-hashes", "--requirement", str(LOCK)]
+    command += ["--require-hashes", "--requirement", str(lock)]
     environ = {name: value for name, value in os.environ.items() if name not in UV_DIVERTING}
     if subprocess.run(command, env=environ | variables, check=False).returncode:
         raise UvUnsuitableError("uv failed (see above)")
@@ -186,21 +190,22 @@ def install_with_uv(venv: Path, settings: Mapping[str, str]) -> None:
         raise UvUnsuitableError("uv installed the packages elsewhere, as its configuration says")
 
 
-def install(venv: Path) -> int:
-    """Install the lock with uv, otherwise with pip, and return the exit code."""
+def install(venv: Path, lock: Path = LOCK) -> int:
+    """Install a lock with uv, otherwise with pip, and return the exit code."""
     # PIP_PYTHON would make pip run with that Python.
     listing = pip(venv, "config", "list", environ={name: value for name, value in os.environ.items() if name != "PIP_PYTHON"})
     if listing.returncode:  # it has reported why
         return listing.returncode
     settings = read_pip_settings(listing.stdout)
     try:
-        install_with_uv(venv, settings)
+        install_with_uv(venv, settings, lock)
     except UvUnsuitableError as reason:
-        print(f"installing {LOCK} with pip, about 2 minutes: {reason} ...", flush=True)
-        options = ["--quiet", "--require-hashes", "--requirement", str(LOCK)]
+        time = ", about 2 minutes" if lock == LOCK else ""
+        print(f"installing {lock} with pip{time}: {reason} ...", flush=True)
+        options = ["--quiet", "--require-hashes", "--requirement", str(lock)]
         return pip(venv, "install", *options, environ=pip_environment(settings, os.environ)).returncode
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(install(Path(sys.argv[1])))
+    sys.exit(install(*map(Path, sys.argv[1:])))

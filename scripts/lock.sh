@@ -1,11 +1,17 @@
 #!/bin/sh
-# Pin every package of pyproject.toml in requirements.lock, with hashes and without index addresses.
+# Pin every package of pyproject.toml in requirements.lock, with hashes and without index addresses, and those of its group docs in
+# requirements-docs.lock.
 # Existing pins stay unless pyproject.toml rules them out.
 # usage: lock.sh [--upgrade | --upgrade-package NAME]
 set -eu
 lock=requirements.lock
-uv pip compile --quiet --universal --python-version 3.11 --group dev --extra s3 --extra postgresql --generate-hashes --no-emit-index-url --no-emit-find-links \
-    --no-annotate --no-header "$@" pyproject.toml --output-file "$lock"
+docs_lock=requirements-docs.lock
+compile() {
+    uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header "$@"
+}
+compile --group dev --extra s3 --extra postgresql "$@" pyproject.toml --output-file "$lock"
+# Installed on top of the first, so what both need has the same version.
+compile --group docs --constraint "$lock" "$@" --output-file "$docs_lock"
 
 # The other extras are added by hand, and must not change what the lock pins.
 uv pip compile --quiet --universal --python-version 3.11 --group dev --all-extras --constraint "$lock" --output-file /dev/null pyproject.toml >/dev/null
@@ -16,10 +22,10 @@ trap 'rm -rf "$target"' EXIT
 for python in 3.11 3.12 3.13; do
     for platform in x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin; do
         uv pip install --quiet --dry-run --target "$target" --python-version "$python" --python-platform "$platform" \
-            --only-binary :all: --no-binary antlr4-python3-runtime --require-hashes --requirement "$lock" || {
-            echo "error: $lock cannot be installed with Python $python on $platform: see above" >&2
+            --only-binary :all: --no-binary antlr4-python3-runtime --require-hashes --requirement "$lock" --requirement "$docs_lock" || {
+            echo "error: $lock and $docs_lock cannot be installed with Python $python on $platform: see above" >&2
             exit 1
         }
     done
 done
-echo "$lock: $(grep -c '^[a-z]' "$lock") packages, installable with Python 3.11 to 3.13 on Linux x86-64, Linux arm64 and macOS arm64"
+echo "$lock: $(grep -c '^[a-z]' "$lock") packages, $docs_lock: $(grep -c '^[a-z]' "$docs_lock"), installable with Python 3.11 to 3.13 on Linux x86-64, Linux arm64 and macOS arm64"

@@ -217,17 +217,37 @@ def test_constraints_that_may_concern_the_lock_need_pip(installer: ModuleType, t
             installer.uv_environment(settings, {"some-package"}, {})
 
 
-def test_the_lock_has_names_versions_and_hashes_and_no_addresses(installer: ModuleType) -> None:
-    text = (PROJECT / "requirements.lock").read_text()
+@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 100), ("requirements-docs.lock", 50)])
+def test_a_lock_has_names_versions_and_hashes_and_no_addresses(installer: ModuleType, lock: str, least: int) -> None:
+    text = (PROJECT / lock).read_text()
     lines = text.splitlines()
     assert all("://" not in line and not line.startswith("-") for line in lines)
     pins = [line for line in lines if not line.startswith(" ")]
     assert all("==" in line for line in pins)
-    assert sum(line.startswith("    --hash=sha256:") for line in lines) >= len(pins) > 100
+    assert sum(line.startswith("    --hash=sha256:") for line in lines) >= len(pins) > least
     packages = installer.locked_packages(text)
     assert "".join(packages.values()) == text
     assert all(installer.normalize(name) == name for name in packages)
+
+
+def test_the_locks_agree_and_one_pins_uv(installer: ModuleType) -> None:
+    packages, more = (installer.locked_packages((PROJECT / lock).read_text()) for lock in ("requirements.lock", "requirements-docs.lock"))
     assert packages["uv"].count("--hash") > 10
+    both = set(packages) & set(more)
+    assert len(both) > 10
+    assert all(set(re.findall("==([^ ]+)", more[name])) <= set(re.findall("==([^ ]+)", packages[name])) for name in both)
+
+
+@pytest.mark.parametrize("succeeds", [True, False])
+def test_the_packages_of_the_site_are_installed_once_or_the_failure_is_reported(tmp_path: Path, succeeds: bool) -> None:
+    venv = tmp_path / "a venv"
+    write_program(venv / "bin/python", f'echo "$@" >>"{tmp_path}/log"; exit {int(not succeeds)}')
+    for _ in range(2):
+        done = subprocess.run(["sh", "scripts/setup_docs.sh", str(venv)], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) is succeeds
+    assert done.stderr == ("" if succeeds else "error: the packages of requirements-docs.lock could not be installed (see above)\n")
+    installation = f"scripts/install_lock.py {venv} requirements-docs.lock"
+    assert (tmp_path / "log").read_text().splitlines() == [installation] * (1 if succeeds else 2)
 
 
 def makefile_targets() -> set[str]:
