@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from conftest import PROJECT, environment
 from fault_proxy import Fault, FaultProxy
-from lstm_lm.tracking import champion, logged_model, mlflow_model, registry, store, versions
+from lstm_lm.tracking import champion, logged_model, mlflow_model, registry, store, version_links, versions
 from lstm_lm.tracking.run import create_run
 from mlflow_helpers import SETTINGS
 from mlflow_server import MlflowServer
@@ -154,6 +155,7 @@ def test_a_model_is_logged_and_registered_once_whichever_answer_is_lost(
         assert outcome.version == versions.read(client, name).alias == 1, name
         assert registry.log_model(client, run_id, model) == replace(outcome, is_new=False), name
         [logged] = logged_model.find(client, run_id=run_id)
+        assert json.loads(logged.tags[version_links.TAG]) == [{"name": name, "version": 1}], name
         assert (str(logged.status), logged.model_id) == ("READY", outcome.model_id), name
         assert len(versions.read(client, name).versions) == 1, name
         assert len(client.get_run(run_id).outputs.model_outputs) == 1, name

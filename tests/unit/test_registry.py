@@ -37,6 +37,11 @@ def alias(client: "MlflowClient") -> int:
     return int(client.get_model_version_by_alias(NAME, champion.ALIAS).version)
 
 
+def previous(client: "MlflowClient") -> int | None:
+    found = client.get_registered_model(NAME).aliases.get(champion.PREVIOUS_ALIAS)
+    return found and int(found)
+
+
 def tags(client: "MlflowClient", number: int) -> dict[str, str]:
     found: dict[str, str] = client.get_model_version(NAME, str(number)).tags
     return found
@@ -46,10 +51,12 @@ def test_the_first_version_is_the_champion_until_a_better_one_comes(client: "Mlf
     assert register(client, 9.0) == alias(client) == 1
     assert register(client, 9.5) == 2
     assert alias(client) == 1
+    assert previous(client) is None
     assert tags(client, 2)[champion.NOT_CHAMPION_TAG] == "adjusted perplexity 9.5 is not below 9.0 of version 1"
     assert register(client, 8.0) == alias(client) == 3
     assert tags(client, 3)[champion.REASON_TAG] == "better than version 1 on the same test text"
     assert tags(client, 3)[champion.PREVIOUS_TAG] == "1"
+    assert previous(client) == 1
     assert register(client, 1.0, test="an easier text") == 4
     assert alias(client) == 3
     assert "measured on another test text than version 3" in tags(client, 4)[champion.NOT_CHAMPION_TAG]
@@ -63,8 +70,10 @@ def test_a_version_is_promoted_on_purpose_and_rolled_back(client: "MlflowClient"
     assert alias(client) == 3
     assert champion.NOT_CHAMPION_TAG not in tags(client, 3)
     assert register(client, 9.2) == alias(client) == 4  # better than what was promoted
-    for expected in (3, 2, 1):
+    for expected, before in ((3, 2), (2, 1), (1, None)):
+        assert previous(client) == expected
         assert promotion.roll_back(client, NAME).champion == alias(client) == expected
+        assert previous(client) == before
     with pytest.raises(UserError, match=r"lstm_lm cannot be rolled back: no champion before version 1 is left"):
         promotion.roll_back(client, NAME)
     assert alias(client) == 1

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 ALIAS = "champion"
+PREVIOUS_ALIAS = "previous"  # on the version that a roll-back makes the champion
 STATE_TAG = "lstm_lm.champion"  # of the registered model: what was decided on purpose
 METRIC_TAG = "lstm_lm.adjusted_perplexity"  # of a version: of the test text
 TEST_DIGEST_TAG = "lstm_lm.test_digest"  # of a version: of the test text, in tokens
@@ -102,9 +103,13 @@ def promoted(state: State, candidates: Sequence[Candidate], number: int) -> Stat
 
 def rolled_back(state: State, candidates: Sequence[Candidate]) -> State | None:
     """Return the state after the champion was given up for the one before it, or None if there is none."""
-    numbers = champions(state, candidates)
-    before = [number for number in numbers[:-1] if number != numbers[-1]]
+    before = before_champion(champions(state, candidates))
     return State(tuple(before), _newest(candidates)) if before else None
+
+
+def before_champion(numbers: Sequence[int]) -> list[int]:
+    """Return the champions before the present one, oldest first. numbers: see `champions`."""
+    return [number for number in numbers[:-1] if number != numbers[-1]]
 
 
 def why_not(candidate: Candidate, champion: Candidate) -> str:

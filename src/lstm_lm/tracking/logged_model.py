@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_lm.tracking import mlflow_model
+from lstm_lm.tracking import mlflow_model, model_facts
 from lstm_lm.tracking.mlflow_model import Sources
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow.entities import LoggedModel
 
 DIGEST_TAG = "lstm_lm.digest"  # of a logged model and of a model version: see mlflow_model.Sources
-NAME = "model"
+FOLDER = "model"  # a temporary one
 READY = "READY"
 
 
@@ -31,29 +31,36 @@ def log(client: MlflowClient, run_id: str, sources: Sources, tags: Mapping[str, 
         client: see `store.connect`.
         run_id: the run that trained the weights.
         sources: what the MLflow model is made of.
-        tags: of the logged model, besides its digest.
+        tags: of the logged model, besides its digest and the code that made it.
     Returns:
         The id of the logged model.
     """
     digest = sources.digest
+    run = client.get_run(run_id)
+    tags = {**model_facts.tags(run), **tags}
     model = _only(client, find(client, digest, run_id))
     if model is None:
-        run = client.get_run(run_id)
         client.create_logged_model(
-            run.info.experiment_id, NAME, source_run_id=run_id, tags={**tags, DIGEST_TAG: digest}, params=run.data.params
+            run.info.experiment_id,
+            model_facts.name(run),
+            source_run_id=run_id,
+            tags={**tags, DIGEST_TAG: digest},
+            params=model_facts.params(run),
         )
         # MLflow's client repeats a call whose answer was lost, so that there may be two.
         model = _only(client, find(client, digest, run_id))
         assert model is not None
     elif missing := {key: value for key, value in tags.items() if model.tags.get(key) != value}:
         client.set_logged_model_tags(model.model_id, missing)
+    model_facts.log_params(client, model, run)
     if not is_complete(client, model, sources.saved_model):
         _upload(client, model, sources)
-    outputs = client.get_run(run_id).outputs
+    outputs = run.outputs
     if model.model_id not in {output.model_id for output in (outputs.model_outputs if outputs else [])}:
         from mlflow.entities import LoggedModelOutput
 
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, step=0)])
+    model_facts.log_metrics(client, model.model_id, run)
     return str(model.model_id)
 
 
@@ -108,7 +115,7 @@ def _upload(client: MlflowClient, model: LoggedModel, sources: Sources) -> None:
     from mlflow.models import Model
 
     with tempfile.TemporaryDirectory() as temporary, current_store(client.tracking_uri):
-        folder = Path(temporary) / NAME
+        folder = Path(temporary) / FOLDER
         description = Model(
             artifact_path=model.artifact_location, run_id=model.source_run_id, model_uuid=model.model_id, model_id=model.model_id
         )

@@ -1,4 +1,4 @@
-"""Moving the alias `champion`: by the rule of `champion`, on purpose, and back.
+"""Moving the alias `champion`: by the rule of `champion`, on purpose, and back. The alias `previous` follows it.
 
 Several processes may do so at once, on one machine or on several. Each one computes the champion from the tags of all versions, moves the
 alias, reads everything back, and repeats that until nothing changes. So the last one to move the alias leaves it where it belongs.
@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
-from lstm_lm.tracking import champion, conflicts
+from lstm_lm.tracking import champion, conflicts, version_links
 from lstm_lm.tracking.versions import Board, has_files, read
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ SETTLE_SECONDS = 2  # after which another process has moved the alias that it wa
 
 
 def settle(client: MlflowClient, name: str, checked: int | None = None, reason: str | None = None) -> Board:
-    """Move the alias to the champion, until nothing changes any more, and tag what was decided.
+    """Move the aliases, until nothing changes any more, tag what was decided, and link the logged models to their versions.
 
     Args:
         client: see `store.connect`.
@@ -34,28 +34,35 @@ def settle(client: MlflowClient, name: str, checked: int | None = None, reason: 
         board = read(client, name)
         number = board.champion
         if number is None:
-            return board
+            break
         if number != checked and not has_files(client, board.version(number)):
             client.set_model_version_tag(name, str(number), champion.FILES_MISSING_TAG, now())
             continue
         checked = number
-        if board.alias == number:
+        if board.alias != number:
+            if _set_alias(client, name, champion.ALIAS, number):
+                _tag_champion(client, name, board, reason)
+        elif board.previous_alias != board.previous:
+            _set_alias(client, name, champion.PREVIOUS_ALIAS, board.previous)
+        else:
+            _tag_others(client, name, board)
             break
-        if not _set_alias(client, name, number):
-            continue
-        _tag_champion(client, name, board, reason)
     else:
         raise UserError(f"the alias {champion.ALIAS} of {name} keeps moving: another process promotes versions; try again later")
-    _tag_others(client, name, board)
-    return read(client, name)
+    board = read(client, name)
+    version_links.update(client, name, board)
+    return board
 
 
-def _set_alias(client: MlflowClient, name: str, number: int) -> bool:
-    """Put the alias on a version. Returns False if another process created the alias in between: it may know of a better version."""
+def _set_alias(client: MlflowClient, name: str, alias: str, number: int | None) -> bool:
+    """Put an alias on a version, or on none. Returns False if another process created it in between: it may know of a better version."""
     from mlflow.exceptions import MlflowException
 
     try:
-        client.set_registered_model_alias(name, champion.ALIAS, str(number))
+        if number is None:
+            client.delete_registered_model_alias(name, alias)
+        else:
+            client.set_registered_model_alias(name, alias, str(number))
     except MlflowException as error:
         if not conflicts.is_conflict(error):
             raise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
-from lstm_lm.tracking import champion, logged_model, promotion, store
+from lstm_lm.tracking import champion, logged_model, model_facts, promotion, store
 from lstm_lm.tracking.champion import State
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mlflow_model import Sources
@@ -100,7 +100,8 @@ def log_model(client: MlflowClient, run_id: str, model: ModelToLog) -> Outcome:
         model_id = logged_model.log(client, run_id, sources, tags)
         if not model.register:
             return Outcome(model_id, None)
-        version, is_new = register(client, model.registered_name, model_id, {**tags, DIGEST_TAG: sources.digest})
+        tags = {**model_facts.version_tags(client.get_run(run_id)), **tags, DIGEST_TAG: sources.digest}
+        version, is_new = register(client, model.registered_name, model_id, tags)
         board = promotion.settle(client, model.registered_name, checked=version)
     return Outcome(model_id, version, is_new, version == board.champion, board.version(version).tags.get(champion.NOT_CHAMPION_TAG))
 
@@ -148,10 +149,12 @@ def register_run(client: MlflowClient, name: str, run_id: str) -> int:
     logged = [each for each in logged_model.find(client, run_id=run_id) if logged_model.is_complete(client, each)]
     if not logged:
         raise UserError(f"run {run_id} has no logged model: it gets one from the stage evaluate-sample")
-    tags = {key: value for key, value in logged[-1].tags.items() if key in TAGS} | {RUN_TAG: run_id}
+    known = {key: value for key, value in logged[-1].tags.items() if key in TAGS}
+    tags = {**model_facts.version_tags(run), **known, RUN_TAG: run_id}
     if METRIC in run.data.metrics:
         tags.setdefault(champion.METRIC_TAG, f"{run.data.metrics[METRIC]:.6f}")
     with _local_lock(client):
+        model_facts.log_metrics(client, logged[-1].model_id, run)
         return register(client, name, logged[-1].model_id, tags)[0]
 
 

@@ -1,4 +1,4 @@
-"""What the registry knows: the versions of a model, and which of them has the alias `champion`."""
+"""What the registry knows: the versions of a model, and which of them has the alias `champion` or `previous`."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ MAX_PAGE = 1000  # versions read in one call
 
 @dataclass(frozen=True)
 class Board:
-    """All versions of a registered model, and where the alias is.
+    """All versions of a registered model, and where the aliases are.
 
     Attributes:
         versions: in order.
         alias: the version that has the alias `champion`, None if none has it.
         state: what was decided on purpose.
+        previous_alias: the version that has the alias `previous`, None if none has it.
     """
 
     versions: list[ModelVersion]
     alias: int | None
     state: State
+    previous_alias: int | None = None
 
     @property
     def candidates(self) -> list[Candidate]:
@@ -48,6 +50,12 @@ class Board:
         """The version that should have the alias."""
         numbers = self.champions
         return numbers[-1] if numbers else None
+
+    @property
+    def previous(self) -> int | None:
+        """The version that should have the alias `previous`: a roll-back makes it the champion."""
+        before = champion.before_champion(self.champions)
+        return before[-1] if before else None
 
     def version(self, number: int) -> ModelVersion:
         """Return a version by its number."""
@@ -75,9 +83,10 @@ def read(client: MlflowClient, name: str) -> Board:
         token = page.token
         if not token:
             break
-    alias = model.aliases.get(champion.ALIAS)
+    alias, previous = (model.aliases.get(each) for each in (champion.ALIAS, champion.PREVIOUS_ALIAS))
     state = State.from_json(model.tags.get(champion.STATE_TAG))
-    return Board(sorted(versions, key=lambda each: int(each.version)), int(alias) if alias else None, state)
+    ordered = sorted(versions, key=lambda each: int(each.version))
+    return Board(ordered, int(alias) if alias else None, state, int(previous) if previous else None)
 
 
 def find_version(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:

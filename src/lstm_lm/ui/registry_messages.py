@@ -25,7 +25,7 @@ def version_rows(board: Board) -> list[list[str]]:
         rows.append(
             [
                 str(version.version),
-                champion.ALIAS if candidate.number == board.alias else "",
+                ", ".join(_aliases(board, candidate.number)),
                 "" if candidate.metric is None else f"{candidate.metric:.1f}",
                 (candidate.test_digest or "")[:DIGEST_LENGTH],
                 tags.get(RUN_TAG) or version.run_id or "",
@@ -33,6 +33,11 @@ def version_rows(board: Board) -> list[list[str]]:
             ]
         )
     return rows
+
+
+def _aliases(board: Board, number: int) -> list[str]:
+    placed = {champion.ALIAS: board.alias, champion.PREVIOUS_ALIAS: board.previous_alias}
+    return [alias for alias, version in placed.items() if version == number]
 
 
 def _remark(is_champion: bool, tags: dict[str, str]) -> str:
