@@ -3,7 +3,6 @@
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ import numpy as np
 from lstm_lm import paths
 from lstm_lm.config.schema import EvaluateSample, Params
 from lstm_lm.data import dataset, description
-from lstm_lm.data.dataset import Batches
 from lstm_lm.evaluation import bootstrap, scoring
 from lstm_lm.evaluation.baselines import KNESER_NEY, MAX_TRAINING_WORDS, score_baselines
 from lstm_lm.evaluation.bootstrap import Resampling, ScoredText
@@ -23,13 +21,15 @@ from lstm_lm.evaluation.saved_model_scoring import score_saved_model
 from lstm_lm.export.files import find_saved_model
 from lstm_lm.generation.options import SENTENCE_ENDS, sentence_end_ids
 from lstm_lm.io import quiet, scratch
-from lstm_lm.text import encoded, splits
-from lstm_lm.text.encoded import Characters, Part
+from lstm_lm.jobs import details
+from lstm_lm.jobs.evaluation_inputs import Inputs
+from lstm_lm.text import encoded
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.tracking import own_model
+from lstm_lm.tracking import own_model, references
 from lstm_lm.tracking.evaluation import check_store, log_evaluation
 from lstm_lm.tracking.mirroring import Proxy
 from lstm_lm.tracking.queued_run import QueuedRun, resend_in_background
+from lstm_lm.tracking.references import Evaluated
 from lstm_lm.tracking.sender import MODEL_SECONDS
 from lstm_lm.ui import evaluation_messages
 
@@ -40,39 +40,6 @@ SAVED_MODEL = Path("models/saved_model")
 DECIMALS = 6  # of the metrics in reports/metrics.json
 
 Costs = dict[str, list[np.ndarray]]  # nats per word of each split
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What the earlier stages made.
-
-    Attributes:
-        batches: the held-out text as it is scored.
-        parts: the text of each split, with the ids of unknown words.
-        characters: lengths of the words.
-        vocabulary_size: number of ids that the model knows.
-    """
-
-    batches: Batches
-    parts: dict[str, Part]
-    characters: Characters
-    vocabulary_size: int
-
-    @classmethod
-    def load(cls) -> "Inputs":
-        """Load the outputs of the stages `vocab` and `batching`."""
-        text, characters, vocabulary_size = encoded.load("data/vocab")
-        parts = {name: text.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
-        return cls(dataset.load("data/batches"), parts, characters, vocabulary_size)
-
-    def held_out_documents(self) -> dict[str, list[np.ndarray]]:
-        """Return the documents of the held-out splits."""
-        return {split: self.batches.documents(split) for split in dataset.HELD_OUT}
-
-    def documents(self, split: str) -> list[np.ndarray]:
-        """Return the documents of any split, with the ids of unknown words."""
-        part = self.parts[split]
-        return [part.ids[start:stop] for _, start, stop in part.ranges]
 
 
 def run(settings: Params) -> None:
@@ -92,11 +59,13 @@ def run(settings: Params) -> None:
     generator = Generator(text_model)
 
     wanted = sample_settings(settings.evaluate_sample)
-    metrics = evaluate(text_model, inputs, settings.evaluate_sample)
+    metrics, costs = evaluate(text_model, inputs, settings.evaluate_sample)
     metrics["samples"] = evaluate_generated_text(generator, inputs, wanted.options.seed)
     samples = sample(generator, wanted)
     metrics = rounded(metrics)
     write_reports(metrics, samples, wanted)
+    evaluated = Evaluated(run_id, created, settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
+    details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated))
 
     tracked = QueuedRun(settings.tracking, run_id, client)
     tracked.join(Proxy.of(settings, created))
@@ -110,8 +79,12 @@ def run(settings: Params) -> None:
         evaluation_messages.show_logged_model(settings.tracking.registered_model, outcome)
 
 
-def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[str, Metrics]:
-    """Compute the metrics of the held-out splits, by the exported model and by others."""
+def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> tuple[dict[str, Metrics], dict[str, Costs]]:
+    """Compute the metrics of the held-out splits, by the exported model and by others.
+
+    Returns:
+        (metrics of each split; costs by the model, as "model", and by the others)
+    """
     nats: Costs = {}
     for split in dataset.HELD_OUT:
         evaluation_messages.show_scoring(inputs.batches.held_out[split].scored_words, f"{split} split")
@@ -121,13 +94,14 @@ def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> dict[
         for split in dataset.HELD_OUT:
             metrics[split] |= bootstrap.metric_intervals(scored_text(inputs, split, nats[split]), resampling)
     metrics["validation"] |= generalization(text_model, inputs, metrics["validation"]["loss"])
-    for name, costs in {**baseline_costs(inputs, settings), **adaptive_costs(inputs, settings)}.items():
+    others = {**baseline_costs(inputs, settings), **adaptive_costs(inputs, settings)}
+    for name, costs in others.items():
         for split in dataset.HELD_OUT:
             other = split_metrics(costs[split], inputs.batches.held_out[split])
             metrics[split] |= {f"{name}_{key}": value for key, value in other.items() if key not in ("oov_rate", "words")}
             if name == KNESER_NEY:
                 metrics[split] |= gain_over_kneser_ney(scored_text(inputs, split, nats[split]), costs[split], resampling)
-    return metrics
+    return metrics, {"model": nats, **others}
 
 
 def bootstrap_settings(settings: EvaluateSample) -> Resampling | None:

@@ -27,6 +27,14 @@ def show_adaptive_scoring(name: str) -> None:
     terminal.print(f"scoring again with {OTHER_SCORES[name]} ...")
 
 
+def show_details() -> None:
+    terminal.print("comparing words, positions and predictions for reports/details.json ...")
+
+
+def note_calibration_of_pieces(words: int, total: int) -> None:
+    terminal.note(f"the calibration is that of {words:,} of the {total:,} words of the test text, in evenly spread pieces")
+
+
 def show_generating(texts: int, words: int) -> None:
     terminal.print(f"generating {counted(texts, 'text')} of {counted(words, 'word')} ...")
 

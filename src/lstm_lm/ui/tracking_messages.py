@@ -17,6 +17,10 @@ def warn_unavailable(line: str) -> None:
     terminal.warning(f"{line}: evaluating all the same; what there is to log is kept in .tracking")
 
 
+def warn_no_reference(line: str) -> None:
+    terminal.warning(f"{line}: evaluating without a comparison with the champion or the parent")
+
+
 def warn_not_kept(run_id: str, reason: str) -> None:
     terminal.warning(f"the end of MLflow run {run_id} could not be kept: {reason}")
 

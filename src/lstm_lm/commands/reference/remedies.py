@@ -93,6 +93,7 @@ REMEDIES: dict[str, str] = {
     "the … … does not answer": "Start the store or wait for it, or change the setting that the message names.",
     "warning: the tracking store fails": RESENT,
     "warning: …: evaluating all the same": RESENT,
+    "warning: …: evaluating without a comparison": "Correct the cause, then run `dvc repro --force --single-item evaluate-sample`.",
     "warning: the end of MLflow run": "Free some disk space in the project's folder. The run stays RUNNING until `make resend`.",
     "warning: MLflow run …, of …": RESENT,
     "warning: … records of MLflow run … not in the tracking store yet": RESENT,
