@@ -4,14 +4,20 @@
 UNITS = {"word": "word", "char": "character", "subword": "subword"}
 
 
-def unit_name(unit: str, number: int = 2) -> str:
+def unit_name(unit: str | None, number: int = 2) -> str:
     """Return what tokens are called: `unit_name("char")` is `characters`, `unit_name("char", 1)` is `character`.
 
     Args:
-        unit: a value of `vocab.unit`.
+        unit: a value of `vocab.unit`, or None if it is unknown.
         number: how many of them are meant.
     """
-    return UNITS[unit] if number == 1 else f"{UNITS[unit]}s"
+    name = "token" if unit is None else UNITS[unit]
+    return name if number == 1 else f"{name}s"
+
+
+def counted_tokens(number: int, unit: str | None) -> str:
+    """Return a number of tokens with what they are called: `2,000 characters`. The unit is that of `unit_name`."""
+    return f"{number:,} {unit_name(unit, number)}"
 
 
 def counted(number: int, singular: str, plural: str | None = None) -> str:

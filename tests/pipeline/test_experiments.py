@@ -78,7 +78,7 @@ def test_a_preset_runs_in_an_isolated_copy(finished_project: Path, finished_expe
     assert run(["git", "status", "--porcelain"], project).stdout == ""
     for row in ("slow, validation", "slow, test", "this checkout, validation", "this checkout, test"):
         assert re.search(rf"^{row} +212 +\d\.\d{{3}} ", slow, re.MULTILINE), row
-    mlflow_id = re.search(r"^MLflow run (\w+)$", slow, re.MULTILINE)[1]
+    mlflow_id = re.search(r"^  http://127.0.0.1:5000/#/runs/(\w+)$", slow, re.MULTILINE)[1]
     stored = client(project).get_run(mlflow_id)
     assert stored.info.run_name == "slow"
     assert stored.info.status == "FINISHED"

@@ -28,11 +28,11 @@ def test_the_held_out_ends_of_documents_are_described(capsys):
 
 
 def test_few_steps_are_noted(capsys):
-    data_stages.show_batches(SETTINGS.batching, 1000)
+    data_stages.show_batches(SETTINGS.batching, 1000, "word")
     assert capsys.readouterr().err == ""
-    data_stages.show_batches(SETTINGS.batching, 10)
+    data_stages.show_batches(SETTINGS.batching, 10, "char")
     assert "steps per epoch are few" in capsys.readouterr().err
-    data_stages.show_batches(SETTINGS.batching, 1)
+    data_stages.show_batches(SETTINGS.batching, 1, "char")
     output = capsys.readouterr()
     assert ", 1 step per epoch, of " in output.out
     assert "1 step per epoch is few" in output.err

@@ -233,12 +233,12 @@ def test_a_refusal_is_reported_with_the_flag_that_it_is_about(answer: Answer, se
 
 
 def test_what_a_server_answers_is_shown(server: FaultyServer, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    note = "note: the model does not know these words of the prompt: zzyzx\n"
+    note = "note: the model does not know these tokens of the prompt: zzyzx\n"
     app.main(["sample", "to zzyzx", "--url", f"{server.url}/v1/"])
     assert capsys.readouterr() == ("to be or\n", note)
     app.main(["next", "to zzyzx", "--url", server.url])
     shown = capsys.readouterr()
-    assert [line.split() for line in shown.out.splitlines()[1:3]] == [["be", "25.00%"], ["(other", "known", "words)", "25.00%"]]
+    assert [line.split() for line in shown.out.splitlines()[1:3]] == [["be", "25.00%"], ["(other", "known", "tokens)", "25.00%"]]
     assert shown.err == note
     server.put(SCORE_PATH, respond(as_json({"data": [SCORE | {"adjusted_perplexity": None}]})))  # greater than JSON allows
     app.main(["score", "text.txt", "--words", "--url", server.url])

@@ -76,7 +76,7 @@ def test_an_invalid_prompt_is_rejected(prompt: str, message: str) -> None:
     ],
 )  # fmt: skip
 def test_unknown_words_of_a_prompt_are_reported(tokens: dict[str, bool], note: str, capsys: pytest.CaptureFixture[str]) -> None:
-    sample.note_unknown_words([*tokens.items(), *list(tokens.items())[:1]])
+    sample.note_unknown_words([*tokens.items(), *list(tokens.items())[:1]], "word")
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", f"note: {note}" if note else "")
 

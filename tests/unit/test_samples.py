@@ -27,6 +27,7 @@ def test_each_prompt_has_one_text_per_temperature_by_default(shared_text_model):
     sample_settings = evaluate_sample.sample_settings(config)
     samples = generate_samples(generate, sample_settings)
     assert [sample["text"] for sample in samples] == [*texts(0.0), *texts(0.7)]
+    assert samples_page(samples, sample_settings, "char").splitlines()[2].startswith("4 characters each, ")
     lines = samples_page(samples, sample_settings).splitlines()
     assert lines[2].startswith("4 words each, ")
     values = {"top_k 0", "top_p 1", "seed 1", "min_p 0", "repetition_penalty 1", "no_repeat_ngram 0"}

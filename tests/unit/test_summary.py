@@ -1,9 +1,18 @@
+import json
+import re
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
 
+from conftest import PROJECT
 from lstm_lm.commands import summary
+from lstm_lm.config import loading
 from lstm_lm.errors import UserError
+from lstm_lm.evaluation.samples import Sample, SampleSettings, samples_page
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from terminal_window import run_in_window
 
 PAGE = """# Samples
 
@@ -37,3 +46,42 @@ def test_without_results_the_error_explains_how_to_create_them(tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=r"reports/metrics.json is missing: run the pipeline first, with: make repro"):
         summary.summary()
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    """A folder with the results of the committed run, with all that the summary can show: other predictors, reports, long samples."""
+    for name in ("models/saved_model/assets", "reports"):
+        (tmp_path / name).mkdir(parents=True)
+    shutil.copy(PROJECT / "params.yaml", tmp_path)
+    metrics = json.loads((PROJECT / "reports/metrics.json").read_text())
+    for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
+        for predictor in ("dynamic_evaluation", "neural_cache"):
+            metrics["test"][f"{predictor}_{name}"] = metrics["test"][f"kneser_ney_{name}"]
+    (tmp_path / "reports/metrics.json").write_text(json.dumps(metrics))
+    settings = loading.load(tmp_path / "params.yaml").evaluate_sample
+    wanted = SampleSettings(settings.prime_texts, settings.temperatures, settings.generation_options(temperature=0.0))
+    texts: list[Sample] = [
+        {"prompt": prompt, "temperature": temperature, "text": f"{prompt} " + "lovely and more temperate " * 20}
+        for temperature in settings.temperatures
+        for prompt in settings.prime_texts
+    ]
+    (tmp_path / "reports/samples.md").write_text(samples_page(texts, wanted))
+    for name in ("report.html", "model_card.md"):
+        (tmp_path / "reports" / name).touch()
+    (tmp_path / "models/run.json").write_text('{"run_id": "632cecd95c1846108ede5209dc69c520"}')
+    Tokenizer(True, "-'").save(tmp_path / "models/saved_model/assets/tokenizer.json")
+    return tmp_path
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_the_summary_fits_into_a_window(columns: int, finished: Path) -> None:
+    lines = run_in_window([sys.executable, str(PROJECT / "src/cli.py"), "summary"], finished, columns)
+    assert len(lines) < 40  # the prompt of the shell comes after them
+    assert max(map(len, lines)) <= columns
+    text = "\n".join(lines)
+    assert re.search(r"^test +(43,628 +)?5\.\d{3} +1\d\d\.\d\d ", text, re.MULTILINE)
+    assert len(re.findall(r"^  .* lovely$", text, re.MULTILINE)) + text.count(" ...\n") >= 3  # samples break between words
+    assert "  http://127.0.0.1:5000/#/runs/632cecd95c1846108ede5209dc69c520" in lines
+    assert "reports/report.html" in text and "reports/model_card.md" in text
+    assert ("this window is too narrow" in text) == (columns == 80)

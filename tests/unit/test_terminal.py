@@ -92,5 +92,42 @@ def test_commands_are_never_wrapped(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
 
 
+def test_descriptions_are_wrapped_beside_their_commands(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.commands([("make sample PROMPT=x", "a text that takes more than one line"), ("make ui", "the pages")])
+    assert tty.getvalue().splitlines() == [
+        "  make sample PROMPT=x  a text that takes more than one line",
+        "  make ui               the pages",
+    ]
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.commands([("make sample PROMPT=x", "a text that takes more than one line, word by word"), ("make ui", "the pages")])
+    assert tty.getvalue().splitlines() == [
+        "  make sample PROMPT=x  a text that takes more than one",
+        "                        line, word by word",
+        "  make ui               the pages",
+    ]
+
+
+def test_a_paragraph_is_indented_and_cut_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.paragraph("word " * 30, "  ", max_lines=2)
+    assert tty.getvalue().splitlines() == ["  " + " ".join(["word"] * 11), "  " + " ".join(["word"] * 11) + " ..."]
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.paragraph("x" * 200, "  ", max_lines=2)  # a text without spaces
+    assert tty.getvalue().splitlines() == ["  " + "x" * 58, "  " + "x" * 54 + " ..."]
+    pipe = replace_stdout(monkeypatch, io.StringIO())
+    terminal.paragraph("word " * 30, "  ", max_lines=2)
+    assert pipe.getvalue() == f"  {'word ' * 30}\n"
+
+
+def test_further_lines_of_a_text_start_under_its_first_letter(monkeypatch: pytest.MonkeyPatch) -> None:
+    tty = replace_stdout(monkeypatch, Tty())
+    terminal.console().print(terminal.hanging("  greedy   ", "word " * 15))
+    assert [line.rstrip() for line in tty.getvalue().splitlines()] == [
+        "  greedy   " + " ".join(["word"] * 10),
+        "           " + " ".join(["word"] * 5),
+    ]
+
+
 def test_durations_are_shown_in_minutes_and_seconds() -> None:
     assert [terminal.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]

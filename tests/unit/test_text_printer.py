@@ -29,6 +29,13 @@ def test_a_text_is_shown_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert terminal.getvalue() == "to be or not\n"
 
 
+def test_on_a_terminal_lines_break_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    monkeypatch.setenv("COLUMNS", "20")
+    TextPrinter().print_all([Part(0, "to be", False), Part(0, " or not to be that", False), Part(0, " is", True), Part(1, "the", True)])
+    assert terminal.getvalue() == "to be or not to be\nthat is\nthe\n"
+
+
 @pytest.mark.parametrize("order", set(itertools.permutations([0, 0, 1, 1, 2, 2])))
 def test_texts_are_never_mixed(order: tuple[int, ...], capsys: pytest.CaptureFixture[str]) -> None:
     seen = [0, 0, 0]

@@ -5,7 +5,7 @@ import pytest
 
 from conftest import PROJECT
 from lstm_lm.config.schema import Vocab
-from lstm_lm.wording import UNITS, counted, unit_name
+from lstm_lm.wording import UNITS, counted, counted_tokens, unit_name
 
 
 def test_every_unit_has_a_name() -> None:
@@ -14,6 +14,7 @@ def test_every_unit_has_a_name() -> None:
 
 def test_tokens_are_named_in_the_singular_and_the_plural() -> None:
     assert [unit_name("char"), unit_name("char", 1), unit_name("word", 0)] == ["characters", "character", "words"]
+    assert [unit_name(None), counted_tokens(1, "subword"), counted_tokens(2000, "char")] == ["tokens", "1 subword", "2,000 characters"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
@@ -16,6 +16,7 @@ from lstm_lm.commands.remote_model import ApiKey, Url
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
+from lstm_lm.wording import unit_name
 
 PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
 MAX_SHOWN_WORDS = 8  # of a prompt that the model does not know
@@ -56,7 +57,7 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
             note_no_effect(server.sentence_ends())
         TextPrinter().print_all(server.complete(prompt, generation, source.stop))
         return
-    folder, known_words = find_model(prompt)
+    folder, known_words, _ = find_model(prompt)
     if generation.stop_at_sentence_end and note_no_effect([word for word in options.SENTENCE_ENDS if word in known_words]):
         generation = dataclasses.replace(generation, stop_at_sentence_end=False)
     engine = local_model.load_engine(folder)
@@ -64,8 +65,16 @@ def sample(prompt: str | None, generation: GenerationOptions, source: Source) ->
     engine.close()  # not after Ctrl-C, which would have to wait for the engine's thread
 
 
-def find_model(prompt: str) -> tuple[Path, list[str]]:
-    """Return the folder of this checkout's model and the words that it knows. Those of the prompt that it does not know are reported.
+class FoundModel(NamedTuple):
+    """This checkout's model: its folder, the words that it knows, and what a word of it is (`vocab.unit`)."""
+
+    folder: Path
+    known_words: list[str]
+    unit: str
+
+
+def find_model(prompt: str) -> FoundModel:
+    """Find this checkout's model. Words of the prompt that it does not know are reported.
 
     Raises:
         UserError: there is no model, or the prompt contains no words.
@@ -76,11 +85,12 @@ def find_model(prompt: str) -> tuple[Path, list[str]]:
 
     folder = find_saved_model()
     known_words = vocabulary.read_tokens(folder / "assets/vocabulary.txt")[1:]
-    tokens, known = Tokenizer.load(folder / "assets/tokenizer.json").tokenize(prompt), set(known_words)
+    tokenizer, known = Tokenizer.load(folder / "assets/tokenizer.json"), set(known_words)
+    tokens = tokenizer.tokenize(prompt)
     if not tokens:
         raise UserError(f"the prompt {prompt!r} contains no words: add at least one")
-    note_unknown_words([(token, token in known) for token in tokens])
-    return folder, known_words
+    note_unknown_words([(token, token in known) for token in tokens], tokenizer.unit)
+    return FoundModel(folder, known_words, tokenizer.unit)
 
 
 def with_generation_options(command: Callable[[str | None, GenerationOptions, Source], None]) -> Callable[..., None]:
@@ -157,11 +167,12 @@ def check_prompt(prompt: str) -> None:
         raise UserError(f"the prompt has {len(prompt):,} characters: must be at most {MAX_PROMPT_CHARACTERS:,}")
 
 
-def note_unknown_words(tokens: Sequence[tuple[str, bool]]) -> None:
+def note_unknown_words(tokens: Sequence[tuple[str, bool]], unit: str | None = None) -> None:
     """Report words of a prompt that the model does not know: to it, all of them are the same word.
 
     Args:
         tokens: of the prompt, each with whether the model knows it.
+        unit: what a token is, or None if that is unknown.
     """
     from lstm_lm.text.tokenization import bpe
     from lstm_lm.ui import terminal
@@ -170,10 +181,10 @@ def note_unknown_words(tokens: Sequence[tuple[str, bool]]) -> None:
     if not unknown:
         return
     if not any(is_known for token, is_known in tokens if token not in (" ", bpe.SPACE)):
-        terminal.note("the model knows no word of the prompt: what follows has nothing to do with it")
+        terminal.note(f"the model knows no {unit_name(unit, 1)} of the prompt: what follows has nothing to do with it")
         return
     more = f" and {len(unknown) - MAX_SHOWN_WORDS} more" if len(unknown) > MAX_SHOWN_WORDS else ""
-    terminal.note(f"the model does not know these words of the prompt: {' '.join(unknown[:MAX_SHOWN_WORDS])}{more}")
+    terminal.note(f"the model does not know these {unit_name(unit)} of the prompt: {' '.join(unknown[:MAX_SHOWN_WORDS])}{more}")
 
 
 def note_no_effect(sentence_ends: Sequence[str]) -> bool:

@@ -12,7 +12,7 @@ import typer
 from lstm_lm.commands import remote_model
 from lstm_lm.commands.remote_model import ApiKey, RemoteModel, Url
 from lstm_lm.errors import UserError
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted_tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -43,8 +43,8 @@ def score(
     text = read_text(file, download.encoding, download.clean)
     scored = score_locally(text, file) if server is None else score_remotely(text, file, server)
     if words:
-        results.show_surprisal(scored.words)
-    results.show_text_score(scored.metrics, unknown_words=scored.unknown_words)
+        results.show_surprisal(scored.words, scored.unit)
+    results.show_text_score(scored.metrics, scored.unknown_words, scored.unit)
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,13 @@ class ScoredText:
         metrics: of a held-out split.
         unknown_words: number of scored words that the model does not know.
         words: (word, surprisal in bits or None for the first word, whether the model knows it).
+        unit: `vocab.unit` of the model, or None if it is unknown.
     """
 
     metrics: dict[str, float]
     unknown_words: int
     words: "Sequence[Surprisal]"
+    unit: str | None = None
 
 
 def score_locally(text: str, file: str) -> ScoredText:
@@ -89,7 +91,7 @@ def score_locally(text: str, file: str) -> ScoredText:
     nats = score_saved_model(load_text_model(folder), [ids], len(words))
     bits = [None, *(nats[0] / math.log(2)).tolist()]
     surprisal = [(word, each, bool(number)) for word, each, number in zip(tokenizer.tokenize(text), bits, ids, strict=True)]
-    return ScoredText(split_metrics(nats, about), about.unknown_words, surprisal)
+    return ScoredText(split_metrics(nats, about), about.unknown_words, surprisal, tokenizer.unit)
 
 
 def score_remotely(text: str, file: str, server: RemoteModel) -> ScoredText:
@@ -160,7 +162,7 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
 
     tokens = tokenizer.tokenize(text)
     if len(tokens) < 2:
-        raise _too_short(file, len(tokens))
+        raise _too_short(file, len(tokens), tokenizer.unit)
     # Each distinct unknown word has its own id, as in data/vocab: the metrics depend on how many different ones there are.
     id_of = {word: i for i, word in enumerate(words)}
     ids = np.array([id_of.setdefault(token, len(id_of)) for token in tokens], np.int32)
@@ -169,8 +171,8 @@ def index_text(text: str, tokenizer: "Tokenizer", words: list[str], file: str) -
     return replace_unknown(ids, len(words)), about
 
 
-def _too_short(file: str, words: int) -> UserError:
-    return UserError(f"{_shown(file)}: has {counted(words, 'word')}: at least 2 are needed, because the first is not scored")
+def _too_short(file: str, words: int, unit: str | None = None) -> UserError:
+    return UserError(f"{_shown(file)}: has {counted_tokens(words, unit)}: at least 2 are needed, because the first is not scored")
 
 
 def _shown(file: str) -> str:

@@ -8,37 +8,48 @@ from pathlib import Path
 from lstm_lm.errors import UserError
 
 MAX_SAMPLES = 3
+MAX_SAMPLE_LINES = 2  # on a terminal, where the whole summary fits into 80 x 40
+REPORTS = {
+    "reports/report.html": "all figures and samples of this run: open it in a browser",
+    "reports/model_card.md": "the model on one page: data, metrics, limits",
+    "reports/samples.md": "all samples",
+}
 
 
 def summary() -> None:
     """Show the results of the last run of the pipeline, some samples, and the next steps."""
+    from lstm_lm.commands.trained_unit import trained_unit
     from lstm_lm.config import loading
-    from lstm_lm.ui import results, terminal
+    from lstm_lm.tracking import address
+    from lstm_lm.ui import results, run_address, terminal
 
     metrics = json.loads(_read(results.METRICS_FILE))
     run_id = json.loads(_read("models/run.json"))["run_id"]
     samples = _read("reports/samples.md")
     params = loading.load()
-    settings, name = params.evaluate_sample, params.tracking.registered_model
+    settings, name, unit = params.evaluate_sample, params.tracking.registered_model, trained_unit()
     terminal.print()
-    results.show_held_out(metrics, compare_in=["test"])
-    if line := results.generalization_line(metrics):
+    results.show_held_out(metrics, unit, compare_in=["test"])
+    if line := results.generalization_line(metrics, unit):
         terminal.print(line)
     if "samples" in metrics:
         terminal.print()
-        results.show_generated_text(metrics)
-    terminal.heading("samples (all of them: reports/samples.md)")
+        results.show_generated_text(metrics, unit)
+    terminal.heading("samples")
     for text in first_samples(samples, settings.temperatures, settings.generation_options(0.0).samples, len(settings.prime_texts)):
-        terminal.print(f"  {text}")
-    terminal.print()
-    terminal.verbatim(f"MLflow run {run_id}")
+        terminal.paragraph(text, "  ", MAX_SAMPLE_LINES)
+    terminal.heading("all results")
+    terminal.commands([(path, text) for path, text in REPORTS.items() if Path(path).exists()])
+    for line in run_address.run_lines(address.uri(params.tracking), run_id):
+        terminal.verbatim(line)
     terminal.heading("next steps")
     terminal.commands(
         [
-            ("make ui", "look at curves, samples and the model in MLflow"),
-            ("make serve", "serve the model over HTTP"),
-            ("make models", f"list the registered versions: the best one is models:/{name}@champion"),
-            (f'make sample PROMPT="{settings.prime_texts[0]}"', "generate text"),
+            ("make sample", 'generate text (PROMPT="..." for your own beginning)'),
+            ("make serve", "serve the model over HTTP, with a page to try it"),
+            ("make ui", "look at curves, samples and models of all runs in MLflow"),
+            ("make models", f"list the versions: models:/{name}@champion is the best one"),
+            ("make cookbook", "train another recipe, and compare it with this one"),
         ]
     )
 

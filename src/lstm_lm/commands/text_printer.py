@@ -5,6 +5,8 @@ import sys
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from lstm_lm.ui.word_wrap import WordWrap
+
 
 class Part(NamedTuple):
     """The next part of one of several texts.
@@ -23,7 +25,8 @@ class Part(NamedTuple):
 class TextPrinter:
     """Prints texts one after the other, each on a line of its own. The first that is not complete is printed as its parts come.
 
-    White space around a text is left out, as the SavedModel does. On a terminal, each part is shown at once; through a pipe, each line.
+    White space around a text is left out, as the SavedModel does. On a terminal, each part is shown at once, and lines break between
+    words; through a pipe, a text is one line.
     """
 
     def __init__(self) -> None:
@@ -33,6 +36,7 @@ class TextPrinter:
         self._space = ""  # that is printed only if something follows
         self._has_begun = False
         self._is_live = sys.stdout.isatty()
+        self._wrap = WordWrap()
 
     def print_all(self, parts: Iterable[Part]) -> None:
         """Print texts until all parts have come. If that ends early, as by Ctrl-C, what was printed stays on a line of its own."""
@@ -54,10 +58,11 @@ class TextPrinter:
         shown = text.rstrip(string.whitespace)
         self._space = text[len(shown) :]
         if shown:
-            sys.stdout.write(shown)
+            sys.stdout.write(self._wrap.add(shown) if self._is_live else shown)
             self._has_begun = True
         if parts[-1].is_last:
             sys.stdout.write("\n")
             self._number, self._space, self._has_begun = self._number + 1, "", False
+            self._wrap = WordWrap()
         if self._is_live:
             sys.stdout.flush()

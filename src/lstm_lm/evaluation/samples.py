@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from lstm_lm.generation.options import GenerationOptions, by_name
+from lstm_lm.wording import counted_tokens
 
 Sample = dict[str, Any]  # prompt, temperature (None for beam search), beam_width, number (from 1, of several), text
 
@@ -49,10 +50,10 @@ def generate_samples(generate: Callable[[Sequence[str], GenerationOptions], list
     return samples
 
 
-def samples_page(samples: Sequence[Sample], settings: SampleSettings) -> str:
-    """Write the Markdown page of samples."""
+def samples_page(samples: Sequence[Sample], settings: SampleSettings, unit: str = "word") -> str:
+    """Write the Markdown page of samples. unit: `vocab.unit`."""
     options = settings.options
-    length = f"{options.max_words} words each"
+    length = f"{counted_tokens(options.max_words, unit)} each"
     if options.stop_at_sentence_end:
         length = f"At most {length}, stop_at_sentence_end"
     values = ", ".join(f"{name} {getattr(options, name):.10g}" for name in by_name() if name not in SHOWN_ELSEWHERE)

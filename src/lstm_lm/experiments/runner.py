@@ -41,6 +41,10 @@ class Experiment:
         metrics: dict[str, Any] = json.loads(_git("show", f"{self.rev}:./reports/metrics.json"))
         return metrics
 
+    def params(self) -> dict[str, Any]:
+        """Return its params.yaml."""
+        return loading.parse(_git("show", f"{self.rev}:./params.yaml"), "params.yaml")
+
     def run_id(self) -> str:
         """Return the MLflow run of its training."""
         return str(json.loads(self.read("models/run.json"))["run_id"])

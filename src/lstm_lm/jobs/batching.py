@@ -33,7 +33,7 @@ def run(settings: Params) -> None:
             ids={name: Blocks((len(parts[name]),), parts[name].blocks_without_unknown(vocabulary_size)) for name in dataset.HELD_OUT},
         )
         dataset.save(batches, folder)
-    data_stages.show_batches(config, windows.steps_per_epoch(train, config.recipe, config.sequence_length))
+    data_stages.show_batches(config, windows.steps_per_epoch(train, config.recipe, config.sequence_length), settings.vocab.unit)
 
 
 def training_blocks(train: Part, vocabulary_size: int, config: Batching) -> Blocks:

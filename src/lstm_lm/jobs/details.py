@@ -131,7 +131,7 @@ def from_weights(inputs: Inputs, words: Sequence[str], counts: np.ndarray) -> di
     if total > CALIBRATION_WORDS:
         pieces = scoring.spread_pieces(list(map(len, documents)), CALIBRATION_WORDS)
         documents = [documents[i][start:stop] for i, start, stop in pieces]
-        evaluation_messages.note_calibration_of_pieces(CALIBRATION_WORDS, total)
+        evaluation_messages.note_calibration_of_pieces(CALIBRATION_WORDS, total, inputs.unit)
     embedding = model.embedding.numpy()
     return {
         "calibration": {"test": calibration(predict(model, documents))},

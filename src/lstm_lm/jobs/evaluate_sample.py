@@ -61,9 +61,9 @@ def run(settings: Params) -> None:
     wanted = sample_settings(settings.evaluate_sample)
     metrics, costs = evaluate(text_model, inputs, settings.evaluate_sample)
     metrics["samples"] = evaluate_generated_text(generator, inputs, wanted.options.seed)
-    samples = sample(generator, wanted)
+    samples = sample(generator, wanted, inputs.unit)
     metrics = rounded(metrics)
-    write_reports(metrics, samples, wanted)
+    write_reports(metrics, samples, wanted, inputs.unit)
     evaluated = Evaluated(run_id, created, settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
     details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated))
 
@@ -87,7 +87,7 @@ def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> tuple
     """
     nats: Costs = {}
     for split in dataset.HELD_OUT:
-        evaluation_messages.show_scoring(inputs.batches.held_out[split].scored_words, f"{split} split")
+        evaluation_messages.show_scoring(inputs.batches.held_out[split].scored_words, f"{split} split", inputs.unit)
         nats[split] = score_saved_model(text_model, inputs.batches.documents(split), inputs.vocabulary_size)
     metrics = {split: split_metrics(nats[split], inputs.batches.held_out[split]) for split in dataset.HELD_OUT}
     if resampling := bootstrap_settings(settings):
@@ -122,7 +122,7 @@ def generalization(text_model: Any, inputs: Inputs, validation_loss: float) -> M
     documents = inputs.documents("train")
     pieces = scoring.spread_pieces([len(document) for document in documents], len(inputs.parts["validation"]))
     texts = [encoded.replace_unknown(documents[i][start:stop], inputs.vocabulary_size) for i, start, stop in pieces]
-    evaluation_messages.show_scoring(sum(map(len, texts)), "training text")
+    evaluation_messages.show_scoring(sum(map(len, texts)), "training text", inputs.unit)
     nats = score_saved_model(text_model, texts, inputs.vocabulary_size)
     loss = float(np.mean(np.concatenate(nats), dtype=np.float64))
     return {"training_text_loss": loss, "generalization_gap": validation_loss - loss}
@@ -132,9 +132,9 @@ def baseline_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]
     """Score the held-out splits with the n-gram baselines, unless there is too much training text to count."""
     words = len(inputs.parts["train"])
     if words > MAX_TRAINING_WORDS:
-        evaluation_messages.note_too_long_to_count(words, MAX_TRAINING_WORDS)
+        evaluation_messages.note_too_long_to_count(words, MAX_TRAINING_WORDS, inputs.unit)
         return {}
-    evaluation_messages.show_counting(words)
+    evaluation_messages.show_counting(words, inputs.unit)
     training = [encoded.replace_unknown(document, inputs.vocabulary_size) for document in inputs.documents("train")]
     return score_baselines(training, inputs.held_out_documents(), inputs.vocabulary_size, settings.kneser_ney_order)
 
@@ -176,7 +176,7 @@ def evaluate_generated_text(generator: "Generator", inputs: Inputs, seed: int) -
     """Compute the statistics of texts that the model generates, each from one word of the validation text."""
     reference = ReferenceTexts(inputs.documents("train"), inputs.documents("test"), len(inputs.characters.lengths))
     plan = plan_texts(reference, inputs.batches.ids["validation"])
-    evaluation_messages.show_generating(len(plan.first_words), plan.words)
+    evaluation_messages.show_generating(len(plan.first_words), plan.words, inputs.unit)
     return generated_text_metrics(generator.continue_words, plan, reference, seed)
 
 
@@ -185,21 +185,21 @@ def sample_settings(settings: EvaluateSample) -> SampleSettings:
     return SampleSettings(settings.prime_texts, settings.temperatures, settings.generation_options(temperature=0.0))
 
 
-def sample(generator: "Generator", settings: SampleSettings) -> list[Sample]:
+def sample(generator: "Generator", settings: SampleSettings, unit: str) -> list[Sample]:
     """Generate the samples, with notes about parameters that have no effect."""
     for prompt, known_words in zip(settings.prompts, generator.count_known_words(settings.prompts), strict=True):
         if not known_words:
-            evaluation_messages.note_unknown_prompt(prompt)
+            evaluation_messages.note_unknown_prompt(prompt, unit)
     if settings.options.stop_at_sentence_end and not sentence_end_ids(vocabulary.read_tokens(SAVED_MODEL / "assets/vocabulary.txt")):
         evaluation_messages.note_no_sentence_end(" ".join(SENTENCE_ENDS))
     return generate_samples(generator, settings)
 
 
-def write_reports(metrics: dict[str, Metrics], samples: Sequence[Sample], settings: SampleSettings) -> None:
+def write_reports(metrics: dict[str, Metrics], samples: Sequence[Sample], settings: SampleSettings, unit: str) -> None:
     """Write reports/metrics.json and reports/samples.md."""
     Path("reports").mkdir(exist_ok=True)
     Path("reports/metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
-    Path("reports/samples.md").write_text(samples_page(samples, settings), encoding="utf-8")
+    Path("reports/samples.md").write_text(samples_page(samples, settings, unit), encoding="utf-8")
 
 
 def rounded(metrics: dict[str, Metrics]) -> dict[str, Metrics]:

@@ -8,6 +8,7 @@ from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.encoded import Characters, Part
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -19,19 +20,22 @@ class Inputs:
         parts: the text of each split, with the ids of unknown words.
         characters: lengths of the words.
         vocabulary_size: number of ids that the model knows.
+        unit: `vocab.unit`, what a token is.
     """
 
     batches: Batches
     parts: dict[str, Part]
     characters: Characters
     vocabulary_size: int
+    unit: str
 
     @classmethod
     def load(cls) -> "Inputs":
         """Load the outputs of the stages `vocab` and `batching`."""
         text, characters, vocabulary_size = encoded.load("data/vocab")
         parts = {name: text.part(spans) for name, spans in splits.load("data/vocab/splits.json").items()}
-        return cls(dataset.load("data/batches"), parts, characters, vocabulary_size)
+        unit = Tokenizer.load("data/vocab/tokenizer.json").unit
+        return cls(dataset.load("data/batches"), parts, characters, vocabulary_size, unit)
 
     def held_out_documents(self) -> dict[str, list[np.ndarray]]:
         """Return the documents of the held-out splits."""

@@ -146,7 +146,7 @@ class TrainingJob:
         training_messages.show_precision(precision, ratio)
         model = setup.build_model(settings, inputs.counts)
         known_words = self._copy_initial_weights(model)
-        training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size)
+        training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size, inputs.tokenizer.unit)
         self.scratch.write("run", {**self.earlier, "run_id": tracked.id, "precision": precision})
         with tempfile.TemporaryDirectory() as temporary:
             facts = {"resolved_precision": precision, "vocabulary_size": len(inputs.words), "parameter_count": model.parameter_count}
@@ -173,7 +173,9 @@ class TrainingJob:
             return None
         trained = trained_weights.read(self.inputs.initial.folder, self.inputs.initial.description)
         known_words = trained_weights.copy_into(model, self.inputs.words, trained)
-        training_messages.show_initial_weights(self.inputs.initial.description, known_words, len(self.inputs.words))
+        training_messages.show_initial_weights(
+            self.inputs.initial.description, known_words, len(self.inputs.words), self.inputs.tokenizer.unit
+        )
         return known_words
 
     def _log_starting_point(self, tracked: TrainingRun, known_words: int | None) -> None:
@@ -191,7 +193,8 @@ class TrainingJob:
 
         checkpoints = Checkpoints(self.scratch.folder, self.settings.reporting.checkpoint_seconds)
         # The files are in scratch until they are complete: unfinished ones in models/ would keep `dvc checkout` from restoring the others.
-        observers: list[Observer] = [TrainingProgress(startup=self.startup), HistoryFiles(self.scratch.folder), tracked]
+        progress = TrainingProgress(startup=self.startup, unit=self.inputs.tokenizer.unit)
+        observers: list[Observer] = [progress, HistoryFiles(self.scratch.folder), tracked]
         with contextlib.ExitStack() as resources:
             resources.callback(checkpoints.close)
             for observer in observers:

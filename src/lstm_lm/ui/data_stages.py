@@ -9,12 +9,11 @@ from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, unit_name
 
 HIGH_OOV_RATE = 0.15
 FEW_STEPS = 50  # an epoch
 MAX_LISTED = 5  # documents
-UNIT_NAMES = {"word": "words", "char": "characters", "subword": "subwords"}
 
 
 def show_raw_text(documents: int, size: int, skipped: Skipped) -> None:
@@ -40,7 +39,7 @@ def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping
         documents: {name: number of words}.
         config: section `vocab` of params.yaml.
     """
-    unit = UNIT_NAMES[config.unit]
+    unit = unit_name(config.unit)
     terminal.print(f"data/vocab: {metrics['size'] - 1:,} known {unit}, of {metrics['words_seen']:,} distinct ones in the training text")
     whole = all(span.stop - span.start == documents[span.document] for name in SPLITS for span in spans[name])
     columns = [Column("split", "left"), Column("documents" if whole else "spans"), Column(unit), Column("known"), Column("unknown")]
@@ -90,11 +89,16 @@ def _first(names: Sequence[str]) -> str:
     return ", ".join(names[:MAX_LISTED]) + (" ..." if len(names) > MAX_LISTED else "")
 
 
-def show_batches(config: Batching, steps: int) -> None:
-    """Print the result of the stage batching. steps: an epoch."""
-    terminal.print(
-        f"data/batches: {config.recipe}, {counted(steps, 'step')} per epoch, of {config.batch_size} x {config.sequence_length} words"
-    )
+def show_batches(config: Batching, steps: int, unit: str) -> None:
+    """Print the result of the stage batching.
+
+    Args:
+        config: section `batching` of params.yaml.
+        steps: an epoch.
+        unit: `vocab.unit`.
+    """
+    size = f"{config.batch_size} x {config.sequence_length} {unit_name(unit)}"
+    terminal.print(f"data/batches: {config.recipe}, {counted(steps, 'step')} per epoch, of {size}")
     if steps < FEW_STEPS:
         terminal.note(
             f"{counted(steps, 'step per epoch is', 'steps per epoch are')} few: in params.yaml lower batching.batch_size "

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from lstm_lm.ui import terminal
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, counted_tokens, unit_name
 
 if TYPE_CHECKING:
     from lstm_lm.tracking.registry import Outcome
@@ -11,16 +11,16 @@ if TYPE_CHECKING:
 OTHER_SCORES = {"dynamic_evaluation": "dynamic evaluation", "neural_cache": "the neural cache"}
 
 
-def show_scoring(words: int, text: str) -> None:
-    terminal.print(f"scoring {counted(words, 'word')} of the {text} ...")
+def show_scoring(words: int, text: str, unit: str) -> None:
+    terminal.print(f"scoring {counted_tokens(words, unit)} of the {text} ...")
 
 
-def show_counting(words: int) -> None:
-    terminal.print(f"counting the n-grams of {counted(words, 'word')} of training text ...")
+def show_counting(words: int, unit: str) -> None:
+    terminal.print(f"counting the n-grams of {counted_tokens(words, unit)} of training text ...")
 
 
-def note_too_long_to_count(words: int, max_words: int) -> None:
-    terminal.note(f"skipping the n-gram baselines: the training text has {words:,} words, and the limit is {max_words:,}")
+def note_too_long_to_count(words: int, max_words: int, unit: str) -> None:
+    terminal.note(f"skipping the n-gram baselines: the training text has {counted_tokens(words, unit)}, and the limit is {max_words:,}")
 
 
 def show_adaptive_scoring(name: str) -> None:
@@ -28,20 +28,20 @@ def show_adaptive_scoring(name: str) -> None:
 
 
 def show_details() -> None:
-    terminal.print("comparing words, positions and predictions for reports/details.json ...")
+    terminal.print("comparing frequencies, positions and predictions for reports/details.json ...")
 
 
-def note_calibration_of_pieces(words: int, total: int) -> None:
-    terminal.note(f"the calibration is that of {words:,} of the {total:,} words of the test text, in evenly spread pieces")
+def note_calibration_of_pieces(words: int, total: int, unit: str) -> None:
+    terminal.note(f"the calibration is that of {words:,} of the {counted_tokens(total, unit)} of the test text, in evenly spread pieces")
 
 
-def show_generating(texts: int, words: int) -> None:
-    terminal.print(f"generating {counted(texts, 'text')} of {counted(words, 'word')} ...")
+def show_generating(texts: int, words: int, unit: str) -> None:
+    terminal.print(f"generating {counted(texts, 'text')} of {counted_tokens(words, unit)} ...")
 
 
-def note_unknown_prompt(prompt: str) -> None:
+def note_unknown_prompt(prompt: str, unit: str) -> None:
     terminal.note(
-        f"the vocabulary contains no word of the prompt {prompt!r}: "
+        f"the vocabulary contains no {unit_name(unit, 1)} of the prompt {prompt!r}: "
         "change evaluate_sample.prime_texts and reporting.prime_texts in params.yaml"
     )
 

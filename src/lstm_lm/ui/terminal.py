@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
 
+MORE = " ..."  # of a text that is shown in part
+MIN_DESCRIPTION = 30  # columns beside a command
 UNLIMITED = 10_000  # columns, where the output is not a terminal: whoever reads it decides where lines end
 
 
@@ -48,6 +50,43 @@ def print(text: str = "") -> None:
         builtins.print(text, flush=True)
     else:
         console().print(text)
+
+
+def hanging(label: str, text: str) -> "RenderableType":
+    """Return a label and a text for a rich console. Further lines of the text start under its first letter."""
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid()
+    grid.add_column(no_wrap=True)
+    grid.add_column()
+    grid.add_row(label, Text(text))
+    return grid if label else Text(text)
+
+
+def paragraph(text: str, indent: str = "", max_lines: int | None = None) -> None:
+    """Print a text, each line of it indented. Through a pipe it stays one line.
+
+    Args:
+        text: to print.
+        indent: spaces before each line.
+        max_lines: on a terminal, more lines are left out, which dots show; None: no limit.
+    """
+    if not sys.stdout.isatty():
+        builtins.print(f"{indent}{text}", flush=True)
+        return
+    from rich.text import Text
+
+    screen = console()
+    width = max(1, screen.width - len(indent))
+    lines = Text(text).wrap(screen, width)
+    if max_lines and len(lines) > max_lines:
+        last = lines[max_lines - 1].wrap(screen, max(1, width - len(MORE)))[0]
+        last.rstrip()
+        lines[max_lines - 1] = last.append(MORE)
+    for line in lines[:max_lines]:
+        line.rstrip()
+        screen.print(f"{indent}{line.plain}")
 
 
 def verbatim(text: str) -> None:
@@ -131,17 +170,25 @@ def _fitting(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: in
 
 
 def commands(lines: Sequence[tuple[str, str]]) -> None:
-    """Print commands with descriptions: on the same line, or in a narrow window on the next line.
+    """Print commands with descriptions: beside them, or in a narrow window on the next line.
 
     Args:
         lines: (command, description).
     """
+    from rich.text import Text
+
     screen = console()
     longest = max(len(command) for command, _ in lines)
-    on_one_line = 2 + longest + 2 + max(len(text) for _, text in lines) <= screen.width
+    room = screen.width - 2 - longest - 2
     for command, text in lines:
         # Not through rich: a command that is wider than the window must stay in one piece to be copied.
-        builtins.print(f"  {command:<{longest}}  {text}" if on_one_line else f"  {command}\n      {text}")
+        if room < MIN_DESCRIPTION:
+            builtins.print(f"  {command}\n      {text}")
+            continue
+        first, *others = (line.plain.rstrip() for line in Text(text).wrap(screen, room))
+        builtins.print(f"  {command:<{longest}}  {first}")
+        for other in others:
+            builtins.print(" " * (2 + longest + 2) + other)
 
 
 def duration(seconds: float) -> str:

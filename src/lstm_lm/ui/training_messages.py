@@ -5,15 +5,15 @@ import os
 from lstm_lm.config.schema import Train
 from lstm_lm.training.progress import Diverged, Result
 from lstm_lm.ui import terminal
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, unit_name
 
 
 def show_start() -> None:
     terminal.print("starting TensorFlow ...")
 
 
-def show_model(weights: int, vocabulary_size: int, training_words: int) -> None:
-    terminal.print(f"{weights:,} weights, vocabulary {vocabulary_size:,}, {training_words:,} training words")
+def show_model(weights: int, vocabulary_size: int, training_words: int, unit: str) -> None:
+    terminal.print(f"{weights:,} weights, vocabulary {vocabulary_size:,}, {training_words:,} training {unit_name(unit)}")
 
 
 def show_precision(precision: str, ratio: float | None) -> None:
@@ -40,8 +40,9 @@ def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
         terminal.print(f"restarting from scratch, in MLflow run {run_id}: the interrupted training left no checkpoint")
 
 
-def show_initial_weights(description: str, known_words: int, vocabulary_size: int) -> None:
-    terminal.print(f"starting from the weights of {description}, which know {known_words:,} of the {vocabulary_size:,} words")
+def show_initial_weights(description: str, known_words: int, vocabulary_size: int, unit: str) -> None:
+    known = f"{known_words:,} of the {vocabulary_size:,} {unit_name(unit)}"
+    terminal.print(f"starting from the weights of {description}, which know {known}")
 
 
 def show_reused(epochs: int, run_id: str, step: int) -> None:

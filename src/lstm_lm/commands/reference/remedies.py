@@ -17,7 +17,7 @@ REMEDIES: dict[str, str] = {
     "-P stage=…": "Use one of the stages in the message.",
     "only `mlflow run .` calls this command": "Run `dvc repro`, or `mlflow run .`.",
     "…: is …: only plain text and Markdown can be scored": "Convert the file to plain text first.",
-    "…: has … words: at least 2 are needed": "Score a longer text.",
+    "…: has …: at least 2 are needed": "Score a longer text.",
     "… cannot be loaded: …": "Choose another model, or log it again from the checkout that trained it.",
     "the server at … refuses the request: …": "Correct what the message names; docs/how-to/serve.md lists what a request may ask for.",
     "a worker could not start": "Read the message of the worker above.",
