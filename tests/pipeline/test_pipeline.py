@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,8 @@ import pytest
 from conftest import DOCUMENTS, TINY, change_params, client, copy_project, digests, first_output, run, run_id, runs, write_corpus
 from lstm_lm.config import loading
 from lstm_lm.text import encoded, splits
-from plain import PlainKneserNey, PlainModel
+from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from plain import PlainKneserNey, PlainModel, log_softmax
 
 pytestmark = pytest.mark.slow
 
@@ -103,6 +105,56 @@ def test_baselines_intervals_and_text_statistics_are_reported_too(finished_proje
     logged = runs(folder)[0].data.metrics
     assert logged["test/kneser_ney_perplexity"] == reported["test"]["kneser_ney_perplexity"]
     assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
+
+
+def test_the_details_equal_those_of_plain_evaluations(finished_project: Path) -> None:
+    folder = finished_project
+    text = (folder / "reports/details.json").read_text(encoding="utf-8")
+    details, metrics = json.loads(text), json.loads((folder / "reports/metrics.json").read_text())
+    whole, _, vocabulary_size = encoded.load(folder / "data/vocab")
+    [span] = splits.load(folder / "data/vocab/splits.json")["test"]
+    [train] = [whole.part(spans) for name, spans in splits.load(folder / "data/vocab/splits.json").items() if name == "train"]
+    documents = [np.where(train.ids[start:stop] < vocabulary_size, train.ids[start:stop], 0) for _, start, stop in train.ranges]
+    test = np.load(folder / "data/batches/test.npy")
+    model, baseline = PlainModel.load(folder / "models/weights"), PlainKneserNey(documents, vocabulary_size, 5)
+    nats, other = model.nats(test), baseline.nats(test)
+
+    for split in ("validation", "test"):
+        for rows in (details["documents"][split], details["frequency_bands"][split], details["positions"][split]):
+            for prefix in ("", "kneser_ney_", "unigram_"):
+                sums = sum(row["words"] * row[f"{prefix}loss"] for row in rows)
+                assert sums / metrics[split]["words"] == pytest.approx(metrics[split][f"{prefix}loss"], abs=1e-5)
+    assert [row["name"] for row in details["documents"]["test"]] == details["splits"]["test"]["files"] == [span.document]
+    counts = np.bincount(np.concatenate(documents), minlength=vocabulary_size)
+    for row in details["frequency_bands"]["test"]:
+        low, high = row["low"], row["high"] or np.inf
+        in_band = test[1:] == 0 if low is None else (test[1:] > 0) & (counts[test[1:]] >= low) & (counts[test[1:]] <= high)
+        assert (row["words"], row["loss"]) == (in_band.sum(), pytest.approx(nats[in_band].mean(), abs=1e-5))
+        assert row["kneser_ney_loss"] == pytest.approx(other[in_band].mean(), abs=1e-5)
+    for row in details["positions"]["test"]:
+        here = slice(max(row["start"], 1) - 1, row["end"] - 1)
+        assert (row["words"], row["loss"]) == (len(nats[here]), pytest.approx(nats[here].mean(), abs=1e-5))
+
+    passage = details["passage"]
+    words = Tokenizer.load(folder / "data/vocab/tokenizer.json").tokenize((folder / "data/raw" / span.document).read_text())
+    here = slice(passage["start"], passage["start"] + len(passage["words"]))
+    assert [word["text"] for word in passage["words"]] == words[here]
+    np.testing.assert_allclose([word["bits"] for word in passage["words"]], nats[here.start - 1 : here.stop - 1] / np.log(2), atol=1e-4)
+    np.testing.assert_allclose(
+        [word["kneser_ney_bits"] for word in passage["words"]], other[here.start - 1 : here.stop - 1] / np.log(2), atol=1e-4
+    )
+
+    top, rank, state = [], [], model.initial_state(1)
+    for word, target in pairwise(test):
+        logits, state = model.step(np.array([word]), state)
+        top.append(np.exp(log_softmax(logits)).max())
+        rank.append(np.sum(logits[0] > logits[0, target]))
+    calibration = details["calibration"]["test"]
+    assert [calibration[f"top_{k}"] for k in (1, 5, 10)] == pytest.approx([np.mean(np.array(rank) < k) for k in (1, 5, 10)], abs=1e-5)
+    mean = sum(row["words"] * row["mean_probability"] for row in calibration["bins"]) / calibration["words"]
+    assert mean == pytest.approx(np.mean(top), abs=1e-4)
+    assert details["references"] == {"champion": None, "parent": None}
+    assert details["source"] == {"path": "data/own"}
 
 
 def test_the_test_document_affects_neither_vocabulary_nor_training_nor_early_stopping(finished_project: Path, tmp_path: Path) -> None:
@@ -251,13 +303,16 @@ def test_a_tracking_server_that_is_down_is_reported_before_any_training(project:
     assert digests(folder / "models") == before
 
 
-def test_an_evaluation_does_not_need_the_tracking_server_and_its_results_are_kept_for_it(project: Path, free_port: int) -> None:
+def test_an_evaluation_does_not_need_the_tracking_server_and_its_results_are_kept_for_it(
+    finished_project: Path, project: Path, free_port: int
+) -> None:
     folder, address = project, f"http://127.0.0.1:{free_port}"
     done = run(["python", "src/evaluate_sample.py"], folder, MLFLOW_TRACKING_URI=address)
     assert f"warning: no MLflow server answers at {address}: connection refused" in done.stdout
     assert "evaluating all the same" in done.stdout
     assert re.search(rf"warning: \d+ records of MLflow run {run_id(folder)} not in the tracking store yet .*: make resend", done.stdout)
     assert "Traceback" not in done.stdout
+    assert (folder / "reports/details.json").read_bytes() == (finished_project / "reports/details.json").read_bytes()
     done = run(["python", "src/cli.py", "resend"], folder, check=False)
     assert done.returncode == 1
     assert f"of {address}: " in done.stdout
@@ -374,7 +429,15 @@ def test_make_clean_keeps_the_users_text_and_the_runs(project: Path) -> None:
     assert "data/raw" in printed
     assert not any(
         (folder / name).exists()
-        for name in ("data/raw", "data/vocab", "data/batches", "models/weights", "models/run.json", "reports/metrics.json")
+        for name in (
+            "data/raw",
+            "data/vocab",
+            "data/batches",
+            "models/weights",
+            "models/run.json",
+            "reports/metrics.json",
+            "reports/details.json",
+        )
     )
     assert len(list((folder / "data/own").glob("*.txt"))) == DOCUMENTS
     assert (folder / "mlflow.db").exists()
