@@ -43,7 +43,14 @@ def test_pages_open_under_the_names_that_are_allowed_and_no_others(empty_store: 
         for host in (f"[::1]:{free_port}", f"localhost:{free_port}", f"box.example:{free_port}", "box.example"):
             assert status(host) == (200, 200), host
         assert status(f"evil.example:{free_port}") == (403, 403)
-        assert f"starting MLflow on {address}, ready in about" in (tmp_path / "log").read_text()
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        code = process.wait(timeout=30)
+    assert code == 143
+    printed = (tmp_path / "log").read_text().splitlines()
+    assert printed[0] == "starting MLflow ..."
+    assert printed[1].startswith("There is no training yet. In another terminal, run: make repro.")
+    # The log of requests, or a message of MLflow, would push the address away.
+    assert printed[4] == f"  {address}/#/experiments/1/runs?viewStateShareKey=leaderboard&workflowType=machine_learning"
+    assert all("Rejected request with invalid Host header: evil.example" in line for line in printed[5:-1]), printed
+    assert printed[-1] == "stopped"

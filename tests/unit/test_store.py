@@ -9,6 +9,7 @@ import pytest
 from conftest import PROJECT, environment
 from lstm_lm.errors import UserError
 from lstm_lm.tracking import store
+from lstm_lm.tracking.views import catalog
 from mlflow_helpers import SETTINGS
 
 
@@ -35,15 +36,26 @@ def test_a_server_that_is_down_is_reported_within_seconds(free_port: int, monkey
     assert time.monotonic() - began < 10
 
 
-def test_the_experiment_has_a_comparison_view_that_its_user_may_change(tracked_project: Path) -> None:
+def test_the_experiment_has_views_that_its_user_may_change(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     experiment = store.experiment_id(client, SETTINGS.tracking)
-    assert f"#/experiments/{experiment}/runs?" in client.get_experiment(experiment).tags["mlflow.note.content"]
-    client.set_experiment_tag(experiment, "mlflow.sharedViewState.compare", "mine")
-    client.set_experiment_tag(experiment, "mlflow.note.content", "mine too")
+    tags = client.get_experiment(experiment).tags
+    assert {view.tag for view in catalog.VIEWS} <= set(tags)
+    for _, address in catalog.links(experiment):
+        assert address in tags["mlflow.note.content"]
+    of_user = {catalog.COMPARISON.tag: "mine", "mlflow.sharedViewState.a1": "another view", "mlflow.note.content": "mine too"}
+    # As an earlier version of this project wrote it.
+    old = json.dumps({"name": "Compare trainings", "createdAt": 1, "updatedAt": 1, "state": "{}"})
+    for name, value in {**of_user, catalog.LEADERBOARD.tag: old}.items():
+        client.set_experiment_tag(experiment, name, value)
     assert store.experiment_id(client, SETTINGS.tracking) == experiment
     tags = client.get_experiment(experiment).tags
-    assert (tags["mlflow.sharedViewState.compare"], tags["mlflow.note.content"]) == ("mine", "mine too")
+    assert {name: tags[name] for name in of_user} == of_user
+    assert json.loads(json.loads(tags[catalog.LEADERBOARD.tag])["state"]) == catalog.LEADERBOARD.state
+    writes: list[object] = []
+    client.set_experiment_tag = lambda *arguments: writes.append(arguments)
+    assert store.experiment_id(client, SETTINGS.tracking) == experiment
+    assert writes == []
 
 
 def test_a_deleted_experiment_is_a_one_line_error(tracked_project: Path) -> None:
@@ -76,6 +88,7 @@ def test_processes_that_use_a_new_store_at_once_create_it_once(tmp_path: Path) -
 import json, sys
 from lstm_lm.config import loading
 from lstm_lm.tracking import store
+from lstm_lm.tracking.views import catalog
 from lstm_lm.tracking.run import create_run
 import mlflow
 settings = loading.load(sys.argv[1])

@@ -34,7 +34,7 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
     terminal.heading("next steps")
     terminal.commands(
         [
-            ("make ui", "prints the address of a page that compares both runs"),
+            ("make ui", "shows both runs on a leaderboard, and compares them"),
             ("make compare", "shows the experiments based on the last commit in a table"),
             (f"make plots EXPERIMENTS={finished.name}", "draws the curves of both on a page"),
             (f"make promote RUN={finished.name}", "makes its model the champion, instead of that of `make repro`"),

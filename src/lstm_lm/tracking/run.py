@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_lm.errors import UserError
 from lstm_lm.io.addresses import mask_secrets
-from lstm_lm.tracking.comparison_view import COLORS
 from lstm_lm.tracking.guard import guarded
 from lstm_lm.tracking.naming import git_tags, run_name, training_params
 from lstm_lm.tracking.store import experiment_id, place
@@ -32,6 +31,8 @@ MAX_METRICS_PER_CALL = 1000  # the server's limit
 MAX_PARAMS_PER_CALL = 100  # the server's limit
 CREATE_TRIES = 3
 CREATE_PAUSE_SECONDS = 0.5
+# Runs take these in turn, because MLflow's own choice sometimes gives two runs the same color.
+COLORS = ["#2272b4", "#e8590c", "#2f9e44", "#9c36b5", "#c92a2a", "#0c8599", "#846358", "#5f3dc4"]
 
 
 class Run:

@@ -17,10 +17,11 @@ from lstm_lm.errors import SettingError
 from lstm_lm.io import locks
 from lstm_lm.io.addresses import mask
 from lstm_lm.paths import project_root
-from lstm_lm.tracking import CALL_SECONDS, comparison_view, conflicts, moved_store
+from lstm_lm.tracking import CALL_SECONDS, conflicts, moved_store
 from lstm_lm.tracking.address import artifact_location, environment, is_server, sqlite_path, sqlite_uri, uri
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import START_SECONDS, Place, StoreError, bounded, guarded
+from lstm_lm.tracking.views import catalog
 from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
@@ -191,7 +192,7 @@ def _retry_creation(first_call: Callable[[], T]) -> T:
 def experiment_id(client: MlflowClient, settings: Tracking) -> str:
     """Return the id of the experiment, which is created if need be, see `address.artifact_location`.
 
-    It gets a saved view that compares trainings, unless there is one already, which the user may have changed.
+    It gets the saved views that it lacks, and new versions of those that its user has not changed.
 
     Raises:
         SettingError: the experiment was deleted in the store.
@@ -200,10 +201,9 @@ def experiment_id(client: MlflowClient, settings: Tracking) -> str:
     with guarded(place(settings)):
         experiment = _get_or_create_experiment(client, settings)
         tags = client.get_experiment(experiment).tags
-        if comparison_view.TAG not in tags:
-            client.set_experiment_tag(experiment, comparison_view.TAG, comparison_view.view())
-            if not tags.get(DESCRIPTION_TAG):
-                client.set_experiment_tag(experiment, DESCRIPTION_TAG, comparison_view.description(experiment))
+        catalog.update(client, experiment, settings.experiment, tags)
+        if DESCRIPTION_TAG not in tags:
+            client.set_experiment_tag(experiment, DESCRIPTION_TAG, catalog.description(experiment))
         return experiment
 
 

@@ -27,6 +27,7 @@ from lstm_lm.io.interruption import Interruption
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
 from lstm_lm.tracking.training_run import TrainingRun
+from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
 from lstm_lm.ui import terminal
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def run(trials: int | None = None, minutes: float | None = None) -> None:
     values = loading.read("params.yaml")
     settings = loading.check(values)
     space = spaces.load(FILE, values)
-    tracking = settings.tracking.model_copy(update={"experiment": f"{settings.tracking.experiment}-search"})
+    tracking = settings.tracking.model_copy(update={"experiment": settings.tracking.experiment + SEARCH_SUFFIX})
     settings = settings.model_copy(update={"tracking": tracking})
     start_run = functools.partial(TrainingRun.start_search, store.connect(settings.tracking), settings)
     if runner.run_dvc(["repro", "batching"]):

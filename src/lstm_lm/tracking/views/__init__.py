@@ -1,0 +1,1 @@
+"""Pages of MLflow that are set up for this project: its saved views of an experiment."""

@@ -1,0 +1,53 @@
+"""The saved views of this project, and writing them to an experiment."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from lstm_lm.tracking.views import comparison, runs_table
+from lstm_lm.tracking.views.saved_view import SavedView
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mlflow import MlflowClient
+
+SEARCH_SUFFIX = "-search"  # of the name of an experiment with the trials of a search
+
+LEADERBOARD = SavedView("leaderboard", "Leaderboard", "table", runs_table.state())
+COMPARISON = SavedView("compare", "Compare trainings", "charts", {**runs_table.state(), **comparison.state()})
+# MLflow shows the first table of each run, grouped by its first column: a row for each prompt, a column for each run.
+SAMPLES = SavedView("samples", "Samples side by side", "artifacts", {**runs_table.state(), "runListHidden": True})
+VIEWS = (LEADERBOARD, COMPARISON, SAMPLES)
+TRIALS = SavedView("leaderboard", "Leaderboard", "table", runs_table.state(runs_table.TRIAL_METRICS))
+
+
+def views(experiment: str) -> tuple[SavedView, ...]:
+    """Return the views of an experiment with this name. A trial of a search has no test text, and no samples."""
+    return (TRIALS,) if experiment.endswith(SEARCH_SUFFIX) else VIEWS
+
+
+def links(experiment_id: str) -> list[tuple[str, str]]:
+    """Return the title and the address of each view of trainings, relative to that of MLflow's pages."""
+    return [(view.title, view.address(experiment_id)) for view in VIEWS]
+
+
+def description(experiment_id: str) -> str:
+    """Return Markdown with links to the views. MLflow shows an experiment's description above its runs."""
+    return " · ".join(f"[{title}]({address})" for title, address in links(experiment_id))
+
+
+def update(client: MlflowClient, experiment_id: str, experiment: str, tags: Mapping[str, str]) -> None:
+    """Write the views that an experiment lacks, or has in an older version.
+
+    Args:
+        client: see `store.connect`.
+        experiment_id: of the experiment.
+        experiment: its name.
+        tags: its tags.
+    """
+    now = int(time.time() * 1000)
+    for place, view in enumerate(views(experiment)):
+        if view.replaces(tags.get(view.tag)):
+            client.set_experiment_tag(experiment_id, view.tag, view.value(now - place))
