@@ -26,6 +26,10 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     root = Path(config.config_file_path).parent
     for page, markdown in site_pages.api_pages(root / "src"):
         files.append(File.generated(config, page, content=markdown))
+    for notebook in [file.src_uri for file in files if file.src_uri.endswith(".ipynb")]:
+        text = (root / site_pages.DOCS / notebook).read_text(encoding="utf-8")
+        path = f"{site_pages.DOCS}{notebook}"
+        files.append(File.generated(config, site_pages.site_path(path), content=site_pages.notebook_page(path, text)))
     script = resources("mermaidx") / "assets/mermaid.js"
     files.append(File.generated(config, MERMAID, content=script.read_text(encoding="utf-8")))
     in_docs = [file.src_uri for file in files.documentation_pages() if not file.generated_by]

@@ -4,6 +4,7 @@ The Markdown pages are written for GitHub: their links name files of the reposit
 front page, other files outside docs/ are pages below project/, and a module or package of the API reference is its page there.
 """
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterable
@@ -85,7 +86,7 @@ def site_path(path: str) -> str:
     if path == FRONT_PAGE:
         return "index.md"
     if path.startswith(DOCS):
-        return path.removeprefix(DOCS)
+        return re.sub(r"\.ipynb$", ".md", path.removeprefix(DOCS))
     if page := api_page(path):
         return page
     return f"project/{path}" if path.endswith(AS_THEY_ARE) else f"project/{path}.md"
@@ -117,6 +118,28 @@ def text_page(path: str, text: str) -> str:
     language = LANGUAGES.get(PurePosixPath(path).suffix, "text")
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
     return f"# {PurePosixPath(path).name}\n\n`{path}` of the project:\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
+
+
+def notebook_page(path: str, text: str) -> str:
+    """Return a page that shows a notebook and what it drew.
+
+    Args:
+        path: path in the repository. NOTEBOOK-1.png beside it is the picture of the first cell that draws, and so on.
+        text: the notebook as JSON, without outputs.
+    """
+    name = PurePosixPath(path).stem
+    parts, drawn = [], 0
+    for cell in json.loads(text)["cells"]:
+        source = "".join(cell["source"])
+        if cell["cell_type"] == "markdown":
+            parts.append(source)
+            continue
+        parts.append(f"```python\n{source}\n```")
+        if "plt.show()" in source:
+            drawn += 1
+            parts.append(f"![what this cell draws, with the default model]({name}-{drawn}.png)")
+    parts.insert(1, f'<a class="md-button" href="{name}.ipynb" download>Download the notebook</a>')
+    return "\n\n".join(parts) + "\n"
 
 
 def api_pages(source: Path) -> Iterable[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """scripts/site_pages.py: the pages of the documentation site, and links between them."""
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -32,6 +33,7 @@ def site_pages() -> ModuleType:
         ("docs/explanation/architecture.md", "../how-to/serve.md", "../how-to/serve.md"),
         ("docs/explanation/architecture.md", "../../README.md", "../index.md"),
         ("docs/explanation/architecture.md", "#tracking", "#tracking"),
+        ("docs/tutorial.md", "notebooks/use-the-model.ipynb", "notebooks/use-the-model.md"),
         ("docs/reference/params.md", "../../params.yaml", "../project/params.yaml.md"),
         ("docs/reference/api.md", "../../src/lstm_lm/model/", "api/lstm_lm.model.md"),
         ("docs/tutorial.md", "../src/lstm_lm/model/lstm.py", "reference/api/lstm_lm.model.md#lstm_lm.model.lstm"),
@@ -59,6 +61,15 @@ def test_a_text_file_is_shown_whole_whatever_it_contains(site_pages: ModuleType)
     assert page == "# a.yaml\n\n`presets/a.yaml` of the project:\n\n`````yaml\na: 1\n````\n`````\n"
 
 
+def test_a_notebook_becomes_a_page_with_its_pictures(site_pages: ModuleType) -> None:
+    cells = [("markdown", "# Title"), ("code", "x = 1\n"), ("markdown", "Text."), ("code", "plt.show()"), ("code", "plt.show()")]
+    notebook = {"cells": [{"cell_type": kind, "source": source.splitlines(keepends=True)} for kind, source in cells]}
+    page = site_pages.notebook_page("docs/notebooks/a.ipynb", json.dumps(notebook))
+    code = "```python\nplt.show()\n```\n\n![what this cell draws, with the default model]"
+    assert page.startswith('# Title\n\n<a class="md-button" href="a.ipynb" download>Download the notebook</a>\n\n```python\nx = 1\n')
+    assert page.endswith(f"Text.\n\n{code}(a-1.png)\n\n{code}(a-2.png)\n")
+
+
 def test_the_api_reference_has_a_page_for_each_package_and_its_public_modules(site_pages: ModuleType) -> None:
     pages = dict(site_pages.api_pages(PROJECT / "src"))
     assert len(pages) == len(site_pages.PACKAGES)
@@ -80,7 +91,7 @@ def test_every_page_is_in_the_navigation(site_pages: ModuleType) -> None:
                 collect(inner)
 
     collect(yaml.load(PROJECT / "mkdocs.yml")["nav"])
-    pages = {path.relative_to(PROJECT).as_posix() for path in (PROJECT / "docs").rglob("*.md")}
+    pages = {path.relative_to(PROJECT).as_posix() for kind in ("*.md", "*.ipynb") for path in (PROJECT / "docs").rglob(kind)}
     expected = {site_pages.site_path(page) for page in (*pages, "README.md", "CONTRIBUTING.md", "CHANGELOG.md")}
     assert expected <= set(listed)
     assert len(listed) == len(set(listed))
