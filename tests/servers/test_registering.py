@@ -145,7 +145,7 @@ def test_a_model_is_logged_and_registered_once_whichever_answer_is_lost(
     code.write_text("code")
     client = store.connect(SETTINGS.tracking)
     for name, lost in LOSSES.items():
-        model = registry.ModelToLog(str(saved_model), str(code), name, True, 9.0, "t")
+        model = registry.ModelToLog(str(saved_model), str(code), name, True, 9.0, "t", model_card="Perplexity 9.0 per word.")
         run_id = create_run(client, SETTINGS)
         proxy.lost = lost
         with suppress(MlflowException, OSError):
@@ -157,5 +157,6 @@ def test_a_model_is_logged_and_registered_once_whichever_answer_is_lost(
         [logged] = logged_model.find(client, run_id=run_id)
         assert json.loads(logged.tags[version_links.TAG]) == [{"name": name, "version": 1}], name
         assert (str(logged.status), logged.model_id) == ("READY", outcome.model_id), name
-        assert len(versions.read(client, name).versions) == 1, name
+        [version] = versions.read(client, name).versions
+        assert str(version.description).startswith("Perplexity 9.0 per word."), name
         assert len(client.get_run(run_id).outputs.model_outputs) == 1, name

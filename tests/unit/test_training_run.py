@@ -52,6 +52,7 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
     run = stored(queued)
     found = run.client.get_run(run.id)
     assert found.info.status == "FINISHED"
+    assert found.data.tags["mlflow.note.content"].startswith("Trained: step 20, validation perplexity 244.7. Not evaluated yet")
     assert found.data.params["train.learning_rate"] == str(SETTINGS.train.learning_rate)
     assert found.data.params["resolved_precision"] == "float32"
     assert not any(key.startswith(("evaluate_sample", "reporting", "tracking")) for key in found.data.params)
@@ -92,6 +93,7 @@ def test_stopped_training_resumes_its_run_and_logs_each_step_once(tracked_projec
     first.samples([Sample(20, "to be", 0.0, "to be king")])
     first.finish("KILLED")
     assert client.get_run(first.id).info.status == "KILLED"
+    assert client.get_run(first.id).data.tags["mlflow.note.content"].startswith("Stopped at step 20")
     second = start(resume=first.id)
     assert second.id == first.id
     second.log_params({"train.epochs": 4, "resolved_precision": "float32"})
@@ -126,6 +128,7 @@ def test_a_search_and_its_trials_are_nested_runs(tracked_project: Path) -> None:
     trial = TrainingRun.start_search(client, SETTINGS, "trial 0", parent=search.id)
     assert client.get_run(trial.id).data.tags["mlflow.parentRunId"] == search.id
     search.finish("KILLED")
+    assert "mlflow.note.content" not in client.get_run(search.id).data.tags
     resumed = TrainingRun.start_search(client, SETTINGS, "search: a, b", resume=search.id)
     assert resumed.id == search.id
     assert (client.get_run(search.id).info.status, client.get_run(search.id).info.run_name) == ("RUNNING", "search: a, b")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_lm.errors import UserError
 from lstm_lm.io import quiet
-from lstm_lm.tracking import mirroring, registry
+from lstm_lm.tracking import descriptions, mirroring, registry
 from lstm_lm.tracking.evaluation import send_evaluation
 from lstm_lm.tracking.outbox import Operation, Outbox, Pending
 from lstm_lm.tracking.registry import ModelToLog, Outcome
@@ -121,6 +121,10 @@ def _table(target: Target, name: str) -> None:
         target.run.list_table(name)
 
 
+def _note(target: Target, text: str) -> bool:
+    return descriptions.set_note(target.run.client, target.run.id, text)
+
+
 def _status(target: Target, status: str, time: int | None) -> None:
     if time is None:
         target.run.client.update_run(target.run.id, status=status)
@@ -167,6 +171,7 @@ KINDS: dict[str, Callable[..., Any]] = {
     "evaluation": _evaluation,
     "file": _file,
     "table": _table,
+    "note": _note,
     "status": _status,
     "adopt": _adopt,
     "create": _create,

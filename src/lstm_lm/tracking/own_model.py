@@ -14,6 +14,7 @@ from lstm_lm.tracking.guard import guarded
 from lstm_lm.tracking.mirroring import Proxy
 from lstm_lm.tracking.mlflow_model import Sources
 from lstm_lm.tracking.registry import ModelToLog, Outcome
+from lstm_lm.ui.report import card
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +23,7 @@ SAVED_MODEL = Path("models/saved_model")
 SERVING = Path("src/lstm_lm/serving/pyfunc.py")
 SERVING_PACKAGE = Path("src/lstm_lm_serving")
 RUN_FILE = Path("models/run.json")
+MODEL_CARD = Path(card.FILE)
 METRICS_FILE = paths.REPORTS / "metrics.json"
 
 
@@ -41,6 +43,7 @@ def model_to_log(settings: Params, test_metrics: Mapping[str, float], as_version
         adjusted_perplexity=test_metrics.get("adjusted_perplexity"),
         test_digest=encoded.digest_of_test_text(paths.VOCAB),
         serving_package=str(SERVING_PACKAGE),
+        model_card=MODEL_CARD.read_text(encoding="utf-8") if MODEL_CARD.exists() else None,
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lstm_lm.errors import Interrupted
+from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.paths import project_root
 from lstm_lm.tracking import operations, sender
@@ -35,6 +35,7 @@ class QueuedRun:
 
     Attributes:
         id: the run's id.
+        problem: why the run fails, once that is known.
 
     Args:
         settings: the section `tracking`.
@@ -44,6 +45,7 @@ class QueuedRun:
 
     def __init__(self, settings: Tracking, run_id: str, client: MlflowClient | None) -> None:
         self.id = run_id
+        self.problem = ""
         self._settings = settings
         self._outbox = Outbox(project_root(), run_id)
         self._outbox.open({"store": sender.identity(settings)})
@@ -83,6 +85,10 @@ class QueuedRun:
         for path in map(Path, paths):
             self._put(path)
             self.record({"kind": "file", "name": path.name})
+
+    def set_note(self, text: str) -> None:
+        """Set the note that MLflow shows above the run's metrics, unless a user has written one. Markdown, see `ui.report.note`."""
+        self.record({"kind": "note", "text": mask_secrets(text)})
 
     def log_model(self, model: ModelToLog) -> None:
         """Log the MLflow model, and let the registry decide about it. Its files are copied, because the next training replaces them."""
@@ -130,6 +136,9 @@ class QueuedRun:
             status = "FINISHED"
         except (KeyboardInterrupt, Interrupted):
             status = "KILLED"
+            raise
+        except UserError as error:
+            self.problem = str(error)
             raise
         finally:
             self.finish(status)

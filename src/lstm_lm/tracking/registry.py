@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
-from lstm_lm.tracking import champion, logged_model, model_facts, promotion, store
+from lstm_lm.tracking import champion, descriptions, logged_model, model_facts, promotion, store
 from lstm_lm.tracking.champion import State
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mlflow_model import Sources
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from lstm_lm.config.schema import Tracking
 
-DESCRIPTION = "Word-level LSTM language model: prompt in, text out."
 TAGS = (DIGEST_TAG, champion.METRIC_TAG, champion.TEST_DIGEST_TAG)  # of a logged model that its version has too
 METRIC = "test/adjusted_perplexity"  # of a run
 MAX_RUNS = 20  # of one experiment, to look for a logged model
@@ -39,6 +38,7 @@ class ModelToLog:
         adjusted_perplexity: of the test text, if it was measured.
         test_digest: identifies the test text, see `encoded.test_digest`.
         serving_package: folder of lstm_lm_serving; None for a model that was kept before there was one.
+        model_card: the model card, which describes the version; None if there is none.
     """
 
     saved_model: str
@@ -48,6 +48,7 @@ class ModelToLog:
     adjusted_perplexity: float | None = None
     test_digest: str | None = None
     serving_package: str | None = None
+    model_card: str | None = None
 
     @property
     def sources(self) -> Sources:
@@ -101,14 +102,21 @@ def log_model(client: MlflowClient, run_id: str, model: ModelToLog) -> Outcome:
         if not model.register:
             return Outcome(model_id, None)
         tags = {**model_facts.version_tags(client.get_run(run_id)), **tags, DIGEST_TAG: sources.digest}
-        version, is_new = register(client, model.registered_name, model_id, tags)
+        description = descriptions.of_version(client, run_id, model.model_card) if model.model_card else None
+        version, is_new = register(client, model.registered_name, model_id, tags, description)
         board = promotion.settle(client, model.registered_name, checked=version)
     return Outcome(model_id, version, is_new, version == board.champion, board.version(version).tags.get(champion.NOT_CHAMPION_TAG))
 
 
-def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str]) -> tuple[int, bool]:
+def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str], description: str | None = None) -> tuple[int, bool]:
     """Make a logged model a version, unless one with its digest exists.
 
+    Args:
+        client: see `store.connect`.
+        name: of the registered model.
+        model_id: of the logged model.
+        tags: of the version.
+        description: of the version; a user's own stays.
     Returns:
         (version, whether it is new).
     """
@@ -121,7 +129,8 @@ def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str
     elif existing is None or not has_files(client, existing):
         with logged_model.current_store(client.tracking_uri):
             source = f"{MODEL_SCHEME}{model_id}"
-            client.create_model_version(name, source, run_id=tags[RUN_TAG], tags=tags, model_id=model_id, await_creation_for=0)
+            facts = {"run_id": tags[RUN_TAG], "tags": tags, "description": description, "model_id": model_id}
+            client.create_model_version(name, source, **facts, await_creation_for=0)
         number = _remove_duplicates(client, name, model_id)
         if existing is not None:
             _replace(client, name, int(existing.version), number)
@@ -129,6 +138,8 @@ def register(client: MlflowClient, name: str, model_id: str, tags: dict[str, str
     for key, value in tags.items():
         if key not in existing.tags:  # it was registered when less was known
             client.set_model_version_tag(name, existing.version, key, value)
+    if existing.run_id == tags[RUN_TAG] or not existing.description:
+        descriptions.describe_version(client, name, existing, description)
     return int(existing.version), False
 
 
@@ -153,9 +164,11 @@ def register_run(client: MlflowClient, name: str, run_id: str) -> int:
     tags = {**model_facts.version_tags(run), **known, RUN_TAG: run_id}
     if METRIC in run.data.metrics:
         tags.setdefault(champion.METRIC_TAG, f"{run.data.metrics[METRIC]:.6f}")
+    model_card = descriptions.card_of_run(client, run_id)
+    description = descriptions.of_version(client, run_id, model_card) if model_card else None
     with _local_lock(client):
         model_facts.log_metrics(client, logged[-1].model_id, run)
-        return register(client, name, logged[-1].model_id, tags)[0]
+        return register(client, name, logged[-1].model_id, tags, description)[0]
 
 
 def find_experiment_run(client: MlflowClient, settings: Tracking, experiment: str) -> str | None:
@@ -179,12 +192,12 @@ def _create_registered_model(client: MlflowClient, name: str) -> None:
     from mlflow.exceptions import MlflowException
 
     try:
-        client.get_registered_model(name)
+        descriptions.describe_model(client, name, client.get_registered_model(name).description)
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
         try:
-            client.create_registered_model(name, description=DESCRIPTION)
+            client.create_registered_model(name, description=descriptions.of_model(name))
         except MlflowException as error:
             if error.error_code != "RESOURCE_ALREADY_EXISTS":  # another process has just created it
                 raise

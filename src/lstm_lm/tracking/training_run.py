@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import socket
@@ -21,6 +22,7 @@ from lstm_lm.tracking.mirroring import adoption
 from lstm_lm.tracking.outbox import Outbox
 from lstm_lm.tracking.queued_run import QueuedRun
 from lstm_lm.tracking.run import NAME_TAG, create_run, find_run, is_known, mlflow_run_id, run_tags
+from lstm_lm.tracking.training_note import TrainingNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +52,7 @@ class TrainingRun(QueuedRun, Observer):
     def __init__(self, settings: Tracking, run_id: str, client: MlflowClient | None) -> None:
         self._samples: list[list[object]] = []  # rows of the table of samples, which is always logged whole
         self._logged_steps: dict[str, set[int]] = {}  # metric -> steps that an earlier process of this training has logged
+        self._note: TrainingNote | None = None  # the runs of a search have none
         super().__init__(settings, run_id, client)
 
     @classmethod
@@ -71,9 +74,12 @@ class TrainingRun(QueuedRun, Observer):
         run = bounded(lambda: cls._start(client, settings, scratch_folder, resume), store.place(settings.tracking))
         try:
             bounded(lambda: store.try_artifacts(client, client.get_run(run.id).info.artifact_uri), store.place(settings.tracking))
-        except StoreError:
+        except StoreError as error:
+            run.problem = str(error)
             run.finish("FAILED")
             raise
+        run._note = TrainingNote()
+        run.set_note(run._note.text("running"))
         return run
 
     @classmethod
@@ -157,6 +163,18 @@ class TrainingRun(QueuedRun, Observer):
         )
         self.set_tags({f"data.{name}": value for name, value in digests.items()})
 
+    def started(self, total_steps: int, epochs: int) -> None:
+        """Keep how long the training is, for the note."""
+        if self._note:
+            self._note.total_steps = total_steps
+
+    def finish(self, status: str = "FINISHED") -> None:
+        """End the run, with a note on how it ended. See `QueuedRun.finish`."""
+        if self._note:
+            with contextlib.suppress(OSError):  # such as a full disk, which the status will report
+                self.set_note(self._note.end_text(status, self.problem))
+        super().finish(status)
+
     def resumed(self, step: int, rows: Sequence[Row], samples: Sequence[Sample]) -> None:
         """Queue what had not reached the store before the training was stopped."""
         for row in rows:
@@ -165,6 +183,8 @@ class TrainingRun(QueuedRun, Observer):
 
     def row(self, row: Row) -> None:
         """Queue the metrics of a row, except those that are already logged for its step."""
+        if self._note and (text := self._note.row(row)):
+            self.set_note(text)
         values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
         self.log_metrics({name: value for name, value in values.items() if row.step not in self._logged_steps.get(name, ())}, row.step)
 
