@@ -127,7 +127,7 @@ score: setup  ## score a text file with the model: make score FILE=my.txt (OPTIO
 
 clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
-	rm -f reports/details.json reports/graph.png reports/metrics.json reports/samples.md reports/vocabulary.json reports/coverage.csv
+	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 clean-scratch: setup  ## list what stopped trainings and killed stages left on the disk, and remove it (YES=1: without asking)
 	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)

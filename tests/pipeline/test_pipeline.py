@@ -15,6 +15,7 @@ from conftest import DOCUMENTS, TINY, change_params, client, copy_project, diges
 from lstm_lm.config import loading
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from lstm_lm.ui.report import card, inputs, numbers, recorded_parameters
 from plain import PlainKneserNey, PlainModel, log_softmax
 
 pytestmark = pytest.mark.slow
@@ -157,6 +158,25 @@ def test_the_details_equal_those_of_plain_evaluations(finished_project: Path) ->
     assert details["source"] == {"path": "data/own"}
 
 
+def test_the_card_describes_the_run_and_its_version_and_the_note_sums_it_up(finished_project: Path) -> None:
+    folder = finished_project
+    model_card = (folder / "reports/model_card.md").read_text()
+    parameters = recorded_parameters.load(folder)
+    assert model_card == card.build(card.CardInputs(inputs.load(folder), parameters, "lstm_lm"))  # it can be made again without a training
+    first = model_card.splitlines()[0]
+    test = json.loads((folder / "reports/metrics.json").read_text())["test"]
+    assert first.startswith(f"Perplexity {numbers.perplexity(test['perplexity'])} per word on the test text (95% interval ")
+    assert f"- **learning rate**: {parameters['train']['learning_rate']:g}" in model_card
+    store, [found] = client(folder), runs(folder)
+    version = store.get_model_version("lstm_lm", "1")
+    for text in (version.description, found.data.tags["mlflow.note.content"]):
+        assert text.splitlines()[0] == first
+        assert f"(#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}/artifacts/model_card.md)" in text
+    files = json.loads((folder / "reports/details.json").read_text())["splits"]["test"]["files"]
+    assert files[0] in found.data.tags["mlflow.note.content"]
+    assert "The alias `champion`" in store.get_registered_model("lstm_lm").description
+
+
 def test_the_test_document_affects_neither_vocabulary_nor_training_nor_early_stopping(finished_project: Path, tmp_path: Path) -> None:
     """A test document of another length and with other words changes nothing but the test split."""
     folder = finished_project
@@ -213,6 +233,7 @@ def test_a_training_is_one_finished_mlflow_run_with_everything_in_it(finished_pr
         "params.yaml",
         "samples.json",
         "samples.md",
+        "model_card.md",
     }
     assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
     [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")

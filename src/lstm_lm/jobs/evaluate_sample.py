@@ -32,11 +32,14 @@ from lstm_lm.tracking.queued_run import QueuedRun, resend_in_background
 from lstm_lm.tracking.references import Evaluated
 from lstm_lm.tracking.sender import MODEL_SECONDS
 from lstm_lm.ui import evaluation_messages
+from lstm_lm.ui.report import card, note
+from lstm_lm.ui.report import inputs as report_inputs
 
 if TYPE_CHECKING:
     from lstm_lm.export.generator import Generator
 
 SAVED_MODEL = Path("models/saved_model")
+LOGGED_REPORTS = (card.FILE, "reports/metrics.json", "reports/samples.md")
 DECIMALS = 6  # of the metrics in reports/metrics.json
 
 Costs = dict[str, list[np.ndarray]]  # nats per word of each split
@@ -67,10 +70,14 @@ def run(settings: Params) -> None:
     evaluated = Evaluated(run_id, created, settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
     details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated))
 
+    files = report_inputs.load(Path())
+    card.write(files, settings.model_dump(), settings.tracking.registered_model)
+
     tracked = QueuedRun(settings.tracking, run_id, client)
     tracked.join(Proxy.of(settings, created))
     log_evaluation(tracked, metrics, facts["steps"], samples, settings.evaluate_sample)
-    tracked.log_files(["reports/metrics.json", "reports/samples.md"])
+    tracked.log_files(LOGGED_REPORTS)
+    tracked.set_note(note.of_result(files, [Path(name).name for name in LOGGED_REPORTS]))
     tracked.log_model(own_model.model_to_log(settings, metrics["test"], as_version=not paths.is_experiment()))
     tracked.send(MODEL_SECONDS)
     if (joined := tracked.result("join")) not in (None, run_id):
