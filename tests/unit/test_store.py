@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 import time
@@ -56,6 +57,24 @@ def test_the_experiment_has_views_that_its_user_may_change(tracked_project: Path
     client.set_experiment_tag = lambda *arguments: writes.append(arguments)
     assert store.experiment_id(client, SETTINGS.tracking) == experiment
     assert writes == []
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        "[Compare the trainings: curves, and parameters that differ](#/experiments/1/runs?viewStateShareKey=compare&compareRunsMode=CHART)",
+        "[Leaderboard](#/experiments/1/runs?viewStateShareKey=a) · [Compare trainings](#/experiments/1/runs?viewStateShareKey=b)",
+        "LSTM language models, as we put it last year. [Leaderboard](#/experiments/1/runs?viewStateShareKey=a)",
+    ],
+)
+def test_a_description_of_an_earlier_version_is_replaced(tracked_project: Path, earlier: str) -> None:
+    client = store.connect(SETTINGS.tracking)
+    experiment = store.experiment_id(client, SETTINGS.tracking)
+    client.set_experiment_tag(experiment, "mlflow.note.content", earlier)
+    store.experiment_id(client, SETTINGS.tracking)
+    description = client.get_experiment(experiment).tags["mlflow.note.content"]
+    assert description == catalog.description(experiment)
+    assert re.match(r"LSTM language models, one training per run", description)  # a page that cuts it shows no Markdown
 
 
 def test_a_deleted_experiment_is_a_one_line_error(tracked_project: Path) -> None:

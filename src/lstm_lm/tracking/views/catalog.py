@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ COMPARISON = SavedView("compare", "Compare trainings", "charts", {**runs_table.s
 # MLflow shows the first table of each run, grouped by its first column: a row for each prompt, a column for each run.
 SAMPLES = SavedView("samples", "Samples side by side", "artifacts", {**runs_table.state(), "runListHidden": True})
 VIEWS = (LEADERBOARD, COMPARISON, SAMPLES)
+LINK = r"\[[^\]]*\]\(#/experiments/\d+/runs\?[^)]*\)"
+DESCRIPTION = re.compile(rf"(LSTM language models, [^\[]*)?{LINK}( · {LINK})*")
 TRIALS = SavedView("leaderboard", "Leaderboard", "table", runs_table.state(runs_table.TRIAL_METRICS))
 
 
@@ -34,8 +37,14 @@ def links(experiment_id: str) -> list[tuple[str, str]]:
 
 
 def description(experiment_id: str) -> str:
-    """Return Markdown with links to the views. MLflow shows an experiment's description above its runs."""
-    return " · ".join(f"[{title}]({address})" for title, address in links(experiment_id))
+    """Return a sentence with links to the views. MLflow shows it above the runs, and its first words in the list of experiments."""
+    shown = " · ".join(f"[{title}]({address})" for title, address in links(experiment_id))
+    return f"LSTM language models, one training per run; the lower the test perplexity, the better. {shown}"
+
+
+def is_description(text: str) -> bool:
+    """Whether a text is a description that this project wrote: the links alone, in earlier versions, or a sentence with them."""
+    return DESCRIPTION.fullmatch(text) is not None
 
 
 def update(client: MlflowClient, experiment_id: str, experiment: str, tags: Mapping[str, str]) -> None:
