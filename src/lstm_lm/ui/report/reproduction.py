@@ -1,0 +1,60 @@
+"""How to make the model again: commit, commands, parameters."""
+
+from typing import Any
+
+from lstm_lm.ui.report import numbers
+from lstm_lm.ui.report.headline import training_seconds
+from lstm_lm.ui.report.inputs import Inputs
+
+JOULES_PER_WATT_HOUR = 3600
+
+
+def reproduction(inputs: Inputs) -> dict[str, Any]:
+    """Return facts as (name, value) pairs, the commands, and the parameters by section."""
+    run = inputs.mapping("run")
+    return {
+        "facts": facts(inputs),
+        "commands": commands(run),
+        "dirty": bool(run.get("dirty")),
+        "parameters": by_section(run.get("parameters") or {}),
+    }
+
+
+def facts(inputs: Inputs) -> list[tuple[str, str]]:
+    """What is known about the training, as (name, value) pairs."""
+    run, config, model = inputs.mapping("run"), inputs.config, inputs.mapping("model")
+    energy = inputs.run.get("energy_joules")
+    cpu = inputs.run.get("cpu_seconds")
+    found = [
+        ("commit", run.get("commit")),
+        ("MLflow run", inputs.run.get("run_id")),
+        ("steps", _steps(config, model)),
+        ("precision", model.get("precision") or config.get("precision")),
+        ("training time", numbers.duration(training_seconds(inputs)) if training_seconds(inputs) else None),
+        ("processor time", numbers.duration(cpu) if cpu else None),
+        ("energy", f"{energy / JOULES_PER_WATT_HOUR:.2f} Wh, measured" if energy else None),
+        ("machine", inputs.run.get("machine")),
+    ]
+    return [(name, str(value)) for name, value in found if value]
+
+
+def _steps(config: Any, model: Any) -> str | None:
+    steps, best = (model.get(key) or config.get(key) for key in ("steps", "best_step"))
+    if not steps:
+        return None
+    return f"{steps:,}" if best in (None, steps) else f"{steps:,}, weights of step {best:,}"
+
+
+def commands(run: Any) -> list[str]:
+    """The commands that make the model and this report again."""
+    checkout = [f"git checkout {run['commit']}"] if run.get("commit") else []
+    return [*checkout, "make repro", "make report"]
+
+
+def by_section(parameters: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Group dotted parameters: [("train", [("epochs", "3"), ...]), ...]."""
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for key, value in parameters.items():
+        section, _, name = key.partition(".")
+        sections.setdefault(section, []).append((name, "null" if value is None else str(value)))
+    return list(sections.items())
