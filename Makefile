@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro report cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ repro: setup  ## run the pipeline and show its results
 	@python src/cli.py check
 	@python -m dvc repro
 	@python src/cli.py summary
+
+report: setup  ## draw reports/report.html and reports/model_card.md again, from what the last run left in models/ and reports/
+	@python src/cli.py report
 
 cookbook: repository setup  ## train the recipe of the TensorFlow Machine Learning Cookbook, in an isolated copy
 	@python src/cli.py experiment cookbook
@@ -127,7 +130,7 @@ score: setup  ## score a text file with the model: make score FILE=my.txt (OPTIO
 
 clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
-	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/samples.md reports/vocabulary.json reports/coverage.csv
+	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/vocabulary.json reports/coverage.csv
 
 clean-scratch: setup  ## list what stopped trainings and killed stages left on the disk, and remove it (YES=1: without asking)
 	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)

@@ -22,6 +22,7 @@ RNG = np.random.default_rng(0)
 LINES = [" ".join(RNG.choice("the king and queen of england did not see a ghost Strange-42 Zounds!".split(), 9)) + ".\n" for _ in range(60)]
 TEXTS = {f"{name}.txt": "".join(LINES[start : start + 20]) for name, start in (("a", 0), ("b", 20), ("c", 40))}
 REFERENCES = {"champion": None, "parent": None}
+RUN = {"name": "default", "commit": None, "dirty": None, "parameters": {"train.epochs": 3}}
 
 
 @pytest.fixture
@@ -58,7 +59,7 @@ def make(tmp_path, monkeypatch, capsys):
         if baselines:
             costs["kneser_ney"] = {split: [2 * nats for nats in of_split] for split, of_split in costs["model"].items()}
         (tmp_path / "reports").mkdir(exist_ok=True)
-        details.write(inputs, costs, json.loads((tmp_path / "models/weights/config.json").read_text()), REFERENCES)
+        details.write(inputs, costs, json.loads((tmp_path / "models/weights/config.json").read_text()), REFERENCES, RUN)
         capsys.readouterr()
         return json.loads((tmp_path / "reports/details.json").read_text(encoding="utf-8"))
 
@@ -66,7 +67,7 @@ def make(tmp_path, monkeypatch, capsys):
 
 
 KEYS = [
-    *("unit", "model", "source", "splits", "documents", "frequency_bands", "positions", "rank_frequency"),
+    *("unit", "run", "model", "source", "splits", "documents", "frequency_bands", "positions", "rank_frequency"),
     *("passage", "calibration", "neighbours", "map", "references"),
 ]
 
@@ -153,7 +154,7 @@ def test_secrets_in_the_source_are_masked(make, tmp_path):
     source = {"url": "https://user:secret@example.invalid/text.txt"}
     costs = {"model": {split: [np.ones(len(ids) - 1) for ids in inputs.batches.documents(split)] for split in dataset.HELD_OUT}}
     facts = json.loads((tmp_path / "models/weights/config.json").read_text())
-    details.write(replace(inputs, batches=replace(inputs.batches, source=source)), costs, facts, REFERENCES)
+    details.write(replace(inputs, batches=replace(inputs.batches, source=source)), costs, facts, REFERENCES, RUN)
     text = (tmp_path / "reports/details.json").read_text()
     assert "example.invalid/text.txt" in text
     assert "secret" not in text

@@ -131,7 +131,7 @@ def test_it_is_drawn_from_the_files_without_tensorflow_or_mlflow(tmp_path: Path)
     code = "import sys; from lstm_lm.ui.report import page; print(*sorted({'tensorflow', 'mlflow', 'pandas'} & set(sys.modules)))"
     done = run([sys.executable, "-c", code], tmp_path, PYTHONPATH=str(PROJECT / "src"))
     assert done.stdout.strip() == ""
-    draw.draw(tmp_path)
     read = inputs.load(tmp_path)
+    draw.draw(read, tmp_path)
     assert read.history == report_inputs().history
-    assert (tmp_path / draw.REPORT).read_text(encoding="utf-8") == page.page(read)
+    assert (tmp_path / draw.FILE).read_text(encoding="utf-8") == page.page(read)

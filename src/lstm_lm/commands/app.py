@@ -16,6 +16,7 @@ from lstm_lm.commands import (
     mlflow_run,
     next_words,
     promote,
+    report,
     resend,
     sample,
     score,
@@ -48,6 +49,7 @@ app.command("models", rich_help_panel="Choose the model to serve")(promote.model
 app.command("promote", rich_help_panel="Choose the model to serve")(promote.promote)
 app.command("rollback", rich_help_panel="Choose the model to serve")(promote.rollback)
 app.command("ui", rich_help_panel="Compare")(ui.ui)
+app.command("report", rich_help_panel="Compare")(report.report)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
 app.command("resend", rich_help_panel="Compare")(resend.resend)
 app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)

@@ -65,7 +65,7 @@ class Text:
         return cls(Tokenizer.load(paths.TOKENIZER), words, counts, splits.load(paths.SPLITS))
 
 
-def write(inputs: Inputs, costs: Costs, facts: Mapping[str, Any], references: Mapping[str, Any]) -> None:
+def write(inputs: Inputs, costs: Costs, facts: Mapping[str, Any], references: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     """Compute and write all details.
 
     Args:
@@ -73,6 +73,7 @@ def write(inputs: Inputs, costs: Costs, facts: Mapping[str, Any], references: Ma
         costs: of its held-out words.
         facts: of models/weights/config.json.
         references: of tracking.references.
+        run: of tracking.run_facts.
     """
     evaluation_messages.show_details()
     text = Text.load(inputs)
@@ -80,6 +81,7 @@ def write(inputs: Inputs, costs: Costs, facts: Mapping[str, Any], references: Ma
     known_counts = np.concatenate([[0], text.counts[1 : len(text.words)]])
     details = {
         "unit": text.tokenizer.unit,
+        "run": dict(run),
         "model": {"parameters": count_parameters(Shape(**facts["shape"])), **facts["shape"], **without(facts, "shape")},
         "source": mask_values(inputs.batches.source),
         "splits": {name: describe_split(inputs, name) for name in splits.SPLITS},

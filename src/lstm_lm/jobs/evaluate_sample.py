@@ -25,21 +25,21 @@ from lstm_lm.jobs import details
 from lstm_lm.jobs.evaluation_inputs import Inputs
 from lstm_lm.text import encoded
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.tracking import own_model, references
+from lstm_lm.tracking import own_model, references, run_facts
 from lstm_lm.tracking.evaluation import check_store, log_evaluation
 from lstm_lm.tracking.mirroring import Proxy
 from lstm_lm.tracking.queued_run import QueuedRun, resend_in_background
 from lstm_lm.tracking.references import Evaluated
 from lstm_lm.tracking.sender import MODEL_SECONDS
 from lstm_lm.ui import evaluation_messages
-from lstm_lm.ui.report import card, note
+from lstm_lm.ui.report import card, draw, note
 from lstm_lm.ui.report import inputs as report_inputs
 
 if TYPE_CHECKING:
     from lstm_lm.export.generator import Generator
 
 SAVED_MODEL = Path("models/saved_model")
-LOGGED_REPORTS = (card.FILE, "reports/metrics.json", "reports/samples.md")
+LOGGED_REPORTS = (draw.FILE, card.FILE, "reports/metrics.json", "reports/samples.md")
 DECIMALS = 6  # of the metrics in reports/metrics.json
 
 Costs = dict[str, list[np.ndarray]]  # nats per word of each split
@@ -68,9 +68,9 @@ def run(settings: Params) -> None:
     metrics = rounded(metrics)
     write_reports(metrics, samples, wanted, inputs.unit)
     evaluated = Evaluated(run_id, created, settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
-    details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated))
-
+    details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated), run_facts.describe(settings))
     files = report_inputs.load(Path())
+    draw.draw(files)
     card.write(files, settings.model_dump(), settings.tracking.registered_model)
 
     tracked = QueuedRun(settings.tracking, run_id, client)

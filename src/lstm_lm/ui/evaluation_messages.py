@@ -50,6 +50,21 @@ def note_no_sentence_end(tokens: str) -> None:
     terminal.note(f"params.yaml: evaluate_sample.stop_at_sentence_end has no effect: the vocabulary contains none of {tokens}")
 
 
+def show_report(path: str, is_recorded: bool | None) -> None:
+    """Print the name of a report that was drawn again.
+
+    Args:
+        path: of the report.
+        is_recorded: whether it is the one that dvc.lock records; None: there is none.
+    """
+    terminal.verbatim(path)
+    if is_recorded is False:
+        terminal.note(
+            f"{path} differs from the one that dvc.lock records, because the code that draws it has changed since. "
+            f"To keep it: dvc commit --force evaluate-sample. To get the recorded one back: dvc checkout --force {path}"
+        )
+
+
 def show_proxy_run(run_id: str, proxy_id: str) -> None:
     terminal.print(f"run {run_id}, which trained the weights, is not in this tracking store: logging to run {proxy_id} instead")
 

@@ -1,22 +1,23 @@
-"""Draw the reports of a run from what is in models/ and reports/."""
+"""Draw the report of a run: reports/report.html."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lstm_lm.io import atomic
 
-REPORT = "reports/report.html"
-FILES = (REPORT,)  # all that `draw` writes
+if TYPE_CHECKING:
+    from lstm_lm.ui.report.inputs import Inputs
+
+FILE = "reports/report.html"
 
 
-def draw(folder: str | Path = ".") -> None:
-    """Write reports/report.html.
+def draw(files: "Inputs", folder: str | Path = ".") -> None:
+    """Write the report.
 
     Args:
+        files: see `inputs.load`.
         folder: of the project.
-    Raises:
-        UserError: a file that the report is made from is missing or damaged.
     """
-    from lstm_lm.ui.report import inputs, page  # Vega-Altair takes most of a second to import
+    from lstm_lm.ui.report import page  # Vega-Altair takes most of a second to import
 
-    root = Path(folder)
-    atomic.write_text(root / REPORT, page.page(inputs.load(root)))
+    atomic.write_text(Path(folder) / FILE, page.page(files))
