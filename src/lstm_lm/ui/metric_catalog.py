@@ -1,4 +1,4 @@
-"""The table of metrics: what each key of reports/metrics.json is. MLflow shows the same metrics as `SPLIT/NAME`.
+"""The table of metrics: what each key of reports/metrics.json is, and which of them a run in MLflow has, as `SPLIT/NAME`.
 
 The reference page of the metrics is made from this table, and a test compares the table with a real run.
 """
@@ -22,6 +22,7 @@ class Metric:
         interval: whether NAME_low and NAME_high, the ends of its 95% interval, are reported too.
         of_predictors: whether PREDICTOR_NAME is reported for each of OTHER_PREDICTORS too.
         of_test_text: whether test_text_NAME, the same metric of test text, is reported too.
+        in_mlflow: names under which the MLflow run has it too, so that runs are sorted and compared by it.
     """
 
     name: str
@@ -32,21 +33,39 @@ class Metric:
     interval: bool = False
     of_predictors: bool = False
     of_test_text: bool = False
+    in_mlflow: tuple[str, ...] = ()
+
+
+def _in(metric: str, *sections: str) -> tuple[str, ...]:
+    """Return the names of a metric of some sections in MLflow."""
+    return tuple(f"{section}/{metric}" for section in sections)
 
 
 METRICS = (
     Metric("words", HELD_OUT, "words", "", "number of scored words"),
-    Metric("loss", HELD_OUT, "nats per word", "lower", "mean of -ln P(word), `<unk>` counted as a word", interval=True, of_predictors=True),
-    Metric("perplexity", HELD_OUT, "", "lower", "exp(loss)", interval=True, of_predictors=True),
-    Metric("oov_rate", HELD_OUT, "fraction", "", "fraction of the scored words that are `<unk>`"),
     Metric(
-        "adjusted_perplexity",
+        "perplexity",
         HELD_OUT,
         "",
         "lower",
-        "perplexity that includes the cost of identifying each unknown word (Ueberla 1994)",
+        "exp(loss)",
         interval=True,
         of_predictors=True,
+        in_mlflow=(
+            *_in("perplexity", "test", "validation"),
+            *_in("dynamic_evaluation_perplexity", "test"),
+            *_in("neural_cache_perplexity", "test"),
+        ),
+    ),
+    Metric(
+        "loss",
+        HELD_OUT,
+        "nats per word",
+        "lower",
+        "mean of -ln P(word), `<unk>` counted as a word",
+        interval=True,
+        of_predictors=True,
+        in_mlflow=_in("loss", "test", "validation"),
     ),
     Metric(
         "bits_per_character",
@@ -56,6 +75,25 @@ METRICS = (
         "the cost of adjusted_perplexity, per character; comparable across words, subwords and characters",
         interval=True,
         of_predictors=True,
+        in_mlflow=_in("bits_per_character", "test", "validation"),
+    ),
+    Metric(
+        "adjusted_perplexity",
+        HELD_OUT,
+        "",
+        "lower",
+        "perplexity that includes the cost of identifying each unknown word (Ueberla 1994)",
+        interval=True,
+        of_predictors=True,
+        in_mlflow=_in("adjusted_perplexity", "test", "validation"),
+    ),
+    Metric(
+        "oov_rate",
+        HELD_OUT,
+        "fraction",
+        "",
+        "fraction of the scored words that are `<unk>`",
+        in_mlflow=_in("oov_rate", "test", "validation"),
     ),
     Metric(
         "gain_over_kneser_ney",
@@ -64,9 +102,17 @@ METRICS = (
         "higher",
         "how far the model's loss is below that of the Kneser-Ney baseline (paired bootstrap)",
         interval=True,
+        in_mlflow=_in("gain_over_kneser_ney", "test"),
     ),
     Metric("training_text_loss", ("validation",), "nats per word", "lower", "loss on as much training text as there is validation text"),
-    Metric("generalization_gap", ("validation",), "nats per word", "lower", "validation loss minus training_text_loss"),
+    Metric(
+        "generalization_gap",
+        ("validation",),
+        "nats per word",
+        "lower",
+        "validation loss minus training_text_loss",
+        in_mlflow=_in("generalization_gap", "validation"),
+    ),
     Metric("words", ("samples",), "words", "", "number of generated words"),
     Metric(
         "repetition_4",
@@ -75,9 +121,29 @@ METRICS = (
         "",
         "fraction of a text's 4-grams that occurred earlier in it (seq-rep-4, Welleck et al. 2020)",
         of_test_text=True,
+        in_mlflow=_in("repetition_4", "samples"),
     ),
     Metric("distinct_1", ("samples",), "fraction", "", "distinct words per word (Li et al. 2016)", of_test_text=True),
-    Metric("distinct_2", ("samples",), "fraction", "", "distinct pairs of words per word (Li et al. 2016)", of_test_text=True),
+    Metric(
+        "distinct_2",
+        ("samples",),
+        "fraction",
+        "",
+        "distinct pairs of words per word (Li et al. 2016)",
+        of_test_text=True,
+        in_mlflow=_in("distinct_2", "samples"),
+    ),
     Metric("copied_4", ("samples",), "fraction", "", "fraction of the 4-grams that occur in the training text", of_test_text=True),
-    Metric("copied_8", ("samples",), "fraction", "", "fraction of the 8-grams that occur in the training text", of_test_text=True),
+    Metric(
+        "copied_8",
+        ("samples",),
+        "fraction",
+        "",
+        "fraction of the 8-grams that occur in the training text",
+        of_test_text=True,
+        in_mlflow=_in("copied_8", "samples"),
+    ),
 )
+
+CURVES = _in("loss", "validation") + _in("perplexity", "validation")  # logged during training too, so an evaluation adds their last points
+LOGGED = tuple(sorted((name for metric in METRICS for name in metric.in_mlflow), key=lambda name: not name.startswith("test/")))

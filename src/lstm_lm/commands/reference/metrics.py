@@ -6,15 +6,22 @@ from lstm_lm.ui.metric_catalog import METRICS, OTHER_PREDICTORS, Metric
 INTRODUCTION = """\
 # Metrics
 
-`evaluate-sample` writes these metrics to `reports/metrics.json`. MLflow shows them as `SECTION/NAME`, for example
-`test/perplexity`. [How a model is scored](../explanation/scoring.md) explains them.
+`evaluate-sample` writes these metrics to `reports/metrics.json`, which is also an artifact of the MLflow run.
+[How a model is scored](../explanation/scoring.md) explains them.
+
+The column "in MLflow" lists those that the run also has as metrics of its own, so that MLflow sorts and compares runs by them.
+They are logged at step 0, which MLflow draws as a bar. `validation/loss` and `validation/perplexity` are curves of the training.
+A run that was logged before with more metrics keeps them: a new evaluation updates them.
 """
 
 
 def page() -> str:
     """Return the page."""
-    rows = [[f"`{metric.name}`", ", ".join(metric.sections), metric.unit, metric.better, metric.help, _also(metric)] for metric in METRICS]
-    listed = table(["name", "section", "unit", "better", "meaning", "also reported"], rows)
+    rows = [
+        [f"`{metric.name}`", ", ".join(metric.sections), metric.unit, metric.better, metric.help, _also(metric), _logged(metric)]
+        for metric in METRICS
+    ]
+    listed = table(["name", "section", "unit", "better", "meaning", "also reported", "in MLflow"], rows)
     predictors = ", ".join(f"`{name}`" for name in OTHER_PREDICTORS)
     notes = (
         f"`PREDICTOR` is one of {predictors}; a predictor that is not computed has no metrics. "
@@ -32,3 +39,7 @@ def _also(metric: Metric) -> str:
     if metric.of_test_text:
         names.append(f"`test_text_{metric.name}`")
     return ", ".join(names)
+
+
+def _logged(metric: Metric) -> str:
+    return ", ".join(f"`{name}`" for name in metric.in_mlflow)
