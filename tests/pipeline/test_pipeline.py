@@ -15,6 +15,8 @@ from conftest import DOCUMENTS, TINY, change_params, client, copy_project, diges
 from lstm_lm.config import loading
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
+from lstm_lm.tracking.training_run import METRICS
+from lstm_lm.ui.metric_catalog import CURVES, LOGGED
 from lstm_lm.ui.report import card, inputs, numbers, recorded_parameters
 from plain import PlainKneserNey, PlainModel, log_softmax
 
@@ -104,8 +106,11 @@ def test_baselines_intervals_and_text_statistics_are_reported_too(finished_proje
     assert set(reported["samples"]) == names | {"words"}
     assert all(0 <= reported["samples"][name] <= 1 for name in names)
     logged = runs(folder)[0].data.metrics
-    assert logged["test/kneser_ney_perplexity"] == reported["test"]["kneser_ney_perplexity"]
-    assert logged["samples/copied_4"] == reported["samples"]["copied_4"]
+    shown = [name for name in LOGGED if name.partition("/")[2] in reported[name.partition("/")[0]]]
+    assert set(logged) == {*METRICS, *shown}
+    assert {name: logged[name] for name in shown} == {name: reported[name.partition("/")[0]][name.partition("/")[2]] for name in shown}
+    steps = {name: client(folder).get_metric_history(run_id(folder), name)[-1].step for name in shown}
+    assert {name for name, step in steps.items() if step} == set(CURVES)
 
 
 def test_the_details_equal_those_of_plain_evaluations(finished_project: Path) -> None:
@@ -235,7 +240,10 @@ def test_a_training_is_one_finished_mlflow_run_with_everything_in_it(finished_pr
         "samples.md",
         "model_card.md",
     }
-    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
+    assert [each.dataset.name for each in found.inputs.dataset_inputs] == [
+        f"own text: {context} ({files})" for context, files in (("training", "18 files"), ("validation", "1 file"), ("test", "1 file"))
+    ]
+    assert [key for key in found.data.tags if not key.startswith("mlflow.")] == ["git.dirty", "evaluate_sample"]
     [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")
     assert version.name == "lstm_lm"
 
@@ -409,7 +417,7 @@ def test_a_change_runs_only_what_depends_on_it(project: Path, empty_store: Path)
             names = [f"{option}_{name}" for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character")]
             assert all(after[split].pop(name) > 0 for name in names)
     assert after == metrics
-    assert client(folder).get_run(first_run).data.tags["evaluate_sample.max_words"] == "9"
+    assert client(folder).get_run(first_run).data.tags["evaluate_sample"].startswith('{"max_words": 9, ')
 
     # The serving code: a new version of the model of the same run, and still no retraining.
     serving = folder / "src/lstm_lm/serving/pyfunc.py"

@@ -1,54 +1,83 @@
+import re
 import shutil
 from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT, change_params, copy_project, run
+from conftest import COMMIT, PROJECT, change_params, copy_project, run
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.tracking import naming
 
+SHIPPED = loading.read(PROJECT / "params.yaml")
 COOKBOOK = presets.load("cookbook", PROJECT / "presets")
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the shipped params.yaml and presets, outside any repository, with a text of one file."""
+    shutil.copytree(PROJECT / "presets", tmp_path / "presets")
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data/vocab").mkdir(parents=True)
+    (tmp_path / "data/vocab/splits.json").write_text('{"train": [{"document": "tolstoy.txt", "start": 0, "stop": 9}]}')
+    return tmp_path
 
 
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
         ({}, "default"),
-        ({"train.learning_rate": 0.002}, "default learning_rate=0.002"),
-        ({"model.layers": 2, "train.epochs": 1}, "default layers=2 epochs=1"),
+        ({"train.learning_rate": 0.002}, "lr=0.002"),
+        ({"model.layers": 2, "train.epochs": 1}, "layers=2 epochs=1"),
         ({"evaluate_sample.max_words": 7, "reporting.status_every": 7, "tracking.experiment": "other"}, "default"),
         (COOKBOOK, "cookbook"),
-        ({**COOKBOOK, "model.hidden_size": 64}, "cookbook hidden_size=64"),
+        ({**COOKBOOK, "model.hidden_size": 64}, "hidden=64 (cookbook)"),
         (
             {"model.dropout_output": 0.1, "model.layers": 3, "train.epochs": 9, "train.seed": 2},
-            "default layers=3 dropout_output=0.1 seed=2 and 1 more",
+            "seed=2 layers=3 drop_out=0.1 +1",
         ),
-        ({"download.source": {"path": "data/own"}}, 'default source={"path": "data/own"}'),
+        ({"download.source": {"path": "data/own"}}, "default (tolstoy)"),
+        ({"download.source": {"path": "data/own"}, "model.layers": 2}, "layers=2 (tolstoy)"),
+        ({"download.source": {"path": "data/own"}, **COOKBOOK, "train.seed": 2}, "seed=2 (cookbook, tolstoy)"),
+        ({"train.learning_rate": 0.00512345}, "lr=0.005123"),
+        ({"vocab.validation": ["a-long-name.txt"], "vocab.test": ["b"]}, 'validation=["a-long-name... test=["b"]'),
     ],
 )
-def test_a_run_is_named_after_its_preset_and_changes(
-    changes: dict[str, object], name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    shutil.copy(PROJECT / "params.yaml", tmp_path)
-    shutil.copytree(PROJECT / "presets", tmp_path / "presets")
-    monkeypatch.chdir(tmp_path)
-    assert naming.run_name(loading.check(keys.with_changes(loading.read("params.yaml"), changes))) == name
+def test_a_run_is_named_after_what_differs_and_the_closest_recipe(changes: dict[str, object], name: str, checkout: Path) -> None:
+    assert naming.run_name(loading.check(keys.with_changes(SHIPPED, changes))) == name
 
 
-def test_changes_are_relative_to_the_last_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_recipe_default_is_params_yaml_as_shipped() -> None:
+    shipped = loading.read(naming.DEFAULTS)
+    assert shipped == {section: SHIPPED[section] for section in shipped}
+    assert {*shipped, "evaluate_sample", "reporting", "tracking"} == {*SHIPPED}
+
+
+def test_what_was_committed_does_not_change_the_name_of_a_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy_project(tmp_path / "copy")
     monkeypatch.chdir(folder)
     change_params(folder, {"train.epochs": 9})
-    assert naming.run_name(loading.load()) == "default epochs=9"
-    run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-qam", "more epochs"], folder)
-    assert naming.run_name(loading.load()) == "default"
+    assert naming.run_name(loading.load()) == "epochs=9"
+    run([*COMMIT, "more epochs"], folder)
+    assert naming.run_name(loading.load()) == "epochs=9"
 
 
-def test_long_values_are_shortened(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(PROJECT)
-    path = "data/a/folder/with/a/very/long/name"
-    settings = loading.check(keys.with_changes(loading.read("params.yaml"), {"download.source": {"path": path}}))
-    assert naming.run_name(settings).endswith('source={"path": "data/a/folder/wit...')
+def test_changes_are_relative_to_a_committed_recipe_that_is_far_from_the_shipped_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = copy_project(tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    change_params(
+        folder, {"train.epochs": 9, "model.layers": 3, "model.hidden_size": 100, "batching.batch_size": 8, "train.clip_norm": 2.0}
+    )
+    assert naming.run_name(loading.load()) == "batch=8 hidden=100 layers=3 +2"
+    run([*COMMIT, "our recipe"], folder)
+    name = naming.run_name(loading.load())
+    assert re.fullmatch("params-[0-9a-f]{4}", name)
+    change_params(folder, {"train.learning_rate": 0.001})
+    assert naming.run_name(loading.load()) == f"lr=0.001 ({name})"
+    change_params(folder, {"train.learning_rate": 0.008, "vocab.unit": "char", **presets.load("char", folder / "presets")})
+    assert naming.run_name(loading.load()) == f"char ({name})"
 
 
 def test_git_tags_contain_the_commit_and_whether_there_are_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,7 +86,11 @@ def test_git_tags_contain_the_commit_and_whether_there_are_changes(tmp_path: Pat
     monkeypatch.setenv("DVC_EXP_NAME", "mine")
     commit = run(["git", "rev-parse", "HEAD"], folder).stdout.strip()
     assert naming.git_tags() == {"mlflow.source.git.commit": commit, "git.dirty": "false", "dvc.experiment": "mine"}
+    # Parameters are logged anyway, and the pipeline itself writes dvc.lock and reports.
     change_params(folder, {"train.epochs": 9})
+    (folder / "reports/metrics.json").write_text("{}")
+    assert naming.git_tags()["git.dirty"] == "false"
+    (folder / "src/train.py").write_text("")
     assert naming.git_tags()["git.dirty"] == "true"
 
 
@@ -65,3 +98,10 @@ def test_there_are_no_git_tags_outside_a_repository(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
     assert naming.git_tags() == {}
+
+
+def test_the_source_of_a_run_is_what_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DVC_EXP_NAME", raising=False)
+    assert naming.source_tags()["mlflow.source.name"] == "dvc repro"
+    monkeypatch.setenv("DVC_EXP_NAME", "mine")
+    assert naming.source_tags()["mlflow.source.name"] == "experiment mine"

@@ -57,8 +57,8 @@ def test_the_page_shows_random_samples_greedy_texts_and_beam_search(shared_text_
     assert titles == ["## Temperature 0.7", "## Greedy", "## Beam search, width 3"]
     assert page.count("\n- **to be**") == 4
     assert evaluation.sample_labels(samples[:2] + samples[4:5] + samples[6:7]) == [
-        "thou art (T=0.7)",
-        "thou art (T=0.7, 2)",
-        "thou art (greedy)",
-        "thou art (beam 3)",
+        "T=0.7: thou art",
+        "T=0.7 #2: thou art",
+        "T=0: thou art",
+        "beam 3: thou art",
     ]

@@ -14,7 +14,7 @@ from lstm_lm.config import keys
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import UserError
 from lstm_lm.events import Sample
-from lstm_lm.io import hashing
+from lstm_lm.text.preparation import prepare
 from lstm_lm.tracking import sender, store
 from lstm_lm.tracking.outbox import Outbox
 from lstm_lm.tracking.training_run import TrainingRun
@@ -29,6 +29,9 @@ def start(**options: Any) -> TrainingRun:
 def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_project: Path) -> None:
     queued = start()
     queued.log_params({**keys.flatten(SETTINGS), "resolved_precision": "float32"})
+    Path("play.txt").write_text("the king and queen " * 15)
+    config = SETTINGS.vocab.model_copy(update={"min_count": 2, "validation": 0.1, "test": 0.1, "split_by": "spans"})
+    prepare([("play.txt", Path("play.txt"))], config, Path("data/vocab"), cleaned=True)
     description, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
     train = np.zeros([2, 6], np.int32)
     queued.log_dataset(
@@ -69,10 +72,16 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
         "validation/perplexity",
     }
     assert logged_steps(run, "train/loss") == [10, 20]
-    assert json.loads(artifact_text(run, "training_samples.json"))["data"] == [["step 20: to be (greedy)", "to be king", 20, "to be", 0.0]]
-    assert found.inputs.dataset_inputs[0].dataset.name == "data/batches"
-    assert found.data.tags["data.raw"] == "digest"
-    assert found.data.tags["data.vocab"] == hashing.digest(tracked_project.parent / "elsewhere/data/vocab")
+    assert json.loads(artifact_text(run, "training_samples.json"))["data"] == [["step 20, T=0: to be", "to be king", 20, "to be", 0.0]]
+    assert {each.tags[0].value: each.dataset.name for each in found.inputs.dataset_inputs} == {
+        "training": "play: training (48 words)",
+        "validation": "play: validation (6 words)",
+        "test": "play: test (6 words)",
+    }
+    assert found.data.params["text_digest"] == "digest"
+    assert artifact_text(run, "splits.json") == Path("data/vocab/splits.json").read_text()
+    # What identifies an unfinished run is gone.
+    assert {key for key in found.data.tags if not key.startswith("mlflow.")} <= {"git.dirty"}
     assert (tracked_project / "mlartifacts/lstm_lm").is_dir()  # artifacts are in the project, although the stage ran in another folder
 
 

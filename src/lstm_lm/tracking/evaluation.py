@@ -14,6 +14,7 @@ from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import StoreError, bounded
 from lstm_lm.tracking.run import is_known, mlflow_run_id
 from lstm_lm.ui import tracking_messages
+from lstm_lm.ui.metric_catalog import CURVES, LOGGED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from lstm_lm.tracking.run import Run
 
 LABEL_KEYS = ("prompt", "temperature", "beam_width", "number")
+SETTINGS_TAG = "evaluate_sample"  # of a run: the section of params.yaml with which it was last evaluated, as JSON
+FORMER_SETTINGS_TAGS = f"{SETTINGS_TAG}."  # how the tags began that earlier versions of this project set, one for each key
+MAX_TAG_LENGTH = 5000  # characters, of the strictest stores
 
 
 def log_evaluation(
@@ -36,16 +40,29 @@ def log_evaluation(
 
     Args:
         run: the run of the training.
-        metrics: {"validation": {...}, "test": {...}}, as in reports/metrics.json.
-        step: the training's last step, even if the weights are those of an earlier one: MLflow shows the value of the largest step.
+        metrics: {"validation": {...}, "test": {...}}, as in reports/metrics.json; `metric_catalog.LOGGED` says which of them are logged.
+        step: the training's last step, even if the weights are those of an earlier one: MLflow shows the value of the largest step. Only
+            metrics that are curves of the training are logged at it.
         samples: dicts with the same keys: prompt, temperature, text, and optionally beam_width and number (from 1, of several).
-        settings: logged as tags, because they may change while the training stays the same.
+        settings: logged as a tag, because they may change while the training stays the same.
     """
-    run.record({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step})
+    run.record({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step, "settings": settings_json(settings)})
     labels = sample_labels(samples)
-    rows = [{"sample": label, "text": sample["text"], **sample} for label, sample in zip(labels, samples, strict=True)]
+    always_one = [key for key in ("beam_width", "number") if all(sample.get(key, 1) == 1 for sample in samples)]
+    rows = [
+        {"sample": label, "text": sample["text"], **{key: value for key, value in sample.items() if key not in always_one}}
+        for label, sample in zip(labels, samples, strict=True)
+    ]
     run.log_table(list(rows[0]), [list(row.values()) for row in rows], "samples.json")
-    run.set_tags({f"evaluate_sample.{key}": json.dumps(value, ensure_ascii=False) for key, value in settings.model_dump().items()})
+
+
+def settings_json(settings: EvaluateSample) -> str:
+    """Return the value of the tag `evaluate_sample`. Prompts that are too long for a tag are left out: the table of samples has them."""
+    values = settings.model_dump()
+    text = json.dumps(values, ensure_ascii=False)
+    if len(text) <= MAX_TAG_LENGTH:
+        return text
+    return json.dumps({**values, "prime_texts": f"{len(settings.prime_texts)} texts, see samples.json"}, ensure_ascii=False)
 
 
 def check_store(settings: Tracking, run_id: str) -> tuple[MlflowClient | None, str | None]:
@@ -80,23 +97,41 @@ def _check_run(client: MlflowClient, settings: Tracking, run_id: str) -> str | N
 
 
 def send_evaluation(run: Run, values: Mapping[str, float], step: int) -> None:
-    """Log those held-out metrics whose latest value at this step is another: logged again, it would be one more point of the curve.
+    """Log the metrics of `metric_catalog.LOGGED`, and those others that the run has: earlier versions of this project logged more.
+
+    A metric is logged at step 0, so that MLflow draws it as a bar, and one of `metric_catalog.CURVES` at `step`; but never before the
+    largest step that it has, whose value MLflow shows. A value that is already the latest one is left out: it would be one more point.
 
     Metrics of an earlier evaluation that this one no longer makes, such as those of a baseline that was switched off, become NaN, which
     MLflow shows as "NaN" and leaves out of its charts: its API cannot delete a metric.
     """
     from mlflow.entities import Metric
 
-    splits = {name.partition("/")[0] for name in values}
+    sections = {name.partition("/")[0] for name in values}
     logged = run.client.get_run(run.id).data.metrics
+    shown = [name for name in LOGGED if name in values] + [name for name in values if name not in LOGGED and name in logged]
     outdated = [
         name
         for name, value in logged.items()
-        if name not in values and name.partition("/")[0] in splits and "/" in name and not math.isnan(value)
+        if name not in values and name.partition("/")[0] in sections and "/" in name and not math.isnan(value)
     ]
-    run.log_metrics({name: value for name, value in values.items() if not _is_logged(run, name, value, step)}, step)
     now = int(time.time() * 1000)
-    run.send_metrics([Metric(name, math.nan, now, step) for name in outdated])
+    points = []
+    for name in (*shown, *outdated):
+        history = run.metric_history(name) if name in logged else []
+        place = max([step if name in CURVES else 0, *(point.step for point in history)])
+        value = values.get(name, math.nan)
+        if not any(math.isclose(point.value, value, rel_tol=1e-6) for point in [point for point in history if point.step == place][-1:]):
+            points.append(Metric(name, value, now, place))
+    run.send_metrics(points)
+
+
+def send_settings(run: Run, settings: str) -> None:
+    """Tag the run with the settings of its evaluation, in place of the tags that an earlier version of this project set."""
+    run.set_tags({SETTINGS_TAG: settings})
+    for key in run.client.get_run(run.id).data.tags:
+        if key.startswith(FORMER_SETTINGS_TAGS):
+            run.client.delete_tag(run.id, key)
 
 
 def flatten_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:
@@ -110,7 +145,7 @@ def sample_labels(samples: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def sample_label(prompt: str, temperature: float | None, beam_width: int = 1, number: int = 1) -> str:
-    """Label a sample with its prompt and how it was generated.
+    """Label a sample with how it was generated, first, because MLflow shows about 20 characters, and with its prompt.
 
     Args:
         prompt: the text that was continued.
@@ -119,13 +154,5 @@ def sample_label(prompt: str, temperature: float | None, beam_width: int = 1, nu
         number: which of several samples of the same options, from 1.
     """
     if beam_width > 1:
-        return f"{prompt} (beam {beam_width})"
-    if not temperature:
-        return f"{prompt} (greedy)"
-    return f"{prompt} (T={temperature:g}{f', {number}' if number > 1 else ''})"
-
-
-def _is_logged(run: Run, name: str, value: float, step: int) -> bool:
-    """Whether this is already the latest value at this step: logged again, it would be one more point of the curve."""
-    logged = [metric.value for metric in run.metric_history(name) if metric.step == step]
-    return bool(logged) and math.isclose(logged[-1], value, rel_tol=1e-6)
+        return f"beam {beam_width}: {prompt}"
+    return f"T={temperature or 0:g}{f' #{number}' if number > 1 else ''}: {prompt}"

@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lstm_lm.config import keys
 from lstm_lm.tracking.naming import git_tags, run_name
-from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, masked_params, run_tags, tracking_of
+from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, recipe, run_tags, tracking_of
 from lstm_lm.tracking.store import DESCRIPTION_TAG
+from lstm_lm.ui.metric_catalog import LOGGED
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,7 +28,7 @@ PROXY_TAG = "lstm_lm.proxy_for"  # id of the run that did the training, which th
 
 def adoption(settings: Params) -> dict[str, Any]:
     """Return the operation that makes a run of `mlflow run` ours, see `Run.adopt`."""
-    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags()}
+    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags(), "recipe": recipe(settings)}
 
 
 def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> bool:
@@ -38,7 +38,7 @@ def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapp
         run: the run in which nothing was left to train.
         source_id: id of the run that trained the weights.
         params: all parameters, flattened; shown if this store does not know the source.
-        metrics: held-out metrics, flattened; likewise.
+        metrics: held-out metrics, flattened; likewise, those of `metric_catalog.LOGGED`.
     Returns:
         Whether this store knows the source.
     """
@@ -46,7 +46,7 @@ def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapp
     if not _is_known(run.client, source_id):
         run.log_params(params)
         logged = run.client.get_run(run.id).data.metrics
-        run.log_metrics({name: value for name, value in metrics.items() if name not in logged}, 0)
+        run.log_metrics({name: metrics[name] for name in LOGGED if name in metrics and name not in logged}, 0)
         return False
     source = run.client.get_run(source_id)
     run.log_params(source.data.params)
@@ -83,7 +83,7 @@ class Proxy:
         experiment, artifacts: of the section `tracking`.
         name: of the run.
         tags: further tags.
-        params: all parameters, flattened.
+        params: all that shapes the weights, see `run.recipe`.
         created: id of the run that `mlflow run` has created for this process, or None.
     """
 
@@ -98,9 +98,7 @@ class Proxy:
     def of(cls, settings: Params, created: str | None) -> Proxy:
         """Return the proxy of these settings."""
         tracking = settings.tracking
-        return cls(
-            tracking.experiment, tracking.artifacts, run_name(settings), run_tags(settings), masked_params(keys.flatten(settings)), created
-        )
+        return cls(tracking.experiment, tracking.artifacts, run_name(settings), run_tags(settings), recipe(settings), created)
 
 
 def join(client: MlflowClient, run_id: str, proxy: Proxy) -> Run:
@@ -119,12 +117,12 @@ def join(client: MlflowClient, run_id: str, proxy: Proxy) -> Run:
     if proxy.created:
         run = Run(client, proxy.created)
         run.set_tags({PROXY_TAG: run_id})
-        run.adopt(proxy.name, {key: value for key, value in proxy.tags.items() if key != NAME_TAG})
+        run.adopt(proxy.name, {key: value for key, value in proxy.tags.items() if key != NAME_TAG}, proxy.params)
         run.log_params(proxy.params)
         return run
     if existing := find_run(client, tracking, f"tags.`{PROXY_TAG}` = '{run_id}'"):
         return Run(client, existing)
-    run = Run(client, create_tagged_run(client, tracking, {**proxy.tags, PROXY_TAG: run_id}))
+    run = Run(client, create_tagged_run(client, tracking, {**proxy.tags, PROXY_TAG: run_id}, recipe=proxy.params))
     run.log_params(proxy.params)
-    client.set_terminated(run.id)
+    run.end("FINISHED")
     return run

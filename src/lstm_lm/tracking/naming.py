@@ -2,49 +2,135 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.config.schema import Params
 from lstm_lm.errors import UserError
-from lstm_lm.io import git
+from lstm_lm.io import git, hashing
 from lstm_lm.paths import project_root
+from lstm_lm.tracking import text_source
 
+DEFAULTS = Path(loading.__file__).with_name("defaults.yaml")  # params.yaml as shipped, without what no weight depends on
+DEFAULT = "default"
 MAX_CHANGES_IN_NAME = 3
-MAX_VALUE_LENGTH = 30  # characters of a value in a name
+MAX_VALUE_LENGTH = 16  # characters of a value in a name
+TEXT = "download.source"
 # The weights do not depend on these, and their values may change while the training, and so its run, stays the same.
 OTHER_SECTIONS = ("evaluate_sample.", "reporting.", "tracking.")
+# What the pipeline itself writes, and parameters, which each run has anyway: a change of theirs is none of the code.
+NOT_CODE = ("params.yaml", "dvc.lock", "reports")
+DVC_SOURCE = "dvc repro"
+# MLflow's charts show the first 16 characters of a name.
+SHORT_NAMES = {
+    "train.learning_rate": "lr",
+    "train.weight_decay": "wd",
+    "train.activation_regularization": "ar",
+    "train.temporal_regularization": "tar",
+    "train.warmup_steps": "warmup",
+    "train.clip_norm": "clip",
+    "train.ema_decay": "ema",
+    "train.sampled_words": "sampled",
+    "train.optimizer": "optim",
+    "batching.batch_size": "batch",
+    "batching.sequence_length": "seq_len",
+    "model.embedding_size": "emb",
+    "model.hidden_size": "hidden",
+    "model.projection_size": "proj",
+    "model.tie_weights": "tied",
+    "model.adaptive_cutoffs": "cutoffs",
+    "model.initializer_scale": "init_scale",
+    "model.dropout_words": "drop_words",
+    "model.dropout_input": "drop_in",
+    "model.dropout_hidden": "drop_hidden",
+    "model.dropout_output": "drop_out",
+    "model.dropout_recurrent": "drop_rec",
+    "vocab.keep_punctuation": "keep",
+}
+FIRST = ("train.seed",)  # what differs among trainings that are otherwise the same
+
+
+@dataclass(frozen=True)
+class _Recipe:
+    """Parameters that have a name. preset: "" for none. base: "" for params.yaml as shipped. values: flattened, without the text."""
+
+    preset: str
+    base: str
+    values: Mapping[str, object]
+
+    @property
+    def name(self) -> list[str]:
+        return [part for part in (self.preset, self.base) if part] or [DEFAULT]
+
+    def changes(self, values: Mapping[str, object]) -> dict[str, object]:
+        """Return those of the values that are not the recipe's."""
+        return {key: value for key, value in values.items() if self.values.get(key) != value}
 
 
 def run_name(settings: Params) -> str:
-    """Name a run after the closest preset and the parameters that differ from it, as in `cookbook hidden_size=64`.
+    """Name a run after what differs from the closest recipe, then that recipe: `lr=0.002`, `hidden=64 (cookbook)`, `best (tolstoy)`.
 
-    The preset `default` is params.yaml as last committed, or as it is on disk outside a Git repository.
+    The recipe `default` is params.yaml as shipped, and the presets are relative to it. A name that would leave out changes is relative to
+    params.yaml as last committed, which four digits identify: `lr=0.002 (params-3f2a)`. Another text than the shipped one is named last.
     """
-    values = training_params(keys.flatten(settings))
-    committed = git.run("show", "HEAD:./params.yaml")
-    try:
-        base = loading.parse(committed, "params.yaml") if committed else loading.read("params.yaml")
-        candidates = {"default": training_params(keys.flatten(loading.check(base)))}
-    except UserError:
-        return f"{settings.batching.recipe} lstm {settings.model.hidden_size} {settings.train.optimizer} {settings.train.learning_rate:g}"
+    shipped = {**settings.model_dump(), **loading.read(DEFAULTS)}
+    values = _without_text(settings)
+    recipe, changes = _closest(values, _recipes(shipped, ""))
+    if len(changes) > MAX_CHANGES_IN_NAME and (committed := _committed()):
+        digest = hashing.digest_json(_without_text(loading.check(committed)))[:4]
+        recipe, changes = min((recipe, changes), _closest(values, _recipes(committed, f"params-{digest}")), key=lambda found: len(found[1]))
+    source = settings.model_dump()["download"]["source"]
+    is_shipped_text = settings.download.source == loading.check(shipped).download.source
+    text = [] if is_shipped_text else [text_source.name(source, text_source.present_documents())]
+    shown = short_changes(changes)
+    if len(shown) > MAX_CHANGES_IN_NAME:
+        shown[MAX_CHANGES_IN_NAME:] = [f"+{len(shown) - MAX_CHANGES_IN_NAME}"]
+    base = [] if shown and recipe.name == [DEFAULT] else recipe.name
+    first, details = (" ".join(shown), base + text) if shown else (base[0], base[1:] + text)
+    return f"{first} ({', '.join(details)})" if details else first
+
+
+def short_changes(changes: Mapping[str, object]) -> list[str]:
+    """Write changed parameters as they stand in names: `lr=0.002`."""
+    ordered = sorted(changes, key=lambda key: key not in FIRST)
+    return [f"{SHORT_NAMES.get(key, key.partition('.')[2])}={_shorten(changes[key])}" for key in ordered]
+
+
+def _closest(values: Mapping[str, object], recipes: Iterable[_Recipe]) -> tuple[_Recipe, dict[str, object]]:
+    """Return the recipe from which the fewest values differ, the first of several, and those values."""
+    return min(((recipe, recipe.changes(values)) for recipe in recipes), key=lambda found: len(found[1]))
+
+
+def _recipes(values: dict[str, Any], base: str) -> Iterator[_Recipe]:
+    """Yield the recipe of the values of params.yaml, and each preset on top of them."""
+    yield _Recipe("", base, _without_text(loading.check(values)))
     # The original project's presets: the folder of an isolated experiment lacks those that Git does not track yet.
     folder = project_root() / "presets"
     for preset in presets.names(folder):
         with contextlib.suppress(UserError):
-            changed = loading.check(keys.with_changes(base, presets.load(preset, folder)))
-            candidates[preset] = training_params(keys.flatten(changed))
-    differences = {
-        preset: {key: value for key, value in values.items() if of_preset.get(key) != value} for preset, of_preset in candidates.items()
-    }
-    closest = min(differences, key=lambda preset: len(differences[preset]))  # the first of several equally close ones
-    changes = [f"{key.partition('.')[2]}={_shorten(value)}" for key, value in differences[closest].items()]
-    rest = [f"and {len(changes) - MAX_CHANGES_IN_NAME} more"] if len(changes) > MAX_CHANGES_IN_NAME else []
-    return " ".join([closest, *changes[:MAX_CHANGES_IN_NAME], *rest])
+            yield _Recipe(preset, base, _without_text(loading.check(keys.with_changes(values, presets.load(preset, folder)))))
+
+
+def _committed() -> dict[str, Any] | None:
+    """Return the values of params.yaml as last committed, None if there are none that can be used."""
+    text = git.run("show", "HEAD:./params.yaml")
+    with contextlib.suppress(UserError):
+        values = loading.parse(text or "", "params.yaml")
+        loading.check(values)
+        return values
+    return None
+
+
+def _without_text(settings: Params) -> dict[str, object]:
+    """Return the parameters that the weights depend on, flattened, without where the text comes from."""
+    return {key: value for key, value in training_params(keys.flatten(settings)).items() if key != TEXT}
 
 
 def _shorten(value: object) -> str:
-    text = str(value)
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return text if len(text) <= MAX_VALUE_LENGTH else f"{text[: MAX_VALUE_LENGTH - 3]}..."
 
 
@@ -57,10 +143,17 @@ def training_params(flat: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in flat.items() if not key.startswith(OTHER_SECTIONS)}
 
 
+def source_tags() -> dict[str, str]:
+    """Tags for the column `Source` of MLflow's list of runs: what started this one."""
+    experiment = os.environ.get("DVC_EXP_NAME")
+    return {"mlflow.source.name": f"experiment {experiment}" if experiment else DVC_SOURCE, "mlflow.source.type": "LOCAL"}
+
+
 def git_tags() -> dict[str, str]:
-    """Tags for the commit, whether the checkout has uncommitted changes, and the DVC experiment; empty outside a Git repository."""
+    """Tags for the commit, whether its code was changed since, and the DVC experiment; empty outside a Git repository."""
     commit = git.run("rev-parse", "HEAD", cwd=project_root())
-    changes = git.run("status", "--porcelain", "--untracked-files=no", cwd=project_root())
+    code = [".", *(f":(exclude){path}" for path in NOT_CODE)]
+    changes = git.run("status", "--porcelain", "--untracked-files=no", "--", *code, cwd=project_root())
     if commit is None or changes is None:
         return {}
     tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changes.strip())).lower()}

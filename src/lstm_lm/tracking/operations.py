@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lstm_lm.errors import UserError
 from lstm_lm.io import quiet
 from lstm_lm.tracking import descriptions, mirroring, registry
-from lstm_lm.tracking.evaluation import send_evaluation
+from lstm_lm.tracking.evaluation import send_evaluation, send_settings
 from lstm_lm.tracking.outbox import Operation, Outbox, Pending
 from lstm_lm.tracking.registry import ModelToLog, Outcome
 from lstm_lm.tracking.run import MAX_METRICS_PER_CALL, Run, create_tagged_run, tracking_of
@@ -85,10 +85,10 @@ def _params(target: Target, values: dict[str, str]) -> None:
     target.run.log_params(values)
 
 
-def _dataset(target: Target, **fields: str) -> None:
+def _dataset(target: Target, context: str = "training", **fields: str) -> None:
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
-    target.run.client.log_inputs(target.run.id, [DatasetInput(Dataset(**fields), [InputTag("mlflow.data.context", "training")])])
+    target.run.client.log_inputs(target.run.id, [DatasetInput(Dataset(**fields), [InputTag("mlflow.data.context", context)])])
 
 
 def _metrics(target: Target, points: list[list[Any]]) -> None:
@@ -106,8 +106,10 @@ def _missing(run: Run, points: list[Metric]) -> list[Metric]:
     return [point for point in points if (point.key, point.step, point.timestamp) not in logged]
 
 
-def _evaluation(target: Target, values: dict[str, float], step: int) -> None:
+def _evaluation(target: Target, values: dict[str, float], step: int, settings: str | None = None) -> None:
     send_evaluation(target.run, values, step)
+    if settings is not None:  # an earlier version recorded them as tags
+        send_settings(target.run, settings)
 
 
 def _file(target: Target, name: str) -> None:
@@ -129,11 +131,11 @@ def _status(target: Target, status: str, time: int | None) -> None:
     if time is None:
         target.run.client.update_run(target.run.id, status=status)
     else:
-        target.run.client.set_terminated(target.run.id, status, time)
+        target.run.end(status, time, keep_nonce=target.outbox.run_id != target.run.id)
 
 
-def _adopt(target: Target, name: str, tags: dict[str, str]) -> None:
-    target.run.adopt(name, tags)
+def _adopt(target: Target, name: str, tags: dict[str, str], recipe: dict[str, str] | None = None) -> None:
+    target.run.adopt(name, tags, recipe)
 
 
 def _join(target: Target, **proxy: Any) -> str:

@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstm_lm.config import keys
 from lstm_lm.errors import UserError
 from lstm_lm.io.addresses import mask_secrets
+from lstm_lm.tracking.distinct_names import distinct_name
 from lstm_lm.tracking.guard import guarded
-from lstm_lm.tracking.naming import git_tags, run_name, training_params
+from lstm_lm.tracking.naming import git_tags, run_name, source_tags, training_params
 from lstm_lm.tracking.store import experiment_id, place
+from lstm_lm.tracking.text_source import TEXT_DIGEST, present_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 COLOR_TAG = "mlflow.runColor"
 NAME_TAG = "mlflow.runName"
 NONCE_TAG = "lstm_lm.created_by"  # names the one call that created a run, so that it is found if the answer is lost
+TRAINING_TAG = "lstm_lm.training"  # identifies the training, and the checkout it belongs to, until it ends
 TABLES_TAG = "mlflow.loggedArtifacts"  # the tables that MLflow's pages show
 MAX_METRICS_PER_CALL = 1000  # the server's limit
 MAX_PARAMS_PER_CALL = 100  # the server's limit
@@ -47,17 +51,34 @@ class Run:
         self.client = client
         self.id = run_id
 
-    def adopt(self, name: str, tags: Mapping[str, str]) -> None:
-        """Give a run that `mlflow run` created our tags, and our name unless its user named it."""
+    def adopt(self, name: str, tags: Mapping[str, str], recipe: Mapping[str, str] | None = None) -> None:
+        """Give a run that `mlflow run` created our tags, and our name unless its user named it; `recipe` as in `create_tagged_run`."""
         existing = self.client.get_run(self.id)
-        color = existing.data.tags.get(COLOR_TAG) or _unused_color(self.client, existing.info.experiment_id)
-        named = {NAME_TAG: name} if _is_generated_name(existing.info.run_name or "") else {}
+        experiment = existing.info.experiment_id
+        color = existing.data.tags.get(COLOR_TAG) or _unused_color(self.client, experiment)
+        named = {}
+        if _is_generated_name(existing.info.run_name or ""):
+            named = {NAME_TAG: distinct_name(self.client, experiment, name, recipe) if recipe else name}
         self.set_tags({**tags, COLOR_TAG: color, **named})
 
     def set_tags(self, values: Mapping[str, str]) -> None:
         """Set tags."""
         for key, value in values.items():
             self.client.set_tag(self.id, key, value)
+
+    def end(self, status: str, time_: int | None = None, keep_nonce: bool = False) -> None:
+        """End the run, and remove the tags that only an unfinished run needs: a page of tags should be readable.
+
+        Args:
+            status: FINISHED, FAILED or KILLED.
+            time_: in milliseconds; None: now.
+            keep_nonce: whether others know the run by that name.
+        """
+        tags = self.client.get_run(self.id).data.tags
+        for tag in (TRAINING_TAG, *([] if keep_nonce else [NONCE_TAG])):
+            if tag in tags:
+                self.client.delete_tag(self.id, tag)
+        self.client.set_terminated(self.id, status, time_)
 
     def log_params(self, values: Mapping[str, object]) -> None:
         """Log the parameters of a training, {name: value}. Those that are already logged keep their values."""
@@ -107,9 +128,15 @@ def masked_params(values: Mapping[str, object]) -> dict[str, str]:
     return {key: mask_secrets(str(value)) for key, value in training_params(values).items()}
 
 
+def recipe(settings: Params) -> dict[str, str]:
+    """Return all that shapes the weights: the parameters of a training as they are logged, and the digest of the text that is there."""
+    digest = present_digest()
+    return {**masked_params(keys.flatten(settings)), **({TEXT_DIGEST: digest} if digest else {})}
+
+
 def run_tags(settings: Params) -> dict[str, str]:
     """Return the tags of a new run: its name, and which code it runs."""
-    return {NAME_TAG: run_name(settings), "mlflow.source.name": "dvc.yaml", "mlflow.source.type": "LOCAL", **git_tags()}
+    return {NAME_TAG: run_name(settings), **source_tags(), **git_tags()}
 
 
 def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] | None = None, nonce: str | None = None) -> str:
@@ -121,22 +148,29 @@ def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] |
     Raises:
         StoreError: the store fails.
     """
-    return create_tagged_run(client, settings.tracking, {**run_tags(settings), **(tags or {})}, nonce)
+    is_named = tags is not None and NAME_TAG in tags
+    all_tags = {**run_tags(settings), **(tags or {})}
+    return create_tagged_run(client, settings.tracking, all_tags, nonce, recipe=None if is_named else recipe(settings))
 
 
-def create_tagged_run(client: MlflowClient, settings: Tracking, tags: Mapping[str, str], nonce: str | None = None) -> str:
+def create_tagged_run(
+    client: MlflowClient, settings: Tracking, tags: Mapping[str, str], nonce: str | None = None, recipe: Mapping[str, str] | None = None
+) -> str:
     """Create a run with these tags and a color, and return its id. A call whose answer is lost is not repeated: its run is looked for.
 
     Args:
         nonce: names this creation if it may be repeated by another process; then an earlier process may have created the run already.
+        recipe: what the name describes, so that no run of another recipe has it, see `distinct_name`; None: the name stays as it is.
     """
     with guarded(place(settings)):
         experiment = experiment_id(client, settings)
-        name = nonce or uuid.uuid4().hex
-        condition = f"tags.`{NONCE_TAG}` = '{name}'"
+        unique = nonce or uuid.uuid4().hex
+        condition = f"tags.`{NONCE_TAG}` = '{unique}'"
         if nonce and (created := client.search_runs([experiment], condition, max_results=1)):
             return str(created[0].info.run_id)
-        tags = {COLOR_TAG: _unused_color(client, experiment), **tags, NONCE_TAG: name}
+        tags = {COLOR_TAG: _unused_color(client, experiment), **tags, NONCE_TAG: unique}
+        if recipe:
+            tags[NAME_TAG] = distinct_name(client, experiment, tags[NAME_TAG], recipe)
         for attempt in range(1, CREATE_TRIES + 1):
             try:
                 return str(client.create_run(experiment, tags=tags).info.run_id)

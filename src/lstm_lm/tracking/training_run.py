@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 import socket
 import uuid
 from pathlib import Path
@@ -12,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from lstm_lm.events import Observer, Row, Sample
 from lstm_lm.io.addresses import mask_secrets
-from lstm_lm.io.hashing import digest
-from lstm_lm.paths import project_root
-from lstm_lm.tracking import operations, store
+from lstm_lm.paths import SPLITS, project_root
+from lstm_lm.tracking import datasets, operations, store
 from lstm_lm.tracking.evaluation import sample_label
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import StoreError, bounded
 from lstm_lm.tracking.mirroring import adoption
 from lstm_lm.tracking.outbox import Outbox
 from lstm_lm.tracking.queued_run import QueuedRun
-from lstm_lm.tracking.run import NAME_TAG, create_run, find_run, is_known, mlflow_run_id, run_tags
+from lstm_lm.tracking.run import NAME_TAG, TRAINING_TAG, create_run, find_run, is_known, mlflow_run_id, run_tags
+from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST
 from lstm_lm.tracking.training_note import TrainingNote
 
 if TYPE_CHECKING:
@@ -41,8 +40,8 @@ METRICS = {  # name of a metric -> attribute of events.Row
     "validation/loss": "validation_loss",
     "validation/perplexity": "validation_perplexity",
 }
-TRAINING_TAG = "lstm_lm.training"  # identifies the training, and the checkout it belongs to
 PARENT_TAG = "mlflow.parentRunId"
+SOURCE_TAG = "mlflow.source.name"
 SAMPLE_COLUMNS = ["sample", "text", "step", "prompt", "temperature"]
 
 
@@ -121,7 +120,7 @@ class TrainingRun(QueuedRun, Observer):
             The run. While the store does not answer, a trial's has an id of its own, which is later the run's tag `lstm_lm.created_by`.
         """
         nonce = f"trial-{uuid.uuid4().hex}"
-        tags = {NAME_TAG: name, **({PARENT_TAG: parent} if parent else {})}
+        tags = {NAME_TAG: name, SOURCE_TAG: "search", **({PARENT_TAG: parent} if parent else {})}
 
         def work() -> TrainingRun:
             if resume and is_known(client, resume, settings.tracking):
@@ -141,27 +140,11 @@ class TrainingRun(QueuedRun, Observer):
         return run
 
     def log_dataset(self, batches: Batches) -> None:
-        """Log the training data as the run's dataset, and the digests of what the data stages made as tags."""
-        digests = {"raw": batches.text_digest, "vocab": digest("data/vocab"), "batches": digest("data/batches")}
-        profile = {
-            "recipe": batches.recipe,
-            "train_words": int(batches.train.size),
-            "vocabulary_size": batches.vocabulary_size,
-            **{f"{name}_words": held_out.scored_words for name, held_out in batches.held_out.items()},
-        }
-        schema = {"mlflow_colspec": [{"type": "integer", "name": "word_id", "required": True}]}
-        self.record(
-            {
-                "kind": "dataset",
-                "name": "data/batches",
-                "digest": digests["batches"][:36],  # MLflow's limit
-                "source_type": "lstm_lm.download",
-                "source": mask_secrets(json.dumps(batches.source)),
-                "schema": json.dumps(schema),
-                "profile": json.dumps(profile),
-            }
-        )
-        self.set_tags({f"data.{name}": value for name, value in digests.items()})
+        """Log each split of the text as a dataset of the run, which words of which file it has, and the digest of the text."""
+        for described in datasets.describe(batches.source):
+            self.record({"kind": "dataset", **described, "source": mask_secrets(described["source"])})
+        self.log_params({TEXT_DIGEST: batches.text_digest[:DIGEST_LENGTH]})
+        self.log_files([SPLITS] if SPLITS.exists() else [])
 
     def started(self, total_steps: int, epochs: int) -> None:
         """Keep how long the training is, for the note."""
@@ -204,5 +187,5 @@ def _find_orphan(client: MlflowClient, settings: Params, fingerprint: str) -> st
 
 
 def _sample_row(sample: Sample) -> list[object]:
-    label = f"step {sample.step}: {sample_label(sample.prompt, sample.temperature)}"
+    label = f"step {sample.step}, {sample_label(sample.prompt, sample.temperature)}"
     return [label, sample.text, sample.step, sample.prompt, sample.temperature]

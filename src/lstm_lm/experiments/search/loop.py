@@ -26,6 +26,7 @@ from lstm_lm.io import hashing, locks, memory, quiet
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
+from lstm_lm.tracking.naming import short_changes
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
 from lstm_lm.ui import terminal
@@ -149,7 +150,7 @@ class Search:
         trial = studies.ask(self.study, self.space)
         values = self.space.propose(trial)
         terminal.print(f"trial {trial.number}: " + ", ".join(f"{keys.split(name)[1]} {value}" for name, value in values.items()))
-        trial_run = self.start_run(f"trial {trial.number}", parent=search_run.id)
+        trial_run = self.start_run(" ".join([f"trial {trial.number}", *short_changes(values)]), parent=search_run.id)
         trial.set_user_attr("run_id", trial_run.id)
         trial.set_user_attr("values", values)
         try:
