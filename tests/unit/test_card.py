@@ -101,13 +101,21 @@ def test_tokens_are_called_what_they_are(unit: str, name: str) -> None:
 def test_a_card_is_shortened_to_what_the_registry_keeps(limit: int) -> None:
     whole = card.build(card_inputs()).strip()
     short = card.shortened(whole, limit, "The whole card is elsewhere.")
-    assert len(short) <= limit
+    assert len(short.encode()) <= limit
     assert short.startswith(whole.splitlines()[0])
     assert (short == whole) == (len(whole) <= limit)
     if short != whole:
         assert short.endswith("The whole card is elsewhere.")
     if limit == 5_000:
         assert {"Evaluation", "Limits", "How to use"} <= set(sections(short))
+
+
+def test_the_limit_is_in_bytes() -> None:
+    assert card.cut("aéb", 2) == "a"
+    assert card.cut("aéb", 3) == "aé"
+    names = {"train": {"files": []}, "test": {"files": ["пьеса.txt"] * 20}, "validation": {"files": ["пьеса.txt"] * 20}}
+    short = card.shortened(card.build(card_inputs({"splits": names})), 5_000, "elsewhere")
+    assert len(short) < len(short.encode()) <= 5_000
 
 
 def test_every_section_can_be_left_out_of_a_shortened_card() -> None:

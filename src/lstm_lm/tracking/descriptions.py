@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 CARD = Path(card.FILE).name
-MAX_DESCRIPTION = 5000  # characters, in the columns of MLflow's databases for registered models and versions
-MAX_NOTE = 8000  # characters of a tag of a run
+# In bytes, although most databases count characters: one that does not would refuse the model.
+MAX_DESCRIPTION = 5000  # of a registered model, and of a version
+MAX_NOTE = 8000  # of a tag of a run
 OLD_MODEL_DESCRIPTIONS = ("Word-level LSTM language model: prompt in, text out.",)  # of earlier versions of this project
 SIGNATURE = "\n\n<!-- Replaced by the pipeline, unless you edit it. {digest} -->"
 SIGNED = re.compile(r"\s*<!-- Replaced by the pipeline, unless you edit it\. ([0-9a-f]{12}) -->\s*$")
@@ -62,7 +63,7 @@ def set_note(client: MlflowClient, run_id: str, text: str) -> bool:
     if not is_replaceable(present):
         return False
     shown = for_pages(text, run.info.experiment_id, run_id)
-    note = signed(shown[: MAX_NOTE - len(signed(""))])
+    note = signed(card.cut(shown, MAX_NOTE - len(signed(""))))
     if note != present:
         client.set_tag(run_id, DESCRIPTION_TAG, note)
     return True

@@ -102,21 +102,26 @@ def shortened(card: str, limit: int, pointer: str) -> str:
 
     Args:
         card: of `build`.
-        limit: in characters.
+        limit: in bytes of UTF-8, in which some databases count.
         pointer: a line of Markdown, which is added if anything is left out.
     """
     text = card.strip()
     start, *parts = text.split(f"\n\n{HEADING}")
     sections = {part.partition("\n\n")[0]: part.partition("\n\n")[2].split("\n\n") for part in parts}
     for title, paragraphs in STEPS:
-        if len(text) <= limit:
+        if len(text.encode()) <= limit:
             return text
         if not paragraphs:
             sections.pop(title, None)
         elif title in sections:
             sections[title] = sections[title][:paragraphs]
         text = "\n\n".join([start, *(f"{HEADING}{name}\n\n" + "\n\n".join(kept) for name, kept in sections.items()), pointer])
-    return text if len(text) <= limit else text[:limit]
+    return cut(text, limit)
+
+
+def cut(text: str, limit: int) -> str:
+    """Return the beginning of a text that fits into so many bytes of UTF-8."""
+    return text.encode()[: max(0, limit)].decode(errors="ignore")
 
 
 def code(text: object) -> str:
