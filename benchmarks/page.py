@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 
+from lstm_lm.io.machine import cpu_facts, processor
 from lstm_lm.ui import markdown
 from timing import Spread
 
@@ -21,24 +22,12 @@ def write(page: Path, section: str, text: str) -> None:
 
 def machine() -> str:
     """Describe this machine in one line: date, processor, memory, versions. Nothing identifies the individual machine."""
-    facts = _cpuinfo()
-    features = [name for flag, name in CPU_FLAGS.items() if flag in facts.get("flags", "").split()]
-    model = facts.get("model name") or platform.machine()
-    family = f" (family {facts['cpu family']}, model {facts['model']})" if "cpu family" in facts else ""
+    features = [name for flag, name in CPU_FLAGS.items() if flag in cpu_facts().get("flags", "").split()]
     return (
-        f"{datetime.date.today()}; {model}{family}, {psutil.cpu_count()} cores, {', '.join(features) or 'no AVX2'}, "
+        f"{datetime.date.today()}; {processor()}, {psutil.cpu_count()} cores, {', '.join(features) or 'no AVX2'}, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}; Python {platform.python_version()}, "
         f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, NumPy {version('numpy')}"
     )
-
-
-def _cpuinfo() -> dict[str, str]:
-    """Return the facts about the first processor in /proc/cpuinfo, {} on systems without it."""
-    try:
-        first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
-    except OSError:
-        return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
 
 
 def number(value: float | None) -> str | None:

@@ -41,6 +41,7 @@ RUN_SECONDS = 900
 # `make repro` in the environment that runs the tests, which `make setup` would refuse.
 REPRO = ("make", "--silent", "--assume-old=setup", "repro", f"VENV={sys.prefix}")
 TIMED = {"train/words_per_second"}  # metrics whose values differ between runs
+SYSTEM = "system/"  # metrics whose steps do, too
 
 
 @dataclass(frozen=True)
@@ -339,4 +340,5 @@ def _points(client: Any, run_id: str) -> dict[str, Counter[tuple[int, float | No
     return {
         name: Counter((point.step, None if name in TIMED else point.value) for point in client.get_metric_history(run_id, name))
         for name in client.get_run(run_id).data.metrics
+        if not name.startswith(SYSTEM)
     }

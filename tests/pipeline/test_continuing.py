@@ -1,5 +1,6 @@
 """Trainings under a real dvc that start from an earlier one: with more epochs, or from its weights with more text."""
 
+import json
 import re
 import shutil
 from pathlib import Path
@@ -31,6 +32,10 @@ def weights(folder: Path) -> dict[str, np.ndarray]:
         return dict(saved)
 
 
+def seconds(folder: Path) -> float:
+    return float(json.loads((folder / "models/run.json").read_text())["seconds"])
+
+
 def metric(folder: Path, run: str, name: str) -> list[tuple[int, float]]:
     return [(point.step, point.value) for point in client(folder).get_metric_history(run, name)]
 
@@ -45,7 +50,7 @@ def test_with_a_constant_learning_rate_more_epochs_resume_from_where_fewer_ended
 
     change_params(folder, {"train.epochs": 1})
     train(folder)
-    shorter = run_id(folder)
+    shorter, used = run_id(folder), seconds(folder)
     scratch.settle_ended(folder, shorter)  # as evaluate-sample does
     change_params(folder, {"train.epochs": 2})
     printed = run(["python", "src/train.py"], folder).stdout  # DVC would restore the two epochs from its cache
@@ -55,6 +60,7 @@ def test_with_a_constant_learning_rate_more_epochs_resume_from_where_fewer_ended
     assert f"resuming from the checkpoint of step {steps[1]}, in MLflow run " in printed
     resumed = run_id(folder)
     assert resumed not in (whole, shorter)
+    assert seconds(folder) > used > 0  # of both parts
     assert all((expected[name] == array).all() for name, array in weights(folder).items())
     assert (folder / "models/samples.csv").read_bytes() == history
     for name in ("train/loss", "validation/loss"):

@@ -246,6 +246,23 @@ def test_a_training_is_one_finished_mlflow_run_with_everything_in_it(finished_pr
     assert [key for key in found.data.tags if not key.startswith("mlflow.")] == ["git.dirty", "evaluate_sample"]
     [version] = store.search_model_versions(f"run_id = '{found.info.run_id}'")
     assert version.name == "lstm_lm"
+    assert version.tags["run"] == found.info.run_name
+    assert version.tags["ppl"] == f"{reported['test']['perplexity']:.4g}"
+    model = store.get_logged_model(found.outputs.model_outputs[0].model_id)
+    assert json.loads(model.tags["mlflow.modelVersions"]) == [{"name": "lstm_lm", "version": 1}]
+    assert {"test/perplexity", "validation/bits_per_character"} <= {metric.key for metric in model.metrics}
+
+
+def test_a_training_says_what_it_used_and_logs_the_load_of_the_machine(finished_project: Path) -> None:
+    folder = finished_project
+    used = json.loads((folder / "models/run.json").read_text())
+    assert set(used) == {"run_id", "seconds", "cpu_seconds", "energy_joules", "energy_of", "machine"}
+    assert used["seconds"] > 0
+    assert used["cpu_seconds"] > 0
+    assert (used["energy_joules"] is None) == (used["energy_of"] == [])
+    assert "core" in used["machine"]
+    logged = client(folder).get_run(used["run_id"]).data.metrics
+    assert 0 < logged["system/system_memory_usage_percentage"] <= 100
 
 
 def test_the_second_time_nothing_runs(project: Path) -> None:

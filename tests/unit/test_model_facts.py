@@ -60,7 +60,7 @@ def test_versions_are_told_apart_by_perplexity_name_and_size(client: "MlflowClie
     run = make_run(client, "best", {"parameter_count": "1856348", "vocab.unit": "word"}, test__perplexity=166.366)
     assert list(model_facts.version_tags(run).items()) == [("ppl", "166.4"), ("run", "best"), ("size", "1.86M")]
     characters = make_run(client, "char", {"vocab.unit": "char"}, test__perplexity=3.2001)
-    assert model_facts.version_tags(characters) == {"ppl": "3.2 per char", "run": "char"}
+    assert model_facts.version_tags(characters) == {"ppl": "3.2 per character", "run": "char"}
     assert model_facts.version_tags(make_run(client, "a", None, test__perplexity=math.nan)) == {"run": "a"}
 
 

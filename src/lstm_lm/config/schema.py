@@ -287,6 +287,7 @@ class Tracking(Section):
     experiment: Annotated[str, Field(pattern=NAME)]
     registered_model: Annotated[str, Field(pattern=NAME)]
     artifacts: Annotated[str, Field(min_length=1)] | None = None
+    system_metrics: bool = True
 
 
 class Params(Section):

@@ -85,7 +85,7 @@ def reuse_shorter_training(current: Scratch, settings: Params, batches: Batches,
         training_messages.show_not_reused(shorter_epochs, run_id, settings.train.schedule)
     elif checkpoint_step(shorter.folder):
         shutil.copyfile(shorter.folder / CHECKPOINT, current.folder / CHECKPOINT)
-        current.write("run", {"precision": facts["run"]["precision"], "continues": run_id})
+        current.write("run", {"precision": facts["run"]["precision"], "continues": run_id, "usage": facts["run"].get("usage")})
         training_messages.show_reused(shorter_epochs, run_id, step)
 
 

@@ -19,10 +19,11 @@ from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.events import Observer
-from lstm_lm.io import folders, hashing, memory, quiet
+from lstm_lm.io import folders, hashing, machine, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
+from lstm_lm.io.usage import UsageMeter
 from lstm_lm.jobs import starting_point
 from lstm_lm.jobs.starting_point import InitialWeights
 from lstm_lm.model.shape import count_parameters
@@ -115,7 +116,8 @@ class TrainingJob:
 
     def __init__(self, settings: Params, inputs: Inputs, scratch: Scratch, interruption: Interruption) -> None:
         self.settings, self.inputs, self.scratch, self.interruption = settings, inputs, scratch, interruption
-        self.earlier = scratch.read("run") or {}  # MLflow run and precision of the interrupted training
+        self.earlier = scratch.read("run") or {}  # MLflow run, precision and usage of the interrupted training
+        self.facts = dict(self.earlier)  # the same of this one
         self.startup: dict[str, float] = {}
 
     def run(self) -> Result:
@@ -126,7 +128,7 @@ class TrainingJob:
         with timed(self.startup, "MLflow"):  # first, so that a store that cannot be used is reported at once
             client = store.connect(self.settings.tracking)
             tracked = TrainingRun.start(client, self.settings, scratch_folder=self.scratch.folder, resume=self.earlier.get("run_id"))
-        self.scratch.write("run", {**self.earlier, "run_id": tracked.id})
+        self._note(run_id=tracked.id)
         with tracked.recorded():
             resend_in_background(self.settings.tracking, client)
             result = self._train_and_save(tracked)
@@ -147,7 +149,7 @@ class TrainingJob:
         model = setup.build_model(settings, inputs.counts)
         known_words = self._copy_initial_weights(model)
         training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size, inputs.tokenizer.unit)
-        self.scratch.write("run", {**self.earlier, "run_id": tracked.id, "precision": precision})
+        self._note(precision=precision)
         with tempfile.TemporaryDirectory() as temporary:
             facts = {"resolved_precision": precision, "vocabulary_size": len(inputs.words), "parameter_count": model.parameter_count}
             self._log_starting_point(tracked, known_words)
@@ -161,9 +163,15 @@ class TrainingJob:
                 save_outputs(trainer, text_model, inputs.words, result)
                 for name in (history.HISTORY, history.SAMPLES):
                     shutil.copyfile(self.scratch.folder / name, Path("models") / name)
-                Path("models/run.json").write_text(json.dumps({"run_id": tracked.id}) + "\n", encoding="utf-8")
+                facts = {"run_id": tracked.id, **self.facts["usage"], "machine": machine.describe()}
+                Path("models/run.json").write_text(json.dumps(facts) + "\n", encoding="utf-8")
                 tracked.log_files(["models/history.csv", "models/samples.csv", "reports/graph.png", "params.yaml"])
         return result
+
+    def _note(self, **facts: object) -> None:
+        """Keep facts for the process that resumes this training."""
+        self.facts |= facts
+        self.scratch.write("run", self.facts)
 
     def _copy_initial_weights(self, model: "LanguageModel") -> int | None:
         """Give the model the weights that `train.init_from` names. Returns how many words they know, or None without any."""
@@ -208,7 +216,7 @@ class TrainingJob:
             trainer.restore(*saved)
         training_messages.show_resumption(trainer.progress.step, tracked.id, self.earlier.get("run_id"))
         try:
-            with self.interruption:
+            with self.interruption, UsageMeter(self.earlier.get("usage"), lambda usage: self._note(usage=usage)):
                 return trainer.run()
         except Stopped as stopped:
             line = training_messages.stopped_line(self.interruption.reason or "stopped", stopped.step)

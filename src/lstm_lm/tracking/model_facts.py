@@ -6,6 +6,7 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.generation import options
+from lstm_lm.wording import UNITS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -56,7 +57,7 @@ def version_tags(run: Run) -> dict[str, str]:
     perplexity = run.data.metrics.get(METRICS[0], math.nan)
     if not math.isnan(perplexity):
         unit = run.data.params.get("vocab.unit", "word")
-        found = {PERPLEXITY_TAG: f"{perplexity:.4g}" + ("" if unit == "word" else f" per {unit}"), **found}
+        found = {PERPLEXITY_TAG: f"{perplexity:.4g}" + ("" if unit == "word" else f" per {UNITS.get(unit, unit)}"), **found}
     if parameters := run.data.params.get("parameter_count"):
         found[SIZE_TAG] = short_count(int(parameters))
     return {key: value for key, value in found.items() if value}

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lstm_lm.config.schema import Params, Tracking
     from lstm_lm.data.dataset import Batches
+    from lstm_lm.tracking.system_metrics import SystemMetrics
 
 METRICS = {  # name of a metric -> attribute of events.Row
     "train/loss": "loss",
@@ -40,6 +41,7 @@ METRICS = {  # name of a metric -> attribute of events.Row
     "validation/loss": "validation_loss",
     "validation/perplexity": "validation_perplexity",
 }
+SYSTEM_METRICS = "system/"  # how their names begin, as MLflow's pages expect
 PARENT_TAG = "mlflow.parentRunId"
 SOURCE_TAG = "mlflow.source.name"
 SAMPLE_COLUMNS = ["sample", "text", "step", "prompt", "temperature"]
@@ -52,6 +54,7 @@ class TrainingRun(QueuedRun, Observer):
         self._samples: list[list[object]] = []  # rows of the table of samples, which is always logged whole
         self._logged_steps: dict[str, set[int]] = {}  # metric -> steps that an earlier process of this training has logged
         self._note: TrainingNote | None = None  # the runs of a search have none
+        self._system_metrics: SystemMetrics | None = None
         super().__init__(settings, run_id, client)
 
     @classmethod
@@ -89,7 +92,8 @@ class TrainingRun(QueuedRun, Observer):
             resume = resume or _find_orphan(client, settings, fingerprint)
         if resume and is_known(client, resume, settings.tracking):
             pending = Outbox(project_root(), resume).pending()
-            steps = {name: {metric.step for metric in client.get_metric_history(resume, name)} for name in METRICS}
+            names = {*METRICS, *(name for name in client.get_run(resume).data.metrics if name.startswith(SYSTEM_METRICS))}
+            steps = {name: {metric.step for metric in client.get_metric_history(resume, name)} for name in names}
             for item in pending:
                 for name, _, _, step in item.operation.get("points", []):
                     steps.setdefault(name, set()).add(step)
@@ -147,9 +151,14 @@ class TrainingRun(QueuedRun, Observer):
         self.log_files([SPLITS] if SPLITS.exists() else [])
 
     def started(self, total_steps: int, epochs: int) -> None:
-        """Keep how long the training is, for the note."""
+        """Keep how long the training is, for the note, and start to log system metrics, unless they are switched off."""
+        from lstm_lm.tracking import system_metrics
+
         if self._note:
             self._note.total_steps = total_steps
+        if self._settings.system_metrics:
+            earlier = (step for name, steps in self._logged_steps.items() if name.startswith(SYSTEM_METRICS) for step in steps)
+            self._system_metrics = system_metrics.start(self.id, store.uri(self._settings), self.log_metrics, max(earlier, default=-1) + 1)
 
     def finish(self, status: str = "FINISHED") -> None:
         """End the run, with a note on how it ended. See `QueuedRun.finish`."""
@@ -157,6 +166,11 @@ class TrainingRun(QueuedRun, Observer):
             with contextlib.suppress(OSError):  # such as a full disk, which the status will report
                 self.set_note(self._note.end_text(status, self.problem))
         super().finish(status)
+
+    def close(self) -> None:
+        """End the system metrics."""
+        if self._system_metrics is not None:
+            self._system_metrics.finish()
 
     def resumed(self, step: int, rows: Sequence[Row], samples: Sequence[Sample]) -> None:
         """Queue what had not reached the store before the training was stopped."""
