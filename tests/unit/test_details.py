@@ -128,10 +128,12 @@ def test_a_text_of_50_words_with_a_vocabulary_of_3_and_no_baselines(make):
     assert made["rank_frequency"]["cut"]["rank"] == 2
 
 
-def test_the_calibration_of_a_long_text_is_that_of_spread_pieces(make, monkeypatch):
-    whole = make()["calibration"]["test"]["words"]
-    monkeypatch.setattr(details, "CALIBRATION_WORDS", 60)
-    assert 50 < make()["calibration"]["test"]["words"] < 60 < whole
+@pytest.mark.parametrize("limit", ["CALIBRATION_WORDS", "CALIBRATION_LOGITS"])
+def test_the_calibration_of_a_long_text_or_a_large_vocabulary_is_that_of_spread_pieces(make, monkeypatch, limit):
+    whole = make()
+    size = whole["model"]["vocabulary_size"] if limit == "CALIBRATION_LOGITS" else 1
+    monkeypatch.setattr(details, limit, 60 * size)
+    assert 50 < make()["calibration"]["test"]["words"] < 60 < whole["calibration"]["test"]["words"]
 
 
 def test_the_same_input_gives_the_same_bytes(make, tmp_path):

@@ -53,8 +53,8 @@ def train(client: "MlflowClient", perplexity: float, name: str, text: str = TEXT
     return run_id
 
 
-def find(client: "MlflowClient | None", run_id: str, init_from: str | None = None, text: str = TEXT) -> dict[str, Any]:
-    return references.find(client, SETTINGS.tracking, Evaluated(run_id, None, init_from, text))
+def find(client: "MlflowClient | None", run_id: str, init_from: str | None = None, text: str = TEXT, digest: str = "") -> dict[str, Any]:
+    return references.find(client, SETTINGS.tracking, Evaluated(run_id, None, digest, init_from, text))
 
 
 def reference(name: str, run_id: str, perplexity: float, same_text: bool = True) -> dict[str, Any]:
@@ -73,6 +73,8 @@ def test_the_champion_is_the_one_before_the_evaluated_model_however_often_that_i
     assert find(client, new)["champion"] == reference("version 2, best", better, 8.0)
     assert find(client, better)["champion"] == reference("version 1, default", first, 9.0)
     assert find(client, first)["champion"]["name"] == "version 2, best"
+    # Trained again with the same result, it has another run.
+    assert find(client, new, digest="digest of best")["champion"]["name"] == "version 1, default"
     # In this store, a proxy has the version of a run that another store knows.
     train(client, 7.0, "proxy", **{PROXY_TAG: "0" * 32})
     assert find(client, "0" * 32)["champion"]["name"] == "version 2, best"

@@ -36,6 +36,7 @@ from lstm_lm.ui import evaluation_messages
 DETAILS = Path("reports/details.json")
 DECIMALS = 6
 CALIBRATION_WORDS = 50_000  # of the test text; of a longer one, evenly spread pieces are predicted
+CALIBRATION_LOGITS = 10**9  # of them: 10,000 words with a vocabulary of 100,000
 LOSSES = {"loss": "model", "kneser_ney_loss": KNESER_NEY, "unigram_loss": UNIGRAM}  # name in the file: whose costs
 
 Costs = Mapping[str, Mapping[str, Sequence[np.ndarray]]]  # {"model", or name of a baseline: {split: nats as of `scoring.score`}}
@@ -129,11 +130,11 @@ def from_weights(inputs: Inputs, words: Sequence[str], counts: np.ndarray) -> di
 
     model = load_weights("models/weights")
     documents = inputs.batches.documents("test")
-    total = inputs.batches.held_out["test"].scored_words
-    if total > CALIBRATION_WORDS:
-        pieces = scoring.spread_pieces(list(map(len, documents)), CALIBRATION_WORDS)
+    total, max_words = inputs.batches.held_out["test"].scored_words, min(CALIBRATION_WORDS, CALIBRATION_LOGITS // len(words))
+    if total > max_words:
+        pieces = scoring.spread_pieces(list(map(len, documents)), max_words)
         documents = [documents[i][start:stop] for i, start, stop in pieces]
-        evaluation_messages.note_calibration_of_pieces(CALIBRATION_WORDS, total, inputs.unit)
+        evaluation_messages.note_calibration_of_pieces(max_words, total, inputs.unit)
     embedding = model.embedding.numpy()
     return {
         "calibration": {"test": calibration(predict(model, documents))},

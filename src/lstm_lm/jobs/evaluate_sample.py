@@ -67,7 +67,7 @@ def run(settings: Params) -> None:
     samples = sample(generator, wanted, inputs.unit)
     metrics = rounded(metrics)
     write_reports(metrics, samples, wanted, inputs.unit)
-    evaluated = Evaluated(run_id, created, settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
+    evaluated = Evaluated(run_id, created, own_model.digest(), settings.train.init_from, encoded.digest_of_test_text(paths.VOCAB))
     details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated), run_facts.describe(settings))
     files = report_inputs.load(Path())
     draw.draw(files)

@@ -15,6 +15,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.tracking import logged_model, store, trained_models, versions
 from lstm_lm.tracking.champion import TEST_DIGEST_TAG
 from lstm_lm.tracking.guard import bounded
+from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mirroring import PROXY_TAG
 from lstm_lm.tracking.run import find_run, is_known
 from lstm_lm.tracking.trained_models import INIT_TAG
@@ -61,12 +62,14 @@ class Evaluated:
     Attributes:
         run_id: the run that trained its weights.
         created: the run that `mlflow run` has created for this process, or None.
+        model_digest: see `own_model.digest`.
         init_from: `train.init_from`.
         test_digest: of its test text, see `encoded.digest_of_test_text`.
     """
 
     run_id: str
     created: str | None
+    model_digest: str
     init_from: str | None
     test_digest: str | None
 
@@ -100,7 +103,12 @@ def _champion(client: MlflowClient, settings: Tracking, evaluated: Evaluated) ->
     proxy = find_run(client, settings, f"tags.`{PROXY_TAG}` = '{evaluated.run_id}'")
     own_runs = {evaluated.run_id, evaluated.created, proxy} - {None}
     board = versions.read(client, settings.registered_model)
-    others = [each for each in map(board.version, board.champions) if not {each.run_id, each.tags.get(RUN_TAG)} & own_runs]
+
+    def is_other(version: ModelVersion) -> bool:
+        # A second training with the same result has a run of its own, but no version.
+        return not {version.run_id, version.tags.get(RUN_TAG)} & own_runs and version.tags.get(DIGEST_TAG) != evaluated.model_digest
+
+    others = [each for each in map(board.version, board.champions) if is_other(each)]
     return _of_version(client, others[-1], evaluated) if others else None
 
 
