@@ -70,11 +70,16 @@ SAMPLES = [
     GeneratedText("Temperature 0.7", "to be", " or\nnot"),
     GeneratedText("Temperature 1", "thou art", " odd"),
 ]
-PARAMETERS: dict[str, dict[str, Any]] = {
-    "vocab": {"unit": "word", "lowercase": True, "punctuation": "drop", "newlines": False},
-    "batching": {"recipe": "stream", "batch_size": 32, "sequence_length": 35},
-    "model": {"dropout_input": 0.15, "dropout_words": 0.0},
-    "train": {"epochs": 3, "optimizer": "adamw", "learning_rate": 0.008, "schedule": "cosine", "seed": 1, "init_from": None},
+PARAMETERS: dict[str, Any] = {
+    "vocab.lowercase": True,
+    "vocab.punctuation": "drop",
+    "batching.recipe": "stream",
+    "batching.batch_size": 32,
+    "model.dropout_input": 0.15,
+    "model.dropout_words": 0.0,
+    "train.optimizer": "adamw",
+    "train.learning_rate": 0.008,
+    "train.init_from": None,
 }
 
 
@@ -88,7 +93,7 @@ def run_files(details: dict[str, Any] | None = None, metrics: dict[str, dict[str
     """
     return Inputs(
         metrics=METRICS if metrics is None else metrics,
-        details={**DETAILS, **(details or {})},
+        details={**DETAILS, "run": {"commit": "abc123", "dirty": False, "parameters": PARAMETERS}, **(details or {})},
         run={"run_id": RUN_ID, **run},
         config=CONFIG,
         history=HISTORY,
@@ -96,6 +101,6 @@ def run_files(details: dict[str, Any] | None = None, metrics: dict[str, dict[str
     )
 
 
-def card_inputs(details: dict[str, Any] | None = None, parameters: dict[str, dict[str, Any]] | None = None, **run: Any) -> CardInputs:
+def card_inputs(details: dict[str, Any] | None = None, **run: Any) -> CardInputs:
     """Return what the card of such a run is made from."""
-    return CardInputs(run_files(details, **run), PARAMETERS if parameters is None else parameters, "lstm_lm")
+    return CardInputs(run_files(details, **run), "lstm_lm")

@@ -17,7 +17,7 @@ from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking.training_run import METRICS
 from lstm_lm.ui.metric_catalog import CURVES, LOGGED
-from lstm_lm.ui.report import card, inputs, numbers, recorded_parameters
+from lstm_lm.ui.report import card, inputs, numbers
 from plain import PlainKneserNey, PlainModel, log_softmax
 
 pytestmark = pytest.mark.slow
@@ -166,12 +166,12 @@ def test_the_details_equal_those_of_plain_evaluations(finished_project: Path) ->
 def test_the_card_describes_the_run_and_its_version_and_the_note_sums_it_up(finished_project: Path) -> None:
     folder = finished_project
     model_card = (folder / "reports/model_card.md").read_text()
-    parameters = recorded_parameters.load(folder)
-    assert model_card == card.build(card.CardInputs(inputs.load(folder), parameters, "lstm_lm"))  # it can be made again without a training
+    assert model_card == card.build(card.CardInputs(inputs.load(folder), "lstm_lm"))  # it can be made again without a training
     first = model_card.splitlines()[0]
     test = json.loads((folder / "reports/metrics.json").read_text())["test"]
     assert first.startswith(f"Perplexity {numbers.perplexity(test['perplexity'])} per word on the test text (95% interval ")
-    assert f"- **learning rate**: {parameters['train']['learning_rate']:g}" in model_card
+    assert f"- **batch size**: {loading.load(folder / 'params.yaml').batching.batch_size}" in model_card
+    assert f"git checkout {run(['git', 'rev-parse', 'HEAD~1'], folder).stdout.strip()}" in model_card
     store, [found] = client(folder), runs(folder)
     version = store.get_model_version("lstm_lm", "1")
     for text in (version.description, found.data.tags["mlflow.note.content"]):

@@ -1,4 +1,3 @@
-import json
 import re
 from pathlib import Path
 
@@ -68,14 +67,15 @@ def test_all_generation_options_are_listed_with_their_defaults() -> None:
 
 
 def test_the_commit_is_named_where_it_is_known() -> None:
-    assert "git checkout abc123\nmake repro" in card.build(card_inputs(commit="abc123", dirty=True))
-    assert "uncommitted changes" in card.build(card_inputs(commit="abc123", dirty=True))
-    assert "git checkout" not in card.build(card_inputs())
+    assert "git checkout abc123\nmake repro" in card.build(card_inputs())
+    assert "uncommitted changes" not in card.build(card_inputs())
+    assert "uncommitted changes" in card.build(card_inputs({"run": {"commit": "abc123", "dirty": True}}))
+    assert "git checkout" not in card.build(card_inputs({"run": {"commit": None}}))
 
 
 def test_a_start_from_other_weights_is_named_without_its_password() -> None:
-    parameters = {**PARAMETERS, "train": {**PARAMETERS["train"], "init_from": "http://me:secret@host/weights"}}
-    text = card.build(card_inputs(parameters=parameters))
+    parameters = {**PARAMETERS, "train.init_from": "http://me:secret@host/weights"}
+    text = card.build(card_inputs({"run": {"parameters": parameters}}))
     assert "started from" in text
     assert "secret" not in text
 
@@ -83,7 +83,7 @@ def test_a_start_from_other_weights_is_named_without_its_password() -> None:
 @pytest.mark.parametrize("empty", [None, {}])
 def test_a_run_about_which_little_is_known_has_a_card_too(empty: dict[str, object] | None) -> None:
     unknown = dict.fromkeys(DETAILS, empty)
-    text = card.build(card.CardInputs(run_files({**unknown, "unit": None}, {}), {}, "lstm_lm"))
+    text = card.build(card.CardInputs(run_files({**unknown, "unit": None, "run": empty}, {}), "lstm_lm"))
     assert list(sections(text)) == list(card.SECTIONS)
     assert "None" not in text
     assert "Not computed for this run." in text
@@ -124,7 +124,7 @@ def test_every_section_can_be_left_out_of_a_shortened_card() -> None:
 
 def test_writing_it_again_gives_the_same_bytes(tmp_path: Path) -> None:
     (tmp_path / "reports").mkdir()
-    card.write(run_files(), PARAMETERS, "lstm_lm", tmp_path)
+    card.write(run_files(), "lstm_lm", tmp_path)
     first = (tmp_path / card.FILE).read_bytes()
-    card.write(run_files(), json.loads(json.dumps(PARAMETERS)), "lstm_lm", tmp_path)
+    card.write(run_files(), "lstm_lm", tmp_path)
     assert (tmp_path / card.FILE).read_bytes() == first == card.build(card_inputs()).encode()

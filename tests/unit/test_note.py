@@ -7,7 +7,7 @@ from lstm_lm.ui.report import note
 
 
 def test_the_note_begins_with_the_result_and_has_table_files_samples_links_and_reproduction() -> None:
-    text = note.of_result(run_files(commit="abc123", dirty=True), ["model_card.md", "metrics.json"])
+    text = note.of_result(run_files({"run": {"commit": "abc123", "dirty": True}}), ["model_card.md", "metrics.json"])
     assert text.splitlines()[0].startswith("Perplexity 166.4 per word on the test text (95% interval 158.7 to 174.4)")
     assert "| perplexity | 166.4 | 157.2 |" in text
     assert "| 95% interval | 158.7 to 174.4 |  |" in text

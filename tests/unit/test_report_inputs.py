@@ -1,10 +1,12 @@
 """The files that the report is made from."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import report_files
 from lstm_lm.errors import UserError
 from lstm_lm.ui.report import inputs
 from lstm_lm.ui.report.inputs import GeneratedText
@@ -79,3 +81,11 @@ def test_a_damaged_file_is_one_line(folder: Path, name: str, content: bytes, pro
     (folder / name).write_bytes(content)
     with pytest.raises(UserError, match=f"^{name} {problem}.*: remove it, and run the pipeline, with: make repro$"):
         inputs.load(folder)
+
+
+def test_the_time_of_a_training_is_the_recorded_one_or_that_of_its_steps() -> None:
+    assert report_files.report_inputs().training_seconds == 321
+    # 40 rows of 100 words at 1,000 words/s
+    assert report_files.report_inputs(run={"run_id": "a"}).training_seconds == pytest.approx(4.0)
+    rows = [replace(row, words_per_second=0.0) for row in report_files.history()]
+    assert report_files.report_inputs(run={}, history=rows).training_seconds is None

@@ -8,11 +8,11 @@ def report() -> None:
     from lstm_lm.config import loading
     from lstm_lm.io import dvc_lock
     from lstm_lm.ui import evaluation_messages
-    from lstm_lm.ui.report import card, draw, inputs, recorded_parameters
+    from lstm_lm.ui.report import card, draw, inputs
 
     folder = Path()
     files = inputs.load(folder)
     draw.draw(files)
-    card.write(files, recorded_parameters.load(folder), loading.load().tracking.registered_model)
+    card.write(files, loading.load().tracking.registered_model)
     for path in (draw.FILE, card.FILE):
         evaluation_messages.show_report(path, dvc_lock.is_recorded(folder, path))

@@ -71,7 +71,7 @@ def run(settings: Params) -> None:
     details.write(inputs, costs, facts, references.find(client, settings.tracking, evaluated), run_facts.describe(settings))
     files = report_inputs.load(Path())
     draw.draw(files)
-    card.write(files, settings.model_dump(), settings.tracking.registered_model)
+    card.write(files, settings.tracking.registered_model)
 
     tracked = QueuedRun(settings.tracking, run_id, client)
     tracked.join(Proxy.of(settings, created))

@@ -47,8 +47,6 @@ PREPARATION: Mapping[str, Mapping[Any, str]] = {  # parameters that shape the te
     "vocab.newlines": {True: "newlines as tokens", False: "without newlines"},
 }
 
-Parameters = Mapping[str, Mapping[str, Any]]  # as in params.yaml, of the run
-
 
 @dataclass(frozen=True)
 class CardInputs:
@@ -56,18 +54,20 @@ class CardInputs:
 
     Attributes:
         files: of models/ and reports/.
-        parameters: the parameters that the run had; an empty mapping if they are not known.
         registered_model: the name in the registry.
     """
 
     files: Inputs
-    parameters: Parameters
     registered_model: str
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that the run had, by dotted names; empty if they were not recorded."""
+        return dict(self.files.mapping("run").get("parameters") or {})
 
     def parameter(self, name: str) -> Any:
         """Return a parameter by its dotted name, or None."""
-        section, _, key = name.partition(".")
-        return (self.parameters.get(section) or {}).get(key)
+        return self.parameters.get(name)
 
     @property
     def unit(self) -> str:
@@ -87,14 +87,14 @@ def build(inputs: CardInputs) -> str:
     return mask_secrets("\n\n".join(texts)) + "\n"
 
 
-def write(files: Inputs, parameters: Parameters, registered_model: str, folder: str | Path = ".") -> None:
+def write(files: Inputs, registered_model: str, folder: str | Path = ".") -> None:
     """Write reports/model_card.md.
 
     Args:
-        files, parameters, registered_model: see `CardInputs`.
+        files, registered_model: see `CardInputs`.
         folder: of the project.
     """
-    atomic.write_text(Path(folder) / FILE, build(CardInputs(files, parameters, registered_model)))
+    atomic.write_text(Path(folder) / FILE, build(CardInputs(files, registered_model)))
 
 
 def shortened(card: str, limit: int, pointer: str) -> str:
@@ -222,16 +222,16 @@ def _training(inputs: CardInputs) -> str:
         "seed": "train.seed",
     }
     rows = [[title, _value(value)] for title, name in names.items() if (value := inputs.parameter(name)) is not None]
-    dropout = {name: value for name, value in (inputs.parameters.get("model") or {}).items() if name.startswith("dropout_") and value}
+    dropout = {name: value for name, value in inputs.parameters.items() if name.startswith("model.dropout_") and value}
     if dropout:
-        rows.append(["dropout", ", ".join(f"{name.removeprefix('dropout_')} {_value(value)}" for name, value in dropout.items())])
+        rows.append(["dropout", ", ".join(f"{name.removeprefix('model.dropout_')} {_value(value)}" for name, value in dropout.items())])
     return _facts([*rows, *_costs(inputs.files)])
 
 
 def _costs(files: Inputs) -> list[list[str]]:
     """Rows on what the training took. Runs of earlier versions did not record it."""
     run = files.run
-    seconds = run.get("seconds") if run.get("seconds") is not None else training_seconds(files)
+    seconds = files.training_seconds
     energy = run.get("energy_joules")
     rows = [["time", numbers.duration(seconds) if seconds is not None else "not recorded"]]
     if run.get("cpu_seconds") is not None:
@@ -239,16 +239,6 @@ def _costs(files: Inputs) -> list[list[str]]:
     rows.append(["energy", "not measured" if energy is None else f"{energy / 3600:,.1f} Wh ({energy:,.0f} J)"])
     rows.append(["machine", str(run.get("machine") or "not recorded")])
     return rows
-
-
-def training_seconds(files: Inputs) -> float | None:
-    """Return how long the training steps took, from the speeds in models/history.csv, or None if there are none."""
-    seconds, before = 0.0, 0
-    for row in files.history:
-        if row.words_per_second > 0:
-            seconds += (row.words_seen - before) / row.words_per_second
-        before = row.words_seen
-    return seconds or None
 
 
 def _generation_options(inputs: CardInputs) -> str:
@@ -285,11 +275,14 @@ def _prompt(inputs: CardInputs) -> str:
 
 
 def _how_to_reproduce(inputs: CardInputs) -> str:
-    commit = inputs.files.run.get("commit")
-    checkout = f"git checkout {commit}\n" if commit else ""
-    changed = " The checkout had uncommitted changes." if inputs.files.run.get("dirty") else ""
+    run = inputs.files.mapping("run")
+    checkout = f"git checkout {run['commit']}\n" if run.get("commit") else ""
+    changed = " The checkout had uncommitted changes." if run.get("dirty") else ""
     note = f"With the run's `params.yaml`, which is one of its artifacts.{changed}"
-    same = "The same machine gives the same weights bit for bit; on another one rounding differs."
+    same = (
+        "The same machine gives the same weights bit for bit; on another one rounding differs. "
+        "`make report` draws this card and `reports/report.html` again, without a training."
+    )
     return f"{note}\n\n```\n{checkout}make repro\n```\n\n{same}"
 
 

@@ -72,22 +72,6 @@ def tiles(inputs: Inputs, test: Mapping[str, float]) -> list[tuple[str, str, str
         ("validation perplexity", numbers.perplexity(validation.get("perplexity")), "of the text that selects the weights"),
         ("vocabulary", numbers.count(model.get("vocabulary_size")), f"{unit}, with <unk>"),
         ("parameters", numbers.count(model.get("parameters")), str(model.get("precision") or "")),
-        ("training time", numbers.duration(training_seconds(inputs)), str(inputs.run.get("machine") or "")),
+        ("training time", numbers.duration(inputs.training_seconds), str(inputs.run.get("machine") or "")),
     ]
     return [tile for tile in shown if tile[1] != "-"]
-
-
-def training_seconds(inputs: Inputs) -> float | None:
-    """The time of the training: as recorded, or else that of its steps, from the speeds in the history.
-
-    Returns:
-        seconds, or None if neither is known.
-    """
-    if recorded := inputs.run.get("seconds"):
-        return float(recorded)
-    seconds, before = 0.0, 0
-    for row in inputs.history:
-        if row.words_per_second > 0:
-            seconds += (row.words_seen - before) / row.words_per_second
-        before = row.words_seen
-    return seconds or None

@@ -60,6 +60,18 @@ class Inputs:
         """What a token is, as in `vocab.unit`."""
         return str(self.details.get("unit") or "word")
 
+    @property
+    def training_seconds(self) -> float | None:
+        """The time of the training: as recorded, or else that of its steps, from the speeds in the history; None if neither is known."""
+        if recorded := self.run.get("seconds"):
+            return float(recorded)
+        seconds, before = 0.0, 0
+        for row in self.history:
+            if row.words_per_second > 0:
+                seconds += (row.words_seen - before) / row.words_per_second
+            before = row.words_seen
+        return seconds or None
+
     def part(self, name: str, split: str) -> list[dict[str, Any]]:
         """Return a list of details.json that there is one of for each split; empty if it could not be computed."""
         return list((self.details.get(name) or {}).get(split) or [])

@@ -108,7 +108,7 @@ def escaped(text: str) -> str:
 
 
 def _reproduction(inputs: Inputs) -> str:
-    commit = inputs.run.get("commit")
-    changed = " (it had uncommitted changes)" if inputs.run.get("dirty") else ""
-    checkout = f"check out commit `{commit}`{changed}, " if commit else ""
+    run = inputs.mapping("run")
+    changed = " (it had uncommitted changes)" if run.get("dirty") else ""
+    checkout = f"check out commit `{run['commit']}`{changed}, " if run.get("commit") else ""
     return f"To reproduce: {checkout}put the run's [params.yaml](run:artifacts/params.yaml) in place, and run `make repro`."

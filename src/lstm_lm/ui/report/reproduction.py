@@ -3,7 +3,6 @@
 from typing import Any
 
 from lstm_lm.ui.report import numbers
-from lstm_lm.ui.report.headline import training_seconds
 from lstm_lm.ui.report.inputs import Inputs
 
 JOULES_PER_WATT_HOUR = 3600
@@ -30,7 +29,7 @@ def facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("MLflow run", inputs.run.get("run_id")),
         ("steps", _steps(config, model)),
         ("precision", model.get("precision") or config.get("precision")),
-        ("training time", numbers.duration(training_seconds(inputs)) if training_seconds(inputs) else None),
+        ("training time", numbers.duration(inputs.training_seconds) if inputs.training_seconds else None),
         ("processor time", numbers.duration(cpu) if cpu else None),
         ("energy", f"{energy / JOULES_PER_WATT_HOUR:.2f} Wh, measured" if energy else None),
         ("machine", inputs.run.get("machine")),

@@ -8,7 +8,6 @@ import altair as alt
 from lstm_lm.events import Row
 from lstm_lm.ui.report import chart, numbers
 from lstm_lm.ui.report.figure import Figure, Key, Table, thin
-from lstm_lm.ui.report.headline import training_seconds
 from lstm_lm.ui.report.inputs import Inputs
 
 MAX_POINTS = 500  # of a curve
@@ -164,7 +163,7 @@ def speed(inputs: Inputs) -> Figure:
     """The words trained per second over the words seen."""
     unit = numbers.units(inputs.unit)
     speeds = [row.words_per_second for row in inputs.history]
-    time = numbers.duration(training_seconds(inputs))
+    time = numbers.duration(inputs.training_seconds)
     finding = f"The median is {statistics.median(speeds):,.0f} {unit}/s; the training took {time}."
     return _small(
         inputs, "words_per_second", "Speed", f"{unit} per second", finding, "Dips are other work on the machine; validation does not count."
