@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -14,19 +13,17 @@ import pytest
 import requests
 from selenium import webdriver
 from selenium.webdriver import ActionChains, Keys
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.remote.webelement import WebElement
 
+from browser import chromium, needs_browser, resize
 from conftest import TINY_VOCABULARY
 from http_server import Server, make_project, serving, wait_until
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 KEY = {"LSTM_LM_API_KEY": "secret"}
 HEADERS = {"Authorization": "Bearer secret"}
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en"]
 VOCABULARY = len(TINY_VOCABULARY)
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 class Page:
@@ -42,8 +39,7 @@ class Page:
 
     def open(self, fragment: str = "", width: int = 1280, dark: bool = False) -> None:
         """Open the page anew, with the key kept in the tab."""
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        resize(self.driver, width)
         features = [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]
         self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
         self.driver.get("about:blank")
@@ -120,13 +116,7 @@ def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, tiny_sav
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as started:
-        started.set_page_load_timeout(30)
+    with chromium() as started:
         yield started
 
 

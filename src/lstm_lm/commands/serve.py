@@ -33,7 +33,7 @@ def serve(
     from lstm_lm.serving.app.settings import KEY_VARIABLE, ServerSettings, api_key
     from lstm_lm.ui import program, terminal
 
-    servers.check_can_listen("uvicorn", host, port, "make serve PORT=...")
+    servers.check_can_listen(host, port, "make serve PORT=...")
     settings = ServerSettings(
         model,
         compare,

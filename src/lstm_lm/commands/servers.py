@@ -3,7 +3,6 @@
 import contextlib
 import errno
 import ipaddress
-import shutil
 import socket
 from collections.abc import Iterator
 
@@ -14,20 +13,17 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 CHOICES = "use 127.0.0.1 for this machine only, or 0.0.0.0 for other machines too"
 
 
-def check_can_listen(program: str, host: str, port: int, command: str) -> None:
+def check_can_listen(host: str, port: int, command: str) -> None:
     """Check that a server can be started.
 
     Args:
-        program: name of the program that is going to listen; it must be on PATH.
         host: address to listen on.
         port: to listen on.
         command: what to type for another port.
 
     Raises:
-        UserError: the program is missing, the host is none of this machine, or the port is taken or not allowed.
+        UserError: the host is none of this machine, or the port is taken or not allowed.
     """
-    if not shutil.which(program):
-        raise UserError(f"{program} is not on PATH: activate the environment first, with: source .venv/bin/activate")
     for family, address in _resolve(host, port):
         try:
             _bind(family, address)

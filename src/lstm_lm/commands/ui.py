@@ -28,7 +28,7 @@ def ui(
     store_address = store.uri(settings)
     if store.is_server(store_address):
         raise UserError(f"the tracking store is a server with its own web interface: open {mask(store_address)}")
-    servers.check_can_listen("mlflow", host, port, "make ui PORT=...")
+    servers.check_can_listen(host, port, "make ui PORT=...")
     terminal.print("starting MLflow ...")
     client = store.connect(settings)
     experiment = store.experiment_id(client, settings)

@@ -34,7 +34,7 @@ def state() -> dict[str, object]:
         "compareRunSections": [
             charts.section("curves", "Loss (nats per token), perplexity (log scale)", columns=2, height=360),
             charts.section("held-out", "Held-out text: gain over Kneser-Ney (nats/token)", columns=2, height=330),
-            charts.section("differences", "What differs", columns=1, height=700),
+            charts.section("differences", "What differs", columns=1, height=800),
             charts.section("optimization", "Learning rate, gradient norm, words per second", columns=3, height=300),
             charts.section("system", SYSTEM_METRICS, columns=3, height=300, is_open=False),
         ],

@@ -1,0 +1,204 @@
+"""MLflow's pages in headless Chromium, as somebody sees them who types `make ui` and opens the address that it prints.
+
+One server over a project with two trainings, and one browser with a new profile, for all tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
+from selenium.webdriver.common.by import By
+
+from browser import chromium, needs_browser, resize
+from conftest import PROJECT, environment, move_copy, runs
+from http_server import wait_until
+from lstm_lm.tracking.views import catalog
+
+pytestmark = [pytest.mark.slow, needs_browser]
+PATIENCE = 60  # seconds for a page, on a machine that does other things too
+ROWS = r"""
+const cells = {};
+for (const cell of document.querySelectorAll('.ag-row .ag-cell[col-id]')) {
+    const row = cell.closest('.ag-row').getAttribute('row-index');
+    (cells[row] ??= {})[cell.getAttribute('col-id')] = cell.innerText.trim().split('\n').pop();  // before it: a color
+}
+return Object.entries(cells).sort(([a], [b]) => a - b).map(([_, row]) => row);
+"""
+
+
+class Pages:
+    """MLflow's pages in a browser.
+
+    Attributes:
+        driver: the browser.
+        folder: of the project.
+        log: what `cli.py ui` has printed.
+        opening: the address that it prints.
+    """
+
+    def __init__(self, driver: webdriver.Chrome, folder: Path, log: Path) -> None:
+        self.driver, self.folder, self.log = driver, folder, log
+        self.opening = log.read_text().splitlines()[-1].strip()
+
+    def open(self, fragment: str, *awaited: str, width: int = 1280, height: int = 900) -> None:
+        """Open a page and wait for texts on it.
+
+        Args:
+            fragment: the address after that of the server, such as `#/models`.
+            awaited: texts that are there once the page is complete.
+            width: of the page in pixels.
+            height: of the page in pixels. MLflow draws only what is in sight.
+        """
+        resize(self.driver, width, height)
+        self.driver.get("about:blank")
+        self.driver.get(f"{self.opening.partition('#')[0]}{fragment}")
+        self.wait_for(*awaited)
+
+    def wait_for(self, *texts: str) -> None:
+        """Wait for texts on the page."""
+        try:
+            wait_until(lambda: all(text in self.text() for text in texts), PATIENCE)
+        except AssertionError:
+            pytest.fail(f"not on the page: {[text for text in texts if text not in self.text()]}; there is: {self.text()[:3000]}")
+
+    def text(self) -> str:
+        """What is to be read on the page, with single spaces."""
+        return " ".join(str(self.driver.execute_script("return document.body.innerText")).split())
+
+    def texts(self, selector: str) -> list[str]:
+        """The texts of the elements with this CSS selector."""
+        try:
+            return [element.text for element in self.driver.find_elements(By.CSS_SELECTOR, selector)]
+        except StaleElementReferenceException:
+            return self.texts(selector)
+
+    def click(self, text: str) -> None:
+        """Click a link."""
+        self.driver.find_element(By.PARTIAL_LINK_TEXT, text).click()
+
+    def rows(self) -> list[dict[str, str]]:
+        """The rows of a table, from the top: {id of a column in sight: text}."""
+        return list(self.driver.execute_script(ROWS))
+
+
+@pytest.fixture(scope="module")
+def pages(tmp_path_factory: pytest.TempPathFactory, finished_experiment: Path) -> Iterator[Pages]:
+    folder = move_copy(finished_experiment, tmp_path_factory.mktemp("pages") / "project")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = str(probe.getsockname()[1])
+    log = folder.parent / "ui.log"
+    with log.open("wb") as file:
+        command = [sys.executable, str(PROJECT / "src/cli.py"), "ui", "--port", port]
+        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True)
+    try:
+
+        def is_ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            return f":{port}/#/" in log.read_text()
+
+        wait_until(is_ready, 180)
+        with chromium() as driver:
+            yield Pages(driver, folder, log)
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        code = process.wait(60)
+    assert code == 130
+
+
+@pytest.fixture(scope="module")
+def trainings(pages: Pages) -> list[Any]:
+    """The MLflow runs, the best on test text first."""
+    return sorted(runs(pages.folder), key=lambda run: float(run.data.metrics["test/perplexity"]))
+
+
+def test_the_first_click_opens_the_leaderboard(pages: Pages, trainings: list[Any]) -> None:
+    fragment = f"#{pages.opening.partition('#')[2]}"
+    pages.open(fragment, "Model registry", *(run.info.run_name for run in trainings), width=2400)
+    assert pages.texts("[data-testid=saved-views-trigger]") == ["Leaderboard"]
+    wait_until(lambda: len(pages.rows()) == len(trainings) > 1, PATIENCE)
+    shown = pages.rows()
+    for row, run in zip(shown, trainings, strict=True):
+        assert row["attributes.`Run Name`"] == run.info.run_name
+        for metric in ("test/perplexity", "validation/perplexity", "test/bits_per_character", "test/adjusted_perplexity"):
+            assert float(row[f"metrics.`{metric}`"]) == pytest.approx(run.data.metrics[metric], rel=1e-6), metric
+        for parameter in ("parameter_count", "train.epochs", "vocab.unit", "train.learning_rate"):
+            assert row[f"params.`{parameter}`"] == run.data.params[parameter], parameter
+    # No digest of a dataset, no commit, no source, no user.
+    assert not {column for row in shown for column in row} & {f"attributes.`{name}`" for name in ("Dataset", "Version", "Source", "User")}
+
+
+def test_neither_the_mode_for_agents_nor_an_assistant_nor_a_banner_is_in_the_way(pages: Pages) -> None:
+    pages.open(f"#{pages.opening.partition('#')[2]}", "Leaderboard")
+    pages.click("Model registry")
+    pages.wait_for("Registered Models", "lstm_lm")
+    for selector, absent in (("body", "Ask questions about"), ("nav", "Evaluation"), ("[role=dialog]", "race")):
+        assert absent not in "".join(pages.texts(selector)), selector
+    assert "Model registry" in "".join(pages.texts("nav"))
+    pages.open("#/", "Experiments")
+    assert "collects usage data" not in pages.text()
+
+
+def test_the_menu_lists_the_views_and_the_description_links_to_them(pages: Pages) -> None:
+    pages.open(f"#{pages.opening.partition('#')[2]}", "Leaderboard")
+    pages.driver.find_element(By.CSS_SELECTOR, "[data-testid=saved-views-trigger]").click()
+    titles = [view.title for view in catalog.VIEWS]
+    pages.wait_for(*titles)
+    listed = [line for line in "\n".join(pages.texts("[role=menu], [role=dialog]")).splitlines() if line in titles]
+    assert listed == titles
+
+
+def test_the_comparison_shows_curves_metrics_and_what_differs_of_all_trainings(pages: Pages, trainings: list[Any]) -> None:
+    names = [run.info.run_name for run in trainings]
+    pages.open(catalog.COMPARISON.address("1"), "Parameters that differ", *names, width=1280, height=3200)
+    expected = ["train/loss vs validation/loss", "validation/perplexity", "test/gain_over_kneser_ney", "Metrics", "Parameters that differ"]
+    expected += ["train/learning_rate", "train/gradient_norm", "train/words_per_second"]
+    wait_until(lambda: set(expected) <= set(pages.texts("h4")), PATIENCE)
+    titles = [title for title in pages.texts("h4") if title]
+    assert sorted(set(titles)) == sorted(titles)
+    curves = [f"{name} ({split}/loss)" for name in names for split in ("train", "validation")]
+    pages.wait_for(
+        "Loss (nats per token), perplexity (log scale)", "parameter_count", *curves, *(f"{name} (validation/perplexity)" for name in names)
+    )
+    values = [run.data.params["train.learning_rate"] for run in trainings]
+    assert re.search(rf"train\.learning\S*\s+{values[0]}\s+{values[1]}\s", pages.text())
+    perplexities = [f"{run.data.metrics['test/adjusted_perplexity']:.2f}" for run in trainings]
+    assert re.search(rf"test/adjusted_perplexity\s+{perplexities[0]}\s+{perplexities[1]}\s", pages.text())
+    resize(pages.driver, 800, 3200)
+    wait_until(lambda: sum(trainings_in_sight(pages, names)) == len(names), PATIENCE)
+
+
+def trainings_in_sight(pages: Pages, names: list[str]) -> list[bool]:
+    """Whether each training is in sight in the table of parameters that differ, of which a narrow window shows a part."""
+    table = pages.driver.find_element(By.XPATH, "//*[text()='Parameters that differ']/ancestor::*[.//*[text()='Compare by']][1]")
+    right = min(table.rect["x"] + table.rect["width"], 800) - 20
+    return [table.rect["x"] < table.find_element(By.XPATH, f".//*[text()='{name}']").rect["x"] < right for name in names]
+
+
+def test_samples_are_side_by_side(pages: Pages, trainings: list[Any]) -> None:
+    pages.open(catalog.SAMPLES.address("1"), "Group by: sample", "Compare: text", *(run.info.run_name for run in trainings), width=2000, height=3200)
+    prompts = set()
+    for run in trainings:
+        table = json.loads((pages.folder / f"mlartifacts/lstm_lm/{run.info.run_id}/artifacts/samples.json").read_text())
+        assert table["columns"][:2] == ["sample", "text"]
+        label, text = table["data"][0][:2]
+        prompts.add(label)
+        pages.wait_for(label, text)
+    assert prompts
+
+
+def test_nothing_is_printed_after_the_address(pages: Pages) -> None:
+    pages.open("#/experiments", "lstm_lm")
+    assert pages.log.read_text().splitlines()[-1].strip() == pages.opening
