@@ -188,7 +188,14 @@ def trainings_in_sight(pages: Pages, names: list[str]) -> list[bool]:
 
 
 def test_samples_are_side_by_side(pages: Pages, trainings: list[Any]) -> None:
-    pages.open(catalog.SAMPLES.address("1"), "Group by: sample", "Compare: text", *(run.info.run_name for run in trainings), width=2000, height=3200)
+    pages.open(
+        catalog.SAMPLES.address("1"),
+        "Group by: sample",
+        "Compare: text",
+        *(run.info.run_name for run in trainings),
+        width=2000,
+        height=3200,
+    )
     prompts = set()
     for run in trainings:
         table = json.loads((pages.folder / f"mlartifacts/lstm_lm/{run.info.run_id}/artifacts/samples.json").read_text())
