@@ -27,116 +27,130 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro report cookbook experiment compare search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
 
-help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
-
-setup:  ## create only the environment: .venv with the packages of requirements.lock
-	@! grep -q "$$(printf '\r')" scripts/setup.sh || { echo "error: the files here have Windows newlines (CRLF): convert them with: make newlines" >&2; exit 1; }
-	@sh scripts/setup.sh "$(venv)" "$(call given,PYTHON)"
-
-repository:
-	@sh scripts/check_repository.sh
+##@ The pipeline
 
 repro: setup  ## run the pipeline and show its results
 	@python src/cli.py check
 	@python -m dvc repro
 	@python src/cli.py summary
 
-report: setup  ## draw reports/report.html and reports/model_card.md again, from what the last run left in models/ and reports/
-	@python src/cli.py report
+setup:  ## create only the environment, .venv (requirements.lock)
+	@! grep -q "$$(printf '\r')" scripts/setup.sh || { echo "error: the files here have Windows newlines (CRLF): convert them with: make newlines" >&2; exit 1; }
+	@sh scripts/setup.sh "$(venv)" "$(call given,PYTHON)"
 
-cookbook: repository setup  ## train the recipe of the TensorFlow Machine Learning Cookbook, in an isolated copy
+repository:
+	@sh scripts/check_repository.sh
+
+clean:  ## remove what the pipeline made; your text and runs stay
+	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
+	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/vocabulary.json reports/coverage.csv
+
+clean-scratch: setup  ## remove what stopped trainings left (YES=1: do not ask)
+	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)
+
+##@ Experiments (this checkout stays as it is)
+
+cookbook: repository setup  ## train the recipe of the TensorFlow Cookbook
 	@python src/cli.py experiment cookbook
 
-experiment: repository setup  ## train any preset of presets/ in an isolated copy: make experiment PRESET=best
+experiment: repository setup  ## train a preset of presets/ (PRESET=best)
 	@python src/cli.py experiment $(if $(call given,PRESET),"$$PRESET",cookbook)
 
-search: setup  ## search for better hyperparameters (search.yaml; TRIALS=..., MINUTES=...); an interrupted search resumes
+search: setup  ## search for better parameters (TRIALS=40 MINUTES=60)
 	@python src/cli.py search $(if $(call given,TRIALS),--trials "$$TRIALS") $(if $(call given,MINUTES),--minutes "$$MINUTES")
 
-ablation: repository setup  ## measure the changes in ablation.yaml one at a time, for docs/reference/ablation.md (ONLY="untied no-warmup", SEEDS="1 2 3")
+ablation: repository setup  ## measure the changes in ablation.yaml (ONLY=... SEEDS="1 2")
 	@python src/cli.py ablation $(if $(call given,ONLY),--only "$$ONLY") $(if $(call given,SEEDS),--seeds "$$SEEDS")
 
-presets: repository setup  ## measure the presets, for docs/reference/results.md (ONLY="cookbook", SEEDS="1 2 3")
+presets: repository setup  ## measure the presets (ONLY="cookbook" SEEDS="1 2 3")
 	@python src/cli.py presets $(if $(call given,ONLY),--only "$$ONLY") $(if $(call given,SEEDS),--seeds "$$SEEDS")
 
-compare: repository setup  ## show the experiments based on the last commit in a table
+##@ Results (OPTIONS=--help lists the options of sample, next and score)
+
+compare: repository setup  ## compare the experiments of the last commit in a table
 	@python src/cli.py compare
+
+plots: repository setup  ## compare their curves on a page (EXPERIMENTS="cookbook")
+	@python src/cli.py plots $(call given,EXPERIMENTS)
+
+report: setup  ## draw reports/report.html and reports/model_card.md again
+	@python src/cli.py report
+
+ui: setup  ## show all runs in MLflow, on port 5000 (PORT=...)
+	@python src/cli.py ui $(if $(call given,PORT),--port "$$PORT")
+
+sample: setup  ## generate text (PROMPT="to be or not to")
+	@python src/cli.py sample $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
+
+next: setup  ## show the most probable next words (PROMPT="to be or")
+	@python src/cli.py next $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
+
+score: setup  ## score a text with the model (FILE=my.txt)
+	@python src/cli.py score $(call given,OPTIONS) $(if $(call given,FILE),"$$FILE",-)
+
+##@ Models and serving
+
+models: setup  ## list the registered versions, with their metrics
+	@python src/cli.py models
+
+promote: setup  ## choose the champion (RUN=<MLflow run, version, experiment>)
+	@python src/cli.py promote $(if $(filter command,$(origin RUN)),-- "$$RUN")
+
+rollback: setup  ## make the previous champion the champion again
+	@python src/cli.py rollback
+
+serve: setup  ## serve over HTTP (PORT=5001 WORKERS=2 MODEL=... COMPARE=...)
+	@python src/cli.py serve $(if $(call given,PORT),--port "$$PORT") $(if $(call given,MODEL),--model "$$MODEL") \
+		$(if $(call given,COMPARE),--compare "$$COMPARE") $(if $(call given,WORKERS),--workers "$$WORKERS")
+
+resend: setup  ## send the tracking store what it missed while it failed
+	@python src/cli.py resend
+
+##@ Development (test-faults has options too: OPTIONS=--help)
 
 test: setup  ## run all tests
 	@$(pytest)
 
-test-fast: setup  ## run only the fast tests
+test-fast: setup  ## run the fast tests, in less than a minute
 	@$(pytest) -m "not slow" --dist worksteal
 
-test-faults: setup  ## kill the pipeline 50 times and disturb its MLflow server 20 times, at random moments (OPTIONS=--help lists the options)
+test-faults: setup  ## kill the pipeline 50 times, disturb its MLflow 20 times
 	@python tests/fault_trials.py $(call given,OPTIONS)
 
-bench: setup  ## repeat the comparisons of docs/reference/performance.md, about 90 minutes (SECTIONS="training generation" for some of them)
-	@python benchmarks/bench.py $(call given,SECTIONS)
-
-test-pythons:  ## run the fast tests on each installed Python from 3.11 to 3.13, each in its own environment (.venv-3.12, ...)
+test-pythons:  ## run the fast tests on each Python from 3.11 to 3.13
 	@sh scripts/test_pythons.sh
 
-lint: setup  ## check style, complexity, types, imports between packages, generated docs
+lint: setup  ## check style, types, imports, complexity, generated docs
 	@ruff check .
 	@ruff format --check .
 	@PYTHONPATH=src lint-imports --no-logo
 	@mypy
 	@python src/cli.py docs --check
 
+bench: setup  ## measure docs/reference/performance.md (SECTIONS="training")
+	@python benchmarks/bench.py $(call given,SECTIONS)
+
+docs: setup  ## write the reference pages that come from the code
+	@python src/cli.py docs
+
 setup-docs: setup
 	@sh scripts/setup_docs.sh "$(venv)"
 
-site: setup-docs  ## build the documentation site, with the API reference, in site/; its links are checked
+site: setup-docs  ## build the documentation site in site/
 	@python -m mkdocs build --strict --quiet
 	@echo "built: open site/index.html in a browser"
 
-site-serve: setup-docs  ## show the documentation site on http://127.0.0.1:8000 while you edit it (PORT=... for another port)
+site-serve: setup-docs  ## show the site while you edit it, on port 8000 (PORT=...)
 	@python -m mkdocs serve --strict --dev-addr "127.0.0.1:$(if $(call given,PORT),$$PORT,8000)"
 
-docs: setup  ## write the reference pages that are generated from the code
-	@python src/cli.py docs
+lock: setup  ## update requirements.lock (UPGRADE=1: newest versions)
+	@sh scripts/lock.sh $(if $(call given,UPGRADE),--upgrade)
 
-ui: setup  ## start MLflow on http://127.0.0.1:5000 (PORT=... for another port)
-	@python src/cli.py ui $(if $(call given,PORT),--port "$$PORT")
-
-resend: setup  ## send the tracking store what it missed while it failed
-	@python src/cli.py resend
-
-serve: setup  ## serve this checkout's model over HTTP, with a page to try it, on http://127.0.0.1:5001 (MODEL=models:/lstm_lm@champion, COMPARE=..., PORT=..., WORKERS=...)
-	@python src/cli.py serve $(if $(call given,PORT),--port "$$PORT") $(if $(call given,MODEL),--model "$$MODEL") \
-		$(if $(call given,COMPARE),--compare "$$COMPARE") $(if $(call given,WORKERS),--workers "$$WORKERS")
-
-models: setup  ## list the versions of the model in the registry, with their metrics and which one is the champion
-	@python src/cli.py models
-
-promote: setup  ## make a model the champion: this checkout's, or RUN=<MLflow run id, version, or name of an experiment>
-	@python src/cli.py promote $(if $(filter command,$(origin RUN)),-- "$$RUN")
-
-rollback: setup  ## make the previous champion the champion again
-	@python src/cli.py rollback
-
-sample: setup  ## generate text: make sample PROMPT="to be or not to" OPTIONS="--samples 3 --min-p 0.05" (OPTIONS=--help lists them)
-	@python src/cli.py sample $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
-
-next: setup  ## show the most probable next words: make next PROMPT="to be or" OPTIONS="--k 20"
-	@python src/cli.py next $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")
-
-score: setup  ## score a text file with the model: make score FILE=my.txt (OPTIONS=--words: each word)
-	@python src/cli.py score $(call given,OPTIONS) $(if $(call given,FILE),"$$FILE",-)
-
-clean:  ## remove the outputs of the pipeline; data/own, .search and the MLflow runs stay
-	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
-	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/vocabulary.json reports/coverage.csv
-
-clean-scratch: setup  ## list what stopped trainings and killed stages left on the disk, and remove it (YES=1: without asking)
-	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)
-
-newlines:  ## convert Windows newlines (CRLF) in the project's files; data/ stays as it is
+newlines:  ## convert Windows newlines (CRLF) in the project's files
 	@find . -type f -not -path './.git/*' -not -path './.venv*' -not -path './data/*' -exec grep -Iq . {} \; -exec perl -pi -e 's/\r\n/\n/' {} +
 
-lock: setup  ## update requirements.lock from pyproject.toml; existing pins stay (UPGRADE=1: newest versions)
-	@sh scripts/lock.sh $(if $(call given,UPGRADE),--upgrade)
+# A group begins at ##@, a description at ##. All lines fit into 80 columns.
+help:  ## list the targets
+	@awk -F ':.*## ' '/^##@ / {printf "\n%s\n", substr($$0, 5)} /^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -11,30 +11,16 @@ from pathlib import Path
 import vl_convert
 
 TEMPLATE = Path(".dvc/plots.html")
-# DVC replaces {plot_divs} by the plots. It would replace {scripts}, which is left out here, by links to the web.
-# The bundle is an ES module. As a plain script it runs before the plots are drawn; the function keeps its names local.
-PAGE = """<!DOCTYPE html>
-<html>
-<head>
-    <meta charset="utf-8">
-    {refresh_tag}
-    <title>DVC Plot</title>
-    <script>(() => {"use strict";
-%s
-    })();</script>
-</head>
-<body>
-    {plot_divs}
-</body>
-</html>
-"""
+# DVC replaces {plot_divs} by the plots. It would replace {scripts}, which is left out there, by links to the web.
+# The bundle, an ES module, takes the place of %s. As a plain script it runs before the plots are drawn; a function keeps its names local.
+PAGE = Path(__file__).with_suffix(".html")
 
 
 def write(path: Path) -> None:
-    """Write the template atomically: setup does not repeat this step once the file exists."""
+    """Write the template atomically: setup repeats this step only for a newer version of the page."""
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     # In JavaScript's strings and patterns <\/ means </, but it does not end the script element of HTML.
-    page = PAGE % script.replace("</script", r"<\/script")
+    page = PAGE.read_text(encoding="utf-8").replace("%s", script.replace("</script", r"<\/script"), 1)
     partial = path.with_name(f"{path.name}.part")
     partial.write_text(page, encoding="utf-8")
     partial.replace(path)

@@ -53,7 +53,9 @@ if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; th
         "$venv/bin/python" scripts/relocate_environment.py "$venv" "$created_at"
         write_variables
     fi
-    [ -e "$page" ] || make_page
+    if [ ! -e "$page" ] || [ -n "$(find scripts/plots_page.* -newer "$page")" ]; then
+        make_page
+    fi
     configure_dvc
     exit 0
 fi

@@ -102,21 +102,9 @@ def test_dvc_compares_experiments_with_the_checkout(experiment_project: Path) ->
     diff = json.loads(run(["python", "-m", "dvc", "metrics", "diff", "--json", "HEAD", "slow"], project).stdout)
     assert diff["reports/metrics.json"]["test.perplexity"]["diff"] != 0
     table = run(["make", "--silent", "compare", "setup=", "-o", "setup"], project).stdout
-    header, _, *rows = table.splitlines()
-    assert re.sub(r" *\| *", "|", header).strip("|").split("|") == [
-        "Experiment",
-        "Created",
-        "State",
-        "validation.perplexity",
-        "test.perplexity",
-        "test.adjusted_perplexity",
-        "test.bits_per_character",
-        "batching.recipe",
-        "model.hidden_size",
-        "train.epochs",
-        "train.learning_rate",
-    ]
-    assert any("[slow]" in row and "0.002" in row for row in rows)
+    assert re.search(r"^this checkout +\d\.\d{3} +[\d.]+ +[\d.]+ +[\d.]+$", table, re.MULTILINE)
+    assert re.search(r"^slow +\d\.\d{3} +[\d.]+ +[\d.]+ +[\d.]+ +\w+ \d\d \d\d:\d\d$", table, re.MULTILINE)
+    assert re.search(r"^  slow  .*learning_rate=0.002", table, re.MULTILINE)
 
 
 @pytest.mark.slow

@@ -1,16 +1,22 @@
-"""`dvc plots` draws this project's curves on a page that needs no network."""
+"""`dvc plots` draws this project's curves on a page that needs no network and fits into a window of any width."""
 
 import json
 import re
+import shutil
+from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
 
-from conftest import copy_project, run
+from conftest import COMMIT, PROJECT, copy_project, run
 
 pytestmark = pytest.mark.slow
-TITLES = ["Training loss", "Training text covered by the most frequent words", "Validation perplexity"]
+TITLES = ["Learning rate", "Training loss", "Training text covered by the most frequent tokens", "Validation perplexity"]
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HEADER = "step,words_seen,epoch,loss,learning_rate,gradient_norm,words_per_second,validation_loss,validation_perplexity"
 
 
@@ -29,7 +35,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = copy_project(tmp_path_factory.mktemp("project"))
     run(["python", "scripts/plots_page.py"], folder)
     (folder / "reports").mkdir(exist_ok=True)
-    (folder / "reports/graph.png").write_bytes(b"\x89PNG")
+    shutil.copy(PROJECT / "reports/graph.png", folder / "reports/graph.png")
     (folder / "reports/coverage.csv").write_text("vocabulary_size,coverage\n1,0.5\n2,1.0\n")
     write_history(folder, 2)
     # Here, Git stores the history instead of DVC. `dvc plots` can read both.
@@ -38,6 +44,15 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["git", "-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "--quiet", "--message", "history"], folder)
     write_history(folder, 1)
     return folder
+
+
+@pytest.fixture(scope="module")
+def drawn(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that compares the last commit with the working tree."""
+    folder = tmp_path_factory.mktemp("page") / "dvc_plots"
+    run(["python", "-m", "dvc", "plots", "diff", "HEAD", "workspace"], project)
+    shutil.copytree(project / "dvc_plots", folder)
+    return folder / "index.html"
 
 
 class Page(HTMLParser):
@@ -73,7 +88,7 @@ def test_the_page_is_complete_and_shows_every_plot_once(project: Path, command: 
     assert page.addresses
     assert all((project / "dvc_plots" / address).is_file() for address in page.addresses)
     assert "window.vegaEmbed=" in page.scripts[0]
-    assert len(page.scripts) == 1 + len(page.plots)
+    assert len(page.scripts) == 2 + len(page.plots)  # Vega, and the page's own
     assert sorted(plot["title"]["text"] for plot in page.plots) == TITLES
     for plot in page.plots:
         assert sorted({row["rev"] for row in plot["data"]["values"]}) == revisions
@@ -88,3 +103,72 @@ def test_empty_cells_are_not_points_of_a_curve(project: Path) -> None:
     assert [re.sub(r"[^A-Z]", "", line) for line in lines] == ["MLL", "MLL"]
     points = re.findall(r'aria-label="[^"]*perplexity: (\d+)[^"]*" role="graphics-symbol" aria-roledescription="point"', picture)
     assert sorted(map(int, points)) == [30, 40, 50, 60, 80, 100]
+
+
+def test_the_command_compares_the_checkout_with_revisions_whose_results_are_here(project: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(project, tmp_path / "project")
+    command = ["make", "--silent", "-o", "setup", "-o", "repository", "plots"]
+    printed = run([*command, "EXPERIMENTS=HEAD"], folder).stdout
+    assert printed == (folder / "dvc_plots/index.html").as_uri() + "\n"
+    for plot in Page(folder / "dvc_plots/index.html").plots:
+        assert sorted({row["rev"] for row in plot["data"]["values"]}) == ["HEAD", "workspace"]
+    run(command, folder)  # there are no experiments
+    for plot in Page(folder / "dvc_plots/index.html").plots:
+        assert {row["rev"] for row in plot["data"]["values"]} == {"workspace"}
+    # Results of another machine: dvc.lock names them, and neither Git nor DVC's cache has them.
+    lock = "schema: '2.0'\nstages:\n  train:\n    cmd: python src/train.py\n    outs:\n"
+    lock += "    - {path: models/history.csv, hash: md5, md5: 00000000000000000000000000000000, size: 9}\n"
+    run(["git", "rm", "--quiet", "--cached", "models/history.csv"], folder)
+    (folder / "dvc.lock").write_text(lock)
+    run(["git", "add", "dvc.lock"], folder)
+    run([*COMMIT, "lock of another machine"], folder)
+    for name, message in (
+        ("HEAD", "error: EXPERIMENTS=HEAD: the results of HEAD are not in DVC's cache, because they were made on another machine"),
+        ("nonsense", "error: EXPERIMENTS=nonsense: there is no such experiment or Git revision: use one of the last commit (none yet)"),
+    ):
+        done = run([*command, f"EXPERIMENTS={name}"], folder, check=False)
+        assert done.returncode
+        assert done.stdout.startswith(message) and done.stdout.count("\n") <= 2  # make adds a line
+    (folder / "models/history.csv").unlink()
+    assert "models/history.csv is missing: run the pipeline first, with: make repro" in run(command, folder, check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[webdriver.Chrome]:
+    """A browser without a network: it could only reach a proxy that does not exist."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = str(CHROMIUM)
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--proxy-server=127.0.0.1:9"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as started:
+        yield started
+
+
+@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+@pytest.mark.parametrize(("width", "charts_a_row"), [(1280, 2), (800, 1), (360, 1)])
+def test_the_page_in_a_browser(width: int, charts_a_row: int, driver: webdriver.Chrome, drawn: Path) -> None:
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.get(drawn.as_uri())
+    driver.implicitly_wait(10)
+    driver.find_element(By.CSS_SELECTOR, "main > div:nth-of-type(4) canvas, main > div:nth-of-type(4) svg")
+    assert driver.find_element(By.TAG_NAME, "h1").text == "workspace, HEAD"
+    assert driver.title == "Plots: workspace, HEAD"
+    assert re.match(r"Drawn by DVC on \d+ \w+ \d{4} at \d\d:\d\d\. workspace is", driver.find_element(By.CSS_SELECTOR, "header p").text)
+    headings = driver.find_elements(By.TAG_NAME, "h2")
+    assert sorted(heading.text for heading in headings) == TITLES
+    assert len({heading.rect["x"] for heading in headings}) == charts_a_row
+    charts = driver.find_elements(By.CSS_SELECTOR, "main canvas, main svg.marks")
+    assert len(charts) == len(TITLES)
+    assert min(chart.rect["width"] for chart in charts) > 0.7 * width / charts_a_row
+    frames = driver.find_elements(By.CSS_SELECTOR, "main > div:not(.pictures)")
+    for frame, chart in zip(frames, charts, strict=True):
+        assert chart.rect["x"] + chart.rect["width"] <= frame.rect["x"] + frame.rect["width"] - 10  # within the frame's padding
+    fonts = driver.execute_script("return [...document.querySelectorAll('h1, h2, p')].map((each) => getComputedStyle(each).fontFamily)")
+    assert all("sans-serif" in font for font in fonts)
+    pictures = driver.find_elements(By.TAG_NAME, "img")
+    assert sorted(str(picture.get_attribute("alt")) for picture in pictures) == ["HEAD", "workspace"]
+    assert all(int(picture.get_property("naturalWidth")) > 0 and 200 < picture.rect["width"] < width for picture in pictures)
+    assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    assert [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

@@ -112,6 +112,9 @@ def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> No
     page.write_text("edited")
     run(["sh", "scripts/setup.sh", str(venv)], project)
     assert page.read_text() == "edited"
+    os.utime(page, (0, 0))  # made by an earlier version of the project
+    run(["sh", "scripts/setup.sh", str(venv)], project)
+    assert "{plot_divs}" in page.read_text()
 
 
 def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:

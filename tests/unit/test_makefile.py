@@ -1,6 +1,7 @@
 """The Makefile: which values reach the commands, shown by programs that print their arguments in place of Python."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -27,6 +28,7 @@ EXPORTED = {
     "MODEL": "nonsense",
     "COMPARE": "nonsense",
     "WORKERS": "9",
+    "EXPERIMENTS": "nonsense",
 }
 
 
@@ -60,6 +62,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
         ("ablation", ["ablation"]),
         ("presets", ["presets"]),
         ("experiment", ["experiment", "cookbook"]),
+        ("plots", ["plots"]),
     ],
 )
 def test_a_variable_that_the_shell_exports_is_no_option(environment_folder: Path, target: str, printed: list[str]) -> None:
@@ -103,6 +106,20 @@ def test_variables_of_other_pythons_repositories_and_experiments_do_not_reach_th
     left_over = {"PYTHONPATH": "/x", "PYTHONSAFEPATH": "1", "GIT_DIR": "/x/.git", "GIT_INDEX_FILE": "/x/index", "GIT_WORK_TREE": "/x"}
     left_over |= {"DVC_EXP_NAME": "x", "DVC_ROOT": "/x", "DVC_STAGE": "x", "DVC_EXP_BASELINE_REV": "x"}
     assert make(environment_folder, "docs", **left_over) == ["src/cli.py", "docs"]
+
+
+def test_help_lists_every_target_once_by_group_in_80_columns() -> None:
+    printed = subprocess.run(["make", "--silent", "help"], cwd=PROJECT, capture_output=True, text=True, check=True).stdout
+    lines = printed.splitlines()
+    assert max(map(len, lines)) <= 80
+    groups = [line.split(" (")[0] for line in lines if line and not line.startswith(" ")]
+    assert groups == ["The pipeline", "Experiments", "Results", "Models and serving", "Development"]
+    listed = [line.split()[1] for line in lines if line.startswith("  make ")]
+    makefile = (PROJECT / "Makefile").read_text()
+    phony = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
+    helpers = {"repository", "setup-docs"}  # that other targets need
+    assert sorted(listed) == sorted(set(phony) - helpers)
+    assert sorted(re.findall(r"^([a-z-]+):(?!=)", makefile, re.MULTILINE)) == sorted(phony)
 
 
 @pytest.mark.parametrize("name", ["Makefile", "scripts/setup.sh", "scripts/check_repository.sh"])

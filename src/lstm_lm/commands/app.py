@@ -15,6 +15,7 @@ from lstm_lm.commands import (
     export_serving,
     mlflow_run,
     next_words,
+    plots,
     promote,
     report,
     resend,
@@ -51,6 +52,7 @@ app.command("rollback", rich_help_panel="Choose the model to serve")(promote.rol
 app.command("ui", rich_help_panel="Compare")(ui.ui)
 app.command("report", rich_help_panel="Compare")(report.report)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
+app.command("plots", rich_help_panel="Compare")(plots.plots)
 app.command("resend", rich_help_panel="Compare")(resend.resend)
 app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)
 app.command("search", rich_help_panel="Experiment")(search.search)

@@ -63,6 +63,17 @@ class Experiment:
             return str(repo.dvcfs.read_text(path, encoding="utf-8"))
 
 
+def experiments_of_last_commit() -> list[Experiment]:
+    """List the finished experiments that are based on the last commit, the newest first.
+
+    Raises:
+        UserError: this is no Git repository with a commit.
+    """
+    head = _git("rev-parse", "HEAD").strip()
+    refs = _git("for-each-ref", "--sort=-creatordate", "--format=%(refname:lstrip=4) %(objectname)", f"refs/exps/{head[:2]}/{head[2:]}")
+    return [Experiment(*line.rsplit(" ", 1)) for line in refs.splitlines()]
+
+
 def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> tuple[Experiment, bool]:
     """Run the pipeline with some parameters changed.
 
