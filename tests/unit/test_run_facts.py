@@ -22,11 +22,14 @@ def test_the_facts_of_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     sections = {name.partition(".")[0] for name in facts["parameters"]}
     assert sections == {"download", "vocab", "batching", "model", "train", "evaluate_sample"}
 
-    (tmp_path / "params.yaml").write_text("a")
+    for name in ("params.yaml", "train.py"):
+        (tmp_path / name).write_text("a")
     for command in (["init", "-q"], ["add", "-A"], ["-c", "user.name=t", "-c", "user.email=t@localhost", "commit", "-q", "-m", "a"]):
         run(["git", *command], tmp_path)
     commit = run(["git", "rev-parse", "HEAD"], tmp_path).stdout.strip()
     clean = run_facts.describe(settings)
-    (tmp_path / "params.yaml").write_text("b")
+    (tmp_path / "params.yaml").write_text("b")  # it is an artifact of the run
+    assert run_facts.describe(settings)["dirty"] is False
+    (tmp_path / "train.py").write_text("b")
     changed = run_facts.describe(settings)
     assert [(found["commit"], found["dirty"]) for found in (clean, changed)] == [(commit, False), (commit, True)]

@@ -79,7 +79,7 @@ def test_a_run_of_an_earlier_version_is_evaluated_again(tracked_project: Path) -
     before.record({"kind": "dataset", "name": "data/batches", "digest": "0123", **fields})
     former = {"test/perplexity": 148.4, "test/perplexity_low": 140.0, "test/unigram_loss": 6.0, "validation/perplexity": 150.0}
     before.record(operations.metrics(former, 20))
-    before.set_tags({"evaluate_sample.max_words": "40", "evaluate_sample.samples": "1"})
+    before.set_tags({"evaluate_sample.max_words": "40", "data.raw": "0123456789abcdef" * 4, "data.vocab": "0123"})
     before.record({"kind": "adopt", "name": "mine", "tags": {"git.dirty": "false"}})
     before.record({"kind": "evaluation", "values": former, "step": 20})
     before.record(operations.status("FINISHED"))
@@ -95,8 +95,9 @@ def test_a_run_of_an_earlier_version_is_evaluated_again(tracked_project: Path) -
     shown = client.get_run(run.id).data.metrics
     assert math.isnan(shown.pop("test/unigram_loss"))
     assert shown == {"test/perplexity": 99.0, "test/perplexity_low": 90.0, "validation/perplexity": 98.0}
-    tags = client.get_run(run.id).data.tags
-    assert {key for key in tags if key.startswith("evaluate_sample")} == {"evaluate_sample"}
+    data = client.get_run(run.id).data
+    assert {key for key in data.tags if not key.startswith("mlflow.")} == {"evaluate_sample", "git.dirty"}
+    assert data.params == {"text_digest": "0123456789abcdef"}
 
 
 def test_many_prompts_are_left_out_of_the_tag_of_the_settings() -> None:

@@ -17,7 +17,7 @@ from lstm_lm.wording import UNITS, counted
 
 CONTEXTS = {"train": "training", "validation": "validation", "test": "test"}  # split -> MLflow's context
 DIGEST_LENGTH = 12  # MLflow shows it after the name
-MAX_FILES = 40  # in a profile: MLflow's page has no room for more; splits.json has them all
+MAX_FILES = 24  # in a profile: MLflow's page cuts off what does not fit into the window; splits.json has them all
 FILES = (
     paths.SPLITS,
     paths.TOKENIZER,

@@ -10,9 +10,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.tracking import store
+from lstm_lm.tracking.distinct_names import FORMER_TEXT_TAG
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import StoreError, bounded
-from lstm_lm.tracking.run import is_known, mlflow_run_id
+from lstm_lm.tracking.run import NONCE_TAG, TRAINING_TAG, is_known, mlflow_run_id
+from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST
 from lstm_lm.ui import tracking_messages
 from lstm_lm.ui.metric_catalog import CURVES, LOGGED
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 LABEL_KEYS = ("prompt", "temperature", "beam_width", "number")
 SETTINGS_TAG = "evaluate_sample"  # of a run: the section of params.yaml with which it was last evaluated, as JSON
 FORMER_SETTINGS_TAGS = f"{SETTINGS_TAG}."  # how the tags began that earlier versions of this project set, one for each key
+FORMER_DIGEST_TAGS = {FORMER_TEXT_TAG, "data.vocab", "data.batches"}  # likewise
 MAX_TAG_LENGTH = 5000  # characters, of the strictest stores
 
 
@@ -127,11 +130,14 @@ def send_evaluation(run: Run, values: Mapping[str, float], step: int) -> None:
 
 
 def send_settings(run: Run, settings: str) -> None:
-    """Tag the run with the settings of its evaluation, in place of the tags that an earlier version of this project set."""
+    """Tag the run with the settings of its evaluation. Tags that earlier versions of this project left in a finished run are removed."""
     run.set_tags({SETTINGS_TAG: settings})
-    for key in run.client.get_run(run.id).data.tags:
-        if key.startswith(FORMER_SETTINGS_TAGS):
-            run.client.delete_tag(run.id, key)
+    found = run.client.get_run(run.id)
+    tags = found.data.tags
+    if FORMER_TEXT_TAG in tags:
+        run.log_params({TEXT_DIGEST: tags[FORMER_TEXT_TAG][:DIGEST_LENGTH]})
+    former = FORMER_DIGEST_TAGS | {key for key in tags if key.startswith(FORMER_SETTINGS_TAGS)}
+    run.remove_tags(former if found.info.status == "RUNNING" else {*former, TRAINING_TAG, NONCE_TAG})
 
 
 def flatten_metrics(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, float]:

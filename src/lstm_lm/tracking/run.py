@@ -7,7 +7,7 @@ import math
 import os
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -74,11 +74,13 @@ class Run:
             time_: in milliseconds; None: now.
             keep_nonce: whether others know the run by that name.
         """
-        tags = self.client.get_run(self.id).data.tags
-        for tag in (TRAINING_TAG, *([] if keep_nonce else [NONCE_TAG])):
-            if tag in tags:
-                self.client.delete_tag(self.id, tag)
+        self.remove_tags({TRAINING_TAG} if keep_nonce else {TRAINING_TAG, NONCE_TAG})
         self.client.set_terminated(self.id, status, time_)
+
+    def remove_tags(self, keys: Collection[str]) -> None:
+        """Remove those of the tags that the run has."""
+        for key in self.client.get_run(self.id).data.tags.keys() & set(keys):
+            self.client.delete_tag(self.id, key)
 
     def log_params(self, values: Mapping[str, object]) -> None:
         """Log the parameters of a training, {name: value}. Those that are already logged keep their values."""

@@ -14,7 +14,7 @@ def describe(settings: Params) -> dict[str, Any]:
     """Return the facts of the run of these parameters, in this checkout.
 
     Returns:
-        name; commit and dirty, whether the checkout has changes that the commit lacks (both None outside a Git repository); parameters,
+        name; commit and dirty, whether the checkout has code that the commit lacks (both None outside a Git repository); parameters,
         `{"train.epochs": 3, ...}`, without those that no result depends on and without the secrets of addresses.
     """
     tags = git_tags()
