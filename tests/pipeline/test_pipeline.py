@@ -239,6 +239,7 @@ def test_a_training_is_one_finished_mlflow_run_with_everything_in_it(finished_pr
         "samples.json",
         "samples.md",
         "model_card.md",
+        "report.html",
     }
     assert [each.dataset.name for each in found.inputs.dataset_inputs] == [
         f"own text: {context} ({files})" for context, files in (("training", "18 files"), ("validation", "1 file"), ("test", "1 file"))
@@ -270,6 +271,20 @@ def test_the_second_time_nothing_runs(project: Path) -> None:
     ran, printed = repro(folder)
     assert ran == []
     assert "up to date" in printed
+
+
+def test_reports_drawn_again_are_the_same_and_a_difference_is_noted(project: Path) -> None:
+    before = digests(project / "reports")
+    printed = run(["python", "src/cli.py", "report"], project).stdout
+    assert printed.splitlines() == ["reports/report.html", "reports/model_card.md"]
+    assert digests(project / "reports") == before
+    style = project / "src/lstm_lm/ui/report/report.css"
+    style.write_text(style.read_text() + "p { color: black; }\n")
+    printed = run(["python", "src/cli.py", "report"], project).stdout
+    assert "note: reports/report.html differs from the one that dvc.lock records" in printed
+    assert "model_card.md differs" not in printed
+    run(["python", "-m", "dvc", "checkout", "--force", "reports/report.html"], project)
+    assert digests(project / "reports") == before
 
 
 def test_the_summary_shows_metrics_samples_and_next_steps(project: Path) -> None:

@@ -117,7 +117,7 @@ def row_labels(field: str, order: Sequence[str], text: Mapping[str, str] | None 
         step: pixels of a row.
     """
     shown = [{field: value, "text": (text or {}).get(value, value)} for value in order]
-    marks: alt.Chart = alt.Chart(values(shown)).mark_text(align="left", baseline="top", yOffset=2 - step / 2, limit=520)
+    marks: alt.Chart = alt.Chart(values(shown)).mark_text(align="left", baseline="top", yOffset=2 - step / 2, limit=alt.expr("width"))
     labels: alt.Chart = marks.encode(x=alt.value(0), y=rows(field, order), text="text:N")
     return labels
 

@@ -37,4 +37,6 @@ def split_row(name: str, split: Mapping[str, Any], oov_rate: float | None) -> di
 
 
 def _oov_rate(inputs: Inputs, split: str) -> float | None:
-    return inputs.metrics.get(split, {}).get("oov_rate")
+    """The fraction of unknown tokens: of those that are scored, and of the training text, of all."""
+    found = inputs.vocabulary.get(split) if split == "train" else inputs.metrics.get(split)
+    return (found or {}).get("oov_rate")

@@ -87,7 +87,7 @@ def results_chart(rows: Sequence[Result], key: str, title: str) -> Spec:
     ]
     names = list(dict.fromkeys(str(row["name"]) for row in shown))
     predictors = list(dict.fromkeys(str(row["predictor"]) for row in shown))
-    labels = {str(row["name"]): f"{row['name']}: {row['shown']}" for row in shown if row["split"] == "test"}
+    labels = {str(row["name"]): _label(row) for row in shown if row["split"] == "test"}
     scale = chart.ratio_scale(number for row in shown for number in (row["value"], row["low"], row["high"]))
     tooltip = [alt.Tooltip("name:N", title="predictor"), alt.Tooltip("split:N", title="text"), alt.Tooltip("shown:N", title=title)]
     base = alt.Chart(chart.values(shown)).encode(y=chart.rows("name", names), color=chart.color(predictors), tooltip=tooltip)
@@ -106,6 +106,12 @@ def results_chart(rows: Sequence[Result], key: str, title: str) -> Spec:
             marks = part.mark_point(size=size, opacity=1, yOffset=offset, filled=False, fill="white", strokeWidth=1.5)
         layers.append(marks.encode(x=x, shape=chart.shape(predictors)))
     return chart.spec(alt.layer(*layers), STEP * len(names))
+
+
+def _label(row: Mapping[str, Any]) -> str:
+    """Name a row: predictor, value, then what a narrow window may cut, the name of a reference."""
+    rest = str(row["name"]).removeprefix(row["predictor"]).removeprefix(": ")
+    return f"{row['predictor']}: {row['shown']}" + (f", {rest}" if rest else "")
 
 
 def _shown(row: Result, key: str) -> str:

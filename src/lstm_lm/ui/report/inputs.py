@@ -12,6 +12,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.events import Row, Sample
 
 METRICS, DETAILS, SAMPLES = "reports/metrics.json", "reports/details.json", "reports/samples.md"
+VOCABULARY = "reports/vocabulary.json"
 RUN, CONFIG, HISTORY, TRAINING_SAMPLES = "models/run.json", "models/weights/config.json", "models/history.csv", "models/samples.csv"
 SPLIT_TITLES = {"test": "test", "validation": "validation"}  # the one that counts comes first
 REMEDY = "run the pipeline, with: make repro"
@@ -45,6 +46,7 @@ class Inputs:
         history: models/history.csv; empty if there is none.
         training_samples: models/samples.csv; empty if there is none.
         samples: reports/samples.md.
+        vocabulary: reports/vocabulary.json; empty if there is none.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -54,6 +56,7 @@ class Inputs:
     history: Sequence[Row] = ()
     training_samples: Sequence[Sample] = ()
     samples: Sequence[GeneratedText] = ()
+    vocabulary: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def unit(self) -> str:
@@ -97,6 +100,7 @@ def load(folder: Path) -> Inputs:
         history=_read_csv(folder, HISTORY, _row),
         training_samples=_read_csv(folder, TRAINING_SAMPLES, _sample),
         samples=parse_samples(_read(folder, SAMPLES)),
+        vocabulary=_read_json(folder, VOCABULARY) if (folder / VOCABULARY).exists() else {},
     )
 
 

@@ -54,6 +54,7 @@ def figures(inputs: Inputs) -> list[Figure]:
                     for column in columns
                 ],
                 "legend": legend(thresholds),
+                "tight": inputs.unit != "word",  # parts of words touch
                 "unit": unit,
             },
             table=_table(words, unit, columns),

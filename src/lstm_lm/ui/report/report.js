@@ -59,6 +59,14 @@
     passage.addEventListener("click", show);
   };
 
+  // In the preview of an artifact, a frame whose address is a blob, the browser does not follow a link within the page.
+  document.querySelectorAll("nav a").forEach((link) => {
+    link.addEventListener("click", (event) => {
+      if (location.protocol === "file:" || location.protocol.startsWith("http")) return;
+      event.preventDefault();
+      document.getElementById(link.hash.slice(1)).scrollIntoView();
+    });
+  });
   document.querySelectorAll(".passage").forEach(addReadout);
   Promise.all([...document.querySelectorAll("[data-chart]")].map(draw)).then(() => {
     document.body.dataset.ready = "true";
