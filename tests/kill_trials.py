@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -285,10 +286,19 @@ def compare(folder: Path, reference: Path) -> list[str]:
         problems += [f"the weights {name} differ" for name in theirs if name not in ours or (ours[name] != theirs[name]).any()]
     if not history(folder).equals(history(reference)):
         problems.append("models/history.csv differs")
-    for name in ("models/samples.csv", "reports/details.json", "reports/metrics.json", "reports/samples.md"):
+    for name in ("models/samples.csv", "reports/metrics.json", "reports/samples.md"):
         if (folder / name).read_bytes() != (reference / name).read_bytes():
             problems.append(f"{name} differs")
+    if details(folder) != details(reference):
+        problems.append("reports/details.json differs")
     return problems
+
+
+def details(folder: Path) -> dict[str, Any]:
+    """Return what reports/details.json holds of a project, without the commit of its repository."""
+    content: dict[str, Any] = json.loads((folder / "reports/details.json").read_text(encoding="utf-8"))
+    del content["run"]["commit"], content["run"]["dirty"]
+    return content
 
 
 def compare_tracking(address: str, reference: str, experiment: str = "lstm_lm", model: str = "lstm_lm") -> list[str]:
