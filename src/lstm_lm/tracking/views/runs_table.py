@@ -4,19 +4,19 @@ from collections.abc import Iterable
 
 RUN_NAME, CREATED, DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"  # always there
 MODELS = "attributes.`Models`"
+UNIT = "params.`vocab.unit`"  # before the metrics: perplexities of words and characters stand in one column, and do not compare
 METRICS = ("test/perplexity", "validation/perplexity", "test/bits_per_character", "test/adjusted_perplexity")
 TRIAL_METRICS = ("validation/best_perplexity", "validation/perplexity")
 PARAMETERS = (
     "parameter_count",
     "train.epochs",
-    "vocab.unit",
     "batching.recipe",
     "model.hidden_size",
     "model.layers",
     "train.optimizer",
     "train.learning_rate",
 )
-NAME_PIXELS, CREATED_PIXELS, MODELS_PIXELS, DURATION_PIXELS = 200, 150, 150, 90
+NAME_PIXELS, CREATED_PIXELS, MODELS_PIXELS, DURATION_PIXELS = 190, 140, 150, 90
 CHARACTER_PIXELS, MARGIN_PIXELS = 7, 36  # the sign of the order included
 
 
@@ -26,11 +26,11 @@ def state(metrics: Iterable[str] = METRICS) -> dict[str, object]:
     Args:
         metrics: its columns. Runs are in the order of the first one, and lower is better.
     """
-    columns = {f"metrics.`{name}`": _width(name) for name in metrics} | {f"params.`{name}`": _width(name) for name in PARAMETERS}
-    best_first = next(iter(columns))
+    of_metrics = {f"metrics.`{name}`": _width(name) for name in metrics}
+    columns = {UNIT: _width(""), **of_metrics, **{f"params.`{name}`": _width(name) for name in PARAMETERS}}
     widths = {RUN_NAME: NAME_PIXELS, CREATED: CREATED_PIXELS, **columns, MODELS: MODELS_PIXELS, DURATION: DURATION_PIXELS}
     return {
-        "orderByKey": best_first,
+        "orderByKey": next(iter(of_metrics)),
         "orderByAsc": True,
         "selectedColumns": [*columns, MODELS],
         "columnOrder": list(widths),
