@@ -44,7 +44,7 @@ def environment_folder(tmp_path: Path) -> Path:
 
 def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
     """Run make with that environment and without its set-up: the lines printed."""
-    command = ["make", "--silent", f"VENV={folder}", "--old-file=setup", *arguments]
+    command = ["make", "--silent", f"VENV={folder}", "--old-file=setup", "--old-file=setup-docs", *arguments]
     done = subprocess.run(command, cwd=PROJECT, env={**os.environ, **variables}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
@@ -73,6 +73,12 @@ def test_the_server_gets_all_its_options(environment_folder: Path) -> None:
     given = ["PORT=5002", "MODEL=models:/lstm_lm@champion", "COMPARE=my folder", "WORKERS=2"]
     expected = ["--port", "5002", "--model", "models:/lstm_lm@champion", "--compare", "my folder", "--workers", "2"]
     assert make(environment_folder, "serve", *given) == ["src/cli.py", "serve", *expected]
+
+
+def test_the_site_is_served_on_this_machine_only(environment_folder: Path) -> None:
+    expected = ["-m", "mkdocs", "serve", "--strict", "--dev-addr"]
+    assert make(environment_folder, "site-serve", **EXPORTED) == [*expected, "127.0.0.1:8000"]
+    assert make(environment_folder, "site-serve", "PORT=8001") == [*expected, "127.0.0.1:8001"]
 
 
 def test_an_exported_venv_or_python_does_not_change_the_environment() -> None:
