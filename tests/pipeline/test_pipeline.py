@@ -176,7 +176,10 @@ def test_the_card_describes_the_run_and_its_version_and_the_note_sums_it_up(fini
     version = store.get_model_version("lstm_lm", "1")
     for text in (version.description, found.data.tags["mlflow.note.content"]):
         assert text.splitlines()[0] == first
-        assert f"(#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}/artifacts/model_card.md)" in text
+        assert (
+            f"(#/experiments/{found.info.experiment_id}/runs/{found.info.run_id}/artifacts/model_card.md?workflowType=machine_learning)"
+            in text
+        )
     files = json.loads((folder / "reports/details.json").read_text())["splits"]["test"]["files"]
     assert files[0] in found.data.tags["mlflow.note.content"]
     assert "The alias `champion`" in store.get_registered_model("lstm_lm").description

@@ -53,7 +53,7 @@ def test_tables_are_spaced_and_links_lead_to_the_pages_of_the_run() -> None:
     assert lines[5].replace(descriptions.FIGURE_SPACE, "_") == "|loss, in nats|&emsp;_____5||"
     assert lines[7] == "&nbsp;"
     assert lines[9] == "After."
-    assert shown.endswith("See [a](#/experiments/1/runs/abc/artifacts/my%20report.html).")
+    assert shown.endswith("See [a](#/experiments/1/runs/abc/artifacts/my%20report.html?workflowType=machine_learning).")
 
 
 def test_code_is_left_as_it_is() -> None:
@@ -89,7 +89,7 @@ def test_a_version_is_described_by_its_card_until_a_user_describes_it(client: "M
     description = descriptions.of_version(client, run_id, CARD)
     assert len(description.encode()) <= descriptions.MAX_DESCRIPTION
     assert description.startswith("Perplexity 166.4 per word on the test text (95% interval 158.7 to 174.4)")
-    assert f"[model_card.md](#/experiments/1/runs/{run_id}/artifacts/model_card.md)" in description
+    assert f"[model_card.md](#/experiments/1/runs/{run_id}/artifacts/model_card.md?{descriptions.MODE})" in description
 
     def register(text: str | None) -> str:
         registry.register(client, "lstm_lm", model_id, tags, text)

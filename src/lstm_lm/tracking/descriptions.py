@@ -28,6 +28,7 @@ OLD_MODEL_DESCRIPTIONS = ("Word-level LSTM language model: prompt in, text out."
 SIGNATURE = "\n\n<!-- Replaced by the pipeline, unless you edit it. {digest} -->"
 SIGNED = re.compile(r"\s*<!-- Replaced by the pipeline, unless you edit it\. ([0-9a-f]{12}) -->\s*$")
 RUN_LINK = re.compile(r"\]\(run:([^)]*)\)")
+MODE = "workflowType=machine_learning"  # a link opens a new tab, which would be in MLflow's mode for agents
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 FIGURE_SPACE = "\N{FIGURE SPACE}"  # as wide as a digit
 
@@ -122,7 +123,8 @@ def for_pages(text: str, experiment_id: str, run_id: str) -> str:
         text: Markdown, whose links to the run's pages begin with `run:`.
         experiment_id, run_id: of the run.
     """
-    text = RUN_LINK.sub(lambda match: f"](#/experiments/{experiment_id}/runs/{run_id}/{quote(match[1])})", text)
+    pages = f"#/experiments/{experiment_id}/runs/{run_id}"
+    text = RUN_LINK.sub(lambda match: f"]({pages}/{quote(match[1])}?{MODE})", text)
     blocks = text.split("\n\n")
     return "\n\n".join(f"{_spaced(block)}\n\n&nbsp;" if block.startswith("| ") else block for block in blocks)
 
