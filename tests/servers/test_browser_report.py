@@ -83,6 +83,8 @@ def test_the_report_of_a_run_shows_its_result(driver: webdriver.Chrome, finished
     details = json.loads((finished_project / "reports/details.json").read_text())
     assert text(driver, "h1") == details["run"]["name"]
     assert details["run"]["commit"] in text(driver, "#reproduction")
+    picture = driver.find_element(By.CSS_SELECTOR, "#model img")
+    assert (picture.get_property("naturalWidth"), picture.get_property("complete")) == (1980, True)
     for word in driver.find_elements(By.CSS_SELECTOR, ".surprise > span")[:5]:
         assert word.text in [each["text"] for each in details["passage"]["words"]]
 

@@ -1,8 +1,13 @@
+from collections.abc import Callable, Iterator
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tensorflow as tf
+from matplotlib import pyplot as plt
+from PIL import Image
 
 from conftest import TINY_VOCABULARY, make_tiny_model
 from lstm_lm.export.text_model import TextModel, save_vocabulary
@@ -12,17 +17,36 @@ from lstm_lm.ui import graph_picture
 pytestmark = pytest.mark.slow  # tracing takes seconds
 
 Functions = tuple[Any, Any, Any]
+TIED = {"layers": 2}
+UNTIED = {"projection_size": None, "tie_weights": False}
+ADAPTIVE = {"layers": 2, "projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}
 
 
 @pytest.fixture(scope="module")
-def functions(tmp_path_factory: pytest.TempPathFactory) -> Functions:
-    """A model of two layers, and concrete functions of its training and inference."""
+def traced(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Functions]:
+    """A function that returns a model, and concrete functions of its training and inference; keyword arguments change its shape."""
     words = save_vocabulary(TINY_VOCABULARY, tmp_path_factory.mktemp("words") / "vocabulary.txt")
-    model = make_tiny_model(layers=2)
-    text_model = TextModel(model, Tokenizer(True, "-'"), words)
     window = tf.TensorSpec([3, 4], tf.int32)
-    training = tf.function(lambda ids, targets: model.training_loss(ids, targets, model.initial_state(3))[0])
-    return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
+
+    def trace(**shape: Any) -> Functions:
+        model = make_tiny_model(**shape)
+        text_model = TextModel(model, Tokenizer(True, "-'"), words)
+        training = tf.function(lambda ids, targets: model.training_loss(ids, targets, model.initial_state(3))[0])
+        return model, training.get_concrete_function(window, window), text_model.step.get_concrete_function()
+
+    return trace
+
+
+@pytest.fixture(scope="module")
+def functions(traced: Callable[..., Functions]) -> Functions:
+    """Those of a model of two layers."""
+    return traced(**TIED)
+
+
+@pytest.fixture(autouse=True)
+def closed_figures() -> Iterator[None]:
+    yield
+    plt.close("all")
 
 
 def test_both_graphs_use_the_same_variables_in_the_same_blocks(functions: Functions) -> None:
@@ -41,7 +65,53 @@ def test_both_graphs_use_the_same_variables_in_the_same_blocks(functions: Functi
     assert set(model.weights) == set().union(*expected.values())
 
 
-def test_the_picture_is_a_png(functions: Functions, tmp_path: Path) -> None:
-    model, training, inference = functions
-    graph_picture.draw(training, inference, model.weights, tmp_path / "graph.png")
-    assert (tmp_path / "graph.png").read_bytes().startswith(b"\x89PNG")
+def test_tied_weights_are_counted_once(functions: Functions) -> None:
+    model, *graphs = functions
+    first, embedding, _, lstm_1, _, softmax, last = graph_picture.rows(*graphs, model.weights)
+    assert first == graph_picture.Row(["token ids  [3, 4]"], ["token ids  [1, 1]"])
+    assert embedding.training == ["embedding → [3, 4, 5]", "60 parameters"]  # 12 words, 5 units
+    assert embedding.inference == ["embedding → [1, 5]", "60 parameters"]
+    assert lstm_1.training[1] == lstm_1.inference[1] == "420 parameters"  # (7 inputs + 7 states + 1) * 4 gates * 7 units
+    assert softmax.training == softmax.inference == ["softmax", "12 parameters", "+ those of embedding"]
+    assert (softmax.variables, softmax.shared) == (["softmax_bias"], ["embedding"])
+    assert last.inference == ["probabilities  [1, 12]"]
+
+
+@pytest.mark.parametrize("shape", [TIED, UNTIED, ADAPTIVE])
+def test_each_parameter_is_counted_in_one_block(traced: Callable[..., Functions], shape: dict[str, Any]) -> None:
+    model, *graphs = traced(**shape)
+    table = graph_picture.rows(*graphs, model.weights)
+    assert [name for row in table for name in row.variables] == list(model.weights)
+    for lines in ([row.training for row in table], [row.inference for row in table]):
+        counts = [int(line[1].removesuffix(" parameters").replace(",", "")) for line in lines if line[1:] and "parameters" in line[1]]
+        assert sum(counts) == model.parameter_count
+
+
+@pytest.mark.parametrize("shape", [TIED, UNTIED, ADAPTIVE])
+def test_texts_do_not_overlap(traced: Callable[..., Functions], shape: dict[str, Any]) -> None:
+    model, *graphs = traced(**shape)
+    # As large as models get, without their weights.
+    large = {name: tf.TensorSpec([267_735, 1024][: len(weights.shape)]) for name, weights in model.weights.items()}
+    for variables in (model.weights, large):
+        figure = graph_picture.compose(*graphs, variables)
+        figure.canvas.draw()
+        texts = [text for text in figure.axes[0].texts if text.get_text()]
+        assert f"{sum(int(np.prod(each.shape)) for each in variables.values()):,} parameters, each counted once" in [
+            text.get_text() for text in texts
+        ]
+        boxes = {text: text.get_window_extent() for text in texts}
+        for (text, box), (other, other_box) in combinations(boxes.items(), 2):
+            assert not box.overlaps(other_box), f"{text.get_text()!r} and {other.get_text()!r}"
+        for text, box in boxes.items():
+            assert figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1 and figure.bbox.y0 < box.y0 and box.y1 < figure.bbox.y1, text
+
+
+def test_the_picture_is_a_small_png_of_twice_the_resolution(functions: Functions, tmp_path: Path) -> None:
+    model, *graphs = functions
+    for name in ("graph.png", "again.png"):
+        graph_picture.draw(*graphs, model.weights, tmp_path / name)
+    assert (tmp_path / "graph.png").read_bytes() == (tmp_path / "again.png").read_bytes()
+    assert (tmp_path / "graph.png").stat().st_size < 100_000
+    with Image.open(tmp_path / "graph.png") as picture:
+        assert picture.format == "PNG"
+        assert picture.width == 1980

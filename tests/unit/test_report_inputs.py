@@ -26,6 +26,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / name).write_text("{}")
     (tmp_path / inputs.VOCABULARY).write_text('{"train": {"oov_rate": 0.25}}')
     (tmp_path / inputs.RUN).write_text('{"run_id": "abc"}')
+    (tmp_path / inputs.GRAPH).write_bytes(b"png")
     (tmp_path / inputs.SAMPLES).write_text(SAMPLES)
     (tmp_path / inputs.HISTORY).write_text(f"{HISTORY}1,10,1,2.5,0.1,1.5,100,,\n2,20,1,2.25,0.05,1.25,200,2.125,8.37\n")
     (tmp_path / inputs.TRAINING_SAMPLES).write_text('step,prompt,temperature,text\n5,to be,0.8,"to be\nor, not"\n')
@@ -38,6 +39,7 @@ def test_every_file_is_read(folder: Path) -> None:
     assert found.metrics == {"test": {"loss": 1.5, "perplexity": None}}
     assert found.run == {"run_id": "abc"}
     assert found.vocabulary == {"train": {"oov_rate": 0.25}}
+    assert found.graph == b"png"
     first, second = found.history
     assert (first.words_seen, first.loss, first.validation_loss) == (10, 2.5, None)
     assert (second.gradient_norm, second.validation_loss, second.validation_perplexity) == (1.25, 2.125, 8.37)
@@ -49,12 +51,13 @@ def test_every_file_is_read(folder: Path) -> None:
     ]
 
 
-def test_a_run_without_history_or_samples_has_empty_ones(folder: Path) -> None:
+def test_files_that_may_be_missing_are_empty(folder: Path) -> None:
     (folder / inputs.HISTORY).unlink()
     (folder / inputs.TRAINING_SAMPLES).unlink()
     (folder / inputs.VOCABULARY).unlink()
+    (folder / inputs.GRAPH).unlink()
     found = inputs.load(folder)
-    assert (found.history, found.training_samples, found.vocabulary) == ([], [], {})
+    assert (found.history, found.training_samples, found.vocabulary, found.graph) == ([], [], {}, None)
 
 
 def test_what_could_not_be_computed_is_empty(folder: Path) -> None:

@@ -1,19 +1,30 @@
 """A picture of the training graph and the batch-1 inference graph around their shared variables, read off the real functions."""
 
-from collections.abc import Iterable, Mapping
+import io
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lstm_lm.io import atomic
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-    from matplotlib.text import Text
+    from matplotlib.figure import Figure
 
 BLOCK_NAMES = ("embedding", "lstm_", "projection", "softmax")  # starts of name scopes
-TRAINING_X, VARIABLES_X, INFERENCE_X = 0.16, 0.5, 0.84
-TITLE_Y = 0.96
-TRAINING_COLOR, VARIABLES_COLOR, INFERENCE_COLOR = "#2a6f97", "#444444", "#b5651d"
+TRAINING_COLOR, VARIABLES_COLOR, INFERENCE_COLOR = "#2a6f97", "#444444", "#a4550f"
+DOTS_PER_INCH = 180
+COLORS = 64  # of the PNG file: white, four others and the shades between them
+# Lengths in inches. Columns have fixed places, and rows are as high as what stands in them.
+WIDTH = 11.0
+TRAINING_X, VARIABLES_X, INFERENCE_X = 1.5, 5.5, 9.5
+BLOCK_WIDTH, VARIABLE_WIDTH = 2.6, 3.5
+COUNT_WIDTH = 0.95  # of a variable's number of parameters
+VARIABLE_HEIGHT, LINE_HEIGHT = 0.3, 0.18
+PADDING, GAP, MARGIN = 0.12, 0.28, 0.15
+HEAD_HEIGHT = 0.75
+FONT_SIZE = 9
 
 
 @dataclass(frozen=True)
@@ -22,15 +33,34 @@ class Block:
 
     Attributes:
         name: of its name scope.
-        operations: number of its operations.
         variables: names of the variables that its operations read.
         output: shape of what the next block takes from it, or None for the last block.
     """
 
     name: str
-    operations: int
     variables: tuple[str, ...]
     output: tuple[int | None, ...] | None
+
+
+@dataclass(frozen=True)
+class Row:
+    """What stands side by side in the picture.
+
+    Attributes:
+        training, inference: lines of the boxes in the two graphs.
+        variables: names of those that are counted in this row.
+        shared: names of those that the blocks of this row read too, and that are counted in a row above.
+    """
+
+    training: Sequence[str]
+    inference: Sequence[str]
+    variables: Sequence[str] = ()
+    shared: Sequence[str] = ()
+
+    @property
+    def height(self) -> float:
+        lines = max(len(self.training), len(self.inference))
+        return max(LINE_HEIGHT * lines + 2 * PADDING, (VARIABLE_HEIGHT + PADDING) * len([*self.variables, *self.shared]) - PADDING)
 
 
 def blocks(function: Any) -> list[Block]:
@@ -41,22 +71,21 @@ def blocks(function: Any) -> list[Block]:
     """
     captures = dict(zip((id(tensor) for tensor in function.graph.internal_captures), function.graph.external_captures, strict=True))
     variable_names = {id(variable.handle): variable.name.split(":")[0] for variable in function.graph.variables}
-    counts: dict[str, int] = {}
     reads: dict[str, dict[str, None]] = {}  # used as an ordered set
     outputs: dict[str, tuple[int | None, ...]] = {}
     for operation in function.graph.get_operations():
         name = _block_name(operation)
         if name is None:
             continue
-        counts[name] = counts.get(name, 0) + 1
+        read = reads.setdefault(name, {})
         for tensor in operation.inputs:
             source = id(captures.get(id(tensor)))
             if source in variable_names:
-                reads.setdefault(name, {})[variable_names[source]] = None
+                read[variable_names[source]] = None
             previous = _block_name(tensor.op)
             if previous not in (None, name) and tensor.shape.rank and tensor.dtype.is_floating:
                 outputs.setdefault(str(previous), tuple(tensor.shape))
-    return [Block(name, count, tuple(reads.get(name, ())), outputs.get(name)) for name, count in counts.items()]
+    return [Block(name, tuple(read), outputs.get(name)) for name, read in reads.items()]
 
 
 def _block_name(operation: Any) -> str | None:
@@ -73,60 +102,145 @@ def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str 
         variables: {name: tf.Variable} of the model.
         path: of the PNG file.
     """
+    from matplotlib import pyplot as plt
+    from PIL import Image
+
+    figure = compose(training, inference, variables)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=DOTS_PER_INCH)
+    plt.close(figure)
+    png = io.BytesIO()
+    # A palette makes the file a third as large, and looks the same.
+    Image.open(buffer).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
+    atomic.replace_file(Path(path), lambda file: file.write(png.getvalue()))
+
+
+def compose(training: Any, inference: Any, variables: Mapping[str, Any]) -> "Figure":
+    """Return the picture as a figure of matplotlib, which the caller closes. The arguments are those of `draw`."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(figsize=(11, 6.5), dpi=90)
-    axes.set(xlim=(0, 1), ylim=(0, 1))
+    table = rows(training, inference, variables)
+    height = HEAD_HEIGHT + sum(row.height for row in table) + GAP * (len(table) - 1) + MARGIN
+    figure: Figure = plt.figure(figsize=(WIDTH, height))
+    axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
-    variable_boxes = _draw_variables(axes, variables)
+    total = sum(map(_size, variables.values()))
+    _draw_title(axes, TRAINING_X, "training graph", "", TRAINING_COLOR)
+    _draw_title(axes, VARIABLES_X, "shared variables", f"{total:,} parameters, each counted once", VARIABLES_COLOR)
+    _draw_title(axes, INFERENCE_X, "batch-1 inference graph", "", INFERENCE_COLOR)
+    top = HEAD_HEIGHT
+    for i, row in enumerate(table):
+        _draw_row(axes, row, top + row.height / 2, variables)
+        if i + 1 < len(table):
+            for x, color, box, below in (
+                (TRAINING_X, TRAINING_COLOR, row.training, table[i + 1].training),
+                (INFERENCE_X, INFERENCE_COLOR, row.inference, table[i + 1].inference),
+            ):
+                start = top + row.height / 2 + _box_height(box) / 2
+                end = top + row.height + GAP + table[i + 1].height / 2 - _box_height(below) / 2
+                _draw_arrow(axes, (x, start), (x, end), color)
+        top += row.height + GAP
+    return figure
+
+
+def rows(training: Any, inference: Any, variables: Mapping[str, Any]) -> list[Row]:
+    """Return the rows of the picture, from the ids to the loss and the probabilities. The arguments are those of `draw`."""
+    parts = {block.name: block for block in blocks(training)}
+    inference_parts = {block.name: block for block in blocks(inference)}
+    table = [Row([_ids_line(training)], [_ids_line(inference)])]
+    counted: dict[str, None] = {}
+    for name in {**parts, **inference_parts}:
+        read = [part[name].variables for part in (parts, inference_parts) if name in part]
+        own = [variable for variable in variables if any(variable in each for each in read)]
+        new, shared = [each for each in own if each not in counted], [each for each in own if each in counted]
+        counted |= dict.fromkeys(own)
+        count = sum(_size(variables[each]) for each in new)
+        lines = [f"{count:,} parameters", *(f"+ those of {each}" for each in shared)]
+        boxes = [[_name_line(part[name]), *lines] if name in part else [] for part in (parts, inference_parts)]
+        table.append(Row(boxes[0], boxes[1], new, shared))
     probabilities = f"probabilities  {_format_shape(inference.structured_outputs['probabilities'].shape)}"
-    for title, function, x, color, last in (
-        ("training graph", training, TRAINING_X, TRAINING_COLOR, "loss, clipped gradient,\nupdate of the variables"),
-        ("batch-1 inference graph", inference, INFERENCE_X, INFERENCE_COLOR, probabilities),
-    ):
-        axes.text(x, TITLE_Y, title, ha="center", fontsize=11, weight="bold", color=color)
-        window = next(tensor for tensor in function.inputs if tensor.dtype.is_integer and tensor.shape.rank == 2)
-        parts = blocks(function)
-        labels = [f"word ids  {_format_shape(window.shape)}", *map(_label, parts), last]
-        boxes = [_draw_box(axes, x, 0.86 - 0.78 * i / (len(labels) - 1), label, color) for i, label in enumerate(labels)]
-        figure.canvas.draw()  # boxes have no size before
-        for start, end in pairwise(boxes):
-            _draw_arrow(axes, start, end, color)
-        for part, end in zip(parts, boxes[1:-1], strict=True):
-            for name in part.variables:
-                _draw_arrow(axes, variable_boxes[name], end, color, linewidth=0.9, alpha=0.75)
-    figure.savefig(path, bbox_inches="tight", metadata={"Software": None})
-    plt.close(figure)
+    return [*table, Row(["loss, clipped gradient,", "update of the variables"], [probabilities])]
 
 
-def _draw_variables(axes: "Axes", variables: Mapping[str, Any]) -> dict[str, "Text"]:
-    """Draw the column of variables: {name: its box}."""
-    axes.text(VARIABLES_X, TITLE_Y, "shared variables", ha="center", fontsize=11, weight="bold")
-    gap = 0.76 / max(1, len(variables) - 1)
-    return {
-        name: _draw_box(axes, VARIABLES_X, 0.84 - gap * i, f"{name}  {_format_shape(variable.shape)}", VARIABLES_COLOR, filled=True)
-        for i, (name, variable) in enumerate(variables.items())
-    }
+def _ids_line(function: Any) -> str:
+    ids = next(tensor for tensor in function.inputs if tensor.dtype.is_integer and tensor.shape.rank == 2)
+    return f"token ids  {_format_shape(ids.shape)}"
 
 
-def _draw_box(axes: "Axes", x: float, y: float, text: str, color: str, filled: bool = False) -> "Text":
-    style = {"boxstyle": "round,pad=0.45", "edgecolor": color, "facecolor": color if filled else "white", "linewidth": 1.4}
-    return axes.text(x, y, text, ha="center", va="center", fontsize=9, color="white" if filled else "black", bbox=style, zorder=3)
+def _name_line(block: Block) -> str:
+    return f"{block.name} \N{RIGHTWARDS ARROW} {_format_shape(block.output)}" if block.output else block.name
 
 
-def _draw_arrow(axes: "Axes", start: "Text", end: "Text", color: str, **style: float) -> None:
-    # From centre to centre, clipped where it meets the boxes.
-    clipping = {"patchA": start.get_bbox_patch(), "patchB": end.get_bbox_patch(), "shrinkA": 1, "shrinkB": 2}
-    arrow = {"arrowstyle": "-|>", "color": color, **clipping, **style}
-    axes.annotate("", xy=end.get_position(), xytext=start.get_position(), zorder=1, arrowprops=arrow)
+def _draw_title(axes: "Axes", x: float, title: str, note: str, color: str) -> None:
+    axes.text(x, 0.28, title, ha="center", va="center", fontsize=12, weight="bold", color=color)
+    axes.text(x, 0.53, note, ha="center", va="center", fontsize=FONT_SIZE, color=color)
 
 
-def _label(block: Block) -> str:
-    output = f" -> {_format_shape(block.output)}" if block.output else ""
-    return f"{block.name}{output}\n{block.operations} operations"
+def _draw_row(axes: "Axes", row: Row, y: float, variables: Mapping[str, Any]) -> None:
+    """Draw the boxes of a row around the height `y`, and arrows from its variables to its blocks."""
+    sides = ((row.training, TRAINING_X, TRAINING_COLOR, -1), (row.inference, INFERENCE_X, INFERENCE_COLOR, 1))
+    for lines, x, color, _ in sides:
+        if lines:
+            _draw_box(axes, (x, y), (BLOCK_WIDTH, _box_height(lines)), color)
+            axes.text(x, y, "\n".join(lines), ha="center", va="center", fontsize=FONT_SIZE, linespacing=1.35)
+    names = [*row.variables, *row.shared]
+    for i, name in enumerate(names):
+        place = y + (VARIABLE_HEIGHT + PADDING) * (i - (len(names) - 1) / 2)
+        _draw_variable(axes, place, name, variables[name], name in row.shared)
+        for lines, x, color, side in sides:
+            if lines:
+                arrival = y + (place - y) * min(1.0, 0.7 * _box_height(lines) / row.height)
+                start, end = VARIABLES_X + side * VARIABLE_WIDTH / 2, x - side * BLOCK_WIDTH / 2
+                _draw_arrow(axes, (start, place), (end, arrival), color, linewidth=0.9)
+
+
+def _draw_variable(axes: "Axes", y: float, name: str, variable: Any, is_shared: bool) -> None:
+    """Draw a variable with its name, shape and number of parameters. Those of a shared one are counted above."""
+    _draw_box(axes, (VARIABLES_X, y), (VARIABLE_WIDTH, VARIABLE_HEIGHT), VARIABLES_COLOR, is_filled=not is_shared, is_dashed=is_shared)
+    style: dict[str, Any] = {"va": "center", "fontsize": FONT_SIZE, "color": VARIABLES_COLOR if is_shared else "white"}
+    left, right = VARIABLES_X - VARIABLE_WIDTH / 2 + PADDING, VARIABLES_X + VARIABLE_WIDTH / 2 - PADDING
+    axes.text(left, y, name, ha="left", **style)
+    if is_shared:
+        axes.text(right, y, "the same variable, counted above", ha="right", **style)
+    else:
+        axes.text(right - COUNT_WIDTH, y, _format_shape(variable.shape), ha="right", **style)
+        axes.text(right, y, f"{_size(variable):,}", ha="right", **style)
+
+
+def _draw_box(
+    axes: "Axes", center: tuple[float, float], size: tuple[float, float], color: str, *, is_filled: bool = False, is_dashed: bool = False
+) -> None:
+    from matplotlib.patches import FancyBboxPatch
+
+    (x, y), (width, height) = center, size
+    axes.add_patch(
+        FancyBboxPatch(
+            (x - width / 2, y - height / 2),
+            width,
+            height,
+            boxstyle="round,pad=0,rounding_size=0.06",
+            edgecolor=color,
+            facecolor=color if is_filled else "white",
+            linewidth=1.3,
+            linestyle="--" if is_dashed else "-",
+        )
+    )
+
+
+def _draw_arrow(axes: "Axes", start: tuple[float, float], end: tuple[float, float], color: str, linewidth: float = 1.3) -> None:
+    style = {"arrowstyle": "-|>", "mutation_scale": 9, "color": color, "linewidth": linewidth, "shrinkA": 1, "shrinkB": 1}
+    axes.annotate("", xy=end, xytext=start, arrowprops=style)
+
+
+def _box_height(lines: Sequence[str]) -> float:
+    return LINE_HEIGHT * len(lines) + 2 * PADDING
+
+
+def _size(variable: Any) -> int:
+    return int(variable.shape.num_elements())
 
 
 def _format_shape(shape: Iterable[int | None]) -> str:

@@ -12,7 +12,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.events import Row, Sample
 
 METRICS, DETAILS, SAMPLES = "reports/metrics.json", "reports/details.json", "reports/samples.md"
-VOCABULARY = "reports/vocabulary.json"
+VOCABULARY, GRAPH = "reports/vocabulary.json", "reports/graph.png"
 RUN, CONFIG, HISTORY, TRAINING_SAMPLES = "models/run.json", "models/weights/config.json", "models/history.csv", "models/samples.csv"
 SPLIT_TITLES = {"test": "test", "validation": "validation"}  # the one that counts comes first
 REMEDY = "run the pipeline, with: make repro"
@@ -47,6 +47,7 @@ class Inputs:
         training_samples: models/samples.csv; empty if there is none.
         samples: reports/samples.md.
         vocabulary: reports/vocabulary.json; empty if there is none.
+        graph: the bytes of reports/graph.png, or None if there is none.
     """
 
     metrics: Mapping[str, Mapping[str, float]]
@@ -57,6 +58,7 @@ class Inputs:
     training_samples: Sequence[Sample] = ()
     samples: Sequence[GeneratedText] = ()
     vocabulary: Mapping[str, Any] = field(default_factory=dict)
+    graph: bytes | None = None
 
     @property
     def unit(self) -> str:
@@ -101,6 +103,7 @@ def load(folder: Path) -> Inputs:
         training_samples=_read_csv(folder, TRAINING_SAMPLES, _sample),
         samples=parse_samples(_read(folder, SAMPLES)),
         vocabulary=_read_json(folder, VOCABULARY) if (folder / VOCABULARY).exists() else {},
+        graph=(folder / GRAPH).read_bytes() if (folder / GRAPH).exists() else None,
     )
 
 

@@ -15,6 +15,7 @@ from lstm_lm.ui.report import (
     chart,
     documents,
     frequency_bands,
+    graphs,
     held_out,
     neighbours,
     passage,
@@ -109,6 +110,7 @@ def sections(inputs: Inputs) -> list[Section]:
         Section("progress", "Progress", _filled(training_samples.figures(inputs))),
         Section("embeddings", "Embeddings", _filled(*learned)),
         Section("generated", "Samples", _filled(*([figure] for figure in samples.figures(inputs)))),
+        Section("model", "Model", _filled(graphs.figures(inputs))),
     ]
     return [section for section in found if section.rows or section.missing]
 
