@@ -45,7 +45,7 @@ repository:
 
 clean:  ## remove what the pipeline made; your text and runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
-	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/vocabulary.json reports/coverage.csv
+	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/summary.json reports/vocabulary.json reports/coverage.csv
 
 clean-scratch: setup  ## remove what stopped trainings left (YES=1: do not ask)
 	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)

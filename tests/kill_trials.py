@@ -286,7 +286,7 @@ def compare(folder: Path, reference: Path) -> list[str]:
         problems += [f"the weights {name} differ" for name in theirs if name not in ours or (ours[name] != theirs[name]).any()]
     if not history(folder).equals(history(reference)):
         problems.append("models/history.csv differs")
-    for name in ("models/samples.csv", "reports/metrics.json", "reports/samples.md"):
+    for name in ("models/samples.csv", "reports/metrics.json", "reports/samples.md", "reports/summary.json"):
         if (folder / name).read_bytes() != (reference / name).read_bytes():
             problems.append(f"{name} differs")
     if details(folder) != details(reference):

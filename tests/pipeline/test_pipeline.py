@@ -503,6 +503,7 @@ def test_make_clean_keeps_the_users_text_and_the_runs(project: Path) -> None:
             "models/run.json",
             "reports/metrics.json",
             "reports/details.json",
+            "reports/summary.json",
         )
     )
     assert len(list((folder / "data/own").glob("*.txt"))) == DOCUMENTS

@@ -36,6 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["python", "scripts/plots_page.py"], folder)
     (folder / "reports").mkdir(exist_ok=True)
     shutil.copy(PROJECT / "reports/graph.png", folder / "reports/graph.png")
+    shutil.copy(PROJECT / "reports/metrics.json", folder / "reports/metrics.json")  # a plot to DVC, with nothing to draw
     (folder / "reports/coverage.csv").write_text("vocabulary_size,coverage\n1,0.5\n2,1.0\n")
     write_history(folder, 2)
     # Here, Git stores the history instead of DVC. `dvc plots` can read both.
@@ -65,7 +66,7 @@ class Page(HTMLParser):
         self.in_script = False
         self.feed(path.read_text(encoding="utf-8"))
         specs = [re.search(r"var spec = (.*);\s*vegaEmbed\(", script) for script in self.scripts]
-        self.plots = [json.loads(match[1]) for match in specs if match]
+        self.plots = [plot for match in specs if match and (plot := json.loads(match[1]))]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.addresses += [value for name, value in attrs if name in ("src", "href", "data")]
@@ -88,7 +89,7 @@ def test_the_page_is_complete_and_shows_every_plot_once(project: Path, command: 
     assert page.addresses
     assert all((project / "dvc_plots" / address).is_file() for address in page.addresses)
     assert "window.vegaEmbed=" in page.scripts[0]
-    assert len(page.scripts) == 2 + len(page.plots)  # Vega, and the page's own
+    assert len(page.scripts) == 3 + len(page.plots)  # Vega, the page's own, and the metrics, with nothing to draw
     assert sorted(plot["title"]["text"] for plot in page.plots) == TITLES
     for plot in page.plots:
         assert sorted({row["rev"] for row in plot["data"]["values"]}) == revisions

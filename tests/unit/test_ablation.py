@@ -102,11 +102,13 @@ def test_the_table_of_presets_shows_intervals_where_they_exist(tmp_path):
     stored = Results(tmp_path / "ablation.json")
     stored.put("preset default", 1, result(100, 90, perplexity_low=85.0, perplexity_high=96.0))
     stored.put("preset cookbook", 1, result(200, 190))
-    entries = [Entry(f"preset {name}", name) for name in ("default", "cookbook", "not-run")]
+    entries = [Entry(f"preset {name}", name, unit=unit) for name, unit in (("default", "word"), ("cookbook", "char"), ("not-run", "word"))]
     keys_now = {(entry.name, 1): "now" for entry in entries}
-    preset_rows = rows(tables.preset_table(entries, [1], stored, keys_now))
-    assert [row[:2] for row in preset_rows] == [["default", "90.0 (85.0..96.0)"], ["cookbook", "190.0"]]
-    assert preset_rows[0][2:] == ["180.0", "1.500", "100.0", "2.0", "3,000", "1,234,567", "1"]
+    table = tables.preset_table(entries, [1], stored, keys_now)
+    assert [row[1:4] for row in rows(table)] == [["1.500", "word", "90.0 (85.0..96.0)"], ["1.500", "character", "190.0"]]
+    assert rows(table)[0][4:] == ["180.0", "100.0", "2.0", "3,000", "1,234,567", "1"]
+    assert "between models of different tokens, only bits/char can be compared" in table
+    assert "different tokens" not in tables.preset_table(entries[:1], [1], stored, keys_now)
 
 
 def test_the_projects_results_can_be_loaded():

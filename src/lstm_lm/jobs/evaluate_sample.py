@@ -31,7 +31,7 @@ from lstm_lm.tracking.mirroring import Proxy
 from lstm_lm.tracking.queued_run import QueuedRun, resend_in_background
 from lstm_lm.tracking.references import Evaluated
 from lstm_lm.tracking.sender import MODEL_SECONDS
-from lstm_lm.ui import evaluation_messages
+from lstm_lm.ui import evaluation_messages, metric_catalog
 from lstm_lm.ui.report import card, draw, note
 from lstm_lm.ui.report import inputs as report_inputs
 
@@ -203,9 +203,10 @@ def sample(generator: "Generator", settings: SampleSettings, unit: str) -> list[
 
 
 def write_reports(metrics: dict[str, Metrics], samples: Sequence[Sample], settings: SampleSettings, unit: str) -> None:
-    """Write reports/metrics.json and reports/samples.md."""
+    """Write reports/metrics.json, the summary of it for DVC, and reports/samples.md."""
     Path("reports").mkdir(exist_ok=True)
-    Path("reports/metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    for path, values in (("reports/metrics.json", metrics), ("reports/summary.json", metric_catalog.summarize(metrics))):
+        Path(path).write_text(json.dumps(values, indent=1) + "\n", encoding="utf-8")
     Path("reports/samples.md").write_text(samples_page(samples, settings, unit), encoding="utf-8")
 
 

@@ -3,6 +3,7 @@
 The reference page of the metrics is made from this table, and a test compares the table with a real run.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 HELD_OUT = ("validation", "test")
@@ -22,7 +23,8 @@ class Metric:
         interval: whether NAME_low and NAME_high, the ends of its 95% interval, are reported too.
         of_predictors: whether PREDICTOR_NAME is reported for each of OTHER_PREDICTORS too.
         of_test_text: whether test_text_NAME, the same metric of test text, is reported too.
-        in_mlflow: names under which the MLflow run has it too, so that runs are sorted and compared by it.
+        in_mlflow: names under which the MLflow run has it too, so that runs are sorted and compared by it. reports/summary.json, which
+            `dvc metrics` and `dvc exp show` read, has the same ones.
     """
 
     name: str
@@ -42,7 +44,7 @@ def _in(metric: str, *sections: str) -> tuple[str, ...]:
 
 
 METRICS = (
-    Metric("words", HELD_OUT, "words", "", "number of scored words"),
+    Metric("words", HELD_OUT, "tokens", "", "number of scored tokens"),
     Metric(
         "perplexity",
         HELD_OUT,
@@ -60,9 +62,9 @@ METRICS = (
     Metric(
         "loss",
         HELD_OUT,
-        "nats per word",
+        "nats per token",
         "lower",
-        "mean of -ln P(word), `<unk>` counted as a word",
+        "mean of -ln P(token), `<unk>` counted as a token",
         interval=True,
         of_predictors=True,
         in_mlflow=_in("loss", "test", "validation"),
@@ -82,7 +84,7 @@ METRICS = (
         HELD_OUT,
         "",
         "lower",
-        "perplexity that includes the cost of identifying each unknown word (Ueberla 1994)",
+        "perplexity that includes the cost of identifying each unknown token (Ueberla 1994)",
         interval=True,
         of_predictors=True,
         in_mlflow=_in("adjusted_perplexity", "test", "validation"),
@@ -92,28 +94,28 @@ METRICS = (
         HELD_OUT,
         "fraction",
         "",
-        "fraction of the scored words that are `<unk>`",
+        "fraction of the scored tokens that are `<unk>`",
         in_mlflow=_in("oov_rate", "test", "validation"),
     ),
     Metric(
         "gain_over_kneser_ney",
         HELD_OUT,
-        "nats per word",
+        "nats per token",
         "higher",
         "how far the model's loss is below that of the Kneser-Ney baseline (paired bootstrap)",
         interval=True,
         in_mlflow=_in("gain_over_kneser_ney", "test"),
     ),
-    Metric("training_text_loss", ("validation",), "nats per word", "lower", "loss on as much training text as there is validation text"),
+    Metric("training_text_loss", ("validation",), "nats per token", "lower", "loss on as much training text as there is validation text"),
     Metric(
         "generalization_gap",
         ("validation",),
-        "nats per word",
+        "nats per token",
         "lower",
         "validation loss minus training_text_loss",
         in_mlflow=_in("generalization_gap", "validation"),
     ),
-    Metric("words", ("samples",), "words", "", "number of generated words"),
+    Metric("words", ("samples",), "tokens", "", "number of generated tokens"),
     Metric(
         "repetition_4",
         ("samples",),
@@ -123,13 +125,13 @@ METRICS = (
         of_test_text=True,
         in_mlflow=_in("repetition_4", "samples"),
     ),
-    Metric("distinct_1", ("samples",), "fraction", "", "distinct words per word (Li et al. 2016)", of_test_text=True),
+    Metric("distinct_1", ("samples",), "fraction", "", "number of distinct tokens per token (Li et al. 2016)", of_test_text=True),
     Metric(
         "distinct_2",
         ("samples",),
         "fraction",
         "",
-        "distinct pairs of words per word (Li et al. 2016)",
+        "number of distinct pairs of tokens per token (Li et al. 2016)",
         of_test_text=True,
         in_mlflow=_in("distinct_2", "samples"),
     ),
@@ -146,4 +148,18 @@ METRICS = (
 )
 
 CURVES = _in("loss", "validation") + _in("perplexity", "validation")  # logged during training too, so an evaluation adds their last points
+# The metrics by which one compares models.
 LOGGED = tuple(sorted((name for metric in METRICS for name in metric.in_mlflow), key=lambda name: not name.startswith("test/")))
+
+
+def summarize(metrics: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the content of reports/summary.json: those metrics that are in LOGGED, in that order.
+
+    Args:
+        metrics: {"test": {"perplexity": ...}, ...}, as in reports/metrics.json.
+    """
+    summary: dict[str, dict[str, float]] = {}
+    for section, _, name in (logged.partition("/") for logged in LOGGED):
+        if name in metrics.get(section, {}):
+            summary.setdefault(section, {})[name] = metrics[section][name]
+    return summary

@@ -1,6 +1,6 @@
 """What is printed about the versions in the model registry."""
 
-from lstm_lm.tracking import champion
+from lstm_lm.tracking import champion, model_facts
 from lstm_lm.tracking.versions import RUN_TAG, Board
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
@@ -9,10 +9,12 @@ DIGEST_LENGTH = 8  # characters of a test text's digest in the table
 COLUMNS = (
     Column("version"),
     Column("alias", align="left"),
+    Column("test ppl", align="left", drop_order=3),
     Column("adjusted ppl"),
-    Column("test text", align="left", drop_order=1),
-    Column("MLflow run", align="left", drop_order=2),
-    Column("", align="left", drop_order=3),
+    Column("test text", align="left"),
+    Column("run", align="left", drop_order=2),
+    Column("", align="left", drop_order=4),
+    Column("MLflow run", align="left", drop_order=1),
 )
 
 
@@ -26,10 +28,12 @@ def version_rows(board: Board) -> list[list[str]]:
             [
                 str(version.version),
                 ", ".join(_aliases(board, candidate.number)),
+                tags.get(model_facts.PERPLEXITY_TAG, ""),
                 "" if candidate.metric is None else f"{candidate.metric:.1f}",
                 (candidate.test_digest or "")[:DIGEST_LENGTH],
-                tags.get(RUN_TAG) or version.run_id or "",
+                tags.get(model_facts.NAME_TAG, ""),
                 _remark(candidate.number == board.alias, tags),
+                tags.get(RUN_TAG) or version.run_id or "",
             ]
         )
     return rows
@@ -56,6 +60,8 @@ def show_versions(name: str, board: Board) -> None:
         terminal.print(f"{name} has no versions yet: make repro registers the first one")
         return
     terminal.table(COLUMNS, version_rows(board), where="make ui")
+    if len({candidate.test_digest for candidate in board.candidates}) > 1:
+        terminal.print("Perplexities can only be compared in rows with the same test text, which is the same text in the same tokens.")
 
 
 def show_promotion(name: str, before: Board, after: Board) -> None:

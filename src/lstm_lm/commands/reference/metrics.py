@@ -7,9 +7,11 @@ INTRODUCTION = """\
 # Metrics
 
 `evaluate-sample` writes these metrics to `reports/metrics.json`, which is also an artifact of the MLflow run.
-[How a model is scored](../explanation/scoring.md) explains them.
+[How a model is scored](../explanation/scoring.md) explains them. A token is a word, a character or a subword, as `vocab.unit`
+says; names such as `words` are the same for all three.
 
 The column "in MLflow" lists those that the run also has as metrics of its own, so that MLflow sorts and compares runs by them.
+`reports/summary.json` has the same ones, for `dvc metrics` and `dvc exp show`.
 They are logged at step 0, which MLflow draws as a bar. `validation/loss` and `validation/perplexity` are curves of the training.
 A run that was logged before with more metrics keeps them: a new evaluation updates them.
 """

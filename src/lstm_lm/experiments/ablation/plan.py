@@ -64,6 +64,7 @@ class Entry:
         label: what the table shows as its name.
         changes: of params.yaml, `{"train.epochs": 10, ...}`.
         why, source: what the change means, and where the idea comes from.
+        unit: `vocab.unit` of the model.
     """
 
     name: str
@@ -71,6 +72,7 @@ class Entry:
     changes: dict[str, Any] = field(default_factory=dict)
     why: str = ""
     source: str = ""
+    unit: str = "word"
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,9 @@ def load(path: str | Path, values: dict[str, Any]) -> Plan:
 
 def _preset_entry(name: str, values: dict[str, Any]) -> Entry:
     changes = {} if name == REFERENCE else presets.load(name)
-    loading.check(keys.with_changes(values, changes), f"params.yaml with presets/{name}.yaml")
-    return Entry(f"preset {name}", name, changes)
+    changed = keys.with_changes(values, changes)
+    loading.check(changed, f"params.yaml with presets/{name}.yaml")
+    return Entry(f"preset {name}", name, changes, unit=changed["vocab"]["unit"])
 
 
 def distinct(seeds: list[int]) -> list[int]:

@@ -9,11 +9,13 @@ from typing import Any
 from lstm_lm.experiments.ablation.plan import REFERENCE, Entry, Plan
 from lstm_lm.experiments.ablation.results import Result, Results
 from lstm_lm.ui import markdown
+from lstm_lm.wording import unit_name
 
 LEGEND = (
     "Perplexity: with several seeds the mean (minimum..maximum), with one seed its 95% interval. "
     "Minutes are those of the training steps alone."
 )
+UNITS = "Perplexity is per token, which the column `per` names: between models of different tokens, only bits/char can be compared."
 OUTDATED = "Rows with a * were run with an earlier state of the code, the text or the parameters."
 
 Keys = dict[tuple[str, int], str]  # (entry name, seed): what `results.key_of` returns now
@@ -67,7 +69,8 @@ def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -
 
 def preset_table(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> str:
     """Make the table of presets of docs/reference/results.md; the arguments are those of `ablation_table`."""
-    return _table(PRESET_COLUMNS, make_rows(entries, seeds, results, keys))
+    rows = make_rows(entries, seeds, results, keys)
+    return _table(PRESET_COLUMNS, rows, UNITS if len({row.entry.unit for row in rows}) > 1 else "")
 
 
 def make_rows(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> list[Row]:
@@ -151,12 +154,13 @@ ABLATION_COLUMNS = [
 ]
 PRESET_COLUMNS = [
     Column("preset", _name),
+    Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}"),
+    Column("per", lambda row: unit_name(row.entry.unit, 1)),
     Column("test perplexity", _perplexity("test")),
     Column("adjusted", lambda row: f"{row.mean_metric('adjusted_perplexity'):.1f}"),
-    Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}"),
     Column("validation perplexity", _perplexity("validation")),
     Column("minutes", _minutes),
-    Column("words/s", _speed),
+    Column("tokens/s", _speed),
     Column("weights", _weights),
     Column("seeds", _seeds),
 ]

@@ -29,7 +29,7 @@ from lstm_lm.tracking import store
 from lstm_lm.tracking.naming import short_changes
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
-from lstm_lm.ui import terminal
+from lstm_lm.ui import run_address, terminal
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -253,7 +253,8 @@ class Search:
         path = Path("presets") / f"{PRESET}.yaml"
         written = report.write_preset(path, best.user_attrs["values"], self.values, comment)
         terminal.print(f"the best is trial {best.number}, {perplexity} (test text was not used)")
-        terminal.print(f"MLflow run {search_run.id}, with a run for each trial below it")
+        for line in run_address.run_lines(store.uri(loading.load().tracking), search_run.id):
+            terminal.verbatim(line)
         if not written:
             path.unlink(missing_ok=True)  # an earlier search may have left one
             terminal.print("these are the values in params.yaml: no preset is written")
