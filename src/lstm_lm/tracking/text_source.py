@@ -12,7 +12,6 @@ from lstm_lm import paths
 from lstm_lm.io.addresses import mask
 
 MAX_NAME = 24  # characters
-PROJECT_PAGE = "pypi:{name}=={version}"
 COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 WILDCARDS = set("*?[")
 TEXT_DIGEST = "text_digest"  # a parameter of a run: identifies the text after it was cleaned
@@ -41,10 +40,9 @@ def name(source: Mapping[str, Any], documents: set[str] | None = None) -> str:
 
 
 def link(source: Mapping[str, Any]) -> tuple[str, str]:
-    """Return the type and the JSON of MLflow's dataset source, from which its pages make a link. Secrets are masked."""
+    """Return the type and the JSON of MLflow's dataset source. Its pages make a link of an address. Secrets are masked."""
     if "pypi" in source:
-        package, _, version = str(source["pypi"]).partition("==")
-        return "http", json.dumps({"url": PROJECT_PAGE.format(name=package, version=version), **source})
+        return "pypi", json.dumps({**source, "uri": f"pypi:{source['pypi']}"})
     if "url" in source:
         address = mask(str(source["url"]))
         scheme = urlsplit(address).scheme
