@@ -13,8 +13,15 @@ from pathlib import Path
 STYLES = re.compile(r"\x1b\[[\d;]*m")
 
 
-def run_in_window(command: Sequence[str], folder: Path, columns: int, rows: int = 40) -> list[str]:
-    """Run a command that prints from top to bottom, and return the lines as they come: a line wider than the window would be broken."""
+def run_in_window(command: Sequence[str], folder: Path, columns: int, rows: int = 40, code: int = 0) -> list[str]:
+    """Run a command that prints from top to bottom, and return the lines as they come: a line wider than the window would be broken.
+
+    Args:
+        command: and its arguments.
+        folder: where to run it.
+        columns, rows: of the window.
+        code: with which it has to exit.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
     environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES", "NO_COLOR")}
@@ -28,7 +35,7 @@ def run_in_window(command: Sequence[str], folder: Path, columns: int, rows: int 
     except OSError:  # the end, once the process has closed its side
         pass
     os.close(ours)
-    code = process.wait(timeout=60)
+    process.wait(timeout=60)
     text = STYLES.sub("", printed.decode("utf-8")).replace("\r\n", "\n")
-    assert code == 0, text
+    assert process.returncode == code, text
     return [line.rstrip() for line in text.splitlines()]

@@ -9,6 +9,7 @@ import pytest
 from conftest import PROJECT, environment, run
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.ui import program
+from terminal_window import run_in_window
 
 
 @pytest.fixture(autouse=True)
@@ -33,6 +34,17 @@ def raising(error: BaseException) -> Callable[[], None]:
 def test_a_user_error_is_one_line_and_exit_code_1(capfd: pytest.CaptureFixture[str]) -> None:
     assert exit_code(raising(UserError("params.yaml: x = 0: must be >= 1"))) == 1
     assert capfd.readouterr().err == "error: params.yaml: x = 0: must be >= 1\n"
+
+
+def test_in_a_terminal_an_error_breaks_between_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(PROJECT / "src"))
+    line = f"params.yaml: download.source: {'what is allowed ' * 6}models:/lstm_lm@champion"
+    code = (
+        f"from lstm_lm.ui import program; from lstm_lm.errors import UserError\ndef main():\n raise UserError({line!r})\nprogram.run(main)"
+    )
+    lines = run_in_window([sys.executable, "-c", code], tmp_path, 80, code=1)
+    assert len(lines) > 1 and max(map(len, lines)) <= 80
+    assert " ".join(lines) == f"error: {line}"
 
 
 def test_a_missing_file_is_a_one_line_error(capfd: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -55,7 +55,7 @@ def mlflow_run(
         False: ", which is not in this tracking store, and shows the metrics in reports/metrics.json",
         None: "",
     }[run.result("mirror")]
-    terminal.verbatim(f"this run mirrors run {trained_in}, in which the model was trained{shown}")
+    terminal.print(f"this run mirrors run {trained_in}, in which the model was trained{shown}")
 
 
 def parameter_changes(arguments: list[str]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from lstm_lm.errors import UserError
 MAX_SAMPLES = 3
 MAX_SAMPLE_LINES = 2  # on a terminal, where the whole summary fits into 80 x 40
 REPORTS = {
-    "reports/report.html": "all figures and samples of this run: open it in a browser",
+    "reports/report.html": "all figures and samples of this run, for a browser",
     "reports/model_card.md": "the model on one page: data, metrics, limits",
     "reports/samples.md": "all samples",
 }

@@ -10,6 +10,7 @@ from typing import Any
 from lstm_lm.config import keys, loading
 from lstm_lm.experiments import runner
 from lstm_lm.io import git
+from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
 from lstm_lm.wording import unit_name
 
@@ -173,7 +174,7 @@ def _row(model: Model) -> list[str]:
     metrics = [
         _number(model.metric("test", "bits_per_character"), 3),
         _number(model.metric("test", "perplexity"), 2),
-        _number(model.metric("test", "adjusted_perplexity"), 1),
+        terminal.perplexity(model.metric("test", "adjusted_perplexity")),
         _number(model.metric("validation", "perplexity"), 2),
     ]
     return [model.name, *metrics, model.made.astimezone().strftime("%b %d %H:%M") if model.made else ""]

@@ -72,10 +72,10 @@ def show_proxy_run(run_id: str, proxy_id: str) -> None:
 def show_logged_model(name: str, outcome: "Outcome") -> None:
     """Print what became of the MLflow model."""
     if outcome.version is None:
-        terminal.verbatim(f"MLflow model models:/{outcome.model_id} (not registered as a version; python src/cli.py promote does that)")
+        terminal.print(f"MLflow model models:/{outcome.model_id} (not registered as a version; python src/cli.py promote does that)")
         return
     terminal.print(f"{name} version {outcome.version} in the model registry" + ("" if outcome.is_new else " is already this model"))
     if outcome.is_champion:
-        terminal.verbatim(f"models:/{name}@champion is version {outcome.version}")
+        terminal.print(f"models:/{name}@champion is version {outcome.version}")
     elif outcome.why_not:
-        terminal.verbatim(f"models:/{name}@champion stays another version: {outcome.why_not}")
+        terminal.print(f"models:/{name}@champion stays another version: {outcome.why_not}")

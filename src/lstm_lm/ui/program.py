@@ -11,6 +11,7 @@ from typing import NoReturn
 
 from lstm_lm.errors import Interrupted, Terminated, UserError
 from lstm_lm.io import file_errors, interruption, memory, output, utf8
+from lstm_lm.ui import terminal
 
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # of `kill`, and of a terminal that is closed
@@ -75,7 +76,7 @@ def leave(line: str, code: int) -> NoReturn:
     try:
         sys.stdout.flush()
         if line:
-            print(line, file=sys.stderr)
+            print(terminal.wrapped(line) if sys.stderr.isatty() else line, file=sys.stderr)
         sys.stderr.flush()
     finally:
         os._exit(code)

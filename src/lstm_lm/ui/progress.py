@@ -112,7 +112,7 @@ class TrainingProgress(Observer):
             if self.validations.is_due(row.step) or row.step == self.total:
                 self._line(
                     f"epoch {row.epoch}/{self.epochs}: validation loss {row.validation_loss:.3f}, "
-                    f"perplexity {row.validation_perplexity:.1f}{mark}"
+                    f"perplexity {terminal.perplexity(row.validation_perplexity)}{mark}"
                 )
 
     def samples(self, samples: Sequence[Sample]) -> None:
@@ -133,7 +133,7 @@ class TrainingProgress(Observer):
         """Note the best validation so far. Returns whether it is this one."""
         if row.validation_loss is None or row.validation_loss >= self.best_loss:
             return False
-        self.best_loss, self.best = row.validation_loss, f"{row.validation_perplexity:.1f}, epoch {row.epoch}"
+        self.best_loss, self.best = row.validation_loss, f"{terminal.perplexity(row.validation_perplexity)}, epoch {row.epoch}"
         return True
 
     def _line(self, text: str, label: str = "") -> None:

@@ -29,7 +29,7 @@ def version_rows(board: Board) -> list[list[str]]:
                 str(version.version),
                 ", ".join(_aliases(board, candidate.number)),
                 tags.get(model_facts.PERPLEXITY_TAG, ""),
-                "" if candidate.metric is None else f"{candidate.metric:.1f}",
+                "" if candidate.metric is None else terminal.perplexity(candidate.metric),
                 (candidate.test_digest or "")[:DIGEST_LENGTH],
                 tags.get(model_facts.NAME_TAG, ""),
                 _remark(candidate.number == board.alias, tags),

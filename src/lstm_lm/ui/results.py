@@ -69,7 +69,7 @@ def _held_out_row(label: str, metrics: Metrics) -> list[str]:
         f"{metrics['perplexity']:.2f}",
         interval,
         f"{metrics['oov_rate']:.2%}" if "oov_rate" in metrics else "",
-        f"{metrics['adjusted_perplexity']:.1f}",
+        terminal.perplexity(metrics["adjusted_perplexity"]),
         f"{metrics['bits_per_character']:.3f}",
     ]
 
@@ -149,7 +149,7 @@ def show_text_score(metrics: Metrics, unknown_words: int, unit: str | None) -> N
         [f"unknown {unit_name(unit)}", f"{unknown_words:,}", f"{metrics['oov_rate']:.2%}, scored as <unk>"],
         ["loss", f"{metrics['loss']:.3f}", f"nats per {unit_name(unit, 1)}"],
         ["perplexity", f"{metrics['perplexity']:.2f}", "depends on the vocabulary"],
-        ["adjusted perplexity", f"{metrics['adjusted_perplexity']:.1f}", "with the cost of identifying what is unknown"],
+        ["adjusted perplexity", terminal.perplexity(metrics["adjusted_perplexity"]), "with the cost of identifying what is unknown"],
         ["bits per character", f"{metrics['bits_per_character']:.3f}", "comparable across vocabularies"],
     ]
     terminal.table([Column("metric", align="left"), Column("value"), Column("", align="left", drop_order=1)], rows)

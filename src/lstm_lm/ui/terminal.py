@@ -1,7 +1,9 @@
 """Text for people: notes, warnings and tables. Right on a terminal, through a pipe, with NO_COLOR and in a narrow window."""
 
 import builtins
+import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Literal
@@ -10,6 +12,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
 MORE = " ..."  # of a text that is shown in part
+FEW = 10  # a perplexity below it is shown with more decimals
 MIN_DESCRIPTION = 30  # columns beside a command
 UNLIMITED = 10_000  # columns, where the output is not a terminal: whoever reads it decides where lines end
 
@@ -87,6 +90,12 @@ def paragraph(text: str, indent: str = "", max_lines: int | None = None) -> None
     for line in lines[:max_lines]:
         line.rstrip()
         screen.print(f"{indent}{line.plain}")
+
+
+def wrapped(text: str) -> str:
+    """Return a line with newlines between words, so that it fits into the window. It needs no other package, for the end of a program."""
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
 
 
 def verbatim(text: str) -> None:
@@ -195,3 +204,10 @@ def duration(seconds: float) -> str:
     """`83` -> `1 min 23 s`."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def perplexity(value: float | None) -> str:
+    """`166.366` -> `166.4`; of characters, where a tenth is much: `1.8734` -> `1.873`."""
+    if value is None:
+        return "-"
+    return f"{value:.1f}" if value >= FEW else f"{value:.3f}"
