@@ -16,6 +16,7 @@ from conftest import COMMIT, PROJECT, copy_project, run
 
 pytestmark = pytest.mark.slow
 TITLES = ["Learning rate", "Training loss", "Training text covered by the most frequent tokens", "Validation perplexity"]
+EMPTY_PLOTS = ["reports/metrics.json", "reports/vocabulary.json"]  # to DVC; there is nothing to draw
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HEADER = "step,words_seen,epoch,loss,learning_rate,gradient_norm,words_per_second,validation_loss,validation_perplexity"
 
@@ -36,7 +37,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run(["python", "scripts/plots_page.py"], folder)
     (folder / "reports").mkdir(exist_ok=True)
     shutil.copy(PROJECT / "reports/graph.png", folder / "reports/graph.png")
-    shutil.copy(PROJECT / "reports/metrics.json", folder / "reports/metrics.json")  # a plot to DVC, with nothing to draw
+    for name in EMPTY_PLOTS:
+        shutil.copy(PROJECT / name, folder / name)
     (folder / "reports/coverage.csv").write_text("vocabulary_size,coverage\n1,0.5\n2,1.0\n")
     write_history(folder, 2)
     # Here, Git stores the history instead of DVC. `dvc plots` can read both.
@@ -89,7 +91,7 @@ def test_the_page_is_complete_and_shows_every_plot_once(project: Path, command: 
     assert page.addresses
     assert all((project / "dvc_plots" / address).is_file() for address in page.addresses)
     assert "window.vegaEmbed=" in page.scripts[0]
-    assert len(page.scripts) == 3 + len(page.plots)  # Vega, the page's own, and the metrics, with nothing to draw
+    assert len(page.scripts) == 2 + len(page.plots) + len(EMPTY_PLOTS)  # Vega, the page's own, and one for each plot
     assert sorted(plot["title"]["text"] for plot in page.plots) == TITLES
     for plot in page.plots:
         assert sorted({row["rev"] for row in plot["data"]["values"]}) == revisions
