@@ -1,6 +1,7 @@
 """MLflow's pages in headless Chromium, as somebody sees them who types `make ui` and opens the address that it prints.
 
-One server over a project with two trainings, and one browser with a new profile, for all tests.
+One server over a project with two trainings, and one browser with a new profile, for all tests. `make repro` has registered the first
+model; the second one, of an experiment, is the champion because it was promoted on purpose.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.common.by import By
 
 from browser import chromium, needs_browser, resize
-from conftest import PROJECT, environment, move_copy, runs
+from conftest import PROJECT, client, environment, move_copy, run_id, runs
+from conftest import run as run_command
 from http_server import wait_until
 from lstm_lm.tracking.views import catalog
 
 pytestmark = [pytest.mark.slow, needs_browser]
 PATIENCE = 60  # seconds for a page, on a machine that does other things too
+MODE = "?workflowType=machine_learning"
 ROWS = r"""
 const cells = {};
 for (const cell of document.querySelectorAll('.ag-row .ag-cell[col-id]')) {
@@ -96,6 +99,7 @@ class Pages:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory, finished_experiment: Path) -> Iterator[Pages]:
     folder = move_copy(finished_experiment, tmp_path_factory.mktemp("pages") / "project")
+    run_command([sys.executable, "src/cli.py", "promote", "slow"], folder)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
@@ -118,10 +122,32 @@ def pages(tmp_path_factory: pytest.TempPathFactory, finished_experiment: Path) -
     assert code == 130
 
 
+def run_page(pages: Pages) -> str:
+    """The fragment of the page of the run whose model is in the checkout."""
+    return f"#/experiments/1/runs/{run_id(pages.folder)}"
+
+
+def place_of(pages: Pages, text: str) -> float:
+    """The distance of a text from the top of the page, in pixels."""
+    return float(pages.driver.find_element(By.XPATH, f"//p[contains(., '{text}')]").rect["y"])
+
+
+def shown_after(text: str, name: str) -> float:
+    """The number after the name of a metric."""
+    [number] = re.findall(rf"(?<!\S){re.escape(name)} ([\d.]+)", text)
+    return float(number)
+
+
 @pytest.fixture(scope="module")
 def trainings(pages: Pages) -> list[Any]:
     """The MLflow runs, the best on test text first."""
     return sorted(runs(pages.folder), key=lambda run: float(run.data.metrics["test/perplexity"]))
+
+
+@pytest.fixture(scope="module")
+def measured(pages: Pages) -> dict[str, dict[str, float]]:
+    """reports/metrics.json of the checkout: the results of the model of `make repro`, which is version 1."""
+    return dict(json.loads((pages.folder / "reports/metrics.json").read_text()))
 
 
 def test_the_first_click_opens_the_leaderboard(pages: Pages, trainings: list[Any]) -> None:
@@ -204,6 +230,98 @@ def test_samples_are_side_by_side(pages: Pages, trainings: list[Any]) -> None:
         prompts.add(label)
         pages.wait_for(label, text)
     assert prompts
+
+
+def headline(measured: dict[str, dict[str, float]]) -> str:
+    """The beginning of the first line of a note and of a card."""
+    test = measured["test"]
+    interval = f"95% interval {test['perplexity_low']:.2f} to {test['perplexity_high']:.2f}"
+    result = f"Perplexity {test['perplexity']:.2f} per word on the test text ({interval})"
+    return f"{result}, {test['bits_per_character']:.3f} bits per character"
+
+
+def test_the_page_of_a_run_begins_with_its_result(pages: Pages, measured: dict[str, dict[str, float]]) -> None:
+    pages.open(f"{run_page(pages)}{MODE}", headline(measured), "Test text:", "validation/perplexity", height=2400)
+    assert place_of(pages, headline(measured)) < 300
+    text = pages.text()
+    for split in ("test", "validation"):
+        for name in ("perplexity", "adjusted_perplexity", "bits_per_character", "oov_rate"):
+            assert shown_after(text, f"{split}/{name}") == pytest.approx(measured[split][name], rel=1e-6), (split, name)
+    files = json.loads((pages.folder / "data/vocab/splits.json").read_text())
+    for split in ("test", "validation"):
+        assert f"{split.capitalize()} text: {', '.join(span['document'] for span in files[split])}." in text
+    assert "Registered models lstm_lm v1" in text
+    assert "No description" not in text
+
+
+def test_the_artifacts_of_a_run_are_a_report_and_a_model_card(pages: Pages, measured: dict[str, dict[str, float]]) -> None:
+    pages.open(f"{run_page(pages)}/artifacts/model_card.md{MODE}", "report.html", "Model card", headline(measured), "Intended use")
+    pages.open(f"{run_page(pages)}/artifacts/report.html{MODE}", "report.html", "model_card.md")
+    frames = (By.CSS_SELECTOR, "iframe")
+    wait_until(lambda: len(pages.driver.find_elements(*frames)) == 1, PATIENCE)
+    pages.driver.switch_to.frame(pages.driver.find_element(*frames))
+    try:
+        pages.wait_for("Report of a language model", f"{measured['test']['perplexity']:.2f} test perplexity per word")
+        drawn = "return document.querySelectorAll('svg, canvas').length"  # its scripts run
+        wait_until(lambda: int(pages.driver.execute_script(drawn)) > 3, PATIENCE)
+    finally:
+        pages.driver.switch_to.default_content()
+
+
+def test_the_system_metrics_of_a_run_are_curves(pages: Pages) -> None:
+    pages.open(
+        f"{run_page(pages)}/system-metrics{MODE}", "cpu_utilization_percentage", "system_memory_usage_percentage", "Time", height=2400
+    )
+
+
+def test_the_datasets_of_a_run_list_their_files(pages: Pages) -> None:
+    files = json.loads((pages.folder / "data/vocab/splits.json").read_text())
+    pages.open(f"{run_page(pages)}{MODE}", "Datasets own text: training", height=1600)
+    pages.driver.find_element(By.XPATH, "//*[(self::button or self::a or @role='button') and contains(., 'text: training (')]").click()
+    pages.wait_for("3 datasets used")
+    for split, context in (("train", "training"), ("validation", "validation"), ("test", "test")):
+        name = f"own text: {context} ({len(files[split])} file{'' if len(files[split]) == 1 else 's'})"
+        drawer = "//*[@role='dialog']"
+        pages.driver.find_element(By.XPATH, f"{drawer}//*[contains(text(), '{name}')]").click()
+        words = sum(span["stop"] - span["start"] for span in files[split])
+        pages.wait_for(f"words: {words:,} files: {len(files[split])}", *(f"{span['document']}: " for span in files[split]))
+        unlisted = {span["document"] for other in files for span in files[other] if other != split}
+        assert not [document for document in unlisted if f"{document}: " in pages.texts("[role=dialog]")[0]]
+
+
+def test_the_page_of_a_logged_model_links_metrics_datasets_and_versions(pages: Pages, measured: dict[str, dict[str, float]]) -> None:
+    [output] = client(pages.folder).get_run(run_id(pages.folder)).outputs.model_outputs
+    pages.open(f"#/experiments/1/models/{output.model_id}{MODE}", headline(measured), "Model versions lstm_lm v1", height=2400)
+    text = pages.text()
+    for split in ("test", "validation"):
+        name = re.escape(f"{split}/perplexity")
+        [row] = re.findall(rf"{name} own text: {split} \(1 file\) \(#\w+\) .*? ([\d.]+) {split}/adjusted_perplexity", text)
+        assert float(row) == pytest.approx(measured[split]["perplexity"], rel=1e-6)
+    assert "Datasets used own text: test (1 file)" in text
+    assert "generation.temperature 0.8" in text
+
+
+def test_the_registry_says_which_version_is_the_champion(pages: Pages, measured: dict[str, dict[str, float]]) -> None:
+    pages.open(f"#/models{MODE}", "Registered Models", "Version 2", "@ champion : Version 2")
+    assert pages.texts("[role=dialog]") == []
+    pages.open(f"#/models/lstm_lm{MODE}", "Version 1", "Version 2", "The alias champion marks the version to serve", height=2400)
+    rows = re.search(r"Version 2 (?P<second>.*) Version 1 (?P<first>.*)", pages.text())
+    assert rows is not None
+    for row, alias, other, name in ((rows["second"], "champion", "previous", "slow"), (rows["first"], "previous", "champion", "params")):
+        assert f"@ {alias}" in row
+        assert f"@ {other}" not in row
+        assert f"run : {name}" in row
+    assert f"ppl : {measured['test']['perplexity']:.4g}" in rows["first"]
+    assert f"Perplexity {measured['test']['perplexity']:.2f} per word" in rows["first"]
+
+
+def test_the_page_of_a_version_begins_with_its_result_and_its_alias(pages: Pages, measured: dict[str, dict[str, float]]) -> None:
+    pages.open(f"#/models/lstm_lm/versions/1{MODE}", headline(measured), "@ previous", "lstm_lm.champion_reason", height=3200)
+    assert re.search(rf"ppl {measured['test']['perplexity']:.4g}\b", pages.text())
+    assert place_of(pages, headline(measured)) < 400
+    [perplexity] = [each.data.metrics["test/perplexity"] for each in runs(pages.folder) if each.info.run_id != run_id(pages.folder)]
+    pages.open(f"#/models/lstm_lm/versions/2{MODE}", f"Perplexity {perplexity:.2f} per word", "@ champion", "promoted", height=3200)
+    assert re.search(r"lstm_lm.previous_champion 1\b", pages.text())
 
 
 def test_nothing_is_printed_after_the_address(pages: Pages) -> None:

@@ -103,13 +103,18 @@ def test_a_version_is_described_by_its_card_until_a_user_describes_it(client: "M
     assert register(description) == "mine"
 
 
-def test_promoting_a_run_describes_the_version_by_the_runs_card(client: "MlflowClient") -> None:
+def test_promoting_a_run_describes_the_version_and_its_model_by_the_runs_card(client: "MlflowClient") -> None:
     run_id = create_run(client, SETTINGS)
-    log_small_model(client, registry.ModelToLog("", "", "lstm_lm", True, 9.0, "t").tags(run_id) | {DIGEST_TAG: "d"})
+    model_id = log_small_model(client, registry.ModelToLog("", "", "lstm_lm", True, 9.0, "t").tags(run_id) | {DIGEST_TAG: "d"})
     assert descriptions.card_of_run(client, run_id) is None
     client.log_text(run_id, CARD, descriptions.CARD)
     number = registry.register_run(client, "lstm_lm", run_id)
-    assert client.get_model_version("lstm_lm", str(number)).description == descriptions.of_version(client, run_id, CARD)
+    description = descriptions.of_version(client, run_id, CARD)
+    assert client.get_model_version("lstm_lm", str(number)).description == description
+    assert client.get_logged_model(model_id).tags[DESCRIPTION_TAG] == description
+    client.set_logged_model_tags(model_id, {DESCRIPTION_TAG: "mine"})
+    registry.register_run(client, "lstm_lm", run_id)
+    assert client.get_logged_model(model_id).tags[DESCRIPTION_TAG] == "mine"
 
 
 def test_the_registered_model_says_how_the_champion_is_chosen_unless_a_user_describes_it(client: "MlflowClient") -> None:

@@ -1,4 +1,4 @@
-"""The texts that MLflow's pages show: the note of a run, and the descriptions of a version, of the registered model and of the experiment.
+"""The texts that MLflow's pages show: the note of a run, and the descriptions of a logged model, a version and the registered model.
 
 What a user has written stays: a text of ours ends with a comment that holds its digest, so that an edited one is recognized.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CARD = Path(card.FILE).name
 # In bytes, although most databases count characters: one that does not would refuse the model.
-MAX_DESCRIPTION = 5000  # of a registered model, and of a version
+MAX_DESCRIPTION = 5000  # of a registered model, a version and a logged model
 MAX_NOTE = 8000  # of a tag of a run
 OLD_MODEL_DESCRIPTIONS = ("Word-level LSTM language model: prompt in, text out.",)  # of earlier versions of this project
 SIGNATURE = "\n\n<!-- Replaced by the pipeline, unless you edit it. {digest} -->"
@@ -87,6 +87,19 @@ def describe_version(client: MlflowClient, name: str, version: ModelVersion, des
     """Give an existing version its description, unless a user has written one."""
     if description and version.description != description and is_replaceable(version.description):
         client.update_model_version(name, version.version, description)
+
+
+def describe_logged_model(client: MlflowClient, model_id: str, description: str | None) -> None:
+    """Give a logged model a description, unless a user has written one.
+
+    Args:
+        client: see `store.connect`.
+        model_id: of the logged model.
+        description: that of a version, see `of_version`; None if there is none.
+    """
+    present = client.get_logged_model(model_id).tags.get(DESCRIPTION_TAG)
+    if description and present != description and is_replaceable(present):
+        client.set_logged_model_tags(model_id, {DESCRIPTION_TAG: description})
 
 
 def card_of_run(client: MlflowClient, run_id: str) -> str | None:

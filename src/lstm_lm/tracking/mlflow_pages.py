@@ -24,6 +24,7 @@ GRACE_SECONDS = 3  # for requests that run when the server is stopped
 DEFAULTS = {
     "mlflow.workflowType_v1": '"machine_learning"',  # pages for training models, instead of those for agents and prompts
     "mlflow.assistant.fab.autoOpenedOnFirstLoad_v1": "true",  # the assistant does not open by itself
+    "_mlflow_model_registry_promo_modal_dismissed_v1": "true",  # an advertisement that covers the list of registered models
 }
 NO_USAGE_DATA = {
     "mlflow.settings.telemetry.enabled_v1": "false",
