@@ -293,6 +293,8 @@ def test_the_page_of_a_logged_model_links_metrics_datasets_and_versions(pages: P
     [output] = client(pages.folder).get_run(run_id(pages.folder)).outputs.model_outputs
     pages.open(f"#/experiments/1/models/{output.model_id}{MODE}", headline(measured), "Model versions lstm_lm v1", height=2400)
     text = pages.text()
+    assert place_of(pages, headline(measured)) < 300
+    assert re.search(r"More: model_card\.md\. .{0,20}Metrics \(8\)", text), text[:1000]
     for split in ("test", "validation"):
         name = re.escape(f"{split}/perplexity")
         [row] = re.findall(rf"{name} own text: {split} \(1 file\) \(#\w+\) .*? ([\d.]+) {split}/adjusted_perplexity", text)

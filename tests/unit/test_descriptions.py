@@ -109,9 +109,10 @@ def test_promoting_a_run_describes_the_version_and_its_model_by_the_runs_card(cl
     assert descriptions.card_of_run(client, run_id) is None
     client.log_text(run_id, CARD, descriptions.CARD)
     number = registry.register_run(client, "lstm_lm", run_id)
-    description = descriptions.of_version(client, run_id, CARD)
-    assert client.get_model_version("lstm_lm", str(number)).description == description
-    assert client.get_logged_model(model_id).tags[DESCRIPTION_TAG] == description
+    assert client.get_model_version("lstm_lm", str(number)).description == descriptions.of_version(client, run_id, CARD)
+    first, link = client.get_logged_model(model_id).tags[DESCRIPTION_TAG].splitlines()[0].split(" More: ")
+    assert first == CARD.splitlines()[0]
+    assert link == f"[model_card.md](#/experiments/1/runs/{run_id}/artifacts/model_card.md?{descriptions.MODE})."
     client.set_logged_model_tags(model_id, {DESCRIPTION_TAG: "mine"})
     registry.register_run(client, "lstm_lm", run_id)
     assert client.get_logged_model(model_id).tags[DESCRIPTION_TAG] == "mine"

@@ -50,6 +50,16 @@ def test_an_unfinished_run_says_how_far_it_is(state: str, expected: str) -> None
     assert text.endswith("See the [curves](run:model-metrics).")
 
 
+@pytest.mark.parametrize(
+    ("state", "then"), [("stopped", "Running the experiment wide again resumes the training."), ("trained", "does that.")]
+)
+def test_an_experiment_is_not_resumed_by_the_checkouts_pipeline(state: str, then: str) -> None:
+    text = note.of_training(state, 300, 2175, 170.5, 168.3, "wide")
+    assert then in text
+    assert "unning the experiment wide again" in text
+    assert "make repro" not in text
+
+
 def test_before_the_first_validation_nothing_is_claimed() -> None:
     assert note.of_training("running", 0, None, None, None).startswith("Training: step 0, not validated yet.")
     assert not re.search(r"lowest", note.of_training("running", 10, 20, 168.3, 168.3))

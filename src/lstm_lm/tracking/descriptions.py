@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 CARD = Path(card.FILE).name
 # In bytes, although most databases count characters: one that does not would refuse the model.
-MAX_DESCRIPTION = 5000  # of a registered model, a version and a logged model
+MAX_DESCRIPTION = 5000  # of a registered model, and of a version
 MAX_NOTE = 8000  # of a tag of a run
 OLD_MODEL_DESCRIPTIONS = ("Word-level LSTM language model: prompt in, text out.",)  # of earlier versions of this project
 SIGNATURE = "\n\n<!-- Replaced by the pipeline, unless you edit it. {digest} -->"
@@ -89,16 +89,24 @@ def describe_version(client: MlflowClient, name: str, version: ModelVersion, des
         client.update_model_version(name, version.version, description)
 
 
-def describe_logged_model(client: MlflowClient, model_id: str, description: str | None) -> None:
-    """Give a logged model a description, unless a user has written one.
+def describe_logged_model(client: MlflowClient, model_id: str, run_id: str, model_card: str | None) -> None:
+    """Give a logged model the first line of its card, and a link to the card, unless a user has described it.
+
+    MLflow's page of a logged model shows the description as a whole, above the metrics: the card would push them out of sight.
 
     Args:
         client: see `store.connect`.
         model_id: of the logged model.
-        description: that of a version, see `of_version`; None if there is none.
+        run_id: of the run whose artifact the card is.
+        model_card: Markdown of `ui.report.card`; None if there is none.
     """
-    present = client.get_logged_model(model_id).tags.get(DESCRIPTION_TAG)
-    if description and present != description and is_replaceable(present):
+    if not model_card:
+        return
+    model = client.get_logged_model(model_id)
+    present = model.tags.get(DESCRIPTION_TAG)
+    text = f"{model_card.strip().splitlines()[0]} More: [{CARD}](run:artifacts/{CARD})."
+    description = signed(for_pages(text, model.experiment_id, run_id))
+    if present != description and is_replaceable(present):
         client.set_logged_model_tags(model_id, {DESCRIPTION_TAG: description})
 
 

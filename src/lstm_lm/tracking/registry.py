@@ -99,11 +99,11 @@ def log_model(client: MlflowClient, run_id: str, model: ModelToLog) -> Outcome:
     with _local_lock(client):
         tags = model.tags(run_id)
         model_id = logged_model.log(client, run_id, sources, tags)
-        description = descriptions.of_version(client, run_id, model.model_card) if model.model_card else None
-        descriptions.describe_logged_model(client, model_id, description)
+        descriptions.describe_logged_model(client, model_id, run_id, model.model_card)
         if not model.register:
             return Outcome(model_id, None)
         tags = {**model_facts.version_tags(client.get_run(run_id)), **tags, DIGEST_TAG: sources.digest}
+        description = descriptions.of_version(client, run_id, model.model_card) if model.model_card else None
         version, is_new = register(client, model.registered_name, model_id, tags, description)
         board = promotion.settle(client, model.registered_name, checked=version)
     return Outcome(model_id, version, is_new, version == board.champion, board.version(version).tags.get(champion.NOT_CHAMPION_TAG))
@@ -169,7 +169,7 @@ def register_run(client: MlflowClient, name: str, run_id: str) -> int:
     description = descriptions.of_version(client, run_id, model_card) if model_card else None
     with _local_lock(client):
         model_facts.log_metrics(client, logged[-1].model_id, run)
-        descriptions.describe_logged_model(client, logged[-1].model_id, description)
+        descriptions.describe_logged_model(client, logged[-1].model_id, run_id, model_card)
         return register(client, name, logged[-1].model_id, tags, description)[0]
 
 

@@ -1,6 +1,7 @@
 """The note of a run while it trains, and of one that has not been evaluated yet."""
 
 import math
+import os
 import time
 
 from lstm_lm.events import Row
@@ -39,7 +40,7 @@ class TrainingNote:
         """
         self._made = time.monotonic()
         perplexity, best = (self._perplexities[-1], min(self._perplexities)) if self._perplexities else (None, None)
-        return note.of_training(state, self._step, self.total_steps, perplexity, best)
+        return note.of_training(state, self._step, self.total_steps, perplexity, best, os.environ.get("DVC_EXP_NAME"))
 
     def end_text(self, status: str, problem: str) -> str:
         """Return the note of a training that has ended.

@@ -32,7 +32,9 @@ def of_result(inputs: Inputs, artifacts: Sequence[str]) -> str:
     return "\n\n".join(texts)
 
 
-def of_training(state: str, step: int, steps: int | None, perplexity: float | None, best: float | None) -> str:
+def of_training(
+    state: str, step: int, steps: int | None, perplexity: float | None, best: float | None, experiment: str | None = None
+) -> str:
     """Return the note of a run that is not evaluated yet.
 
     Args:
@@ -41,18 +43,20 @@ def of_training(state: str, step: int, steps: int | None, perplexity: float | No
         steps: of the whole training, None if they are not known.
         perplexity: of the latest validation, None before the first.
         best: the lowest validation perplexity, likewise.
+        experiment: name of the DVC experiment, None for the checkout's own pipeline.
     """
     where = f"step {step:,}" + (f" of {steps:,}" if steps else "")
     measured = f", validation perplexity {numbers.perplexity(perplexity)}" if perplexity is not None else ", not validated yet"
     if best is not None and perplexity is not None and best < perplexity:
         measured += f" (lowest so far: {numbers.perplexity(best)})"
     curves = "[curves](run:model-metrics)"
+    again = f"running the experiment {escaped(experiment)} again" if experiment else "`make repro`"
     kind, _, reason = state.partition(": ")
     return {
         "running": f"Training: {where}{measured}. See the {curves}.",
-        "stopped": f"Stopped at {where}{measured}. `make repro` resumes the training. See the {curves}.",
+        "stopped": f"Stopped at {where}{measured}. {again[:1].upper()}{again[1:]} resumes the training. See the {curves}.",
         "failed": f"Failed at {where}{measured}{f': {escaped(reason)}' if reason else ''}. See the {curves}.",
-        "trained": f"Trained: {where}{measured}. Not evaluated yet: `make repro` does that. See the {curves}.",
+        "trained": f"Trained: {where}{measured}. Not evaluated yet: {again} does that. See the {curves}.",
     }[kind]
 
 
