@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
 
 ##@ The pipeline
 
@@ -80,6 +80,9 @@ report: setup  ## draw reports/report.html and reports/model_card.md again
 
 ui: setup  ## show all runs in MLflow, on port 5000 (PORT=...)
 	@python src/cli.py ui $(if $(call given,PORT),--port "$$PORT")
+
+tensorboard: setup  ## show event files (reporting.tensorboard: true) (PORT=...)
+	@python src/cli.py tensorboard $(if $(call given,PORT),--port "$$PORT")
 
 sample: setup  ## generate text (PROMPT="to be or not to")
 	@python src/cli.py sample $(call given,OPTIONS) $(if $(filter command,$(origin PROMPT)),-- "$$PROMPT")

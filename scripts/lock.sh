@@ -9,7 +9,7 @@ docs_lock=requirements-docs.lock
 compile() {
     uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-annotate --no-header "$@"
 }
-compile --group dev --extra s3 --extra postgresql "$@" pyproject.toml --output-file "$lock"
+compile --group dev --extra s3 --extra postgresql --extra tensorboard "$@" pyproject.toml --output-file "$lock"
 # Installed on top of the first, so what both need has the same version.
 compile --group docs --constraint "$lock" "$@" --output-file "$docs_lock"
 

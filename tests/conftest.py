@@ -201,7 +201,7 @@ def finished_project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     def build(folder: Path) -> None:
         copy_project(folder)
         write_corpus(folder / "data/own")
-        change_params(folder, TINY)
+        change_params(folder, {**TINY, "reporting.tensorboard": True})
         (folder / "presets/slow.yaml").write_text(SLOW_PRESET)
         run(["git", "add", "--all"], folder)
         run([*COMMIT, "mine"], folder)

@@ -41,6 +41,17 @@ class Sample:
     text: str
 
 
+ROW_METRICS = {  # name in MLflow and TensorBoard -> attribute of Row
+    "train/loss": "loss",
+    "train/learning_rate": "learning_rate",
+    "train/gradient_norm": "gradient_norm",
+    "train/words_per_second": "words_per_second",
+    "train/words_seen": "words_seen",
+    "validation/loss": "validation_loss",
+    "validation/perplexity": "validation_perplexity",
+}
+
+
 class Observer:
     """Gets the events of a training. A subclass overrides the methods that it needs."""
 

@@ -57,6 +57,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
         ("score", ["score", "-"]),
         ("next", ["next"]),
         ("ui", ["ui"]),
+        ("tensorboard", ["tensorboard"]),
         ("serve", ["serve"]),
         ("search", ["search"]),
         ("ablation", ["ablation"]),

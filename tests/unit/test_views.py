@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from lstm_lm.config import keys
-from lstm_lm.tracking.training_run import METRICS
+from lstm_lm.events import ROW_METRICS
 from lstm_lm.tracking.views import catalog
 from lstm_lm.tracking.views.saved_view import VERSION, SavedView
 from lstm_lm.ui import metric_catalog
@@ -19,7 +19,7 @@ PARAMETERS = {*keys.flatten(SETTINGS), "parameter_count"}
 TRIAL_METRIC = "validation/best_perplexity"
 
 
-LOGGED = {*METRICS, *metric_catalog.LOGGED, TRIAL_METRIC}
+LOGGED = {*ROW_METRICS, *metric_catalog.LOGGED, TRIAL_METRIC}
 
 
 @pytest.mark.parametrize("view", [*catalog.VIEWS, catalog.TRIALS], ids=lambda view: view.title)
@@ -48,7 +48,7 @@ def test_the_leaderboard_begins_with_the_best_on_test_text() -> None:
 def test_charts_show_metrics_that_are_logged() -> None:
     lines = [chart for chart in CHARTS if chart["type"] == "LINE"]
     assert lines[0]["selectedMetricKeys"] == ["train/loss", "validation/loss"]
-    assert {metric for chart in lines for metric in [*chart["selectedMetricKeys"], chart["selectedXAxisMetricKey"]]} <= set(METRICS)
+    assert {metric for chart in lines for metric in [*chart["selectedMetricKeys"], chart["selectedXAxisMetricKey"]]} <= set(ROW_METRICS)
     [scale] = [chart["scaleType"] for chart in lines if chart["metricKey"] == "validation/perplexity"]
     assert scale == "log"
     for chart in CHARTS:
@@ -74,7 +74,7 @@ def test_charts_and_sections_have_names_of_their_own() -> None:
     assert len(set(titles)) == len(titles)
     # MLflow adds a chart for each metric that no chart names first.
     named = [chart["metricKey"] for chart in CHARTS if "metricKey" in chart]
-    assert {*METRICS, *metric_catalog.LOGGED} == set(named)
+    assert {*ROW_METRICS, *metric_catalog.LOGGED} == set(named)
     assert len(set(named)) == len(named)
 
 

@@ -24,6 +24,7 @@ from lstm_lm.commands import (
     search,
     serve,
     summary,
+    tensorboard,
     ui,
     usage_errors,
     use_preset,
@@ -50,6 +51,7 @@ app.command("models", rich_help_panel="Choose the model to serve")(promote.model
 app.command("promote", rich_help_panel="Choose the model to serve")(promote.promote)
 app.command("rollback", rich_help_panel="Choose the model to serve")(promote.rollback)
 app.command("ui", rich_help_panel="Compare")(ui.ui)
+app.command("tensorboard", rich_help_panel="Compare")(tensorboard.tensorboard)
 app.command("report", rich_help_panel="Compare")(report.report)
 app.command("compare", rich_help_panel="Compare")(compare.compare)
 app.command("plots", rich_help_panel="Compare")(plots.plots)

@@ -278,6 +278,7 @@ class Reporting(Section):
     sample_temperature: Annotated[float, Field(gt=0)]
     prime_texts: Texts
     checkpoint_seconds: Annotated[float, Field(gt=0)]
+    tensorboard: bool = False
 
 
 class Tracking(Section):

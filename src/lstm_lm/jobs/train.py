@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -29,7 +29,7 @@ from lstm_lm.jobs.starting_point import InitialWeights
 from lstm_lm.model.shape import count_parameters
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
-from lstm_lm.tracking import store
+from lstm_lm.tracking import naming, store
 from lstm_lm.tracking.queued_run import resend_in_background
 from lstm_lm.tracking.trained_models import CONTINUES_TAG, INIT_TAG
 from lstm_lm.tracking.training_run import TrainingRun
@@ -37,7 +37,8 @@ from lstm_lm.training import history
 from lstm_lm.training.history import HistoryFiles
 from lstm_lm.training.progress import Diverged, Result, Stopped
 from lstm_lm.training.shapes import model_shape
-from lstm_lm.ui import training_messages
+from lstm_lm.ui import event_files, training_messages
+from lstm_lm.ui.event_files import EventFiles
 from lstm_lm.ui.progress import TrainingProgress, timed
 
 if TYPE_CHECKING:
@@ -119,12 +120,15 @@ class TrainingJob:
         self.earlier = scratch.read("run") or {}  # MLflow run, precision and usage of the interrupted training
         self.facts = dict(self.earlier)  # the same of this one
         self.startup: dict[str, float] = {}
+        self.event_files: EventFiles | None = None
 
     def run(self) -> Result:
         """Train and write the outputs."""
         words = len(self.inputs.words)
         sizes.check_vocabulary_size(self.settings, words)
         sizes.check_memory(self.settings, count_parameters(model_shape(self.settings, words)))
+        if self.settings.reporting.tensorboard:
+            event_files.check_installed("reporting.tensorboard: true in params.yaml")
         with timed(self.startup, "MLflow"):  # first, so that a store that cannot be used is reported at once
             client = store.connect(self.settings.tracking)
             tracked = TrainingRun.start(client, self.settings, scratch_folder=self.scratch.folder, resume=self.earlier.get("run_id"))
@@ -159,6 +163,8 @@ class TrainingJob:
             text_model = TextModel(model, inputs.tokenizer, vocabulary_file)
             with self._hooks(tracked, text_model) as hooks:
                 trainer = setup.build_trainer(settings, precision, inputs.batches, model, hooks)
+                if self.event_files is not None:
+                    self.event_files.graphs = lambda: graphs(trainer, text_model)
                 result = self._train(trainer, tracked)
                 save_outputs(trainer, text_model, inputs.words, result)
                 for name in (history.HISTORY, history.SAMPLES):
@@ -203,6 +209,9 @@ class TrainingJob:
         # The files are in scratch until they are complete: unfinished ones in models/ would keep `dvc checkout` from restoring the others.
         progress = TrainingProgress(startup=self.startup, unit=self.inputs.tokenizer.unit)
         observers: list[Observer] = [progress, HistoryFiles(self.scratch.folder), tracked]
+        if self.settings.reporting.tensorboard:
+            self.event_files = EventFiles(event_files.run_folder(naming.run_name(self.settings), tracked.id))
+            observers.append(self.event_files)
         with contextlib.ExitStack() as resources:
             resources.callback(checkpoints.close)
             for observer in observers:
@@ -246,5 +255,13 @@ def save_outputs(trainer: "Trainer", text_model: "TextModel", words: Sequence[st
     with folders.replaced("models/weights") as folder:
         save_trained_weights(trainer, words, folder, steps)
     Path("reports").mkdir(exist_ok=True)
-    graphs = trainer.functions.train_step.get_concrete_function(), text_model.step.get_concrete_function()
-    graph_picture.draw(*graphs, trainer.model.weights, "reports/graph.png")
+    training, inference = graphs(trainer, text_model).values()
+    graph_picture.draw(training, inference, trainer.model.weights, "reports/graph.png")
+
+
+def graphs(trainer: "Trainer", text_model: "TextModel") -> dict[str, Any]:
+    """Return the concrete functions of the training step and of the inference step."""
+    return {
+        "training graph": trainer.functions.train_step.get_concrete_function(),
+        "batch-1 inference graph": text_model.step.get_concrete_function(),
+    }

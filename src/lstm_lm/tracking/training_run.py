@@ -9,7 +9,7 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lstm_lm.events import Observer, Row, Sample
+from lstm_lm.events import ROW_METRICS, Observer, Row, Sample
 from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.paths import SPLITS, project_root
 from lstm_lm.tracking import datasets, operations, store
@@ -32,15 +32,6 @@ if TYPE_CHECKING:
     from lstm_lm.data.dataset import Batches
     from lstm_lm.tracking.system_metrics import SystemMetrics
 
-METRICS = {  # name of a metric -> attribute of events.Row
-    "train/loss": "loss",
-    "train/learning_rate": "learning_rate",
-    "train/gradient_norm": "gradient_norm",
-    "train/words_per_second": "words_per_second",
-    "train/words_seen": "words_seen",
-    "validation/loss": "validation_loss",
-    "validation/perplexity": "validation_perplexity",
-}
 SYSTEM_METRICS = "system/"  # how their names begin, as MLflow's pages expect
 PARENT_TAG = "mlflow.parentRunId"
 SOURCE_TAG = "mlflow.source.name"
@@ -92,7 +83,7 @@ class TrainingRun(QueuedRun, Observer):
             resume = resume or _find_orphan(client, settings, fingerprint)
         if resume and is_known(client, resume, settings.tracking):
             pending = Outbox(project_root(), resume).pending()
-            names = {*METRICS, *(name for name in client.get_run(resume).data.metrics if name.startswith(SYSTEM_METRICS))}
+            names = {*ROW_METRICS, *(name for name in client.get_run(resume).data.metrics if name.startswith(SYSTEM_METRICS))}
             steps = {name: {metric.step for metric in client.get_metric_history(resume, name)} for name in names}
             for item in pending:
                 for name, _, _, step in item.operation.get("points", []):
@@ -182,7 +173,7 @@ class TrainingRun(QueuedRun, Observer):
         """Queue the metrics of a row, except those that are already logged for its step."""
         if self._note and (text := self._note.row(row)):
             self.set_note(text)
-        values = {name: getattr(row, attribute) for name, attribute in METRICS.items()}
+        values = {name: getattr(row, attribute) for name, attribute in ROW_METRICS.items()}
         self.log_metrics({name: value for name, value in values.items() if row.step not in self._logged_steps.get(name, ())}, row.step)
 
     def samples(self, samples: Sequence[Sample]) -> None:
