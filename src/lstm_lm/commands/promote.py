@@ -21,9 +21,21 @@ def promote(
     client = store.connect(settings.tracking)
     with guard.guarded(store.place(settings.tracking)):
         before = read(client, name)
-        number = promotable.find_or_register(client, settings, model)
+        number = promotable.find_or_register(client, settings, model, _run_of_experiment)
         after = promotion.promote(client, name, number)
     registry_messages.show_promotion(name, before, after)
+
+
+def _run_of_experiment(name: str) -> str | None:
+    """Return the id of the MLflow run that trained the model of an experiment of the last commit, or None if there is none."""
+    from lstm_lm.errors import UserError
+    from lstm_lm.experiments import runner
+
+    try:
+        experiment = next((each for each in runner.experiments_of_last_commit() if each.name == name), None)
+    except UserError:  # no Git repository: there are no experiments
+        return None
+    return experiment.run_id() if experiment else None
 
 
 def rollback() -> None:
