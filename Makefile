@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs clean clean-scratch newlines lock
+.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs docs-pictures clean clean-scratch newlines lock
 
 ##@ The pipeline
 
@@ -140,6 +140,9 @@ docs: setup  ## write the reference pages that come from the code
 
 setup-docs: setup
 	@sh scripts/setup_docs.sh "$(venv)"
+
+docs-pictures: setup  ## make the pictures of the docs (ONLY="report page")
+	@python scripts/docs_pictures.py $(call given,ONLY)
 
 site: setup-docs  ## build the documentation site in site/
 	@python -m mkdocs build --strict --quiet
