@@ -41,7 +41,7 @@ ELSEWHERE = {
     *("dvc_plots/index.html", ".dvc/plots.html", ".dvc/config.local", "trials.json", ".training/KEY/", ".training/KEY/weights"),
     *(".search/", "src/lstm_lm/jobs/NAME.py", "src/NAME.py", "data/vocab/spacing.npy", "spacing.npy", ".bench/plays.txt"),
     *(".tracking/RUN_ID/", "book.txt", "my.zip/book.txt", "MODELS/NAME/VERSION/", "serving_models/batching_parameters.txt"),
-    *("serving_models/session.txt", "site/"),
+    *("serving_models/session.txt", "site/", "samples.json", "training_samples.json", "tensorboard_logs/"),
 }
 
 
