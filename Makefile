@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro report cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs docs-pictures clean clean-scratch newlines lock
+.PHONY: help setup repository repro report drift cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs docs-pictures clean clean-scratch newlines lock
 
 ##@ The pipeline
 
@@ -106,7 +106,11 @@ rollback: setup  ## make the previous champion the champion again
 
 serve: setup  ## serve over HTTP (PORT=5001 WORKERS=2 MODEL=... COMPARE=...)
 	@python src/cli.py serve $(if $(call given,PORT),--port "$$PORT") $(if $(call given,MODEL),--model "$$MODEL") \
-		$(if $(call given,COMPARE),--compare "$$COMPARE") $(if $(call given,WORKERS),--workers "$$WORKERS")
+		$(if $(call given,COMPARE),--compare "$$COMPARE") $(if $(call given,WORKERS),--workers "$$WORKERS") \
+		$(if $(call given,LOG_PROMPTS),--log-prompts "$$LOG_PROMPTS")
+
+drift: setup  ## compare prompts that serve LOG_PROMPTS=prompts logged
+	@python src/cli.py drift $(call given,OPTIONS) $(if $(call given,FOLDER),"$$FOLDER",prompts)
 
 resend: setup  ## send the tracking store what it missed while it failed
 	@python src/cli.py resend

@@ -110,7 +110,8 @@ class Page:
 def server(tmp_path_factory: pytest.TempPathFactory, empty_store: Path, tiny_saved_models: Path) -> Iterator[Server]:
     folder = make_project(tmp_path_factory.mktemp("page"), empty_store)
     models = [str(tiny_saved_models / f"{seed}/saved_model") for seed in (1, 2)]
-    with serving(folder, ["--model", models[0], "--compare", models[1]], in_terminal=True, **KEY) as started:
+    arguments = ["--model", models[0], "--compare", models[1], "--log-prompts", "prompts"]
+    with serving(folder, arguments, in_terminal=True, **KEY) as started:
         yield started
 
 
@@ -170,6 +171,7 @@ def test_controls_are_those_of_the_table(page):
     page.one("#more summary").click()
     assert page.one("#option-min_p").is_displayed()
     assert page.one("#about").text.startswith(f"lstm_lm: vocabulary of {VOCABULARY} words · saved_model: ")
+    assert page.one("#about").text.endswith(" · this server keeps the prompts it gets")
 
 
 def test_two_models_continue_a_prompt_side_by_side(page):

@@ -12,8 +12,11 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+import drift_reports
 import report_files
 from http_server import wait_until
+from lstm_lm.serving.prompts import page as drift_page
+from lstm_lm.serving.prompts import verdict
 from lstm_lm.ui.report import draw, inputs, numbers, passage
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -107,6 +110,20 @@ def test_texts_never_run_as_code(driver: webdriver.Chrome, attacked: Path) -> No
     driver.execute_script("document.body.insertAdjacentHTML('beforeend', arguments[0])", report_files.ATTACKS[1])
     wait_until(lambda: bool(driver.get_log("browser")))
     assert driver.execute_script("return window.attacked") is None
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_the_report_of_drift_shows_its_measures_and_runs_no_prompt(driver: webdriver.Chrome, tmp_path: Path, width: int) -> None:
+    made = drift_reports.make_report()
+    drift_page.write(made, tmp_path)
+    show(driver, tmp_path / drift_page.FILE, width)
+    check(driver, tmp_path / drift_page.FILE)
+    assert text(driver, "#verdict") == verdict.verdict(made.measures, len(made.distinct.prompts), "word").sentence
+    rows = driver.find_elements(By.CSS_SELECTOR, "#measures tbody tr")
+    assert [[cell.text for cell in row.find_elements(By.XPATH, "./*")] for row in rows] == [
+        [cell.strip() for cell in row] for row in verdict.rows(made.measures, "word")
+    ]
+    assert "<script>alert(2)</script>" in text(driver, "#unknown-words")
 
 
 def test_the_map_zooms_in_and_back(driver: webdriver.Chrome, attacked: Path) -> None:

@@ -12,10 +12,11 @@ import pytest
 import requests
 
 from conftest import PROJECT, environment
-from http_server import ASCII, make_project, serving, wait_until
+from http_server import ASCII, Server, make_project, serving, wait_until
 from lstm_lm.commands.remote_model import RemoteModel
 from lstm_lm.errors import UserError
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.serving.prompts import files
 
 KEY = {"Authorization": "Bearer secret"}
 pytestmark = pytest.mark.slow
@@ -58,9 +59,17 @@ def check_key_of_terminal(address: str) -> None:
     assert len(RemoteModel(f"{address}/v1/", "secret").next_words("thou art", 3).words) == 3
 
 
+def check_what_is_left(folder: Path, server: Server) -> None:
+    """After the end of two workers: the prompts of both, and nothing else."""
+    logged = [prompt.prompt for prompt in files.read(folder / "prompts") if prompt is not None]
+    assert (logged.count("É thou art"), logged.count("thou art")) == (20, 1)
+    assert "leaked" not in server.log.read_text()  # what multiprocessing's resource tracker says after the end
+    assert not list((folder / "tmp").iterdir())
+
+
 def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, tiny_saved_models):
     """Two workers with a key, in the C locale, over a SavedModel alone: one is killed and replaced; SIGTERM while a request runs."""
-    arguments = ["--model", str(tiny_saved_models / "1/saved_model"), "--workers", "2"]
+    arguments = ["--model", str(tiny_saved_models / "1/saved_model"), "--workers", "2", "--log-prompts", "prompts"]
     (project / "tmp").mkdir()
     with serving(project, arguments, LSTM_LM_API_KEY="secret", TMPDIR=str(project / "tmp"), **ASCII) as server:
         wait_until(lambda: len(server.events("ready")) == 2, 60)
@@ -100,5 +109,4 @@ def test_workers_share_a_port_and_metrics_and_end_when_they_are_done(project, ti
         assert time.monotonic() - started < 30
         assert len(server.events("stopped")) == 2
         assert not psutil.wait_procs(children, 10)[1]
-        assert "leaked" not in server.log.read_text()  # what multiprocessing's resource tracker says after the end
-        assert not list((project / "tmp").iterdir())
+        check_what_is_left(project, server)

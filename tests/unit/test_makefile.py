@@ -29,6 +29,8 @@ EXPORTED = {
     "COMPARE": "nonsense",
     "WORKERS": "9",
     "EXPERIMENTS": "nonsense",
+    "LOG_PROMPTS": "nonsense",
+    "FOLDER": "nonsense",
 }
 
 
@@ -59,6 +61,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
         ("ui", ["ui"]),
         ("tensorboard", ["tensorboard"]),
         ("serve", ["serve"]),
+        ("drift", ["drift", "prompts"]),
         ("search", ["search"]),
         ("ablation", ["ablation"]),
         ("presets", ["presets"]),
@@ -71,8 +74,9 @@ def test_a_variable_that_the_shell_exports_is_no_option(environment_folder: Path
 
 
 def test_the_server_gets_all_its_options(environment_folder: Path) -> None:
-    given = ["PORT=5002", "MODEL=models:/lstm_lm@champion", "COMPARE=my folder", "WORKERS=2"]
+    given = ["PORT=5002", "MODEL=models:/lstm_lm@champion", "COMPARE=my folder", "WORKERS=2", "LOG_PROMPTS=my prompts"]
     expected = ["--port", "5002", "--model", "models:/lstm_lm@champion", "--compare", "my folder", "--workers", "2"]
+    expected += ["--log-prompts", "my prompts"]
     assert make(environment_folder, "serve", *given) == ["src/cli.py", "serve", *expected]
 
 

@@ -11,6 +11,7 @@ from lstm_lm.commands import (
     clean_scratch,
     compare,
     docs,
+    drift,
     experiment,
     export_serving,
     mlflow_run,
@@ -23,6 +24,7 @@ from lstm_lm.commands import (
     score,
     search,
     serve,
+    server_options,
     summary,
     tensorboard,
     ui,
@@ -45,7 +47,8 @@ app = typer.Typer(
 app.command("sample", rich_help_panel="Use the model")(sample.with_generation_options(sample.sample))
 app.command("score", rich_help_panel="Use the model")(score.score)
 app.command("next", rich_help_panel="Use the model")(next_words.next_words)
-app.command("serve", rich_help_panel="Use the model")(serve.serve)
+app.command("serve", rich_help_panel="Use the model")(server_options.with_server_options(serve.serve))
+app.command("drift", rich_help_panel="Use the model")(drift.drift)
 app.command("export-serving", rich_help_panel="Use the model")(export_serving.export_serving)
 app.command("models", rich_help_panel="Choose the model to serve")(promote.models)
 app.command("promote", rich_help_panel="Choose the model to serve")(promote.promote)

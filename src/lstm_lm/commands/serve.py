@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lstm_lm.commands.server_options import ServerOptions
+
 if TYPE_CHECKING:
     from lstm_lm.serving.app.settings import ServerSettings
 
@@ -24,16 +26,20 @@ def serve(
     allowed_hosts: Annotated[
         str, typer.Option(help="other names or addresses under which clients reach this server, separated by commas; *: any (unsafe)")
     ] = "",
-    shutdown_seconds: Annotated[float, typer.Option(help="how long running requests may take after SIGTERM", min=0)] = 30.0,
+    *,
+    options: ServerOptions,
 ) -> None:
     """Serve a model over HTTP: a page to try it, OpenAI's completions, scores, next words, MLflow's protocol, metrics."""
     from lstm_lm.commands import servers
     from lstm_lm.config import loading
     from lstm_lm.serving.app import sources
-    from lstm_lm.serving.app.settings import KEY_VARIABLE, ServerSettings, api_key
+    from lstm_lm.serving.app.settings import KEY_VARIABLE, MEBIBYTE, ServerSettings, api_key
+    from lstm_lm.serving.prompts import files
     from lstm_lm.ui import program, terminal
 
     servers.check_can_listen(host, port, "make serve PORT=...")
+    if options.log_prompts is not None:
+        files.prepare(options.log_prompts)
     settings = ServerSettings(
         model,
         compare,
@@ -42,7 +48,9 @@ def serve(
         workers,
         hosts=tuple(servers.allowed_hosts(host, port, allowed_hosts).lower().split(",")),
         origins=tuple(servers.allowed_origins(host, port, allowed_hosts).lower().split(",")),
-        shutdown_seconds=shutdown_seconds,
+        shutdown_seconds=options.shutdown_seconds,
+        log_prompts=options.log_prompts and options.log_prompts.resolve(),
+        log_prompts_bytes=options.log_prompts_mb * MEBIBYTE,
     )
     # Found before anything slow starts, and by one process: a mistake is reported once.
     found = [sources.resolve(source) for source in settings.named]
@@ -53,6 +61,8 @@ def serve(
     terminal.verbatim(example_request(address, loading.load().evaluate_sample.prime_texts[0], api_key() is not None))
     if host not in servers.LOCAL and api_key() is None:
         terminal.warning(f"other machines can reach this server without a key: set {KEY_VARIABLE} to ask for one")
+    if options.log_prompts is not None:
+        terminal.note(f"prompts are logged to {options.log_prompts}, at most {options.log_prompts_mb:,} MiB of them")
     _run(settings, lambda: terminal.print(f"Ready: {address} (Ctrl-C stops)"))
     program.leave("", 0)
 

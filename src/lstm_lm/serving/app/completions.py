@@ -50,9 +50,13 @@ class CompletionsEndpoint:
         """Refuse a conversation."""
         raise Problem(400, CHAT, "messages", "unsupported_endpoint")
 
-    def submit(self, model: ServedModel, wanted: Completions) -> Stream:
+    def submit(self, model: ServedModel, wanted: Completions, request_id: str) -> Stream:
         """Start to generate.
 
+        Args:
+            model: that generates.
+            wanted: a request that was checked.
+            request_id: of the request.
         Raises:
             Problem: the engine refuses it.
         """
@@ -64,7 +68,7 @@ class CompletionsEndpoint:
                 problem.message = in_their_names(problem.message, len(wanted.texts))
                 problem.param = NAMES.get(problem.param or "", problem.param)
             raise problem from None
-        model.drift.offer([text.prompt for text in wanted.texts])
+        self.models.take_prompts(model, [text.prompt for text in wanted.texts], request_id)
         return stream
 
 
@@ -78,7 +82,7 @@ class _Generation(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self.endpoint.models.use(self.wanted.model) as model:
             try:
-                stream = self.endpoint.submit(model, self.wanted)
+                stream = self.endpoint.submit(model, self.wanted, records.of(scope).id)
             except Problem as problem:
                 await problem.answer(PATH)(scope, receive, send)
                 return

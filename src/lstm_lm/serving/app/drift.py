@@ -19,7 +19,7 @@ RECENT_WORDS = 5_000
 
 
 class Drift:
-    """The surprisal of recent prompts. Prompts are never kept nor logged.
+    """The surprisal of recent prompts. Here they are neither kept nor logged.
 
     Attributes:
         words: number of words scored so far.

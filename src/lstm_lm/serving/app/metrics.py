@@ -19,7 +19,8 @@ from prometheus_client import (
 )
 
 if TYPE_CHECKING:
-    from lstm_lm.serving.app.models import ServedModel
+    from lstm_lm.serving.app.models import Models, ServedModel
+    from lstm_lm.serving.app.prompt_log import PromptLog
     from lstm_lm.serving.app.records import Record
     from lstm_lm_serving.texts import Statistics
 
@@ -85,7 +86,18 @@ class Metrics:
                 ("validation_unknown_ratio", "fraction of the words of the validation text that are not in the vocabulary"),
             )
         }
+        self.info = Gauge(
+            "lstm_lm_model_info",
+            "1 for each model that is served, 0 for those before",
+            ["model", "version", "fingerprint", "run_id"],
+            registry=registry,
+            multiprocess_mode="livemax",
+        )
+        self.prompts_logged = Counter("lstm_lm_prompts_logged", "prompts written to the folder of --log-prompts", registry=registry)
+        self.prompts_not_logged = Counter("lstm_lm_prompts_not_logged", "prompts that could not be written there", registry=registry)
         self._last: dict[int, dict[str, float]] = {}  # by the id of the model in memory
+        self._last_of_log = (0, 0)
+        self._served: set[tuple[str, str, str, str]] = set()
 
     def record(self, method: str, path: str, record: Record) -> None:
         """Count a request that was answered."""
@@ -94,9 +106,12 @@ class Metrics:
         if record.first_word_seconds is not None:
             self.first_word.observe(record.first_word_seconds)
 
-    def update(self, models: Iterable[ServedModel]) -> None:
-        """Take the statistics of the engines."""
-        models = list(models)
+    def update(self, held: Models) -> None:
+        """Take the statistics of the engines, and of the log of prompts."""
+        models = list(held.served)
+        self._update_info(models)
+        if held.prompt_log is not None:
+            self._count_logged(held.prompt_log)
         for model in models:
             statistics = model.engine.statistics()
             self._count(model, statistics)
@@ -112,6 +127,18 @@ class Metrics:
         for field, counter in {**self.counters, "scored": self.scored, "bits": self.bits}.items():
             counter.labels(model.id).inc(max(0.0, values[field] - last.get(field, 0.0)))
         last.update(values)
+
+    def _update_info(self, models: Iterable[ServedModel]) -> None:
+        served = {(each.id, each.resolved.version or "", each.fingerprint, each.run_id or "") for each in models}
+        for labels in self._served | served:
+            self.info.labels(*labels).set(labels in served)
+        self._served |= served
+
+    def _count_logged(self, prompt_log: PromptLog) -> None:
+        now = (prompt_log.logged, prompt_log.dropped)
+        for counter, value, last in zip((self.prompts_logged, self.prompts_not_logged), now, self._last_of_log, strict=True):
+            counter.inc(value - last)
+        self._last_of_log = now
 
     def _update_drift(self, model: ServedModel, statistics: Statistics) -> None:
         values = {"prompt_surprisal_bits": model.drift.recent_bits()}

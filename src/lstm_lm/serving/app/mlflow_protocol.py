@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import Executor
 from io import BytesIO
 from typing import Any
 
 from fastapi import Request, Response
 
-from lstm_lm.serving.app import bodies, engine_stream, log
+from lstm_lm.serving.app import bodies, engine_stream, log, records
 from lstm_lm.serving.app.models import Models, ServedModel
 from lstm_lm.serving.app.problems import Problem, one_line
 from lstm_lm_serving.stream import Stream, submitted
@@ -57,8 +58,13 @@ class MlflowEndpoints:
         with self.models.use() as model:
             streams = _Streams()
             submitted.set(streams)  # in the context of this request
+            request_id = records.of(request.scope).id
+
+            def take_prompts(prompts: list[str]) -> None:
+                self.models.take_prompts(model, prompts, request_id)
+
             async with engine_stream.cancelled_if_client_leaves(request.receive, streams.cancel):
-                return await engine_stream.in_thread(self.executor, lambda: predict(body, media_type, model))
+                return await engine_stream.in_thread(self.executor, lambda: predict(body, media_type, model, take_prompts))
 
 
 class _Streams(list[Stream]):
@@ -83,9 +89,37 @@ class _Streams(list[Stream]):
                 stream.cancel()
 
 
-def predict(body: bytes, media_type: str, model: ServedModel) -> Response:
+class _Predicting:
+    """A model for MLflow's function, which parses the request. Its prompts are taken where they are accepted."""
+
+    def __init__(self, pyfunc: Any, take_prompts: Callable[[list[str]], None]) -> None:
+        self.metadata = pyfunc.metadata
+        self._pyfunc, self._take_prompts = pyfunc, take_prompts
+
+    def predict(self, data: Any, params: dict[str, Any] | None = None) -> Any:
+        predicted = self._pyfunc.predict(data, params=params)
+        self._take_prompts(prompts_of(data))
+        return predicted
+
+
+def prompts_of(data: Any) -> list[str]:
+    """Return the prompts of a table as MLflow parses it: a data frame, columns by name, rows, or one prompt."""
+    if isinstance(data, str):
+        return [str(data)]
+    if isinstance(data, list):
+        return [prompt for row in data for prompt in prompts_of(row)]
+    column = data.get("prompt", [])
+    return [column] if isinstance(column, str) else [str(prompt) for prompt in column]
+
+
+def predict(body: bytes, media_type: str, model: ServedModel, take_prompts: Callable[[list[str]], None]) -> Response:
     """Parse a body, predict, and return the response.
 
+    Args:
+        body: of the request.
+        media_type: of the body.
+        model: that predicts.
+        take_prompts: gets the prompts if they were accepted.
     Raises:
         Problem: the body is not allowed, or the model refuses it.
     """
@@ -94,7 +128,8 @@ def predict(body: bytes, media_type: str, model: ServedModel) -> Response:
 
     data = _checked(body, media_type)
     try:
-        answer = scoring_server.invocations(data, media_type, model.loaded.pyfunc, model.loaded.pyfunc.metadata.get_input_schema())
+        predicting = _Predicting(model.loaded.pyfunc, take_prompts)
+        answer = scoring_server.invocations(data, media_type, predicting, predicting.metadata.get_input_schema())
     except MlflowException as error:
         status = error.get_http_status_code()
         if status == 500:

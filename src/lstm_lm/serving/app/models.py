@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.errors import UserError
@@ -17,6 +18,7 @@ from lstm_lm.serving.app.drift import Drift
 from lstm_lm.serving.app.problems import Problem
 
 if TYPE_CHECKING:
+    from lstm_lm.serving.app.prompt_log import PromptLog
     from lstm_lm.serving.app.sources import Loaded, Resolved
     from lstm_lm_serving.engine import Engine
     from lstm_lm_serving.texts import Score
@@ -49,10 +51,21 @@ class ServedModel:
         """Score a text, as `Engine.score`."""
         return self.engine.score(text, self.loaded.tokenizer.tokenize, should_stop)
 
+    @cached_property
+    def known(self) -> frozenset[str]:
+        """The words that it knows."""
+        return frozenset(self.engine.vocabulary[1:])
+
     @property
     def engine(self) -> Engine:
         """Its engine."""
         return self.loaded.engine
+
+    @property
+    def run_id(self) -> str | None:
+        """The MLflow run that trained it, if it is known."""
+        run_id: str | None = self.loaded.pyfunc.metadata.run_id
+        return run_id
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +80,7 @@ class ServedModel:
             "created": self.created,
             "owned_by": "lstm_lm",
             "version": self.resolved.version,
-            "run_id": self.loaded.pyfunc.metadata.run_id,
+            "run_id": self.run_id,
             "system_fingerprint": self.fingerprint,
             "vocabulary_size": len(self.engine.vocabulary),
             "sentence_ends": self.engine.sentence_ends,
@@ -95,15 +108,17 @@ def load(source: str | None) -> ServedModel:
 class Models:
     """The models of a server. The first one is meant where a client names none."""
 
-    def __init__(self, named: Sequence[str | None], served: Sequence[ServedModel]) -> None:
+    def __init__(self, named: Sequence[str | None], served: Sequence[ServedModel], prompt_log: PromptLog | None = None) -> None:
         """Take models that were loaded.
 
         Args:
             named: what the user named, one for each model, to look it up again.
             served: the models.
+            prompt_log: where prompts are logged; None: nowhere.
         """
         self.named = list(named)
         self.served = list(served)
+        self.prompt_log = prompt_log
         self._reloading = asyncio.Lock()
         self._closing: set[asyncio.Task[None]] = set()
 
@@ -131,6 +146,12 @@ class Models:
         finally:
             model.users -= 1
             self._close_if_unused(model)
+
+    def take_prompts(self, model: ServedModel, prompts: Sequence[str], request_id: str) -> None:
+        """Score one of the prompts of an accepted request in the background, and log all if they are to be logged. Never waits."""
+        model.drift.offer(prompts)
+        if self.prompt_log is not None:
+            self.prompt_log.offer(model, prompts, request_id)
 
     def _close_if_unused(self, model: ServedModel) -> None:
         if model.is_retired and model.users == 0:
@@ -170,6 +191,8 @@ class Models:
         return {**outcome, "replaced": True}
 
     def close(self) -> None:
-        """Close all engines."""
+        """Close all engines, and the log of prompts."""
+        if self.prompt_log is not None:
+            self.prompt_log.close()
         for model in self.served:
             model.close()

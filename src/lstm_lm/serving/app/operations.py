@@ -48,7 +48,7 @@ class Operations:
 
     async def prometheus(self) -> Response:
         """The metrics."""
-        self.metrics.update(self.models.served)
+        self.metrics.update(self.models)
         return Response(await asyncio.to_thread(self.metrics.text), media_type=metrics_module.CONTENT_TYPE)
 
     async def reload(self) -> Response:
@@ -78,4 +78,5 @@ class Operations:
         model = self.models.served[0]
         names = {row["name"]: name for name, row in model.checker.rows.items()}
         most = model.engine.limits.max_score_characters
-        return JsonAnswer({**model.engine.table, "names": names, "max_score_characters": most})
+        logs_prompts = self.models.prompt_log is not None
+        return JsonAnswer({**model.engine.table, "names": names, "max_score_characters": most, "logs_prompts": logs_prompts})

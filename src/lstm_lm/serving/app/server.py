@@ -21,7 +21,9 @@ from lstm_lm.serving.app.metrics import Metrics
 from lstm_lm.serving.app.models import Models
 from lstm_lm.serving.app.operations import Operations
 from lstm_lm.serving.app.problems import Problem
+from lstm_lm.serving.app.prompt_log import PromptLog
 from lstm_lm.serving.app.settings import ServerSettings, api_key
+from lstm_lm.serving.prompts.files import PromptWriter
 
 THREADS = 256  # requests that may wait for the engine in threads at once
 ARENAS = 2  # heaps of the process: one is mostly the decode loop's
@@ -106,7 +108,8 @@ async def _serve(
     callbacks: tuple[Callable[[], None], Callable[[], None] | None],
 ) -> None:
     ready, reload_others = callbacks
-    held = Models(settings.named, served)
+    prompt_log = PromptLog(PromptWriter(settings.log_prompts, settings.log_prompts_bytes)) if settings.log_prompts else None
+    held = Models(settings.named, served, prompt_log)
     operations = Operations(held, Metrics(), reload_others)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="request") as executor:
         app = application.build(operations, settings, api_key(), executor)
@@ -146,7 +149,7 @@ async def _announce(server: uvicorn.Server, ready: Callable[[], None]) -> None:
 async def _update(operations: Operations) -> None:
     while True:
         await asyncio.sleep(UPDATE_SECONDS)
-        operations.metrics.update(operations.models.served)
+        operations.metrics.update(operations.models)
 
 
 class Running:

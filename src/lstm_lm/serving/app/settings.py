@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 
 KEY_VARIABLE = "LSTM_LM_API_KEY"
 MEBIBYTE = 2**20
@@ -25,6 +26,8 @@ class ServerSettings:
         max_body_seconds: until the body of a request must have arrived.
         request_seconds: until a request must be complete, unless it is of MLflow's protocol, whose clients wait for a minute.
         shutdown_seconds: how long running requests may take after SIGTERM.
+        log_prompts: folder to which prompts are logged; None: they are not.
+        log_prompts_bytes: of all files in it.
         drain_seconds: how long new requests are still accepted after SIGTERM, while /readyz answers 503.
     """
 
@@ -40,6 +43,8 @@ class ServerSettings:
     request_seconds: float = 300.0
     shutdown_seconds: float = 30.0
     drain_seconds: float = 1.0
+    log_prompts: Path | None = None
+    log_prompts_bytes: int = 100 * MEBIBYTE
 
     @property
     def named(self) -> list[str | None]:

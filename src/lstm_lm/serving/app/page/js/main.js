@@ -23,7 +23,7 @@ async function start({ isSignedIn = false } = {}) {
     byId("prompt").focus();
     return; // a key was asked for again
   }
-  describe(models.data);
+  describe(models.data, table.logs_prompts);
   tabs.enable(document.querySelector('[role="tablist"]'));
   byId("app").hidden = false;
   const scoring = new ScorePanel(models.data, table, refused);
@@ -36,12 +36,13 @@ async function start({ isSignedIn = false } = {}) {
   panel.openLink();
 }
 
-function describe(models) {
+function describe(models, logsPrompts) {
   const several = models.length > 1;
   const each = models.map(({ id, version, vocabulary_size: words }) => {
     const facts = [version ? `version ${version}` : "", `vocabulary of ${number(words)} words`].filter(Boolean);
     return `${several ? `${id}: ` : ""}${facts.join(several ? ", " : " \u00b7 ")}`;
   });
+  if (logsPrompts) each.push("this server keeps the prompts it gets");
   byId("about").textContent = each.join(" \u00b7 ");
 }
 
