@@ -1,7 +1,9 @@
 """`cli.py serve` as its clients see it: one server for all tests of this file, in the Turkish locale."""
 
+import contextlib
 import http.client
 import json
+import math
 import re
 import signal
 import subprocess
@@ -18,12 +20,15 @@ import pytest
 import requests
 
 import fuzz_server
+import monitoring_files
+import prometheus_server
 from conftest import PROJECT, start
 from http_server import Server, make_project, serving, wait_until
 from lstm_lm.commands.serve import example_request
 from lstm_lm.config import loading
 from lstm_lm.generation import options
 from lstm_lm.generation.options import GenerationOptions
+from lstm_lm.serving.prompts import files
 from lstm_lm.tracking import promotion, registry, store
 from lstm_lm.tracking.registry import ModelToLog
 from lstm_lm.tracking.run import Run, create_run
@@ -65,7 +70,8 @@ def promote(folder: Path, version: int) -> None:
 @pytest.fixture(scope="module")
 def server(models, locales):
     folder, saved = models
-    with serving(folder, ["--model", "models:/lstm_lm@champion", "--compare", str(saved[1])], **locales("tr_TR")) as started:
+    arguments = ["--model", "models:/lstm_lm@champion", "--compare", str(saved[1]), "--log-prompts", "prompts"]
+    with serving(folder, arguments, **locales("tr_TR")) as started:
         yield started
 
 
@@ -440,6 +446,70 @@ def test_metrics_count_requests_and_words_and_compare_prompts_with_the_validatio
     assert server.metric("lstm_lm_validation_surprisal_bits", model="lstm_lm") == pytest.approx(5 / 0.6931471805599453)
     assert 0 < server.metric("lstm_lm_prompt_unknown_ratio", model="lstm_lm") < 1
     wait_until(lambda: server.metric("lstm_lm_prompt_surprisal_bits", model="lstm_lm") > 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/completions", {"prompt": ["Thou ZOUNDS", "to be"], "max_tokens": 1, "n": 2}),
+        ("/invocations", {"dataframe_split": {"columns": ["prompt"], "data": [["Thou ZOUNDS"], ["to be"]]}, "params": {"max_words": 1}}),
+        ("/invocations", {"inputs": ["Thou ZOUNDS", "to be"]}),
+    ],
+)
+def test_prompts_are_logged_where_the_server_was_asked_to(server, models, path, body):
+    request_id = f"logged-{abs(hash(str(body)))}"
+    assert server.post(path, body, **{"X-Request-Id": request_id}).status_code == 200
+    refused = {"prompt": "never logged", "temperature": -1} if path == "/v1/completions" else {"inputs": [""]}
+    assert server.post(path, refused, **{"X-Request-Id": request_id}).status_code == 400
+
+    def found() -> list[files.LoggedPrompt]:
+        return [each for each in files.read(models[0] / "prompts") if each is not None and each.request_id == request_id]
+
+    wait_until(lambda: len(found()) >= 2)
+    assert [(each.prompt, each.words, each.unknown) for each in found()] == [("Thou ZOUNDS", 2, ("zounds",)), ("to be", 2, ())]
+    assert {(each.model, each.fingerprint) for each in found()} == {("lstm_lm", fingerprint(server))}
+    assert server.metric("lstm_lm_prompts_not_logged_total") == 0
+    assert requests.get(f"{server.address}/v1/options", timeout=5).json()["logs_prompts"] is True
+
+
+def fingerprint(server: Server) -> str:
+    return str(requests.get(f"{server.address}/v1/models/lstm_lm", timeout=5).json()["system_fingerprint"])
+
+
+@pytest.mark.skipif(not prometheus_server.PROMETHEUS, reason="needs Debian's package prometheus")
+def test_every_query_of_dashboard_and_rules_has_data_in_a_real_prometheus(server, tmp_path):
+    with prometheus_server.scraping(tmp_path / "prometheus", server.address.removeprefix("http://")) as prometheus:
+        wait_until(lambda: prometheus.values("up") == [1.0], 20)
+        queries = dict(monitoring_files.queries())
+        empty = list(queries)
+
+        def have_data() -> bool:
+            # A series that has just begun has no rate: each kind of request comes more than once.
+            server.complete("thou zounds art", max_tokens=5)
+            server.post("/v1/score", {"text": "to be or not"})
+            server.post("/v1/completions", {"prompt": ""})  # is refused
+            time.sleep(0.5)
+            empty[:] = [name for name, query in queries.items() if not any(map(math.isfinite, prometheus.values(query)))]
+            return not empty
+
+        with contextlib.suppress(AssertionError):
+            wait_until(have_data, 30)
+        assert not empty
+        assert prometheus.values(queries["Server A"]) == [1.0]
+        [unknown] = prometheus.values("lstm_lm:prompt_unknown:ratio1h")
+        assert unknown == pytest.approx(1 / 3, abs=0.05)
+        names = set(prometheus.get("label/__name__/values"))
+        for rule in [rule for group in prometheus.get("rules")["groups"] for rule in group["rules"]]:
+            assert (rule["health"], rule.get("lastError", "")) == ("ok", ""), rule["name"]
+            assert monitoring_files.metric_names(rule["query"]) <= names, rule["name"]
+        [model] = [
+            result["metric"]
+            for result in prometheus.get("query", query=queries["Served models A"])["result"]
+            if result["metric"]["model"] == "lstm_lm"
+        ]
+        assert (model["version"], model["fingerprint"]) == ("1", fingerprint(server))
+        annotation = monitoring_files.dashboard()["annotations"]["list"][0]["expr"].replace("$instance", ".*")
+        prometheus.get("query", query=annotation)  # it parses
 
 
 def test_the_table_of_options_and_the_description_of_the_api(server):
