@@ -33,7 +33,10 @@ PROJECT = Path(__file__).parent.parent
 sys.path[:0] = [str(PROJECT / "src"), str(PROJECT / "tests")]
 
 from browser import CHROMIUM, DRIVER, chromium, resize  # noqa: E402
+from drift_reports import logged  # noqa: E402
 from lstm_lm.config import loading  # noqa: E402
+from lstm_lm.serving.prompts.files import PromptWriter  # noqa: E402
+from lstm_lm.text import splits  # noqa: E402
 from lstm_lm.tracking.views import catalog  # noqa: E402
 
 FOLDER = PROJECT / "docs"
@@ -44,6 +47,7 @@ MAX_BYTES = 80_000
 PATIENCE = 90  # seconds for a page or a server, on a machine that does other things too
 FIRST = "run make repro and make cookbook first"
 PROMPT, SEED = "to be or not to", 11  # of the server's page
+QUESTIONS = ("write an email to my boss about", "how do i reset my password", "the best pizza near the airport", "tell me a joke about")
 
 
 class Window:
@@ -258,6 +262,22 @@ def plots(window: Window, servers: Servers) -> Image.Image:
     return window.take((0, 0, WIDTH, 900))
 
 
+def drift(window: Window, servers: Servers) -> Image.Image:
+    """The beginning of the report of drift: to prompts from the validation text, questions of another kind come in the second half."""
+    documents = splits.load(PROJECT / "data/vocab/splits.json")["validation"]
+    words = " ".join((PROJECT / "data/raw" / span.document).read_text(encoding="utf-8") for span in documents).split()
+    prompts = [" ".join(words[start : start + 3 + start % 8]) for start in range(0, 24_000, 20)]
+    prompts[600::3] = [f"{QUESTIONS[i % len(QUESTIONS)]} {words[20 * i]}" for i in range(200)]
+    with tempfile.TemporaryDirectory() as folder:
+        writer = PromptWriter(Path(folder), 10**7)
+        writer.write([each.encode() for each in logged(prompts)])
+        writer.close()
+        subprocess.run([sys.executable, "src/cli.py", "drift", folder], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    window.open((PROJECT / "reports/drift.html").as_uri(), "Measures", height=1200)
+    wait_until(lambda: window.run("return document.body.dataset.ready") == "true", "the charts of the report of drift are drawn")
+    return window.take((0, 0, WIDTH, window.box("figure#course-surprisal")[3] + MARGIN))
+
+
 PICTURES: Mapping[str, Callable[[Window, Servers], Image.Image]] = {
     "leaderboard": leaderboard,
     "compare": compare,
@@ -267,6 +287,7 @@ PICTURES: Mapping[str, Callable[[Window, Servers], Image.Image]] = {
     "passage": passage,
     "plots": plots,
     "page": page,
+    "drift": drift,
 }
 
 

@@ -18,7 +18,7 @@ def logged(prompts: Sequence[str], start: int = 0) -> list[LoggedPrompt]:
     """Prompts, one a minute."""
     times = [f"2026-11-{1 + i // 1440:02}T{i // 60 % 24:02}:{i % 60:02}:00.000+00:00" for i in range(start, start + len(prompts))]
     return [
-        LoggedPrompt(time, f"id-{i}", "lstm_lm", "fp_0", prompt, 0, ()) for i, (time, prompt) in enumerate(zip(times, prompts, strict=True))
+        LoggedPrompt(time, f"id-{i}", "lstm_lm", "", prompt, 0, ()) for i, (time, prompt) in enumerate(zip(times, prompts, strict=True))
     ]
 
 
