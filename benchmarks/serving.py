@@ -230,7 +230,7 @@ def _streams(batch: Peer, streamed: list[tuple[float, list[float]]], first_words
         [
             f"{STREAMS} clients x {STREAMED_WORDS} words",
             f"{number(median(rates))} words/s",
-            f"{fraction or 0:.0%} of the engine's batch of {ROWS} rows in its own process, {whole} words/s",
+            f"{fraction or 0:.0%} of the engine's batch of {ROWS} rows in its own process (median over the rounds; batch: {whole} words/s)",
         ],
         [
             f"{CLIENTS} clients: time to the first word",
