@@ -1,4 +1,8 @@
+import ast
+import json
+
 import pytest
+from ruamel.yaml import YAML
 
 from lstm_lm.io.addresses import mask, mask_all, mask_secrets, mask_values
 
@@ -36,6 +40,17 @@ def test_user_query_and_fragment_are_hidden(address: str, masked: str) -> None:
 def test_each_address_in_a_text_is_masked() -> None:
     line = "View run x at: http://me:secret@host:5000/#/experiments/1 and postgresql://u:secret@h/d."
     assert mask_all(line) == "View run x at: http://***@host:5000/#/experiments/1 and postgresql://***@h/d."
+
+
+@pytest.mark.parametrize(
+    "address", ["https://host/a.txt?raw=true", "https://me:secret@host/a#b", "s3://bucket/*.txt", "https://me:x\"'),@h/a"]
+)
+def test_text_that_holds_an_address_stays_what_it_is(address: str) -> None:
+    source = {"url": address, "sha256": None, "more": [address]}
+    assert json.loads(mask_secrets(json.dumps(source))) == mask_values(source)
+    assert ast.literal_eval(mask_secrets(str(source))) == mask_values(source)
+    flow = f"source: {{url: {json.dumps(address)}, sha256: null}}\nmore: [{json.dumps(address)}]  # {address}"
+    assert YAML(typ="safe").load(mask_secrets(flow)) == {"source": {"url": mask(address), "sha256": None}, "more": [mask(address)]}
 
 
 def test_each_string_of_a_parsed_value_is_masked() -> None:

@@ -17,7 +17,8 @@ SECRET_VARIABLES = (
 )
 SECRET_NAMES = re.compile("pass|token|secret|key|sig", re.IGNORECASE)  # of a query's values
 MIN_SECRET_LENGTH = 4  # characters; shorter strings also occur by chance
-ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://\S+")
+# Up to white space, without the quotes and brackets in which JSON and YAML put it: a password inside may have them.
+ADDRESS = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://\S+?(?=["'<>()\[\]{},;]*(?:\s|$))""")
 
 
 def mask(address: str) -> str:
