@@ -140,7 +140,7 @@ class Servers:
 
     def view(self, title: str) -> str:
         """Return the address of a saved view of the trainings."""
-        return f"{self.mlflow}/{dict(catalog.links(self.experiment))[title]}"
+        return f"{self.mlflow}/{dict(catalog.links(self.experiment, loading.load().tracking.experiment))[title]}"
 
 
 def wait_until(condition: Callable[[], object], what: str) -> None:

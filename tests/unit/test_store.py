@@ -42,7 +42,7 @@ def test_the_experiment_has_views_that_its_user_may_change(tracked_project: Path
     experiment = store.experiment_id(client, SETTINGS.tracking)
     tags = client.get_experiment(experiment).tags
     assert {view.tag for view in catalog.VIEWS} <= set(tags)
-    for _, address in catalog.links(experiment):
+    for _, address in catalog.links(experiment, SETTINGS.tracking.experiment):
         assert address in tags["mlflow.note.content"]
     of_user = {catalog.COMPARISON.tag: "mine", "mlflow.sharedViewState.a1": "another view", "mlflow.note.content": "mine too"}
     # As an earlier version of this project wrote it.
@@ -73,7 +73,7 @@ def test_a_description_of_an_earlier_version_is_replaced(tracked_project: Path, 
     client.set_experiment_tag(experiment, "mlflow.note.content", earlier)
     store.experiment_id(client, SETTINGS.tracking)
     description = client.get_experiment(experiment).tags["mlflow.note.content"]
-    assert description == catalog.description(experiment)
+    assert description == catalog.description(experiment, SETTINGS.tracking.experiment)
     assert re.match(r"LSTM language models, one training per run", description)  # a page that cuts it shows no Markdown
 
 

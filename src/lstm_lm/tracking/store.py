@@ -202,7 +202,7 @@ def experiment_id(client: MlflowClient, settings: Tracking) -> str:
         experiment = _get_or_create_experiment(client, settings)
         tags = client.get_experiment(experiment).tags
         catalog.update(client, experiment, settings.experiment, tags)
-        present, description = tags.get(DESCRIPTION_TAG), catalog.description(experiment)
+        present, description = tags.get(DESCRIPTION_TAG), catalog.description(experiment, settings.experiment)
         if present is None or (present != description and catalog.is_description(present)):
             client.set_experiment_tag(experiment, DESCRIPTION_TAG, description)
         return experiment

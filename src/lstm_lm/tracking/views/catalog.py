@@ -28,18 +28,30 @@ TRIALS = SavedView("leaderboard", "Leaderboard", "table", runs_table.state(runs_
 
 def views(experiment: str) -> tuple[SavedView, ...]:
     """Return the views of an experiment with this name. A trial of a search has no test text, and no samples."""
-    return (TRIALS,) if experiment.endswith(SEARCH_SUFFIX) else VIEWS
+    return (TRIALS,) if is_search(experiment) else VIEWS
 
 
-def links(experiment_id: str) -> list[tuple[str, str]]:
-    """Return the title and the address of each view of trainings, relative to that of MLflow's pages."""
-    return [(view.title, view.address(experiment_id)) for view in VIEWS]
+def is_search(experiment: str) -> bool:
+    """Whether the runs of an experiment with this name are trials of a search."""
+    return experiment.endswith(SEARCH_SUFFIX)
 
 
-def description(experiment_id: str) -> str:
-    """Return a sentence with links to the views. MLflow shows it above the runs, and its first words in the list of experiments."""
-    shown = " · ".join(f"[{title}]({address})" for title, address in links(experiment_id))
-    return f"LSTM language models, one training per run; the lower the test perplexity, the better. {shown}"
+def links(experiment_id: str, experiment: str) -> list[tuple[str, str]]:
+    """Return the title and the address of each view of an experiment, relative to that of MLflow's pages."""
+    return [(view.title, view.address(experiment_id)) for view in views(experiment)]
+
+
+def description(experiment_id: str, experiment: str) -> str:
+    """Return a sentence with links to the views. MLflow shows it above the runs, and its first words in the list of experiments.
+
+    Args:
+        experiment_id: of the experiment.
+        experiment: its name.
+    """
+    shown = " · ".join(f"[{title}]({address})" for title, address in links(experiment_id, experiment))
+    is_trial = is_search(experiment)
+    runs = f"one {'trial of a search' if is_trial else 'training'} per run; the lower the {'validation' if is_trial else 'test'} perplexity"
+    return f"LSTM language models, {runs}, the better. {shown}"
 
 
 def is_description(text: str) -> bool:
