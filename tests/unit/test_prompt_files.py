@@ -1,5 +1,8 @@
 import json
+import resource
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -66,6 +69,56 @@ def test_a_file_that_somebody_removes_is_begun_again(tmp_path: Path) -> None:
     files.files(tmp_path)[0].unlink()
     writer.write([logged(["second"])[0].encode()])
     assert lines(tmp_path) == ["second"]
+    writer.close()
+
+
+@contextmanager
+def no_file_over(size: int) -> Iterator[None]:
+    """The operating system writes no file beyond a size, in bytes: the beginning of what is too long, then nothing, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("room", [0, 10])
+def test_a_full_disk_leaves_no_empty_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    monkeypatch.setattr(files, "RETRY_SECONDS", 0.0)
+    writer = PromptWriter(tmp_path, 10**6)
+    with no_file_over(room):
+        for _ in range(3):
+            with pytest.raises(OSError):
+                writer.write([logged(["first"])[0].encode()])
+    assert list(tmp_path.iterdir()) == []
+    writer.write([logged(["second"])[0].encode()])
+    assert lines(tmp_path) == ["second"]
+    writer.close()
+
+
+def test_a_disk_that_fills_up_keeps_whole_lines(tmp_path: Path) -> None:
+    line = logged(["first"])[0].encode()
+    writer = PromptWriter(tmp_path, 10**6)
+    with no_file_over(len(line) + 10), pytest.raises(OSError, match="No space left"):
+        writer.write([line, line])
+    assert files.files(tmp_path)[0].read_bytes() == line
+
+
+def test_after_a_failure_the_disk_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(files.time, "monotonic", lambda: now)
+    writer = PromptWriter(tmp_path, 10**6)
+    line = logged(["first"])[0].encode()
+    with no_file_over(0), pytest.raises(OSError):
+        writer.write([line])
+    now += files.RETRY_SECONDS - 0.1
+    with pytest.raises(OSError):  # so that the prompts count as dropped
+        writer.write([line])
+    assert list(tmp_path.iterdir()) == []
+    now += 0.2
+    writer.write([line])
+    assert lines(tmp_path) == ["first"]
     writer.close()
 
 

@@ -27,6 +27,7 @@ def test_prompts_are_logged_with_their_words(tmp_path: Path) -> None:
 
 def test_a_disk_that_fails_is_reported_once_and_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
+    monkeypatch.setattr(files, "RETRY_SECONDS", 0.0)
     monkeypatch.setattr(prompt_log.log, "event", lambda name, *_, **fields: events.append(f"{name}: {fields['reason']}"))
     folder = tmp_path / "prompts"
     folder.write_text("no folder")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
@@ -14,7 +16,8 @@ from lstm_lm.errors import UserError
 
 PATTERN = "prompts-*.jsonl"
 FILES = 10  # into which the limit is divided: the oldest one is removed when there is no room
-FOLDER_MODE, FILE_MODE = 0o700, 0o600  # prompts are nobody else's business
+FOLDER_MODE, FILE_MODE = 0o700, 0o600  # only the owner may read prompts
+RETRY_SECONDS = 5.0  # after a failure: a full disk is not asked again for every request
 
 
 @dataclass(frozen=True)
@@ -85,26 +88,32 @@ class PromptWriter:
         self.folder, self.max_bytes = folder, max_bytes
         self.file_bytes = max(1, max_bytes // FILES)
         self._descriptor: int | None = None
+        self._path = folder
         self._size = 0
+        self._failure: OSError | None = None
+        self._retry_at = 0.0
 
     def write(self, lines: Sequence[bytes]) -> None:
         """Append lines, each in one piece.
 
         Raises:
-            OSError: they cannot be written. The next call tries again with a new file.
+            OSError: they cannot be written. Calls in the next `RETRY_SECONDS` raise it again, later ones try again with a new file.
         """
+        if self._failure is not None and time.monotonic() < self._retry_at:
+            raise self._failure.with_traceback(None)
         try:
             for line in lines:
                 if self._needs_file(len(line)):
                     self._begin_file()
                 assert self._descriptor is not None
+                if os.write(self._descriptor, line) < len(line):  # as good as full
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 self._size += len(line)
-                written = os.write(self._descriptor, line)
-                if written < len(line):  # as good as full: the reader skips the piece of a line
-                    raise OSError(28, os.strerror(28))
-        except OSError:
-            self.close()
+        except OSError as error:
+            self._give_up()
+            self._failure, self._retry_at = error, time.monotonic() + RETRY_SECONDS
             raise
+        self._failure = None
 
     def close(self) -> None:
         """Close the file."""
@@ -112,6 +121,15 @@ class PromptWriter:
             descriptor, self._descriptor = self._descriptor, None
             with suppress(OSError):
                 os.close(descriptor)
+
+    def _give_up(self) -> None:
+        """Close the file without the piece of a line at its end, and remove it if there is nothing else in it."""
+        if self._descriptor is not None:
+            with suppress(OSError):
+                os.ftruncate(self._descriptor, self._size)
+                if not self._size:
+                    self._path.unlink(missing_ok=True)
+        self.close()
 
     def _needs_file(self, more: int) -> bool:
         if self._descriptor is None or (self._size and self._size + more > self.file_bytes):
@@ -122,8 +140,8 @@ class PromptWriter:
         self.close()
         self.folder.mkdir(mode=FOLDER_MODE, parents=True, exist_ok=True)
         self._make_room()
-        name = f"prompts-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
-        self._descriptor = os.open(self.folder / name, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, FILE_MODE)
+        self._path = self.folder / f"prompts-{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{os.getpid()}.jsonl"
+        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, FILE_MODE)
         self._size = 0
 
     def _make_room(self) -> None:
