@@ -37,8 +37,9 @@ def drift(
     made = reporting.make(log)
     _show(made)
     if export is not None:
-        exported = exporting.write(export, sorted(log.prompts, key=lambda prompt: prompt.time), loading.load().model_dump())
-        _show_exported(export, exported)
+        settings = loading.load().model_dump()
+        exported = exporting.write(export, sorted(log.prompts, key=lambda prompt: prompt.time), settings)
+        _show_exported(export, exported, exporting.notes(export, settings))
 
 
 def _show(made: "DriftReport") -> None:
@@ -64,13 +65,15 @@ def _show(made: "DriftReport") -> None:
     terminal.print(f"report: {page.FILE} (it holds prompts: Git ignores it)")
 
 
-def _show_exported(file: Path, exported: "Exported") -> None:
+def _show_exported(file: Path, exported: "Exported", notes: list[str]) -> None:
     from lstm_lm.serving.prompts import export as exporting
     from lstm_lm.ui import terminal
     from lstm_lm.wording import counted
 
     terminal.print()
     terminal.print(f"{file}: {counted(exported.prompts, 'different prompt')}. Read them before you train on them.")
+    for note in notes:
+        terminal.paragraph(note)
     if exported.documents:
         terminal.print(f"{exporting.OWN}: {counted(exported.documents, 'document')} copied from {exporting.RAW}")
     terminal.print(f"{exporting.PRESET}: the changes to params.yaml")
