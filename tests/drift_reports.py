@@ -1,4 +1,4 @@
-"""Logged prompts and a report of drift for tests, without a model."""
+"""Logged prompts and a drift report for tests, without a model."""
 
 from collections.abc import Sequence
 
@@ -50,6 +50,7 @@ def make_report(number: int = 300, unknown: float = 0.2, mean: float = 6.0) -> D
     return DriftReport(
         unit="word",
         requests=sum(found.counts) + 3,
+        times=("2026-11-01T00:00:00.000+00:00", "2026-11-30T23:59:00.000+00:00"),
         distinct=found,
         damaged=1,
         other_models=2,

@@ -1,11 +1,11 @@
-"""The report of drift: its periods and figures against plain computations, and that no prompt becomes HTML."""
+"""The drift report: its periods and figures against plain computations, and that no prompt becomes HTML."""
 
 import math
 
 import numpy as np
 import pytest
 
-from drift_reports import TOKENIZER, make_prompts, make_report, scored
+from drift_reports import TOKENIZER, logged, make_prompts, make_report, scored
 from lstm_lm.serving.prompts import charts, page, report
 from lstm_lm.text.splits import Span
 
@@ -19,6 +19,12 @@ def test_periods_are_in_order_of_time_and_add_up() -> None:
     first = made[0].prompts
     assert made[0].surprisal == pytest.approx(np.concatenate(nats[:first]).mean() / math.log(2))
     assert made[0].unknown == pytest.approx(np.concatenate(prompts.unknown[:first]).mean())
+
+
+def test_the_page_names_the_time_of_all_prompts() -> None:
+    first, *others, last = logged(["thou art", "the king", "and", "thou art"])
+    assert report.Log([*others, last, first], 0).times() == (first.time, last.time)  # the last one is a repetition
+    assert "from 2026-11-01 00:00 to 2026-11-30 23:59 UTC." in page.facts(make_report())[0]
 
 
 def test_the_most_surprising_prompts_are_long_enough_to_say_something() -> None:

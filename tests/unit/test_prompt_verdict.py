@@ -23,7 +23,7 @@ def test_the_verdict_is_a_sentence() -> None:
     )
     assert judge(0.01, 0.15).sentence.endswith("which is more than chance. The difference is small.")
     assert judge(-0.02, -0.5).sentence.endswith(
-        "0.50 fewer bits per word (perplexity times 0.71), which is more than chance. They are no harder for the model."
+        "0.50 bits per word less (perplexity times 0.71), which is more than chance. They are no harder for the model."
     )
     assert not judge(-0.02, -0.5).is_drift
     assert judge(0.05, 1.0, 49) == verdict.Verdict("49 different prompts are too few for a verdict: at least 50 are needed.", False)

@@ -1,4 +1,4 @@
-"""The figures of the report of drift."""
+"""The figures of the drift report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The report of drift: reports/drift.html, one file that loads nothing. Its look, charts and scripts are those of reports/report.html."""
+"""The drift report: reports/drift.html, one file that loads nothing. Its look, charts and scripts are those of reports/report.html."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _number(report: DriftReport) -> str:
 def facts(report: DriftReport) -> list[str]:
     """What was compared, and what was left out."""
     found = report.distinct
-    times = " to ".join(found.prompts[i].time[:16].replace("T", " ") for i in (0, -1))
+    times = " to ".join(time[:16].replace("T", " ") for time in report.times)
     lines = [
         f"{counted(report.requests, 'prompt')}, {len(found.prompts):,} of them different, from {times} UTC.",
         f"{report.validation_words:,} {unit_name(report.unit)} of the validation text, in pieces as long as prompts are.",

@@ -1,4 +1,4 @@
-"""What is known of logged prompts: measures against the validation text, their course in time, unknown words, the most surprising ones."""
+"""What is known of logged prompts: measures against the validation text, also over time, unknown words, the most surprising prompts."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from lstm_lm.text import splits
 from lstm_lm.text.splits import Span
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
-PERIODS = 20  # points of the course in time
+PERIODS = 20  # points of the charts over time
 MIN_PERIOD = 25  # different prompts of a point
 LISTED_WORDS, LISTED_PROMPTS = 40, 15
 QUANTILES = (0.1, 0.5, 0.9, 1.0)
@@ -65,17 +65,18 @@ class Period:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """What a report of drift shows.
+    """What a drift report shows.
 
     Attributes:
         unit: what a token is.
         requests: number of prompts, repetitions included.
+        times: of the first and the last of these, ISO 8601.
         distinct: the different ones.
         damaged: lines of the files that could not be read.
         other_models: requests to models with other weights than this checkout's.
         measures: see `comparison.compare`.
         lengths: {quantile: words of a prompt}, repetitions included; 1.0 is the longest.
-        periods: the course in time.
+        periods: the measures over time.
         words: the unknown words of most requests.
         surprising: (prompt, bits per word) of the most surprising prompts.
         prompt_bits, piece_bits: bits per scored word of each different prompt, and of each piece of the validation text.
@@ -84,6 +85,7 @@ class DriftReport:
 
     unit: str
     requests: int
+    times: tuple[str, str]
     distinct: DistinctPrompts
     damaged: int
     other_models: int
@@ -103,6 +105,11 @@ class Log:
 
     prompts: Sequence[LoggedPrompt]
     damaged: int
+
+    def times(self) -> tuple[str, str]:
+        """Return the times of the first and the last prompt, which need not be the first and last line: several processes write files."""
+        times = [prompt.time for prompt in self.prompts]
+        return min(times), max(times)
 
 
 def read(folder: Path, since: str = "") -> Log:
@@ -159,6 +166,7 @@ def make(log: Log) -> DriftReport:
     return DriftReport(
         unit=tokenizer.unit,
         requests=len(log.prompts),
+        times=log.times(),
         distinct=found,
         damaged=log.damaged,
         other_models=sum(prompt.fingerprint not in ("", fingerprint) for prompt in log.prompts),

@@ -85,8 +85,9 @@ def _surprisal(measure: Measure, unit: str) -> str:
     if not measure.is_beyond_chance:
         return ""
     bits = measure.difference.value
-    more = "more" if bits > 0 else "fewer"
-    return f"{abs(bits):.2f} {more} bits per {unit_name(unit, 1)} (perplexity times {2**bits:.2f})"
+    per_unit = f"bits per {unit_name(unit, 1)}"
+    amount = f"{bits:.2f} more {per_unit}" if bits > 0 else f"{-bits:.2f} {per_unit} less"
+    return f"{amount} (perplexity times {2**bits:.2f})"
 
 
 def _harmless(differences: Sequence[Estimate]) -> str:
