@@ -1,4 +1,8 @@
+import ast
+import json
 import re
+import shlex
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,6 +10,7 @@ import pytest
 from card_inputs import DETAILS, PARAMETERS, RUN_ID, card_inputs, run_files
 from lstm_lm.generation import options
 from lstm_lm.ui.report import card
+from lstm_lm.ui.report.inputs import GeneratedText
 
 
 def sections(text: str) -> dict[str, str]:
@@ -94,7 +99,24 @@ def test_tokens_are_called_what_they_are(unit: str, name: str) -> None:
     text = card.build(card_inputs({"unit": unit}))
     assert f"Perplexity 166.4 per {name} on the test text" in text
     assert f"7,388 {name}s" in text
+    text = text.replace("4-grams of words between spaces", "")  # those of sampled texts, which are read as text
     assert not re.search(r"\bwords?\b", text.partition("## Generation options")[0])
+
+
+def test_the_examples_load_this_model_and_survive_any_prompt(tmp_path: Path) -> None:
+    prompt = '\'tis "so"\\ 😀\n$HOME `id`'
+    inputs = card_inputs()
+    files = replace(inputs.files, samples=[GeneratedText("Greedy", prompt, " on")])
+    found = sections(card.build(replace(inputs, files=files)))["How to use"]
+    serve, curl = found.split("```\n")[1].splitlines()
+    assert serve == f"make serve MODEL={RUN_ID}"
+    assert json.loads(shlex.split(curl)[-1]) == {"prompt": prompt, "max_tokens": 20}
+    load, predict = ast.parse(found.split("```python\n")[1].removesuffix("```")).body[1:]
+    assert ast.literal_eval(load.value.args[0]) == f"runs:/{RUN_ID}/model"  # type: ignore[attr-defined]
+    assert prompt in [node.value for node in ast.walk(predict) if isinstance(node, ast.Constant)]
+    unknown = sections(card.build(replace(inputs, files=replace(files, run={}))))["How to use"]
+    assert 'load_model("models:/lstm_lm@champion")' in unknown
+    assert unknown.startswith("The registry's champion, which may be another model, served")
 
 
 @pytest.mark.parametrize("limit", [400, 1_500, 3_000, 5_000, 100_000])

@@ -53,7 +53,7 @@ def test_bands_show_the_perplexity_of_their_losses() -> None:
             f"{math.exp(loss):,.{2 if loss < 4 else 0}f}" for loss in (band["loss"], band["kneser_ney_loss"])
         ]
     assert table["unknown"][2] == "-"
-    assert table["0 to 99"][:2] == ["198", "202.2"]
+    assert table["1 to 100"][:2] == ["198", "202.2"]
 
 
 def limits(details: dict[str, Any] | None = None, metrics: dict[str, dict[str, float]] | None = None) -> str:
@@ -64,7 +64,7 @@ def test_limits_are_computed_from_the_run() -> None:
     text = limits()
     assert "8.48% of the test words are not in the vocabulary (7,388 words)" in text
     assert "rare words worst: perplexity 45,490 (below 10 occurrences in the training text), against 15.96 (10,000 and more)" in text
-    assert "perplexity 202.2 on the first 100 words of a document, 165.7 later" in text
+    assert "context" not in text  # 198 words at the start say too little
     assert "by 0.269 nats per word" in text
     assert "Greedy decoding repeats itself: 62% of the 4-grams" in text
     assert "Sampled text repeats" not in text
@@ -83,7 +83,7 @@ def test_poor_calibration_and_repetitive_samples_are_limits() -> None:
     metrics = {"test": METRICS["test"], "samples": {**METRICS["samples"], "repetition_4": 0.2}}
     text = limits({"calibration": {"test": {"expected_calibration_error": 0.13}}}, metrics)
     assert "off by 13.0% on average" in text
-    assert "Sampled text repeats 20.00% of its 4-grams, test text 0.32%" in text
+    assert "Sampled text repeats 20.00% of its 4-grams of words, test text 0.32%" in text
 
 
 def test_copying_is_compared_with_test_text() -> None:
@@ -91,7 +91,44 @@ def test_copying_is_compared_with_test_text() -> None:
     copying = {"test": METRICS["test"], "samples": {**METRICS["samples"], "copied_8": 0.3}}
     text = card_results.memorization(run_files(metrics=copying))
     assert "copies more sequences of 8 words from the training text than test text does: 30.00% of them, against 0.00%" in text
-    assert rows(text)["4-grams copied from the training text"] == ["2.84%", "3.06%"]
+    assert rows(text)["4-grams of words copied from the training text"] == ["2.84%", "3.06%"]
+
+
+@pytest.mark.parametrize(
+    ("copied", "of_test", "more"),
+    [(0.0002, 0.0, "hardly more"), (0.03, 0.02, "hardly more"), (0.03, 0.01, "more"), (0.01, 0.01, "no more")],
+)
+def test_copying_is_more_only_by_a_margin(copied: float, of_test: float, more: str) -> None:
+    files = run_files(metrics={"samples": {**METRICS["samples"], "copied_8": copied, "test_text_copied_8": of_test}})
+    assert f"copies {more} sequences of 8 words" in card_results.memorization(files)
+
+
+def test_statistics_name_their_unit() -> None:
+    table = rows(card_results.memorization(run_files({"unit": "char"})))
+    assert table["distinct pairs of characters per character"][0] == "0.850"
+    assert "4-grams of characters repeated within a text" in table
+
+
+@pytest.mark.parametrize(("late", "says"), [(5.0, True), (5.3, False)])
+def test_context_is_a_limit_only_if_the_gain_over_kneser_ney_grows(late: float, says: bool) -> None:
+    bins = [
+        {"start": 0, "end": 100, "words": 2500, "loss": 5.3, "kneser_ney_loss": 5.7},
+        {"start": 100, "end": 900, "words": 20_000, "loss": late, "kneser_ney_loss": late + 0.4 + 0.2 * says},
+    ]
+    text = limits({"positions": {"test": bins}})
+    sentence = (
+        "It needs context: its gain over Kneser-Ney is 0.400 nats per word at positions 1 to 100 of a document, and 0.600 at 101 to 900."
+    )
+    assert (sentence in text) == says
+    assert ("context" in text) == says
+
+
+def test_the_calibration_of_a_part_of_the_test_text_says_so() -> None:
+    part = {**DETAILS["calibration"]["test"], "words": 10_000}
+    assert "Measured on 10,000 words spread over the test text." in card_results.calibration(run_files({"calibration": {"test": part}}))
+    whole = {"calibration": {"test": {**part, "words": METRICS["test"]["words"]}}}
+    assert "spread" not in card_results.calibration(run_files(whole))
+    assert "counting `<unk>` as a guess" in card_results.calibration(run_files(whole))
 
 
 def test_calibration_is_told_in_one_sentence() -> None:

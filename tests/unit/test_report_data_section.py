@@ -18,9 +18,9 @@ def test_splits_have_their_sizes_files_and_unknown_words() -> None:
 
 def test_reproduction_names_commit_and_parameters_by_section() -> None:
     found = reproduction(report_inputs(run={"run_id": "a", "seconds": 60, "energy_joules": 7200}))
-    assert found["commands"] == ["git checkout 0123abc", "make repro", "make report"]
+    assert found["commands"] == ["git checkout 0123abc", "make repro"]
     assert found["parameters"] == [("train", [("clip_norm", "1.0")]), ("model", [("hidden_size", "8")])]
     assert ("energy", "2.00 Wh, measured") in found["facts"]
     assert ("steps", "40") in found["facts"]
     unknown = reproduction(with_details(run=None))
-    assert (unknown["commands"], unknown["parameters"], unknown["dirty"]) == (["make repro", "make report"], [], False)
+    assert (unknown["commands"], unknown["parameters"], unknown["dirty"]) == (["make repro"], [], False)

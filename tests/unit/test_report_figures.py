@@ -28,7 +28,7 @@ from lstm_lm.ui.report import (
     word_map,
 )
 from lstm_lm.ui.report.figure import Figure
-from lstm_lm.ui.report.inputs import Inputs
+from lstm_lm.ui.report.inputs import GeneratedText, Inputs
 from report_files import points, report_inputs, with_details
 
 INPUTS = report_inputs()
@@ -91,7 +91,7 @@ def test_findings_on_the_training() -> None:
     assert "from epoch 2 on it has been below that of Kneser-Ney, 5.300" in loss.finding  # 5.35, then 5.1
     assert rate.finding == "It peaks at 0.01 (step 1) and ends at 0.00025."
     above = sum(row.gradient_norm > 1.0 for row in INPUTS.history)
-    assert norm.finding.endswith(f"the gradient is clipped at 1, which {above} of 40 means exceed.")
+    assert norm.finding.endswith(f"the gradient is clipped at 1; {above} of the 40 logged means are above that.")
     assert speed.finding == "The median is 1,000 words/s; the training took 5 min 21 s."
 
 
@@ -119,15 +119,58 @@ def test_held_out_results_are_those_of_the_metrics_and_the_references() -> None:
     (champion,) = series(perplexity, predictor="champion")
     assert (champion["value"], champion["low"], champion["high"], champion["split"]) == (180.0, 170.0, 190.0, "test")
     assert "clearly better, by 0.400 nats per word (0.350 to 0.450, paired)" in perplexity.finding
-    assert bits.finding == "The model needs 1.667 bits per character, the fewest of 4; next is " + (
+    assert bits.finding == "The model needs 1.667 bits per character, fewer than the 3 others; next is " + (
         f"champion: {report_files.ATTACKS[1]} with 1.700."
     )
 
 
-@pytest.mark.parametrize(("low", "high", "verdict"), [(-0.2, -0.1, "clearly worse"), (-0.1, 0.1, "not clearly different")])
-def test_the_verdict_follows_from_the_paired_interval(low: float, high: float, verdict: str) -> None:
-    test = {**report_files.split_metrics(5.0), "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
-    assert verdict in held_out.figures(report_inputs(metrics={"test": test}))[0].finding
+@pytest.mark.parametrize(
+    ("gain", "low", "high", "verdict"),
+    [
+        (-0.15, -0.2, -0.1, ": the model is clearly worse, by 0.150 nats per word (0.100 to 0.200, paired)."),
+        (-0.01, -0.1, 0.05, ": the two are not clearly different; the model is 0.010 nats per word worse (-0.050 to 0.100, paired)."),
+        (0.01, -0.1, 0.12, ": the two are not clearly different; the model is 0.010 nats per word better (-0.100 to 0.120, paired)."),
+    ],
+)
+def test_the_verdict_follows_from_the_paired_interval(gain: float, low: float, high: float, verdict: str) -> None:
+    ends = {"gain_over_kneser_ney": gain, "gain_over_kneser_ney_low": low, "gain_over_kneser_ney_high": high}
+    test = {**report_files.split_metrics(5.0), **ends}
+    assert held_out.figures(report_inputs(metrics={"test": test}))[0].finding.endswith(verdict)
+
+
+def test_the_rank_by_bits_names_the_better_predictor() -> None:
+    rows = [
+        {"predictor": name, "name": name, "split": "test", "bits_per_character": bits} for name, bits in (("this model", 1.8), ("X", 1.7))
+    ]
+    assert held_out.bits_finding(rows) == "The model needs 1.800 bits per character; X needs the fewest, 1.700."
+    rows[0]["bits_per_character"] = 1.6
+    assert held_out.bits_finding(rows) == "The model needs 1.600 bits per character, fewer than X with 1.700."
+
+
+@pytest.mark.parametrize(
+    ("losses", "expected"),
+    [
+        ((5.4, 5.2, 5.1), "from epoch 2 on it has been below that of Kneser-Ney, 5.300."),
+        ((5.2, 5.4, 5.1), "from epoch 3 on it has been below that of Kneser-Ney, 5.300."),
+        ((5.2, 5.1), "from epoch 1 on it has been below that of Kneser-Ney, 5.300."),
+        ((5.4, 5.2, 5.4), "it is first below that of Kneser-Ney, 5.300, in epoch 2, and above again at the end."),
+        ((5.4, 5.3), "it never falls below that of Kneser-Ney, 5.300."),
+    ],
+)
+def test_the_loss_is_below_the_baseline_from_where_it_stays_below(losses: tuple[float, ...], expected: str) -> None:
+    rows = [
+        replace(row, epoch=i + 1, validation_loss=loss) for i, (row, loss) in enumerate(zip(report_files.history(), losses, strict=False))
+    ]
+    assert training_curves.loss_finding(report_inputs(history=rows), 5.3).endswith(expected)
+
+
+@pytest.mark.parametrize(("dropout", "title"), [(0.1, "training, with dropout"), (0.0, "training")])
+def test_dropout_is_named_where_there_is_any(dropout: float, title: str) -> None:
+    parameters = {"train.clip_norm": 99.0, "model.dropout_input": dropout}
+    loss, _, norm, _ = training_curves.figures(with_details(run={"parameters": parameters}))
+    assert loss.legend[0].name == title
+    assert ("dropout" in loss.reading) == bool(dropout)
+    assert norm.finding.endswith("clipped at 99; none of the 40 logged means is above that.")
 
 
 def test_a_reference_on_another_text_is_left_out() -> None:
@@ -157,9 +200,7 @@ def test_findings_on_groups() -> None:
     # 500 x 3, 400 x 6 and 100 x 2 nats
     assert bands.startswith("The band “10 to 999” costs most: it is 40% of the test words and 59% of the loss.")
     place = only(positions.figures(INPUTS))
-    assert place.finding.startswith(
-        "The perplexity falls from 244.7 (positions 11 to 100) to 121.5 (101 to 1,000)"
-    )  # the first has 20 words
+    assert place.finding.startswith("There are too few words to compare positions")
     assert [point["few"] for point in series(place, predictor="this model")] == [True, False, False]
     assert [point["position"] for point in series(place, predictor="this model")] == pytest.approx(
         [math.sqrt(10), math.sqrt(11 * 100), math.sqrt(101 * 1000)]
@@ -167,6 +208,24 @@ def test_findings_on_groups() -> None:
     document = only(documents.figures(INPUTS)).finding
     assert document.startswith(f"Of 2 test documents, {report_files.ATTACKS[1]} is the easiest (109.9) and plays/b.txt the hardest (181.3)")
     assert document.endswith("the model beats Kneser-Ney on all 3 held-out documents.")
+
+
+@pytest.mark.parametrize(("gain", "verb"), [(0.2, "beats"), (-0.2, "does not beat")])
+def test_the_only_document_is_not_all_of_them(gain: float, verb: str) -> None:
+    one = [{"name": "a.txt", "words": 100, "loss": 5.0, "kneser_ney_loss": 5.0 + gain}]
+    found = only(documents.figures(with_details(documents={"test": one})))
+    assert found.finding.endswith(f"; the model {verb} Kneser-Ney on the only held-out document.")
+
+
+@pytest.mark.parametrize(("more", "verb"), [(0.2, "grows"), (0.0, "hardly changes"), (-0.2, "shrinks")])
+def test_positions_are_compared_by_the_gain_over_kneser_ney(more: float, verb: str) -> None:
+    early, late = report_files.group(2500, 6.0, start=0, end=50), report_files.group(3000, 5.0, start=50, end=900)
+    late["kneser_ney_loss"] += more
+    found = only(positions.figures(with_details(positions={"test": [early, late]})))
+    assert found.finding == (
+        f"The gain over Kneser-Ney {verb} with the position: 0.30 nats per word at positions 1 to 50, and {0.3 + more:.2f} at 51 to 900."
+    )
+    assert "only a growing distance to Kneser-Ney shows that the model uses more context" in found.reading
 
 
 def test_many_documents_are_shown_by_rank_and_thinned() -> None:
@@ -196,11 +255,26 @@ def test_counts_by_rank_and_the_cut() -> None:
     )
 
 
+def test_a_limited_vocabulary_keeps_the_most_frequent() -> None:
+    found = only(rank_frequency.figures(with_details(run={"parameters": {"vocab.max_size": 16}})))
+    assert found.finding.endswith("the vocabulary keeps the 16 most frequent, down to a count of 62.")
+
+
+def test_calibration_of_a_part_of_the_test_text_says_so() -> None:
+    test = report_files.details()["calibration"]["test"]
+    for words, says in ((400, True), (1000, False)):
+        found = only(calibration.figures(with_details(calibration={"test": {**test, "words": words}})))
+        assert found.finding.endswith("Measured on 400 words spread over the test text.") == says
+
+
 def test_calibration_shows_the_bins_that_hold_any_word() -> None:
     found = only(calibration.figures(INPUTS))
     shown = [(point["mean_probability"], point["fraction_correct"], point["words"]) for point in series(found) if "words" in point]
     assert shown == [(0.06, 0.05, 600), (0.85, 0.8, 400)]
-    assert "the most probable one at 35.0% of the places, among the first 5 at 60.0%, among the first 10 at 70.0%" in found.finding
+    assert (
+        "the most probable one, counting <unk> as a guess, at 35.0% of the places, among the first 5 at 60.0%, among the first 10 at 70.0%"
+        in found.finding
+    )
     assert "off by 2.6 percentage points" in found.finding
 
 
@@ -216,7 +290,7 @@ def test_the_passage_has_each_word_with_its_bits_and_color() -> None:
     assert [word["known"] for word in own["words"]] == [True, False, *[True] * 6]
     better = sum(word["bits"] < word["kneser_ney_bits"] for word in words)
     assert f"it is less surprised at {better} of 8 words. It is furthest ahead at “the” (0.0 against 12.0 bits)" in found.finding
-    assert "words 8 and on" in found.reading
+    assert found.reading.startswith(f"Words 8 and on of the held-out part of {report_files.ATTACKS[1]} (test text). ")
 
 
 def test_the_passage_of_characters_has_other_colors_and_no_spaces_of_its_own() -> None:
@@ -277,10 +351,29 @@ def test_samples_are_chosen_by_their_repetition() -> None:
     (_, best), (_, worst) = found.data["groups"]
     assert [text["section"] for text in best] == ["Greedy", "Temperature 1"]
     assert [text["repetition"] for text in worst] == ["56%", "11%"]  # 5 and 1 of 9 4-grams
-    assert worst[0]["pieces"] == [("or not", False), ("to be or not to be or not", True)]
+    assert worst[0]["pieces"] == [(" or not ", False), ("to be or not to be or not", True)]
     assert len(found.data["all"]) == 4
     assert [row[1:] for row in table.data["table"].rows][:2] == [["1.00%", "0.50%"], ["0.300", "0.150"]]
-    assert table.finding == "0.10% of the generated 8-grams are copied from the training text (test text: 0.05%)."
+    assert table.finding == "0.10% of the generated 8-grams of words are copied from the training text (test text: 0.05%)."
+
+
+@pytest.mark.parametrize(
+    ("prompt", "rest", "pieces"),
+    [
+        ("to be or not to", "gether we go", [("gether we go", False)]),
+        ("a b c d a b c", " d\n\ne", [(" d", True), ("\n\ne", False)]),
+        ("x", "\n\n  a b c d  e a b c d\n", [("\n\n  a b c d  e ", False), ("a b c d", True), ("\n", False)]),
+        ("a b c d a b", " c d", [(" c d", True)]),
+        ("a", "", []),
+    ],
+)
+def test_a_sample_keeps_every_character(prompt: str, rest: str, pieces: list[tuple[str, bool]]) -> None:
+    assert samples.shown(GeneratedText("Greedy", prompt, rest))["pieces"] == pieces
+
+
+def test_a_single_sample_is_neither_good_nor_bad() -> None:
+    found = samples.figures(report_inputs(samples=report_files.samples()[:1], metrics={}))[0]
+    assert found.reading.startswith("This is the only sample. Words are")
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__.rpartition(".")[2])
@@ -308,7 +401,13 @@ def test_units_are_called_by_their_name() -> None:
     whole = with_details(unit="char")
     shown = [found for module in MODULES for found in module.figures(whole)]  # type: ignore[attr-defined]
     for found in shown:
-        if found.id not in ("generated-text", "samples", "training-samples", "rank-frequency"):  # those speak of words between spaces
+        if found.id not in (
+            "generated-text",
+            "samples",
+            "training-samples",
+            "rank-frequency",
+            "held-out-bits",
+        ):  # those speak of words between spaces
             assert "word" not in f"{found.title} {found.finding} {found.reading}".lower().replace("king", ""), found.id
 
 

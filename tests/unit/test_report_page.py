@@ -70,7 +70,7 @@ def test_the_head_has_the_result_its_interval_and_the_baselines() -> None:
         "33% below Kneser-Ney (221.4) and 70% below unigrams (492.7).",
         "Trained on 1,000 words of 2 documents, 4.0 passes. The weights are those of epoch 2, the best on validation text.",
         "parameters12,345",
-        "git checkout 0123abc make repro make report",
+        "artifact of the run, put in place of the checkout's: git checkout 0123abc make repro",
         "The checkout had uncommitted changes",
     ):
         assert shown in text.replace("  ", " "), shown

@@ -16,5 +16,7 @@ def test_the_fraction_is_that_of_the_metric_repetition_4() -> None:
 
 
 def test_all_words_of_a_repeated_ngram_are_marked() -> None:
-    assert repetition.is_repeated("a b c d x a b c d") == [False] * 5 + [True] * 4
-    assert repetition.is_repeated("a b") == [False, False]
+    assert repetition.repeated_spans("a b c d x a b c\n d") == [(10, 18)]
+    assert repetition.repeated_spans("a b") == []
+    assert repetition.repeated_spans("a a a a a a") == [(2, 11)]  # overlapping
+    assert repetition.repeated_spans("a b c d e f g h a b c d e f g h x a b c d") == [(16, 31), (34, 41)]

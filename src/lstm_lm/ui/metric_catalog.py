@@ -74,7 +74,8 @@ METRICS = (
         HELD_OUT,
         "bits",
         "lower",
-        "the cost of adjusted_perplexity, per character; comparable across words, subwords and characters",
+        "the cost of adjusted_perplexity, per character; a rough guide across words, subwords and characters: an unknown word costs "
+        "only its choice from the list of unknown ones, while characters and subwords spell it",
         interval=True,
         of_predictors=True,
         in_mlflow=_in("bits_per_character", "test", "validation"),

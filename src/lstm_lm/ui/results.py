@@ -150,7 +150,7 @@ def show_text_score(metrics: Metrics, unknown_words: int, unit: str | None) -> N
         ["loss", f"{metrics['loss']:.3f}", f"nats per {unit_name(unit, 1)}"],
         ["perplexity", f"{metrics['perplexity']:.2f}", "depends on the vocabulary"],
         ["adjusted perplexity", terminal.perplexity(metrics["adjusted_perplexity"]), "with the cost of identifying what is unknown"],
-        ["bits per character", f"{metrics['bits_per_character']:.3f}", "comparable across vocabularies"],
+        ["bits per character", f"{metrics['bits_per_character']:.3f}", "a rough guide across vocabularies"],
     ]
     terminal.table([Column("metric", align="left"), Column("value"), Column("", align="left", drop_order=1)], rows)
 

@@ -32,7 +32,7 @@ def figures(inputs: Inputs) -> list[Figure]:
         Figure(
             id="calibration",
             title="Calibration",
-            finding=finding(test, inputs.unit),
+            finding=finding(test, inputs.unit, inputs.metrics.get("test", {}).get("words")),
             reading=(
                 f"For the most probable {unit} at each place: how often it is right, by its probability. On the diagonal, the model is as "
                 f"sure as it should be; below it, too sure. Larger marks hold more {units}."
@@ -74,17 +74,32 @@ def _chart(bins: Sequence[Mapping[str, Any]], units: str) -> Spec:
     return chart.spec(alt.layer(diagonal, line, marks), HEIGHT)
 
 
-def finding(test: Mapping[str, Any], unit: str) -> str:
-    """Say how often the model is right, and by how much its probabilities are off."""
+def is_part(words: float | None, scored: float | None) -> bool:
+    """Whether the calibration is that of fewer tokens than were scored."""
+    return bool(words and scored and words < scored)
+
+
+def finding(test: Mapping[str, Any], unit: str, scored: float | None = None) -> str:
+    """Say how often the model is right, and by how much its probabilities are off.
+
+    Args:
+        test: calibration of the test text.
+        unit: what a token is.
+        scored: tokens of the whole test text.
+    """
     top = {k: test.get(f"top_{k}") for k in (1, 5, 10)}
     unit_name = numbers.units(unit, 1)
     parts = []
     if top[1] is not None:
-        parts.append(f"The next {unit_name} is the most probable one at {numbers.percent(top[1])} of the places")
+        parts.append(
+            f"The next {unit_name} is the most probable one, counting <unk> as a guess, at {numbers.percent(top[1])} of the places"
+        )
         parts += [f"among the first {k} at {numbers.percent(top[k])}" for k in (5, 10) if top[k] is not None]
     error = test.get("expected_calibration_error")
     text = ", ".join(parts)
     if error is None:
         return f"{text}." if text else "The calibration error is unknown."
-    off = f"On average the probabilities are off by {100 * error:.1f} percentage points (expected calibration error)"
-    return f"{text}. {off}." if text else f"{off}."
+    words = test.get("words")
+    part = f" Measured on {numbers.count(words)} {numbers.units(unit)} spread over the test text." if is_part(words, scored) else ""
+    off = f"On average the probabilities are off by {100 * error:.1f} percentage points (expected calibration error).{part}"
+    return f"{text}. {off}" if text else off

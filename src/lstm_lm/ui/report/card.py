@@ -4,6 +4,7 @@ Its sections are those of Mitchell et al. 2019 (Model Cards for Model Reporting)
 """
 
 import json
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from lstm_lm.wording import counted
 FILE = "reports/model_card.md"
 MAX_FILES = 20  # names of held-out files in the card
 HEADING = "## "
+MODEL_NAME = "model"  # of the logged model of a run
 # A card that is too long for the registry is shortened in these steps: (title of a section, how many of its paragraphs stay).
 STEPS = (
     ("Generation options", 1),
@@ -253,20 +255,28 @@ def _generation_options(inputs: CardInputs) -> str:
 
 
 def _how_to_use(inputs: CardInputs) -> str:
-    name, prompt = inputs.registered_model, json.dumps(_prompt(inputs))
-    return f"""Served, with a page to try it and the API of OpenAI's completions (`MODEL=models:/{name}@champion` serves the champion):
+    champion, prompt = f"models:/{inputs.registered_model}@champion", _prompt(inputs)
+    run_id = inputs.files.run.get("run_id")
+    # MLflow resolves the name of a run's logged model; the version is not known yet when the card is written.
+    address, serve = (
+        (f"runs:/{run_id}/{MODEL_NAME}", f"make serve MODEL={run_id}") if run_id else (champion, f"make serve MODEL={champion}")
+    )
+    which = "This model" if run_id else "The registry's champion, which may be another model,"
+    other = f" `{champion}` in its place is the registry's champion." if run_id else ""
+    body = json.dumps({"prompt": prompt, "max_tokens": 20}, ensure_ascii=False)
+    return f"""{which} served, with a page to try it and the API of OpenAI's completions:
 
 ```
-make serve
-curl http://127.0.0.1:5001/v1/completions -H 'Content-Type: application/json' -d '{{"prompt": {prompt}, "max_tokens": 20}}'
+{serve}
+curl http://127.0.0.1:5001/v1/completions -H 'Content-Type: application/json' -d {shlex.quote(body)}
 ```
 
-Loaded from the registry, with MLflow and TensorFlow:
+Loaded from MLflow, with TensorFlow.{other}
 
 ```python
 import mlflow, pandas as pd
-model = mlflow.pyfunc.load_model("models:/{name}@champion")
-model.predict(pd.DataFrame({{"prompt": [{prompt}]}}), params={{"max_words": 20}})
+model = mlflow.pyfunc.load_model("{address}")
+model.predict(pd.DataFrame({{"prompt": [{prompt!r}]}}), params={{"max_words": 20}})
 ```"""
 
 
@@ -278,7 +288,7 @@ def _how_to_reproduce(inputs: CardInputs) -> str:
     run = inputs.files.mapping("run")
     checkout = f"git checkout {run['commit']}\n" if run.get("commit") else ""
     changed = " The checkout had uncommitted changes." if run.get("dirty") else ""
-    note = f"With the run's `params.yaml`, which is one of its artifacts.{changed}"
+    note = f"Put the run's `params.yaml`, an artifact of the run, in place of the checkout's, then run `make repro`.{changed}"
     same = (
         "The same machine gives the same weights bit for bit; on another one rounding differs. "
         "`make report` draws this card and `reports/report.html` again, without a training."

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from lstm_lm.ui import markdown
-from lstm_lm.ui.report import numbers
+from lstm_lm.ui.report import held_out_text, numbers, position_bins
 from lstm_lm.ui.report.inputs import Inputs
 from lstm_lm.ui.results import OTHER_MODELS
 
@@ -14,6 +14,7 @@ GREEDY = "Greedy"  # section of reports/samples.md
 NGRAM = 4
 NOTABLE_GAP = 0.05  # nats per token between two losses that is worth a sentence
 NOTABLE_CALIBRATION_ERROR = 0.05
+NOTABLE_COPYING, NOTABLE_COPYING_RATIO = 0.001, 2  # fraction of copied 8-grams, and how many times that of test text it is
 NOTABLE_REPETITION = 0.2  # fraction of repeated 4-grams in greedy texts
 
 
@@ -65,8 +66,10 @@ def evaluation(inputs: Inputs) -> str:
     test, validation = inputs.metrics.get("test", {}), inputs.metrics.get("validation", {})
     lines = [
         f"Perplexity is per {unit} and depends on what a {unit} is and how many are known. Adjusted perplexity includes the cost of "
-        f"identifying unknown {numbers.units(inputs.unit)}. Bits per character compare models of different units and vocabularies. "
-        "Lower is better. The validation text selected the weights; nothing was selected by the test text.",
+        f"identifying unknown {numbers.units(inputs.unit)}. Bits per character are a rough guide "
+        f"across units and vocabularies: an unknown {unit} costs only its choice from the list of unknown ones. Lower is better. The "
+        "validation text selected the weights. In this training, nothing was selected by the test text. The registry chooses its champion "
+        "by it, so a champion chosen among many looks slightly too good.",
         metric_table(inputs),
     ]
     if "gain_over_kneser_ney" in test:
@@ -111,11 +114,11 @@ def bands(inputs: Inputs) -> str:
             ),
         ]
     if positions:
-        labels = [
-            f"{row['start']:,} to {row['end'] - 1:,}" if row.get("end") is not None else f"from {row['start']:,}" for row in positions
+        table = [[position_bins.label(row), *_band_cells(row)] for row in positions]
+        texts += [
+            f"By position in the {held_out_text.name(inputs)}:",
+            markdown.table(["position", f"test {units}", "perplexity", "Kneser-Ney"], table),
         ]
-        table = [[label, *_band_cells(row)] for label, row in zip(labels, positions, strict=True)]
-        texts += ["By position in the document:", markdown.table(["position", f"test {units}", "perplexity", "Kneser-Ney"], table)]
     return "\n\n".join(texts)
 
 
@@ -130,19 +133,22 @@ def memorization(inputs: Inputs) -> str:
     if not metrics:
         return "Not measured: no text was generated for it."
     unit = numbers.units(inputs.unit)
-    names = {f"copied_{n}": f"{n}-grams copied from the training text" for n in (4, 8)} | {"repetition_4": "4-grams repeated within a text"}
+    names = {f"copied_{n}": f"{n}-grams of {unit} copied from the training text" for n in (4, 8)}
+    names["repetition_4"] = f"4-grams of {unit} repeated within a text"
+    singular = numbers.units(inputs.unit, 1)
+    distinct = {"distinct_1": f"distinct {unit} per {singular}", "distinct_2": f"distinct pairs of {unit} per {singular}"}
     rows = [
         [title, numbers.percent(metrics.get(name), 2), numbers.percent(metrics.get(f"test_text_{name}"), 2)]
         for name, title in names.items()
     ]
     rows += [
-        [f"distinct {n}-grams per {n}-gram", *(numbers.decimals(metrics.get(f"{prefix}distinct_{n}")) for prefix in ("", "test_text_"))]
-        for n in (1, 2)
+        [title, *(numbers.decimals(metrics.get(f"{prefix}{name}")) for prefix in ("", "test_text_"))] for name, title in distinct.items()
     ]
     copied, of_test = metrics.get("copied_8"), metrics.get("test_text_copied_8")
     lines = []
     if copied is not None and of_test is not None:
-        more = "more" if copied > of_test else "no more"
+        is_more = copied > NOTABLE_COPYING_RATIO * of_test and copied > NOTABLE_COPYING
+        more = "more" if is_more else "hardly more" if copied > of_test else "no more"
         lines.append(
             f"Sampled text copies {more} sequences of 8 {unit} from the training text than test text does: "
             f"{numbers.percent(copied, 2)} of them, against {numbers.percent(of_test, 2)}."
@@ -157,10 +163,15 @@ def calibration(inputs: Inputs) -> str:
         return "Not computed for this run."
     unit = numbers.units(inputs.unit, 1)
     hits = ", ".join(f"{numbers.percent(of_test.get(f'top_{n}'))} within the {n} most probable" for n in (5, 10))
+    words = of_test.get("words")
+    is_part = words and words < inputs.metrics.get("test", {}).get("words", 0)
+    part = f" Measured on {numbers.count(words)} {numbers.units(inputs.unit)} spread over the test text." if is_part else ""
     return (
-        f"The most probable {unit} is right for {numbers.percent(of_test.get('top_1'))} of the test text; the right one is {hits}. "
+        f"The most probable {unit}, counting `<unk>` as a guess, is right for {numbers.percent(of_test.get('top_1'))} "
+        f"of the test text; the right one is {hits}. "
         f"The expected calibration error of the most probable {unit} is {numbers.decimals(of_test.get('expected_calibration_error'), 4)} "
         "(mean difference between its probability and how often it is right)."
+        f"{part}"
     )
 
 
@@ -209,25 +220,28 @@ def _weak_bands(inputs: Inputs) -> Iterator[str]:
 
 def _weak_start(inputs: Inputs) -> Iterator[str]:
     rows = [row for row in inputs.part("positions", "test") if row.get("words") and row.get("loss") is not None]
-    if len(rows) < 2:
-        return
-    first, rest = rows[0], rows[1:]
-    later = sum(row["loss"] * row["words"] for row in rest) / sum(row["words"] for row in rest)
-    if first["loss"] - later > NOTABLE_GAP:
-        at_start, after = (numbers.perplexity(numbers.exp(loss)) for loss in (first["loss"], later))
-        length = f"{first['end'] - first['start']:,} {numbers.units(inputs.unit)}"
-        yield f"It needs context: perplexity {at_start} on the first {length} of a document, {after} later."
+    gains = position_bins.gains(rows)
+    if gains is not None and gains.late - gains.early > NOTABLE_GAP:
+        unit, text = numbers.units(inputs.unit, 1), held_out_text.name(inputs)
+        yield (
+            f"It needs context: its gain over Kneser-Ney is {numbers.decimals(gains.early)} nats per {unit} at positions "
+            f"{gains.early_label} of a {text}, and {numbers.decimals(gains.late)} at {gains.late_label}."
+        )
 
 
 def _repetition(inputs: Inputs) -> Iterator[str]:
     greedy = [f"{sample.prompt}{sample.rest}".split() for sample in inputs.samples if sample.section == GREEDY]
     if (fraction := repeated_ngrams(greedy)) is not None and fraction > NOTABLE_REPETITION:
         share = numbers.percent(fraction, 0)
-        yield f"Greedy decoding repeats itself: {share} of the 4-grams of its samples occurred earlier in the same text."
+        yield (
+            f"Greedy decoding repeats itself: {share} of the 4-grams of words between spaces in its samples "
+            "occurred earlier in the same text."
+        )
     metrics = inputs.metrics.get("samples", {})
     sampled, of_test = metrics.get("repetition_4"), metrics.get("test_text_repetition_4")
     if sampled is not None and of_test is not None and sampled > 2 * of_test and sampled > 0.01:
-        yield f"Sampled text repeats {numbers.percent(sampled, 2)} of its 4-grams, test text {numbers.percent(of_test, 2)}."
+        ngrams = f"4-grams of {numbers.units(inputs.unit)}"
+        yield f"Sampled text repeats {numbers.percent(sampled, 2)} of its {ngrams}, test text {numbers.percent(of_test, 2)}."
 
 
 def repeated_ngrams(texts: Sequence[Sequence[str]], n: int = NGRAM) -> float | None:

@@ -119,5 +119,7 @@ def finding(documents: Sequence[dict[str, Any]]) -> str:
     if not gains:
         return f"{text}."
     better = sum(value > 0 for value in gains)
+    if len(gains) == 1:
+        return f"{text}; the model {'beats' if better else 'does not beat'} Kneser-Ney on the only held-out document."
     which = "all" if better == len(gains) else f"{better:,} of"
     return f"{text}; the model beats Kneser-Ney on {which} {counted(len(gains), 'held-out document')}."

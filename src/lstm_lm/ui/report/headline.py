@@ -68,7 +68,7 @@ def tiles(inputs: Inputs, test: Mapping[str, float]) -> list[tuple[str, str, str
     validation = inputs.metrics.get("validation", {})
     shown = [
         ("adjusted perplexity", numbers.perplexity(test.get("adjusted_perplexity")), f"with the cost of unknown {unit}"),
-        ("bits per character", numbers.decimals(test.get("bits_per_character")), "comparable across vocabularies"),
+        ("bits per character", numbers.decimals(test.get("bits_per_character")), "a rough guide across vocabularies"),
         ("validation perplexity", numbers.perplexity(validation.get("perplexity")), "of the text that selects the weights"),
         ("vocabulary", numbers.count(model.get("vocabulary_size")), f"{unit}, with <unk>"),
         ("parameters", numbers.count(model.get("parameters")), str(model.get("precision") or "")),

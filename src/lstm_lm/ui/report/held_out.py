@@ -30,7 +30,7 @@ def figures(inputs: Inputs) -> list[Figure]:
             finding=perplexity_finding(inputs, rows),
             reading=(
                 "Lower is better. Filled marks are test text, hollow ones validation text; lines are 95% intervals. Perplexity is only "
-                f"comparable with the same vocabulary{'; with another one, compare bits per character' if references else ''}."
+                f"comparable with the same vocabulary{'; with another one, bits per character are a rough guide' if references else ''}."
             ),
             chart=results_chart(rows, "perplexity", f"perplexity per {unit}"),
             table=_table(rows, inputs.unit),
@@ -39,7 +39,10 @@ def figures(inputs: Inputs) -> list[Figure]:
             id="held-out-bits",
             title="Held-out bits per character",
             finding=bits_finding(rows),
-            reading="Lower is better. This includes the cost of spelling out unknown tokens, so models of any vocabulary are comparable.",
+            reading=(
+                f"Lower is better. An unknown {unit} costs only its choice from a list of all unknown ones, which is taken as known. That "
+                "favors models of words over those of characters and subwords, which spell such words out."
+            ),
             chart=results_chart(rows, "bits_per_character", "bits per character"),
         ),
     ]
@@ -133,13 +136,18 @@ def perplexity_finding(inputs: Inputs, rows: Sequence[Result]) -> str:
     gain, low, high = (test.get(f"gain_over_kneser_ney{end}") for end in ("", "_low", "_high"))
     if gain is None or low is None or high is None:
         return f"{text}."
-    verdict = "clearly better" if low > 0 else "clearly worse" if high < 0 else "not clearly different"
-    unit = numbers.units(inputs.unit, 1)
-    return f"{text}: the model is {verdict}, by {gain:.3f} nats per {unit} ({low:.3f} to {high:.3f}, paired)."
+    is_better = gain >= 0
+    ends = (low, high) if is_better else (-high, -low)
+    by = f"{abs(gain):.3f} nats per {numbers.units(inputs.unit, 1)}"
+    interval = f"({ends[0]:.3f} to {ends[1]:.3f}, paired)"
+    direction = "better" if is_better else "worse"
+    if low <= 0 <= high:
+        return f"{text}: the two are not clearly different; the model is {by} {direction} {interval}."
+    return f"{text}: the model is clearly {direction}, by {by} {interval}."
 
 
 def bits_finding(rows: Sequence[Result]) -> str:
-    """Rank the model among those that are comparable."""
+    """Rank the model among all predictors of the same text."""
     test = [row for row in rows if row["split"] == "test" and row["bits_per_character"] is not None]
     ranked = sorted(test, key=lambda row: row["bits_per_character"])
     own = next((row for row in ranked if row["predictor"] == chart.MODEL), None)
@@ -149,8 +157,13 @@ def bits_finding(rows: Sequence[Result]) -> str:
     if len(ranked) == 1:
         return f"{text}."
     if ranked[0] is own:
-        return f"{text}, the fewest of {len(ranked)}; next is {ranked[1]['name']} with {ranked[1]['bits_per_character']:.3f}."
-    return f"{text}; the fewest of {len(ranked)} has {ranked[0]['name']} with {ranked[0]['bits_per_character']:.3f}."
+        next_one = f"{ranked[1]['name']} with {ranked[1]['bits_per_character']:.3f}"
+        return (
+            f"{text}, fewer than {next_one}."
+            if len(ranked) == 2
+            else f"{text}, fewer than the {len(ranked) - 1} others; next is {next_one}."
+        )
+    return f"{text}; {ranked[0]['name']} needs the fewest, {ranked[0]['bits_per_character']:.3f}."
 
 
 def _table(rows: Sequence[Result], unit: str) -> Table:

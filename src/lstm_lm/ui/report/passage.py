@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lstm_lm.ui.report import chart, numbers
+from lstm_lm.ui.report import chart, held_out_text, numbers
 from lstm_lm.ui.report.figure import Figure, Table
 from lstm_lm.ui.report.inputs import Inputs
 from lstm_lm.ui.report.tokens import visible
@@ -43,7 +43,7 @@ def figures(inputs: Inputs) -> list[Figure]:
             title=f"A passage, {unit} by {unit}",
             finding=finding(words, inputs.unit),
             reading=(
-                f"{place(passage, units)} "
+                f"{place(inputs, passage)} "
                 f"Darker {units} are more surprising: each bit halves the probability. Point at one to see its bits."
                 + (" Dotted underlines mark unknown ones, which are scored as <unk>." if has_unknown else "")
             ),
@@ -62,10 +62,11 @@ def figures(inputs: Inputs) -> list[Figure]:
     ]
 
 
-def place(passage: Mapping[str, Any], units: str) -> str:
+def place(inputs: Inputs, passage: Mapping[str, Any]) -> str:
     """Say where the passage is from."""
-    document, split = passage.get("document") or "held-out text", passage.get("split") or "test"
-    return f"From {document} ({split} text), {units} {(passage.get('start') or 0) + 1:,} and on."
+    document, split = passage.get("document"), passage.get("split") or "test"
+    source = held_out_text.of_document(inputs, split, document) if document else "held-out text"
+    return f"{numbers.units(inputs.unit).capitalize()} {(passage.get('start') or 0) + 1:,} and on of {source} ({split} text)."
 
 
 def level(bits: float, thresholds: Sequence[float]) -> int:

@@ -24,7 +24,7 @@ def figures(inputs: Inputs) -> list[Figure]:
         Figure(
             id="rank-frequency",
             title=f"How often each {unit} occurs in the training text",
-            finding=finding(found, inputs.unit),
+            finding=finding(found, inputs.unit, (inputs.mapping("run").get("parameters") or {}).get("vocab.max_size")),
             reading=(
                 "Both axes are logarithmic; in natural text, words fall on nearly a straight line (Zipf's law). "
                 f"{units.capitalize()} right of the dashed line are unknown to the model."
@@ -55,8 +55,14 @@ def _chart(points: Sequence[Mapping[str, Any]], cut: Mapping[str, Any], unit: st
     return chart.spec(alt.layer(*layers), HEIGHT)
 
 
-def finding(found: Mapping[str, Any], unit: str) -> str:
-    """Say how many tokens are kept, of how many, and from which count on."""
+def finding(found: Mapping[str, Any], unit: str, max_size: int | None = None) -> str:
+    """Say how many tokens are kept, of how many, and from which count on.
+
+    Args:
+        found: of details.json.
+        unit: what a token is.
+        max_size: limit of the vocabulary, with which not all tokens that are as frequent as the rarest known one are kept.
+    """
     cut, types, tokens = found.get("cut") or {}, found.get("types"), found.get("tokens")
     units, distinct = numbers.units(unit), numbers.count(types)
     text = f"The training text has {numbers.count(tokens)} {units}, {distinct} of them different"
@@ -64,4 +70,7 @@ def finding(found: Mapping[str, Any], unit: str) -> str:
         return f"{text}."
     if types and cut["rank"] >= types:
         return f"{text}; the vocabulary has all of them."
+    if max_size:
+        kept = f"the {numbers.count(cut['rank'])} most frequent"
+        return f"{text}; the vocabulary keeps {kept}, down to a count of {numbers.count(cut.get('count'))}."
     return f"{text}; the vocabulary keeps the {numbers.count(cut['rank'])} that occur {numbers.count(cut.get('count'))} times or more."

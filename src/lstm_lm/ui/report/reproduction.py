@@ -1,4 +1,4 @@
-"""How to make the model again: commit, commands, parameters."""
+"""How to make the model and this report again: commit, commands, parameters."""
 
 from typing import Any
 
@@ -45,9 +45,9 @@ def _steps(config: Any, model: Any) -> str | None:
 
 
 def commands(run: Any) -> list[str]:
-    """The commands that make the model and this report again."""
+    """The commands that make the model and this report again, with the parameters of the run."""
     checkout = [f"git checkout {run['commit']}"] if run.get("commit") else []
-    return [*checkout, "make repro", "make report"]
+    return [*checkout, "make repro"]
 
 
 def by_section(parameters: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -11,7 +11,7 @@ from lstm_lm.ui.report.figure import Figure, Key, Table, thin
 from lstm_lm.ui.report.inputs import Inputs
 
 MAX_POINTS = 500  # of a curve
-TRAINING, VALIDATION = "training, with dropout", "validation"
+TRAINING, VALIDATION = "training", "validation"
 HEIGHT, SMALL_HEIGHT = 300, 150
 SERIES_COLORS = {TRAINING: "#7ea6e0", VALIDATION: "#123f85", chart.KNESER_NEY: chart.COLORS[chart.KNESER_NEY]}
 DASHES = {TRAINING: [1, 0], VALIDATION: [1, 0], chart.KNESER_NEY: [6, 4]}
@@ -98,11 +98,11 @@ def loss(inputs: Inputs) -> Figure:
         title="Training and validation loss",
         finding=loss_finding(inputs, baseline),
         reading=(
-            "The loss falls as the model learns. A validation curve that turns up while the training curve falls would be overfitting; "
-            "training text is scored with dropout, so its curve may lie above."
+            "The loss falls as the model learns. A validation curve that turns up while the training curve falls would be overfitting"
+            + ("; training text is scored with dropout, so its curve may lie above." if has_dropout(inputs) else ".")
         ),
         chart=chart.spec(alt.layer(*layers), HEIGHT),
-        legend=[Key(_title(name), SERIES_COLORS[name], "dashes" if name == chart.KNESER_NEY else "line") for name in names],
+        legend=[Key(_title(name, inputs), SERIES_COLORS[name], "dashes" if name == chart.KNESER_NEY else "line") for name in names],
         table=Table.thinned(columns, [_cells(row) for row in inputs.history], text_columns=0),
     )
 
@@ -122,10 +122,25 @@ def loss_finding(inputs: Inputs, baseline: float | None) -> str:
     text += f", the last of {len(validated)} validations" if best == validated[-1] and len(validated) > 1 else ""
     if baseline is None:
         return f"{text}."
-    passed = next((row for row in validated if (row.validation_loss or 0.0) < baseline), None)
-    if passed is None:
-        return f"{text}; it never falls below that of Kneser-Ney, {baseline:.3f}."
-    return f"{text}; from epoch {passed.epoch} on it has been below that of Kneser-Ney, {baseline:.3f}."
+    return f"{text}; {_beside_baseline(validated, baseline)}."
+
+
+def _beside_baseline(validated: Sequence[Row], baseline: float) -> str:
+    """Say from which epoch on the validation loss stays below that of Kneser-Ney."""
+    is_below = [row.validation_loss is not None and row.validation_loss < baseline for row in validated]
+    other = f"that of Kneser-Ney, {baseline:.3f}"
+    if not any(is_below):
+        return f"it never falls below {other}"
+    if not is_below[-1]:
+        return f"it is first below {other}, in epoch {validated[is_below.index(True)].epoch}, and above again at the end"
+    first = len(is_below) - next((i for i, below in enumerate(reversed(is_below)) if not below), len(is_below))
+    return f"from epoch {validated[first].epoch} on it has been below {other}"
+
+
+def has_dropout(inputs: Inputs) -> bool:
+    """Whether the parameters of the run, if they are known, have any dropout."""
+    parameters = inputs.mapping("run").get("parameters") or {}
+    return any(value for name, value in parameters.items() if name.startswith("model.dropout_"))
 
 
 def learning_rate(inputs: Inputs) -> Figure:
@@ -153,7 +168,8 @@ def gradient_norm(inputs: Inputs) -> Figure:
     limit = (inputs.mapping("run").get("parameters") or {}).get("train.clip_norm")
     if limit:
         clipped = sum(norm > limit for norm in norms)
-        finding += f"; the gradient is clipped at {limit:g}, which {clipped or 'none'} of {len(norms)} means exceed"
+        above = f"{clipped:,} of the {len(norms):,} logged means {'is' if clipped == 1 else 'are'} above that" if clipped else ""
+        finding += f"; the gradient is clipped at {limit:g}; {above or f'none of the {len(norms):,} logged means is above that'}"
     return _small(
         inputs, "gradient_norm", "Gradient norm", "norm before clipping", f"{finding}.", "Sudden jumps are a sign of an unstable training."
     )
@@ -208,7 +224,9 @@ def _words_axis(inputs: Inputs, tick_count: int = 6) -> alt.X:
     )
 
 
-def _title(series: str) -> str:
+def _title(series: str, inputs: Inputs) -> str:
+    if series == TRAINING and has_dropout(inputs):
+        return f"{series}, with dropout"
     return f"{series} on validation text" if series == chart.KNESER_NEY else series
 
 
