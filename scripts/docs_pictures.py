@@ -263,7 +263,7 @@ def plots(window: Window, servers: Servers) -> Image.Image:
 
 
 def drift(window: Window, servers: Servers) -> Image.Image:
-    """The beginning of the report of drift: to prompts from the validation text, questions of another kind come in the second half."""
+    """The beginning of the drift report: to prompts from the validation text, questions of another kind come in the second half."""
     documents = splits.load(PROJECT / "data/vocab/splits.json")["validation"]
     words = " ".join((PROJECT / "data/raw" / span.document).read_text(encoding="utf-8") for span in documents).split()
     prompts = [" ".join(words[start : start + 3 + start % 8]) for start in range(0, 24_000, 20)]
@@ -274,7 +274,7 @@ def drift(window: Window, servers: Servers) -> Image.Image:
         writer.close()
         subprocess.run([sys.executable, "src/cli.py", "drift", folder], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
     window.open((PROJECT / "reports/drift.html").as_uri(), "Measures", height=1200)
-    wait_until(lambda: window.run("return document.body.dataset.ready") == "true", "the charts of the report of drift are drawn")
+    wait_until(lambda: window.run("return document.body.dataset.ready") == "true", "the charts of the drift report are drawn")
     return window.take((0, 0, WIDTH, window.box("figure#course-surprisal")[3] + MARGIN))
 
 

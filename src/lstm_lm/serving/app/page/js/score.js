@@ -9,7 +9,7 @@ const HIGH_UNKNOWN_RATE = 0.1; // above it, the page warns
 const FACTS = [
   ["perplexity", "perplexity", 1, "as uncertain as a choice among so many equally probable words"],
   ["adjusted_perplexity", "adjusted perplexity", 1, "each unknown word also costs the choice among the different unknown words of the text"],
-  ["bits_per_character", "bits per character", 2, "of surprisal; comparable between models with different vocabularies"],
+  ["bits_per_character", "bits per character", 2, "of surprisal, unknown words included; a rough guide between models with different vocabularies"],
   ["surprisal", "bits per word", 2, "the mean surprisal"],
 ];
 
