@@ -143,9 +143,9 @@ def test_a_terminal_reports_what_the_model_lacks(server, models):
     unknown, without_effect = (
         terminal(server, models[0], "sample", "--max-words", "2", *more) for more in (["zounds thou"], ["--stop-at-sentence-end", "alas"])
     )
-    assert unknown.communicate(timeout=60)[0].splitlines()[0] == "note: the model does not know these words of the prompt: zounds"
+    assert unknown.communicate(timeout=60)[0].splitlines()[0] == "note: the model does not know these tokens of the prompt: zounds"
     notes = without_effect.communicate(timeout=60)[0].splitlines()[:2]
-    assert [note[:40] for note in notes] == ["note: the model knows no word of the pro", "note: --stop-at-sentence-end has no effe"]
+    assert [note[:40] for note in notes] == ["note: the model knows no token of the pr", "note: --stop-at-sentence-end has no effe"]
     wait_until(lambda: "stop_at_sentence_end has no effect: none of . ! ? <eos> is a word of this model" in server.log.read_text())
 
 

@@ -106,7 +106,15 @@ def pages(tmp_path_factory: pytest.TempPathFactory, finished_experiment: Path) -
     log = folder.parent / "ui.log"
     with log.open("wb") as file:
         command = [sys.executable, str(PROJECT / "src/cli.py"), "ui", "--port", port]
-        process = subprocess.Popen(command, cwd=folder, env=environment(), stdout=file, stderr=file, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=environment(),
+            stdout=file,
+            stderr=file,
+            start_new_session=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 (processes in the background ignore SIGINT)
+        )
     try:
 
         def is_ready() -> bool:
