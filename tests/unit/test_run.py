@@ -90,4 +90,4 @@ def test_secrets_in_parameters_are_masked(tracked_project: Path) -> None:
     client = store.connect(SETTINGS.tracking)
     run = Run(client, create_run(client, SETTINGS))
     run.log_params({"download.source": '{"url": "https://me:secret@host/text?token=secret"}'})
-    assert client.get_run(run.id).data.params == {"download.source": '{"url": "https://***@host/text?token=***'}
+    assert client.get_run(run.id).data.params == {"download.source": '{"url": "https://***@host/text?token=***"}'}
