@@ -8,6 +8,7 @@ import pytest
 from drift_reports import TOKENIZER, logged, make_prompts, make_report, scored
 from lstm_lm.serving.prompts import charts, page, report
 from lstm_lm.text.splits import Span
+from lstm_lm.ui.report import scripts
 
 
 def test_periods_are_in_order_of_time_and_add_up() -> None:
@@ -48,7 +49,7 @@ def test_larger_values_are_in_the_last_bin() -> None:
 
 
 def test_the_page_has_the_measures_and_runs_no_prompt(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page.scripts, "script", lambda: "'the script'")
+    monkeypatch.setattr(scripts, "script", lambda: "'the script'")
     made = make_report()
     html = page.render(made)
     assert html == page.render(made)
@@ -64,7 +65,7 @@ def test_the_page_has_the_measures_and_runs_no_prompt(monkeypatch: pytest.Monkey
 
 
 def test_few_prompts_without_unknown_words_make_a_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(page.scripts, "script", lambda: "'the script'")
+    monkeypatch.setattr(scripts, "script", lambda: "'the script'")
     made = make_report(number=2, unknown=0.0)
     html = page.render(report.DriftReport(**{**vars(made), "words": [], "surprising": [], "damaged": 0, "other_models": 0}))
     assert "too few for a verdict" in html

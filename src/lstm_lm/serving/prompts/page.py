@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from lstm_lm.io import atomic
 from lstm_lm.serving.prompts import charts, verdict
 from lstm_lm.serving.prompts.comparison import SURPRISAL
 from lstm_lm.serving.prompts.report import DriftReport
-from lstm_lm.ui import report as run_report
-from lstm_lm.ui.report import chart, page, scripts
+from lstm_lm.ui.report import page
 from lstm_lm.ui.report.figure import Table
 from lstm_lm.wording import counted, unit_name
 
 FILE = "reports/drift.html"
-TEMPLATES = [Path(__file__).parent / "templates", Path(run_report.__file__).parent / "templates"]
-STYLE = Path(run_report.__file__).parent / "report.css"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def write(report: DriftReport, folder: str | Path = ".") -> None:
@@ -35,28 +30,16 @@ def write(report: DriftReport, folder: str | Path = ".") -> None:
 
 def render(report: DriftReport) -> str:
     """Return the HTML. The same report gives the same text."""
-    rows = [[figure for figure in row if figure] for row in charts.figures(report)]
-    script = scripts.script()
-    judged = verdict.verdict(report.measures, len(report.distinct.prompts), report.unit)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("drift.html").render(
-        policy=page.policy(script),
-        style=Markup(STYLE.read_text(encoding="utf-8")),
-        script=Markup(script),
-        charts=Markup(
-            page.json_element(
-                {"config": chart.CONFIG, "charts": {figure.id: figure.chart for row in rows for figure in row if figure.chart}}
-            )
-        ),
-        verdict=judged,
-        number=_number(report),
-        unit=unit_name(report.unit, 1),
-        facts=facts(report),
-        table=Table(verdict.COLUMNS, verdict.rows(report.measures, report.unit)),
-        rows=[row for row in rows if row],
-    )
+    rows = [shown for row in charts.figures(report) if (shown := [figure for figure in row if figure])]
+    values = {
+        "verdict": verdict.verdict(report.measures, len(report.distinct.prompts), report.unit),
+        "number": _number(report),
+        "unit": unit_name(report.unit, 1),
+        "facts": facts(report),
+        "table": Table(verdict.COLUMNS, verdict.rows(report.measures, report.unit)),
+        "rows": rows,
+    }
+    return page.render("drift.html", rows, values, [TEMPLATES])
 
 
 def _number(report: DriftReport) -> str:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,21 +56,30 @@ class Section:
 def page(inputs: Inputs) -> str:
     """Return the HTML of the report. The same inputs give the same text."""
     parts = sections(inputs)
-    figures = [figure for section in parts for row in section.rows for figure in row]
-    charts = {"config": chart.CONFIG, "charts": {figure.id: figure.chart for figure in figures if figure.chart}}
+    rows = [row for section in parts for row in section.rows]
+    values = {"head": headline(inputs), "sections": parts, "data": data_section(inputs), "reproduction": reproduction(inputs)}
+    return render("page.html", rows, values)
+
+
+def render(template: str, rows: Iterable[Sequence[Figure]], values: Mapping[str, object], folders: Sequence[Path] = ()) -> str:
+    """Return the HTML of a page that extends frame.html, with this package's style, script and charts.
+
+    Args:
+        template: its name.
+        rows: all figures of the page.
+        values: of the template.
+        folders: with templates, besides this package's.
+    """
+    charts = {"config": chart.CONFIG, "charts": {figure.id: figure.chart for row in rows for figure in row if figure.chart}}
     script = scripts.script()
-    environment = Environment(
-        loader=FileSystemLoader(FOLDER / "templates"), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("page.html").render(
+    loader = FileSystemLoader([*folders, FOLDER / "templates"])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template(template).render(
         policy=policy(script),
         style=Markup((FOLDER / "report.css").read_text(encoding="utf-8")),
         script=Markup(script),
         charts=Markup(json_element(charts)),
-        head=headline(inputs),
-        sections=parts,
-        data=data_section(inputs),
-        reproduction=reproduction(inputs),
+        **values,
     )
 
 
