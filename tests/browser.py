@@ -24,11 +24,11 @@ needs_browser = pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chro
 
 
 @contextmanager
-def chromium() -> Iterator[webdriver.Chrome]:
-    """A browser with a new profile, which logs its messages and its requests."""
+def chromium(*arguments: str) -> Iterator[webdriver.Chrome]:
+    """A browser with a new profile, which logs its messages and its requests. Further command-line arguments may be given."""
     options = webdriver.ChromeOptions()
     options.binary_location = str(CHROMIUM)
-    for argument in ARGUMENTS:
+    for argument in (*ARGUMENTS, *arguments):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as started:

@@ -9,15 +9,14 @@ from pathlib import Path
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
+from browser import chromium, needs_browser, resize
 from conftest import COMMIT, PROJECT, copy_project, run
 
 pytestmark = pytest.mark.slow
 TITLES = ["Learning rate", "Training loss", "Training text covered by the most frequent tokens", "Validation perplexity"]
 EMPTY_PLOTS = ["reports/metrics.json", "reports/vocabulary.json"]  # to DVC; there is nothing to draw
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 HEADER = "step,words_seen,epoch,loss,learning_rate,gradient_norm,words_per_second,validation_loss,validation_perplexity"
 
 
@@ -139,20 +138,14 @@ def test_the_command_compares_the_checkout_with_revisions_whose_results_are_here
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
     """A browser without a network: it could only reach a proxy that does not exist."""
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--proxy-server=127.0.0.1:9"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as started:
+    with chromium("--proxy-server=127.0.0.1:9") as started:
         yield started
 
 
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+@needs_browser
 @pytest.mark.parametrize(("width", "charts_a_row"), [(1280, 2), (800, 1), (360, 1)])
 def test_the_page_in_a_browser(width: int, charts_a_row: int, driver: webdriver.Chrome, drawn: Path) -> None:
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(driver, width)
     driver.get(drawn.as_uri())
     driver.implicitly_wait(10)
     driver.find_element(By.CSS_SELECTOR, "main > div:nth-of-type(4) canvas, main > div:nth-of-type(4) svg")

@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-import shutil
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -13,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
+from selenium.webdriver.common.by import By
 
+from browser import chromium, needs_browser
 from conftest import PROJECT, run
 from http_server import wait_until
 
 pytest.importorskip("mkdocs", reason="make site installs it")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 pytestmark = pytest.mark.slow
 # Tags whose addresses a browser loads. Links that somebody clicks may lead anywhere.
 LOADING = {"object": "data"} | dict.fromkeys(("audio", "embed", "iframe", "img", "script", "source", "video"), "src")
@@ -140,19 +140,9 @@ def address(site: Path) -> Iterator[str]:
         thread.join()
 
 
-@pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")
+@needs_browser
 def test_a_browser_shows_diagrams_finds_words_and_asks_no_other_host(site: Path, address: str) -> None:
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-    from selenium.webdriver.common.by import By
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en", "--window-size=1280,900"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as driver:
-        driver.set_page_load_timeout(30)
+    with chromium("--window-size=1280,900") as driver:
         size = "const box = document.querySelector('div.mermaid')?.getBoundingClientRect(); return box ? [box.width, box.height] : [0, 0]"
         for root in (address, site.as_uri()):
             driver.get(f"{root}/index.html")

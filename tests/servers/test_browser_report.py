@@ -1,7 +1,6 @@
 """reports/report.html in headless Chromium, opened as a file: that of a real run, and one whose texts try to run as code."""
 
 import json
-import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -9,30 +8,22 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
 import drift_reports
 import report_files
+from browser import chromium, needs_browser, resize
 from http_server import wait_until
 from lstm_lm.serving.prompts import page as drift_page
 from lstm_lm.serving.prompts import verdict
 from lstm_lm.ui.report import draw, inputs, numbers, passage
 
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-ARGUMENTS = ["--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--lang=en"]
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver")]
+pytestmark = [pytest.mark.slow, needs_browser]
 
 
 @pytest.fixture(scope="module")
 def driver() -> Iterator[webdriver.Chrome]:
-    options = webdriver.ChromeOptions()
-    options.binary_location = str(CHROMIUM)
-    for argument in ARGUMENTS:
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    with webdriver.Chrome(options=options, service=Service(str(DRIVER))) as started:
-        started.set_page_load_timeout(30)
+    with chromium() as started:
         yield started
 
 
@@ -47,8 +38,7 @@ def attacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def show(driver: webdriver.Chrome, path: Path, width: int) -> None:
     """Open a report in a window of some width, and wait until its charts are drawn."""
-    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    resize(driver, width)
     driver.get_log("browser")
     driver.get_log("performance")
     driver.get(path.as_uri())
