@@ -50,5 +50,9 @@ def test_logged_prompts_are_compared_and_a_model_is_trained_on_them(project: Pat
     [trained] = [each for each in runs(project) if each.info.run_id != champion.run_id]
     assert trained.data.params["train.init_from"] == "models:/lstm_lm@champion"
     assert "version 1" in trained.data.tags["lstm_lm.init_from"] or champion.run_id in trained.data.tags["lstm_lm.init_from"]
+    table, _, rest = run(["python", "src/cli.py", "compare"], project).stdout.partition("\n\n")
+    assert sorted(line.split()[0] for line in table.splitlines()) == ["model", "prompts", "this"]  # on the same test text
+    assert "cannot be compared" not in rest
+    assert "has changed since this run" not in rest
     run(["python", "src/cli.py", "promote", trained.info.run_id], project)
     assert client(project).get_model_version_by_alias("lstm_lm", "champion").run_id == trained.info.run_id

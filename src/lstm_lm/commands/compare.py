@@ -20,7 +20,7 @@ def compare(markdown: Annotated[bool, typer.Option("--markdown", help="print Mar
             terminal.verbatim(pages.table([column.title for column in table.columns()], table.rows()))
         else:
             terminal.table(table.columns(), table.rows(), where="python src/cli.py compare --markdown")
-    for line in comparison.notes(tables):
+    for line in [*comparison.outdated(models), *comparison.notes(tables)]:
         terminal.print(f"\n{line}")
     baseline = comparison.baseline()
     changes = {model.name: changed for model in models if (changed := comparison.changes(model, baseline))}

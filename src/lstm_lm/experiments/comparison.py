@@ -9,17 +9,16 @@ from typing import Any
 
 from lstm_lm.config import keys, loading
 from lstm_lm.experiments import runner
+from lstm_lm.experiments.locked_run import LOCK_FILE, PARAMS_FILE, LockedRun, Params
 from lstm_lm.io import git
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
 from lstm_lm.wording import unit_name
 
 CHECKOUT, COMMIT = "this checkout", "last commit"
-METRICS_FILE, PARAMS_FILE, LOCK_FILE = "reports/metrics.json", "params.yaml", "dvc.lock"
-SPLIT_PARAMS = ("vocab.split_by", "vocab.validation", "vocab.test", "vocab.split_seed")  # which part of the text is held out
+METRICS_FILE = "reports/metrics.json"
 NOT_RESULTS = ("reporting.", "tracking.", "evaluate_sample.")  # parameters that change no held-out metric of the model
-
-Params = dict[str, Any]  # {"train.epochs": 3, ...}
+MAX_LISTED = 5  # names of parameters in a note
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,22 @@ class Model:
         name: of the experiment, or CHECKOUT, or COMMIT.
         made: when; None for the checkout.
         metrics: of reports/metrics.json; empty if it was not evaluated.
-        params: of params.yaml, flattened.
-        held_out: the same for models of the same held-out text.
+        params: those that it was trained with, flattened.
+        vocabulary: the same for models of the same vocabulary.
+        test_text, validation_text: see `LockedRun.held_out`.
+        changed: the parameters that are others in params.yaml now.
+        is_evaluated: whether the metrics are of the model that was trained last.
     """
 
     name: str
     made: datetime | None
     metrics: dict[str, Any]
     params: Params
-    held_out: str
+    vocabulary: str
+    test_text: frozenset[str]
+    validation_text: frozenset[str]
+    changed: tuple[str, ...] = ()
+    is_evaluated: bool = True
 
     @property
     def unit(self) -> str:
@@ -63,7 +69,12 @@ class Table:
     @property
     def has_one_vocabulary(self) -> bool:
         """Whether perplexities are of the same words."""
-        return len({json.dumps(_vocabulary(model), sort_keys=True) for model in self.models}) == 1
+        return len({model.vocabulary for model in self.models}) == 1
+
+    @property
+    def has_one_validation_text(self) -> bool:
+        """Whether validation perplexities are of the same text."""
+        return len(_connected(self.models, [model.validation_text for model in self.models])) == 1
 
     def columns(self) -> list[Column]:
         """Return the columns."""
@@ -105,10 +116,25 @@ def has_queue() -> bool:
 
 def tables(models: Sequence[Model]) -> list[Table]:
     """Separate models that cannot be compared, and sort the others by bits per character."""
-    groups: dict[tuple[str, str], list[Model]] = {}
-    for model in models:
-        groups.setdefault((model.held_out, model.unit), []).append(model)
+    groups: dict[tuple[int, str], list[Model]] = {}
+    for text, of_text in enumerate(_by_test_text(models)):
+        for model in of_text:
+            groups.setdefault((text, model.unit), []).append(model)
     return [Table(sorted(group, key=_rank)) for group in groups.values()]
+
+
+def _by_test_text(models: Sequence[Model]) -> list[list[Model]]:
+    return _connected(models, [model.test_text for model in models])
+
+
+def _connected(models: Sequence[Model], texts: Sequence[frozenset[str]]) -> list[list[Model]]:
+    """Group the models whose texts have something in common, directly or through others, in order of the first model of each."""
+    groups: list[tuple[frozenset[str], list[int]]] = []
+    for i, text in enumerate(texts):
+        same = [group for group in groups if group[0] & text]
+        merged = (text.union(*(keys for keys, _ in same)), sorted([i, *(number for _, members in same for number in members)]))
+        groups = [*(group for group in groups if group not in same), merged]
+    return [[models[i] for i in members] for members in sorted(members for _, members in groups)]
 
 
 def notes(tables: Sequence[Table]) -> list[str]:
@@ -120,8 +146,23 @@ def notes(tables: Sequence[Table]) -> list[str]:
         lines.append(f"Between models of {listed}, only bits/char can be compared: perplexity is per token.")
     if any(not table.has_one_vocabulary for table in tables):
         lines.append("Where the vocabularies differ, compare bits/char or adjusted perplexity, which include the cost of unknown words.")
-    if len({table.models[0].held_out for table in tables}) > 1:
+    if len(_by_test_text([model for table in tables for model in table.models])) > 1:
         lines.append("Models of different held-out texts cannot be compared: download.source or the splits differ.")
+    if any(not table.has_one_validation_text for table in tables):
+        lines.append("Where only the test text is the same, validation perplexities cannot be compared.")
+    return lines
+
+
+def outdated(models: Sequence[Model]) -> list[str]:
+    """Return whose results are not those of the files beside them."""
+    lines = []
+    for model in models:
+        if model.changed:
+            more = len(model.changed) - MAX_LISTED
+            names = ", ".join(model.changed[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
+            lines.append(f"{model.name}: params.yaml has changed since this run ({names}).")
+        if not model.is_evaluated:
+            lines.append(f"{model.name}: its metrics are of an earlier model: make repro evaluates the one that was trained since.")
     return lines
 
 
@@ -138,8 +179,8 @@ def changes(model: Model, baseline: Params) -> str:
 
 
 def baseline() -> Params:
-    """Return the parameters of the last commit, flattened."""
-    return _read_revision(COMMIT, "HEAD").params
+    """Return the parameters in params.yaml of the last commit, flattened."""
+    return _parameters(git.run("show", f"HEAD:./{PARAMS_FILE}"))
 
 
 def _read_revision(name: str, rev: str) -> Model:
@@ -149,20 +190,30 @@ def _read_revision(name: str, rev: str) -> Model:
 
 
 def _model(name: str, made: datetime | None, metrics: str | None, params: str | None, lock: str | None) -> Model:
-    flat = keys.flatten_sections(loading.parse(params, PARAMS_FILE)) if params else {}
-    stages = loading.parse(lock, LOCK_FILE).get("stages", {}) if lock else {}
-    text = [out.get("md5") for out in stages.get("download", {}).get("outs", [])]
-    held_out = json.dumps([text, *(flat.get(name) for name in SPLIT_PARAMS)])
-    return Model(name, made, json.loads(metrics) if metrics else {}, flat, held_out)
+    present = _parameters(params)
+    run = LockedRun(lock)
+    changed = run.changed_since(present)
+    flat = {key: value for key, value in {**present, **run.params}.items() if key in run.params or key not in changed}
+    return Model(
+        name,
+        made,
+        json.loads(metrics) if metrics else {},
+        flat,
+        json.dumps(run.vocabulary or {key: value for key, value in flat.items() if key.startswith("vocab.")}, sort_keys=True),
+        test_text=run.held_out("test", flat),
+        validation_text=run.held_out("validation", flat),
+        changed=tuple(key for key in changed if metrics and not key.startswith(NOT_RESULTS)),
+        is_evaluated=run.is_evaluated or not metrics,
+    )
+
+
+def _parameters(text: str | None) -> Params:
+    return keys.flatten_sections(loading.parse(text, PARAMS_FILE)) if text else {}
 
 
 def _read(path: str) -> str | None:
     file = Path(path)
     return file.read_text(encoding="utf-8") if file.exists() else None
-
-
-def _vocabulary(model: Model) -> Params:
-    return {name: value for name, value in model.params.items() if name.startswith("vocab.")}
 
 
 def _rank(model: Model) -> tuple[bool, float]:
