@@ -56,10 +56,11 @@ def test_costs_come_from_the_run_where_it_has_them_and_else_from_its_history() -
     assert "- **energy**: not measured" in found
     assert "- **machine**: not recorded" in found
     assert "- **dropout**: input 0.15" in found
-    measured = sections(card.build(card_inputs(seconds=81.2, cpu_seconds=150.0, energy_joules=7200.0, machine="2 cores")))["Training"]
+    used = {"seconds": 81.2, "cpu_seconds": 150.0, "energy_joules": 7200.0, "energy_of": ["package-0", "NVIDIA A"], "machine": "2 cores"}
+    measured = sections(card.build(card_inputs(**used)))["Training"]
     assert "- **time**: 81 seconds" in measured
     assert "- **CPU time**: 2 min 30 s" in measured
-    assert "- **energy**: 2.0 Wh (7,200 J)" in measured
+    assert "- **energy**: 2.00 Wh (7,200 J), of CPU package and GPU (NVIDIA A)" in measured
     assert "- **machine**: 2 cores" in measured
 
 

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lstm_lm.io import energy
+from lstm_lm.io import energy, machine
 
 RANGE = 262_143_328_850  # microjoules, of a desktop processor
 
@@ -117,3 +117,31 @@ def test_gpus_without_a_counter_have_none(monkeypatch: pytest.MonkeyPatch) -> No
 def test_there_are_no_gpus_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pynvml", None)
     assert energy.gpu_counters() == []
+
+
+@pytest.fixture
+def processors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[energy.Counter]:
+    """The counters of a machine with one processor."""
+    make_zone(tmp_path, "intel-rapl:0", "package-0")
+    found = energy.processor_counters(tmp_path)
+    monkeypatch.setattr(energy, "processor_counters", lambda: found)
+    return found
+
+
+def test_nothing_is_measured_beside_a_gpu_that_cannot_be_read(processors: list[energy.Counter], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pynvml", None)
+    monkeypatch.setattr(machine, "gpus", list)
+    assert energy.counters() == processors
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA A"])
+    assert energy.counters() == []
+    monkeypatch.setitem(sys.modules, "pynvml", make_nvml({"NVIDIA A": []}))
+    assert energy.counters() == []
+    monkeypatch.setitem(sys.modules, "pynvml", make_nvml({"NVIDIA A": [0]}))
+    assert [counter.name for counter in energy.counters()] == ["package-0", "NVIDIA A"]
+
+
+def test_a_gpu_is_measured_beside_processors_that_cannot_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "processor_counters", list)
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA A"])
+    monkeypatch.setitem(sys.modules, "pynvml", make_nvml({"NVIDIA A": [0]}))
+    assert [counter.name for counter in energy.counters()] == ["NVIDIA A"]

@@ -23,3 +23,28 @@ def test_a_system_without_cpuinfo_names_its_architecture(monkeypatch: pytest.Mon
     monkeypatch.setattr(Path, "read_text", missing)
     assert machine.processor()
     assert "family" not in machine.processor()
+
+
+def add_gpu(root: Path, address: str, information: str) -> None:
+    (root / address).mkdir()
+    (root / address / "information").write_text(information)
+
+
+def test_gpus_are_named_unless_they_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(machine.VISIBLE, raising=False)
+    assert machine.gpus(tmp_path / "missing") == []
+    add_gpu(tmp_path, "0000:01:00.0", "Model: \t\t NVIDIA H200\nIRQ:   \t\t 71\nGPU UUID: \t GPU-0\n")
+    add_gpu(tmp_path, "0000:02:00.0", "IRQ: 72\n")
+    (tmp_path / "0000:03:00.0").mkdir()
+    names = ["NVIDIA H200", "NVIDIA GPU", "NVIDIA GPU"]
+    assert machine.gpus(tmp_path) == names
+    for value, found in (("0", names), ("GPU-0", names), ("", []), ("-1", [])):
+        monkeypatch.setenv(machine.VISIBLE, value)
+        assert machine.gpus(tmp_path) == found
+
+
+def test_a_machine_is_described_with_its_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "gpus", lambda: ["NVIDIA H200", "NVIDIA H200", "NVIDIA A"])
+    assert machine.describe().endswith(", 2 x NVIDIA H200, NVIDIA A")
+    monkeypatch.setattr(machine, "gpus", list)
+    assert "NVIDIA" not in machine.describe()

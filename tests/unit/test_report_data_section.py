@@ -17,10 +17,11 @@ def test_splits_have_their_sizes_files_and_unknown_words() -> None:
 
 
 def test_reproduction_names_commit_and_parameters_by_section() -> None:
-    found = reproduction(report_inputs(run={"run_id": "a", "seconds": 60, "energy_joules": 7200}))
+    found = reproduction(report_inputs(run={"run_id": "a", "seconds": 60, "energy_joules": 7200, "energy_of": ["package-0", "dram"]}))
     assert found["commands"] == ["git checkout 0123abc", "make repro"]
     assert found["parameters"] == [("train", [("clip_norm", "1.0")]), ("model", [("hidden_size", "8")])]
-    assert ("energy", "2.00 Wh, measured") in found["facts"]
+    assert ("energy", "2.00 Wh (7,200 J), of CPU package and memory") in found["facts"]
+    assert ("energy", "not measured") in reproduction(report_inputs(run={"run_id": "a", "energy_joules": None}))["facts"]
     assert ("steps", "40") in found["facts"]
     unknown = reproduction(with_details(run=None))
     assert (unknown["commands"], unknown["parameters"], unknown["dirty"]) == (["make repro"], [], False)

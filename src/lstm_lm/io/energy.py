@@ -11,6 +11,8 @@ import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
+from lstm_lm.io import machine
+
 POWERCAP = Path("/sys/class/powercap")
 MICROJOULES = 1e-6
 MILLIJOULES = 1e-3
@@ -74,6 +76,18 @@ class NvidiaCounter:
             return (int(self._nvml.nvmlDeviceGetTotalEnergyConsumption(self._handle)) - self._first) * MILLIJOULES
         except self._nvml.NVMLError as error:
             raise OSError(str(error)) from error
+
+
+def counters() -> list[Counter]:
+    """Return the counters of this machine.
+
+    With a GPU that this process may use and whose counter cannot be read, there are none: the processors' part would pass for the whole.
+    Where only the processors' counters cannot be read, those of the GPUs remain: their names say what was measured.
+    """
+    of_gpus = gpu_counters()
+    if machine.gpus() and not of_gpus:
+        return []
+    return [*processor_counters(), *of_gpus]
 
 
 def processor_counters(root: Path = POWERCAP) -> list[Counter]:

@@ -2,14 +2,36 @@
 
 import os
 import platform
+from collections import Counter
 from pathlib import Path
 
 from lstm_lm.wording import counted
 
+NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each GPU, by NVIDIA's driver on Linux
+NVIDIA_NAME = "Model"
+UNNAMED_GPU = "NVIDIA GPU"
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # with an empty or negative value, no GPU is used
+
 
 def describe() -> str:
-    """Describe the machine: `2 cores, AMD EPYC (family 26, model 2)`."""
-    return f"{counted(available_cores(), 'core')}, {processor()}"
+    """Describe the machine: `2 cores, AMD EPYC (family 26, model 2)`, or `16 cores, Intel Xeon (family 6, model 143), 2 x NVIDIA H200`."""
+    names = [name if number == 1 else f"{number} x {name}" for name, number in Counter(gpus()).items()]
+    return ", ".join([counted(available_cores(), "core"), processor(), *names])
+
+
+def gpus(root: Path = NVIDIA) -> list[str]:
+    """Name the NVIDIA GPUs that this process may use; none where they are hidden from it."""
+    if os.environ.get(VISIBLE, "0").strip().partition(",")[0] in ("", "-1"):
+        return []
+    return [_gpu_name(folder / "information") for folder in sorted(root.glob("*"))]
+
+
+def _gpu_name(path: Path) -> str:
+    try:
+        facts = _facts(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:
+        facts = {}
+    return facts.get(NVIDIA_NAME) or UNNAMED_GPU
 
 
 def available_cores() -> int:
@@ -30,4 +52,9 @@ def cpu_facts() -> dict[str, str]:
         first = Path("/proc/cpuinfo").read_text(encoding="utf-8").split("\n\n")[0]
     except OSError:
         return {}
-    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in first.splitlines())}
+    return _facts(first)
+
+
+def _facts(lines: str) -> dict[str, str]:
+    """Read lines of `name: value`."""
+    return {key.strip(): value.strip() for key, _, value in (line.partition(":") for line in lines.splitlines())}

@@ -66,7 +66,7 @@ class UsageMeter:
     ) -> None:
         self.usage = self._earlier = Usage.from_facts(earlier) if earlier else Usage()
         self._keep = keep
-        self._counters = [*energy.processor_counters(), *energy.gpu_counters()] if counters is None else counters
+        self._counters = energy.counters() if counters is None else counters
         self._is_failed = not self._counters
         self._start, self._cpu_start = time.monotonic(), time.process_time()
         self._stop = threading.Event()

@@ -14,7 +14,7 @@ from lstm_lm.generation import options
 from lstm_lm.io import atomic
 from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.ui import data_license, markdown
-from lstm_lm.ui.report import card_results, numbers
+from lstm_lm.ui.report import card_results, energy, numbers
 from lstm_lm.ui.report.inputs import Inputs
 from lstm_lm.wording import counted
 
@@ -234,11 +234,10 @@ def _costs(files: Inputs) -> list[list[str]]:
     """Rows on what the training took. Runs of earlier versions did not record it."""
     run = files.run
     seconds = files.training_seconds
-    energy = run.get("energy_joules")
     rows = [["time", numbers.duration(seconds) if seconds is not None else "not recorded"]]
     if run.get("cpu_seconds") is not None:
         rows.append(["CPU time", numbers.duration(run["cpu_seconds"])])
-    rows.append(["energy", "not measured" if energy is None else f"{energy / 3600:,.1f} Wh ({energy:,.0f} J)"])
+    rows.append(["energy", energy.consumption(run)])
     rows.append(["machine", str(run.get("machine") or "not recorded")])
     return rows
 

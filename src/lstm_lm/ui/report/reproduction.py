@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from lstm_lm.ui.report import numbers
+from lstm_lm.ui.report import energy, numbers
 from lstm_lm.ui.report.inputs import Inputs
-
-JOULES_PER_WATT_HOUR = 3600
 
 
 def reproduction(inputs: Inputs) -> dict[str, Any]:
@@ -22,7 +20,6 @@ def reproduction(inputs: Inputs) -> dict[str, Any]:
 def facts(inputs: Inputs) -> list[tuple[str, str]]:
     """What is known about the training, as (name, value) pairs."""
     run, config, model = inputs.mapping("run"), inputs.config, inputs.mapping("model")
-    energy = inputs.run.get("energy_joules")
     cpu = inputs.run.get("cpu_seconds")
     found = [
         ("commit", run.get("commit")),
@@ -31,7 +28,7 @@ def facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("precision", model.get("precision") or config.get("precision")),
         ("training time", numbers.duration(inputs.training_seconds) if inputs.training_seconds else None),
         ("processor time", numbers.duration(cpu) if cpu else None),
-        ("energy", f"{energy / JOULES_PER_WATT_HOUR:.2f} Wh, measured" if energy else None),
+        ("energy", energy.consumption(inputs.run) if "energy_joules" in inputs.run else None),
         ("machine", inputs.run.get("machine")),
     ]
     return [(name, str(value)) for name, value in found if value]
