@@ -46,7 +46,7 @@ def check_results(name: str, experiments: list[str]) -> None:
     Raises:
         UserError: there is no such revision, or its results are not on this machine.
     """
-    from lstm_lm.experiments.runner import Experiment
+    from lstm_lm.experiments.runner import Experiment, missing_results_problem
     from lstm_lm.io import git
 
     is_revision = git.run("rev-parse", "--verify", "--quiet", f"{name}^{{commit}}") or git.run("for-each-ref", f"refs/exps/*/*/{name}")
@@ -55,8 +55,6 @@ def check_results(name: str, experiments: list[str]) -> None:
         raise UserError(f"EXPERIMENTS={name}: there is no such experiment or Git revision: use one of the last commit ({known})")
     try:
         Experiment(name, name).read(HISTORY)
-    except Exception:  # of DVC, which has several for what is missing
-        raise UserError(
-            f"EXPERIMENTS={name}: the results of {name} are not in DVC's cache, because they were made on another machine or not at all: "
-            "get them with dvc pull, or leave it out: make plots compares with this checkout"
-        ) from None
+    except UserError:
+        problem = missing_results_problem(name)
+        raise UserError(f"EXPERIMENTS={name}: " + problem + ", or leave it out: make plots compares with this checkout") from None

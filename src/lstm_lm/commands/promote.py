@@ -27,7 +27,11 @@ def promote(
 
 
 def _run_of_experiment(name: str) -> str | None:
-    """Return the id of the MLflow run that trained the model of an experiment of the last commit, or None if there is none."""
+    """Return the id of the MLflow run that trained the model of an experiment of the last commit, or None if there is none.
+
+    Raises:
+        UserError: its results are not on this machine.
+    """
     from lstm_lm.errors import UserError
     from lstm_lm.experiments import runner
 
@@ -35,7 +39,13 @@ def _run_of_experiment(name: str) -> str | None:
         experiment = next((each for each in runner.experiments_of_last_commit() if each.name == name), None)
     except UserError:  # no Git repository: there are no experiments
         return None
-    return experiment.run_id() if experiment else None
+    if experiment is None:
+        return None
+    try:
+        return experiment.run_id()
+    except UserError:
+        problem = runner.missing_results_problem(name)
+        raise UserError(f"promote {name}: " + problem + ", or name its MLflow run, which make ui shows") from None
 
 
 def rollback() -> None:

@@ -56,11 +56,26 @@ class Experiment:
         return {dep["path"]: dep[dep["hash"]] for dep in deps if any(Path(dep["path"]).is_relative_to(root) for root in roots)}
 
     def read(self, path: str) -> str:
-        """Return the text of one of its outputs."""
+        """Return the text of one of its outputs.
+
+        Raises:
+            UserError: it is not on this machine.
+        """
         from dvc.repo import Repo
 
-        with Repo() as repo, repo.switch(self.rev):  # dvc.api would clone the repository, and look from its root
-            return str(repo.dvcfs.read_text(path, encoding="utf-8"))
+        try:
+            with Repo() as repo, repo.switch(self.rev):  # dvc.api would clone the repository, and look from its root
+                return str(repo.dvcfs.read_text(path, encoding="utf-8"))
+        except Exception:  # of DVC, which has several for what is missing
+            raise UserError(missing_results_problem(self.name)) from None
+
+
+def missing_results_problem(name: str) -> str:
+    """Say that the outputs of an experiment, or of a Git revision, are not on this machine."""
+    return (
+        f"the results of {name} are not in DVC's cache, because they were made on another machine or not at all: "
+        "get them with dvc pull, those of an experiment with dvc exp pull"
+    )
 
 
 def experiments_of_last_commit() -> list[Experiment]:
