@@ -46,6 +46,11 @@ def test_the_champion_is_compared_only_on_the_same_text(same_text: bool | None, 
     assert "started from" not in text
 
 
+def test_a_reference_without_metrics_is_not_compared() -> None:
+    text = card_results.evaluation(run_files({"references": {"champion": {"name": "version 1", "perplexity": None, "same_text": True}}}))
+    assert "The champion when this was evaluated, version 1: its perplexity is not known." in text
+
+
 def test_bands_show_the_perplexity_of_their_losses() -> None:
     table = rows(card_results.bands(run_files()))
     for band in DETAILS["frequency_bands"]["test"][:2]:

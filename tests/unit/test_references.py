@@ -10,6 +10,7 @@ from lstm_lm.io.addresses import mask
 from lstm_lm.tracking import promotion, references, registry, store
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mirroring import PROXY_TAG
+from lstm_lm.tracking.model_facts import NAME_TAG
 from lstm_lm.tracking.references import Evaluated
 from lstm_lm.tracking.run import create_run
 from lstm_lm.tracking.trained_models import INIT_TAG
@@ -103,6 +104,38 @@ def test_the_parent_is_the_model_that_an_alias_was_when_the_training_started(cli
     assert find(client, untagged)["parent"] is None
 
 
+def remove(client: "MlflowClient", run_id: str) -> None:
+    """Remove a run for good, as `mlflow gc` does."""
+    client.delete_run(run_id)
+    client._tracking_client.store._hard_delete_run(run_id)
+
+
+def test_models_whose_runs_are_gone_are_compared_without_metrics(client: "MlflowClient", capsys: pytest.CaptureFixture[str]) -> None:
+    address = f"models:/{NAME}@champion"
+    first = train(client, 9.0, "default")
+    client.set_model_version_tag(NAME, "1", NAME_TAG, "default")
+    of_version = create_run(client, SETTINGS, {INIT_TAG: f"models:/{NAME}/1 of run {first}: 5 of 6 words known there"})
+    of_run = create_run(client, SETTINGS, {INIT_TAG: f"models:/m-0 of run {first}: 5 of 6 words known there"})
+    remove(client, first)
+    gone = {**dict.fromkeys(references.METRICS), "name": "version 1, default", "run_id": None, "same_text": True}
+    assert find(client, of_version, address) == {"champion": gone, "parent": gone}
+    assert find(client, of_version, text="another text")["champion"]["same_text"] is False
+    client.delete_model_version_tag(NAME, "1", NAME_TAG)
+    assert find(client, of_version)["champion"]["name"] == "version 1"
+    unknown = gone | {"name": f"runs:/{first}", "same_text": None}
+    assert find(client, of_run, f"runs:/{first}")["parent"] == unknown
+    client.delete_model_version(NAME, "1")
+    assert find(client, of_version, address) == {"champion": None, "parent": unknown | {"name": address}}
+    assert capsys.readouterr().err == ""
+
+
+def test_the_parent_is_found_by_its_run_if_its_version_was_deleted(client: "MlflowClient") -> None:
+    first = train(client, 9.0, "default")
+    started = create_run(client, SETTINGS, {INIT_TAG: f"models:/{NAME}/1 of run {first}: 5 of 6 words known there"})
+    client.delete_model_version(NAME, "1")
+    assert find(client, started, f"models:/{NAME}/1")["parent"] == reference("default", first, 9.0)
+
+
 def test_a_store_that_fails_or_lacks_the_parent_is_reported_and_does_not_stop_the_evaluation(
     client: "MlflowClient", monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -110,11 +143,13 @@ def test_a_store_that_fails_or_lacks_the_parent_is_reported_and_does_not_stop_th
     assert find(None, new, "runs:/1") == {"champion": None, "parent": None}
     assert capsys.readouterr().err == ""
     assert find(client, new, f"models:/{NAME}/9") == {"champion": None, "parent": None}
-    assert f"models:/{NAME}/9" in capsys.readouterr().err
+    [line] = capsys.readouterr().err.splitlines()
+    assert f"models:/{NAME}/9" in line
+    assert line.endswith(": evaluating without a comparison with the model that the training started from")
     monkeypatch.setattr(client, "get_registered_model", lambda name: (_ for _ in ()).throw(ConnectionError("connection refused")))
     assert find(client, new)["champion"] is None
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith("warning: the tracking store ")
     assert ": connection refused (see params.yaml: tracking.uri" in line
-    assert line.endswith(": evaluating without a comparison with the champion or the parent")
+    assert line.endswith(": evaluating without a comparison with the champion")
     assert mask(client.tracking_uri) in line

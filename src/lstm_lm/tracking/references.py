@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from lstm_lm.errors import UserError
 from lstm_lm.tracking import logged_model, store, trained_models, versions
@@ -17,6 +17,7 @@ from lstm_lm.tracking.champion import TEST_DIGEST_TAG
 from lstm_lm.tracking.guard import bounded
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mirroring import PROXY_TAG
+from lstm_lm.tracking.model_facts import NAME_TAG
 from lstm_lm.tracking.run import find_run, is_known
 from lstm_lm.tracking.trained_models import INIT_TAG
 from lstm_lm.tracking.versions import RUN_TAG
@@ -24,9 +25,12 @@ from lstm_lm.ui import tracking_messages
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+    from mlflow.entities import Run
     from mlflow.entities.model_registry import ModelVersion
 
     from lstm_lm.config.schema import Tracking
+
+T = TypeVar("T")
 
 METRICS_FILE = "metrics.json"  # an artifact of each run
 IN_STORE = ("runs:/", "models:/")
@@ -40,7 +44,7 @@ class Reference:
 
     Attributes:
         name: such as "version 1, default".
-        run_id: the run that trained it; None for weights from a folder.
+        run_id: the run that trained it; None for weights from a folder, and if the store has the run no more.
         same_text: whether its test text is that of the evaluated model, in the same tokens; None if that is not known.
         perplexity, perplexity_low, perplexity_high, adjusted_perplexity, bits_per_character: as in reports/metrics.json.
     """
@@ -85,17 +89,17 @@ def find(client: MlflowClient | None, settings: Tracking, evaluated: Evaluated) 
         {"champion": as `Reference`, or None, "parent": the same}
     """
 
-    def ask(work: Callable[[MlflowClient, Tracking, Evaluated], Reference | None]) -> dict[str, Any] | None:
+    def ask(model: str, work: Callable[[MlflowClient, Tracking, Evaluated], Reference | None]) -> dict[str, Any] | None:
         if client is None:
             return None
         try:
             reference = bounded(lambda: work(client, settings, evaluated), store.place(settings))
         except UserError as error:
-            tracking_messages.warn_no_reference(str(error))
+            tracking_messages.warn_no_reference(str(error), model)
             return None
         return None if reference is None else asdict(reference)
 
-    return {"champion": ask(_champion), "parent": ask(_parent)}
+    return {"champion": ask("the champion", _champion), "parent": ask("the model that the training started from", _parent)}
 
 
 def _champion(client: MlflowClient, settings: Tracking, evaluated: Evaluated) -> Reference | None:
@@ -121,34 +125,46 @@ def _parent(client: MlflowClient, settings: Tracking, evaluated: Evaluated) -> R
     tags = client.get_run(evaluated.run_id).data.tags if is_known(client, evaluated.run_id, settings) else {}
     found = STARTED_FROM.match(tags.get(INIT_TAG, "")) or STARTED_FROM.match(trained_models.find(client, evaluated.init_from).description)
     assert found is not None
-    if found["version"]:
-        return _of_version(client, client.get_model_version(found["name"], found["version"]), evaluated)
+    if found["version"] and (version := _existing(lambda: client.get_model_version(found["name"], found["version"]))):
+        return _of_version(client, version, evaluated)
+    run = _existing(lambda: client.get_run(found["run"]))
+    if run is None:
+        return Reference(evaluated.init_from, None, None)
     logged = logged_model.find(client, run_id=found["run"])
     digest = next((each.tags[TEST_DIGEST_TAG] for each in logged if TEST_DIGEST_TAG in each.tags), None)
-    return _reference(client, _run_name(client, found["run"]), found["run"], _is_same(digest, evaluated))
+    return _of_run(client, run, run.info.run_name or found["run"], _is_same(digest, evaluated))
+
+
+def _existing(get: Callable[[], T]) -> T | None:
+    """Return what the store has, or None if it was deleted there: `mlflow gc` removes runs for good."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        return get()
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
 
 
 def _of_version(client: MlflowClient, version: ModelVersion, evaluated: Evaluated) -> Reference:
     run_id = version.tags.get(RUN_TAG) or version.run_id
-    name = ", ".join([f"version {version.version}", *([_run_name(client, run_id)] if run_id else [])])
-    return _reference(client, name, run_id, _is_same(version.tags.get(TEST_DIGEST_TAG), evaluated))
+    run = _existing(lambda: client.get_run(run_id)) if run_id else None
+    is_same = _is_same(version.tags.get(TEST_DIGEST_TAG), evaluated)
+    run_name = (run.info.run_name or run_id) if run else version.tags.get(NAME_TAG)
+    name = ", ".join([f"version {version.version}", *([run_name] if run_name else [])])
+    return _of_run(client, run, name, is_same) if run else Reference(name, None, is_same)
 
 
 def _is_same(digest: str | None, evaluated: Evaluated) -> bool | None:
     return None if digest is None or evaluated.test_digest is None else digest == evaluated.test_digest
 
 
-def _run_name(client: MlflowClient, run_id: str) -> str:
-    return str(client.get_run(run_id).info.run_name or run_id)
-
-
-def _reference(client: MlflowClient, name: str, run_id: str | None, is_same: bool | None) -> Reference:
+def _of_run(client: MlflowClient, run: Run, name: str, is_same: bool | None) -> Reference:
     """Return a reference with the metrics of its run: those of its reports/metrics.json, or, without intervals, those that it logged."""
-    if not run_id:
-        return Reference(name, None, is_same)
-    logged = client.get_run(run_id).data.metrics
+    logged = run.data.metrics
     metrics = {metric: logged[f"test/{metric}"] for metric in METRICS if f"test/{metric}" in logged}
-    return Reference(name, run_id, is_same, **metrics | _reported(client, run_id))
+    return Reference(name, run.info.run_id, is_same, **metrics | _reported(client, run.info.run_id))
 
 
 def _reported(client: MlflowClient, run_id: str) -> dict[str, float]:

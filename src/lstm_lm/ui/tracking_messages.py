@@ -17,8 +17,8 @@ def warn_unavailable(line: str) -> None:
     terminal.warning(f"{line}: evaluating all the same; what there is to log is kept in .tracking")
 
 
-def warn_no_reference(line: str) -> None:
-    terminal.warning(f"{line}: evaluating without a comparison with the champion or the parent")
+def warn_no_reference(line: str, model: str) -> None:
+    terminal.warning(f"{line}: evaluating without a comparison with {model}")
 
 
 def warn_not_kept(run_id: str, reason: str) -> None:

@@ -89,13 +89,13 @@ def _reference_line(name: str, inputs: Inputs) -> str | None:
     if not reference:
         return None
     title = {"champion": "The champion when this was evaluated", "parent": "The model that the training started from"}[name]
+    named = f"{title}, {reference.get('name') or 'without a name'}"
+    if reference.get("perplexity") is None:
+        return f"{named}: its perplexity is not known."
     is_same = {True: "the same test text", False: "another test text, so that the two cannot be compared"}.get(
         reference.get("same_text"), "whether on the same test text is not known"
     )
-    value = numbers.perplexity(reference.get("perplexity"))
-    return (
-        f"{title}, {reference.get('name') or 'without a name'}: perplexity {value}{_interval_of(reference, 'perplexity', ' ')}, {is_same}."
-    )
+    return f"{named}: perplexity {numbers.perplexity(reference['perplexity'])}{_interval_of(reference, 'perplexity', ' ')}, {is_same}."
 
 
 def bands(inputs: Inputs) -> str:
