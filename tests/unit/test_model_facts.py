@@ -57,8 +57,11 @@ def test_a_model_has_the_name_of_its_run_as_far_as_mlflow_allows_it(client: "Mlf
 
 
 def test_versions_are_told_apart_by_perplexity_name_and_size(client: "MlflowClient") -> None:
-    run = make_run(client, "best", {"parameter_count": "1856348", "vocab.unit": "word"}, test__perplexity=166.366)
-    assert list(model_facts.version_tags(run).items()) == [("ppl", "166.4"), ("run", "best"), ("size", "1.86M")]
+    run = make_run(
+        client, "best", {"parameter_count": "1856348", "vocab.unit": "word"}, test__perplexity=166.366, test__bits_per_character=1.58708
+    )
+    expected = [("ppl", "166.4"), ("run", "best"), ("size", "1.86M"), ("bits/char", "1.587")]
+    assert list(model_facts.version_tags(run).items()) == expected
     characters = make_run(client, "char", {"vocab.unit": "char"}, test__perplexity=3.2001)
     assert model_facts.version_tags(characters) == {"ppl": "3.2 per character", "run": "char"}
     assert model_facts.version_tags(make_run(client, "a", None, test__perplexity=math.nan)) == {"run": "a"}

@@ -12,11 +12,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Dataset, LoggedModel, Run
 
+BITS_METRIC = "test/bits_per_character"
 # Facts about the model on a text. Metrics of generated text are left out: they change with the options, and MLflow would show all values.
 METRICS = (
     "test/perplexity",
     "test/adjusted_perplexity",
-    "test/bits_per_character",
+    BITS_METRIC,
     "test/loss",
     "test/oov_rate",
     "validation/perplexity",
@@ -30,6 +31,7 @@ CONTEXT_TAG = "mlflow.data.context"  # of a dataset in a run: the split
 PERPLEXITY_TAG = "ppl"
 NAME_TAG = "run"
 SIZE_TAG = "size"
+BITS_TAG = "bits/char"
 NOT_IN_NAMES = str.maketrans({"/": "-", ":": " ", ".": "·", "%": " percent", '"': None, "'": None})  # MLflow refuses these
 MAX_NAME = 250
 UNNAMED = "model"
@@ -60,6 +62,9 @@ def version_tags(run: Run) -> dict[str, str]:
         found = {PERPLEXITY_TAG: f"{perplexity:.4g}" + ("" if unit == "word" else f" per {UNITS.get(unit, unit)}"), **found}
     if parameters := run.data.params.get("parameter_count"):
         found[SIZE_TAG] = short_count(int(parameters))
+    bits = run.data.metrics.get(BITS_METRIC, math.nan)
+    if not math.isnan(bits):
+        found[BITS_TAG] = f"{bits:.3f}"
     return {key: value for key, value in found.items() if value}
 
 
