@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from lstm_lm_serving.checks import Table, refused
+from lstm_lm_serving.checks import Table, counted, refused
 from lstm_lm_serving.errors import Busy
 from lstm_lm_serving.limits import Limits
 from lstm_lm_serving.requests import Checked
@@ -42,19 +42,19 @@ def check_size(texts: Sequence[Checked], limits: Limits, table: Table) -> None:
     if rows > most:
         largest = max(texts, key=lambda text: text.rows)
         name = "beam_width" if largest.is_beam_search else "best_of" if largest.best_of > largest.options["samples"] else "samples"
-        asked = f"{name} = {largest.rows} with {len(texts)} prompts makes"
-        raise refused(f"{asked} {rows} texts at once: must be at most {most} in a request", name)
+        asked = f"{name} = {largest.rows} with {counted(len(texts), 'prompt')} makes"
+        raise refused(f"{asked} {counted(rows, 'text')} at once: must be at most {most} in a request", name)
     words = sum(text.words for text in texts if not text.is_beam_search)
     if words > limits.max_words_per_request:
-        allowed = limits.max_words_per_request // rows
-        raise refused(
-            f"max_words x texts = {words} words: must be at most {limits.max_words_per_request}, {allowed} for each of {rows} texts",
-            "max_words",
-        )
+        most = limits.max_words_per_request
+        each = f", {most // rows} for each of {rows} texts" if rows > 1 else ""
+        raise refused(f"max_words x texts = {counted(words, 'word')}: must be at most {most}{each}", "max_words")
     words = sum(text.words for text in texts if text.is_beam_search)
     if words > limits.max_beam_words_per_request:
         allowed = limits.max_beam_words_per_request
-        raise refused(f"max_words x beam_width x prompts = {words} words of beam searches: must be at most {allowed}", "max_words")
+        raise refused(
+            f"max_words x beam_width x prompts = {counted(words, 'word')} of beam searches: must be at most {allowed}", "max_words"
+        )
 
 
 def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Speed, max_rows: int) -> float:
@@ -82,20 +82,21 @@ def check_time(texts: Sequence[Checked], deadline: float, load: Load, speed: Spe
         step = LOOP_COST * speed.step(rows, looks_back)
         return max(longest * step, words / rows * step)
 
+    asked = sum(text.words for text in texts)
     alone = aside + generating(words, rows)
     if alone > time:
-        asked = sum(text.words for text in texts)
         raise refused(
-            f"{asked} words would take about {alone:.2g} s on this machine: must take at most {time:.2g} s, "
-            f"in which about {int(asked * time / alone)} words can be generated",
+            f"{counted(asked, 'word')} would take about {alone:.2g} s on this machine: must take at most {time:.2g} s, "
+            f"in which about {counted(int(asked * time / alone), 'word')} can be generated",
             "max_words",
         )
     # The batch is shared evenly: a short request does not wait for what long ones still have to do.
     shared = aside + generating(min(words + load.words, words * (load.requests + 1)), rows + load.texts)
     shared += load.beam_seconds if rows < sum(text.rows for text in texts) else 0.0
     if shared > time:
+        requests = f"{counted(load.requests, 'request')} with {counted(load.words, 'word')} {'is' if load.requests == 1 else 'are'}"
         raise Busy(
-            f"{load.requests} requests with {load.words} words are being answered: {words} more words would take about {shared:.2g} s, "
+            f"{requests} being answered: {counted(asked, 'more word')} would take about {shared:.2g} s, "
             f"must take at most {time:.2g} s: try again later, or ask for less",
             retry_after=max(shared - time, 1.0),
         )

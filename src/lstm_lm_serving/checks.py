@@ -147,6 +147,11 @@ def refused(message: str, param: str | None = None) -> Refused:
     return Refused("".join(c if c.isprintable() else " " for c in message), param)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with what it counts, whose plural ends in s: `1 word`, `2000 words`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def shown(value: Any) -> str:
     """Return a wrong value as messages show it: in JSON, in which most requests come."""
     try:

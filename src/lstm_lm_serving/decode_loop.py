@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from lstm_lm_serving import reading, scheduling
 from lstm_lm_serving.aside import Aside
 from lstm_lm_serving.batch import Batch
+from lstm_lm_serving.checks import counted
 from lstm_lm_serving.counters import Counters
 from lstm_lm_serving.errors import Cancelled, Closed, Expired, ServingError
 from lstm_lm_serving.limits import Limits
@@ -136,9 +137,8 @@ class DecodeLoop:
         """End the requests whose deadline has come."""
         now = time.monotonic()
         for request in [request for request in self.requests if request.deadline <= now]:
-            request.stream.fail(
-                Expired(f"the deadline came before the texts were complete: {request.service} of {request.words} words were generated")
-            )
+            words = f"{request.service} of {counted(request.words, 'word')}"
+            request.stream.fail(Expired(f"the deadline came before the texts were complete: {words} were generated"))
             self.drop(request)
 
     def run_once(self) -> None:

@@ -202,7 +202,8 @@ class Engine:
 
     def _check_load(self, checked: Sequence[Checked], seconds: float, requests: Sequence[Request]) -> float:
         if len(requests) >= self.limits.max_queued_requests:
-            raise Busy(f"{len(requests)} requests are being answered: must be at most {self.limits.max_queued_requests}", retry_after=1.0)
+            answered = f"{checks.counted(len(requests), 'request')} {'is' if len(requests) == 1 else 'are'} being answered"
+            raise Busy(f"{answered}: must be at most {self.limits.max_queued_requests}", retry_after=1.0)
         searching = sum(budget.beam_seconds([prompt.checked for prompt in request.prompts], self._speed) for request in requests)
         texts, words = (sum(getattr(request, name) for request in requests) for name in ("rows_left", "words_left"))
         load = Load(len(requests), texts, words, searching)

@@ -31,6 +31,7 @@ def texts(count, best_of=1, **values):
     ("request_", "message"),
     [
         (texts(3, samples=100), "samples = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
+        (texts(1, best_of=300), "best_of = 300 with 1 prompt makes 300 texts at once: must be at most 256 in a request"),
         (texts(3, beam_width=100), "beam_width = 100 with 3 prompts makes 300 texts at once: must be at most 256 in a request"),
         (texts(2, best_of=200), "best_of = 200 with 2 prompts makes 400 texts"),
         (texts(200, max_words=700), "max_words x texts = 140000 words: must be at most 100000, 500 for each of 200 texts"),
@@ -66,6 +67,17 @@ def test_a_long_request_beside_others_is_refused_for_now_and_a_short_one_is_not(
     assert refused.value.retry_after >= 1
     assert str(refused.value).startswith("4 requests with 600000 words are being answered: 256000 more words would take about 54 s")
     budget.check_time(texts(1, max_words=100), 55.0, busy, speed(), 64)
+
+
+def test_one_of_a_kind_is_singular():
+    with pytest.raises(Refused, match=r"^1 word would take about .* s, in which about 0 words can be generated$"):
+        budget.check_time(texts(1, max_words=1), 0.0001, NOTHING, speed(), 64)
+    with pytest.raises(Refused, match=r"^max_words x texts = 500 words: must be at most 400$"):
+        budget.check_size(texts(1, max_words=500), Limits(max_words_per_request=400), TABLE)
+    with pytest.raises(Busy, match=r"^1 request with 1 word is being answered: 2 more words would take about 50 s"):
+        budget.check_time(texts(1, beam_width=2, max_words=1), 55.0, Load(1, 1, 1, 50.0), speed(), 64)
+    with pytest.raises(Busy, match="answered: 1 more word would take"):
+        budget.check_time(texts(1, max_words=1), 0.01, Load(2, 1000, 10_000, 0.0), Speed({1: 0.0004, 64: 0.32}, 0.001, 2.0, 0.0001), 64)
 
 
 def test_a_beam_search_waits_for_other_searches_only():

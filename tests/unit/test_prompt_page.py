@@ -1,5 +1,6 @@
 """The drift report: its periods and figures against plain computations, and that no prompt becomes HTML."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -70,3 +71,9 @@ def test_few_prompts_without_unknown_words_make_a_page(monkeypatch: pytest.Monke
     html = page.render(report.DriftReport(**{**vars(made), "words": [], "surprising": [], "damaged": 0, "other_models": 0}))
     assert "too few for a verdict" in html
     assert 'id="unknown-words"' not in html
+
+
+def test_one_surprising_prompt_is_singular() -> None:
+    made = make_report()
+    one = dataclasses.replace(made, surprising=made.surprising[:1])
+    assert "The 1 prompt with the most bits per word" in page.render(one)

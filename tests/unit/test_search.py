@@ -238,7 +238,7 @@ def test_an_interrupted_search_resumes_and_saves_a_preset(project):
                 process.send_signal(signal.SIGINT)
         assert process.wait() == 130
     printed = run(COMMAND, project).stdout
-    assert "resuming this search: 1 of 3 trials are done" in printed
+    assert "resuming this search: 1 of 3 trials done" in printed
     assert re.search(r"^3 trials: ", printed, re.MULTILINE)
 
     store = client(project)

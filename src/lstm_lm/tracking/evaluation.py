@@ -17,6 +17,7 @@ from lstm_lm.tracking.run import NONCE_TAG, TRAINING_TAG, is_known, mlflow_run_i
 from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST
 from lstm_lm.ui import tracking_messages
 from lstm_lm.ui.metric_catalog import CURVES, LOGGED
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -65,7 +66,7 @@ def settings_json(settings: EvaluateSample) -> str:
     text = json.dumps(values, ensure_ascii=False)
     if len(text) <= MAX_TAG_LENGTH:
         return text
-    return json.dumps({**values, "prime_texts": f"{len(settings.prime_texts)} texts, see samples.json"}, ensure_ascii=False)
+    return json.dumps({**values, "prime_texts": f"{counted(len(settings.prime_texts), 'text')}, see samples.json"}, ensure_ascii=False)
 
 
 def check_store(settings: Tracking, run_id: str) -> tuple[MlflowClient | None, str | None]:

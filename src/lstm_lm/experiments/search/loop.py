@@ -30,6 +30,7 @@ from lstm_lm.tracking.naming import short_changes
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
 from lstm_lm.ui import run_address, terminal
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -106,7 +107,7 @@ class Search:
     def run(self, trials: int, deadline: float) -> None:
         """Run trials until there are enough, or until a time of the monotonic clock."""
         if done := studies.ended(self.study):
-            terminal.print(f"resuming this search: {len(done)} of {trials} trials are done")
+            terminal.print(f"resuming this search: {len(done)} of {counted(trials, 'trial')} done")
         elif not self.study.trials:
             self._enqueue_current_parameters()
         search_run = self._start_run()
@@ -238,7 +239,7 @@ class Search:
     def _write_best(self, search_run: TrainingRun) -> None:
         """Write the best trial's parameters as a preset, and print what to do with it."""
         total = len(studies.ended(self.study))
-        terminal.print(f"\n{total} trials: {report.count_states(self.study)}")
+        terminal.print(f"\n{counted(total, 'trial')}: {report.count_states(self.study)}")
         if not (complete := studies.complete(self.study)):
             raise UserError(
                 "no trial was completed, so there are no best parameters: resume with make search, with TRIALS=... for more trials"

@@ -191,9 +191,8 @@ def _prompts(report: DriftReport) -> Figure:
     unit = unit_name(report.unit, 1)
     table = Table(["prompt", f"bits per {unit}"], [[shortened(prompt), f"{bits:.2f}"] for prompt, bits in report.surprising])
     reading = "Look for a language, a topic or a format that the model was not trained on."
-    finding = (
-        f"The {len(report.surprising)} prompts with the most bits per {unit}, of those with at least {MIN_WORDS} {unit_name(report.unit)}."
-    )
+    shown = counted(len(report.surprising), "prompt")
+    finding = f"The {shown} with the most bits per {unit}, of those with at least {MIN_WORDS} {unit_name(report.unit)}."
     return Figure("surprising", "Most surprising prompts", finding, reading, template="statistics.html", data={"table": table})
 
 
