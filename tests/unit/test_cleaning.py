@@ -63,7 +63,7 @@ def test_clean_text_removes_markup_according_to_the_file_suffix():
 
 def clean_whole(content: bytes, encoding: str) -> str:
     """The plain version of `clean_blocks` for a file that is no Markdown, with the whole text in one string."""
-    text = content.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    text = content.decode(encoding).lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     start = re.search(r"^\*\*\* ?START OF TH(?:E|IS) PROJECT GUTENBERG.*$", text, re.MULTILINE)
     if start:
         text = text[start.end() :].lstrip("\n")
@@ -116,6 +116,8 @@ SIZES = st.lists(st.integers(1, 12), min_size=1, max_size=4)
 @pytest.mark.slow
 @given(text=TEXTS, sizes=SIZES, encoding=st.sampled_from(["utf-8", "utf-16", "utf-8-sig", "utf-32-le", "gb18030"]))
 @example(text="\n*** START OF THE PROJECT GUTENBERG\n\n\na \n \n*** END OF THE PROJECT GUTENBERG", sizes=[1], encoding="utf-8")
+@example(text="\ufeff\ufeff", sizes=[1], encoding="utf-8")
+@example(text="\ufeff\ufeff\ufeffa\ufeff", sizes=[1, 5], encoding="utf-32-le")
 @settings(max_examples=150, deadline=None)
 def test_a_text_in_blocks_of_any_size_is_cleaned_like_the_whole(text: str, sizes: list[int], encoding: str) -> None:
     content = text.encode(encoding, "replace")
@@ -124,7 +126,7 @@ def test_a_text_in_blocks_of_any_size_is_cleaned_like_the_whole(text: str, sizes
         assert clean_text(content, encoding, "a.txt", clean=True) == whole
     assert "".join(clean_blocks(in_blocks(content, sizes), encoding, "a.txt", clean=True)) == clean_text(content, encoding, "a.txt", True)
     without = "".join(clean_blocks(in_blocks(content, sizes), encoding, "a.txt", clean=False))
-    assert without == content.decode(encoding).removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    assert without == content.decode(encoding).lstrip("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 @given(
@@ -163,6 +165,13 @@ def test_a_byte_order_mark_says_the_encoding_and_is_removed(encoding: str, mark:
     content = mark + "na\u00efve\r\n".encode(encoding)
     for configured in ("utf-8", "latin-1", encoding):
         assert clean_text(content, configured, "a.txt", clean) == "na\u00efve\n"
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-be", "utf-32-le", "gb18030"])
+@pytest.mark.parametrize("marks", [0, 1, 2, 3])
+def test_all_byte_order_marks_at_the_start_are_removed_and_no_others(encoding: str, marks: int) -> None:
+    content = ("\ufeff" * marks + "so\ufeff it").encode(encoding)
+    assert clean_text(content, encoding, "a.txt", True) == "so\ufeff it"
 
 
 def test_only_headers_of_ebooks_near_the_start_are_removed_but_of_all_books_in_a_file() -> None:

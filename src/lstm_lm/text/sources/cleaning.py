@@ -51,7 +51,7 @@ def clean_blocks(blocks: Iterable[bytes], encoding: str, name: str, clean: bool)
         encoding: a Python codec name. A byte-order mark takes precedence.
         name: the file's, whose ending says whether it is Markdown.
         clean: whether to straighten quotes, compose accents (NFC) and remove markup and licenses; if not, only newlines become LF,
-            and a byte-order mark is removed.
+            and byte-order marks at the start are removed.
     Raises:
         UserError: the file is in another encoding.
     """
@@ -64,7 +64,7 @@ def clean_blocks(blocks: Iterable[bytes], encoding: str, name: str, clean: bool)
 
 
 def decode(blocks: Iterable[bytes], encoding: str, name: str) -> Iterator[str]:
-    """Yield the text in a file's bytes, with LF for CR LF and CR, and without a byte-order mark.
+    """Yield the text in a file's bytes, with LF for CR LF and CR, and without byte-order marks at its start.
 
     Raises:
         UserError: they are in another encoding.
@@ -85,9 +85,10 @@ def decode(blocks: Iterable[bytes], encoding: str, name: str) -> Iterator[str]:
                 f"{name}: byte {position - len(error.object) + error.start} is not {encoding}: if the file is in another encoding, "
                 "name it in params.yaml: download.encoding"
             ) from None
-        if text and at_start:
-            text, at_start = text.removeprefix("\ufeff"), False
+        if at_start:  # the codec of a marked encoding has removed one mark, and others none
+            text = text.lstrip("\ufeff")
         if text:
+            at_start = False
             yield text
 
 
