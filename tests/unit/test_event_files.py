@@ -8,6 +8,7 @@ import pytest
 
 from lstm_lm.errors import UserError
 from lstm_lm.events import ROW_METRICS, Row, Sample
+from lstm_lm.io.extras import install_command
 from lstm_lm.ui import event_files
 from lstm_lm.ui.event_files import EventFiles
 from training_events import LAST_ROW, ROW
@@ -132,5 +133,5 @@ def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
         event_files.check_installed("reporting.tensorboard: true in params.yaml")
     assert str(error.value) == (
         "reporting.tensorboard: true in params.yaml needs the package tensorboard, which is not installed: "
-        "run .venv/bin/uv pip install -c requirements.lock -r pyproject.toml --extra tensorboard"
+        f"run {install_command('tensorboard')}"
     )

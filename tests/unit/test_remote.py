@@ -9,6 +9,7 @@ import pytest
 
 from lstm_lm.config.schema import UrlSource
 from lstm_lm.errors import UserError
+from lstm_lm.io.extras import install_command
 from lstm_lm.text.sources import remote
 from lstm_lm.text.sources.fetching import fetch
 from s3_server import S3, s3_server
@@ -89,7 +90,7 @@ def test_without_the_packages_the_command_that_adds_them_is_named(tmp_path: Path
         (tmp_path / f"{name}.py").write_text("raise ImportError")
     monkeypatch.syspath_prepend(str(tmp_path))
     for scheme, extra in (("gs", "gs"), ("az", "az"), ("abfs", "az")):
-        assert failure(f"{scheme}://texts/a.txt").endswith(f"uv pip install -c requirements.lock -r pyproject.toml --extra {extra}")
+        assert failure(f"{scheme}://texts/a.txt").endswith(f"needs packages that are not installed: run {install_command(extra)}")
 
 
 def test_a_large_object_is_not_held_in_memory(s3: S3) -> None:

@@ -1,5 +1,6 @@
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import pytest
 
 from lstm_lm.config.schema import EvaluateSample
 from lstm_lm.errors import UserError
+from lstm_lm.io.extras import python
 from lstm_lm.tracking import operations, store
 from lstm_lm.tracking.evaluation import check_store, log_evaluation, settings_json
 from lstm_lm.tracking.queued_run import QueuedRun
@@ -118,5 +120,6 @@ def test_an_evaluation_goes_on_while_the_store_does_not_answer(
 
 def test_no_evaluation_starts_with_a_store_that_is_set_up_wrong(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "mysql://me:secret@127.0.0.1/db")
-    with pytest.raises(UserError, match=r"mysql://\*\*\*@127\.0\.0\.1/db cannot be used: .* MySQLdb is not installed: pip install"):
+    command = rf"{re.escape(python())} -m pip install mysqlclient"
+    with pytest.raises(UserError, match=rf"mysql://\*\*\*@127\.0\.0\.1/db cannot be used: .* MySQLdb is not installed: run {command}"):
         check_store(SETTINGS.tracking, "x")

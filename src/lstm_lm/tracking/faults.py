@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
+from lstm_lm.io.extras import install_command, python
+
 MAX_REASON_LENGTH = 200  # characters of an error that a message repeats
 
 
@@ -58,7 +60,8 @@ MLFLOW_REASONS = (  # in the code and the message of an error of MLflow: what it
 REFUSALS = ("INVALID_PARAMETER_VALUE", "BAD_REQUEST", "RESOURCE_ALREADY_EXISTS")
 LIBRARIES = ("mlflow", "sqlalchemy", "psycopg2", "botocore", "boto3")
 FULL = (errno.ENOSPC, errno.EDQUOT)
-DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient", "google": "google-cloud-storage", "azure": "azure-storage-blob"}
+DRIVERS = {"psycopg2": "psycopg2-binary", "MySQLdb": "mysqlclient"}
+EXTRAS = {"google": "gs", "azure": "az", "boto3": "s3", "botocore": "s3", "psycopg": "postgresql"}  # of pyproject.toml, by package
 
 
 def explain(error: BaseException) -> tuple[Fault, str]:
@@ -99,7 +102,8 @@ def _driver(error: BaseException) -> tuple[Fault, str] | None:
     missing = (error.name or "").partition(".")[0]
     if not missing:
         return Fault.SETUP, first_line(error)
-    return Fault.SETUP, f"the package {missing} is not installed: pip install {DRIVERS.get(missing, missing)}"
+    command = install_command(EXTRAS[missing]) if missing in EXTRAS else f"{python()} -m pip install {DRIVERS.get(missing, missing)}"
+    return Fault.SETUP, f"the package {missing} is not installed: run {command}"
 
 
 def _certificate(error: BaseException) -> tuple[Fault, str] | None:

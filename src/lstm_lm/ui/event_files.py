@@ -12,13 +12,14 @@ from typing import Any
 from lstm_lm import paths
 from lstm_lm.errors import UserError
 from lstm_lm.events import ROW_METRICS, Observer, Row, Sample
+from lstm_lm.io import extras
 from lstm_lm.ui.report.note import escaped
 
 FOLDER = "tensorboard_logs"  # not tensorboard: Python could take a folder of that name for the package
 PATTERN = "events.out.tfevents.*"  # names of event files
 FLUSH_SECONDS = 5
 GRAPH_PLUGIN = "graph_run_metadata_graph"  # draws a graph under a tag: a run has several
-INSTALL = ".venv/bin/uv pip install -c requirements.lock -r pyproject.toml --extra tensorboard"
+EXTRA = "tensorboard"  # of pyproject.toml, with the package
 Graphs = Mapping[str, Any]
 
 
@@ -34,7 +35,7 @@ def check_installed(needed_by: str) -> None:
     try:
         from tensorboard.summary.writer import event_file_writer  # noqa: F401
     except ImportError:
-        raise UserError(f"{needed_by} needs the package tensorboard, which is not installed: run {INSTALL}") from None
+        raise UserError(f"{needed_by} needs the package tensorboard, which is not installed: run {extras.install_command(EXTRA)}") from None
 
 
 def run_folder(name: str, run_id: str) -> Path:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from lstm_lm import paths
 from lstm_lm.config.schema import UrlSource
 from lstm_lm.errors import SettingError, UserError
-from lstm_lm.io import folders
+from lstm_lm.io import extras, folders
 from lstm_lm.io.addresses import mask, mask_all
 from lstm_lm.io.downloads import Limits
 from lstm_lm.text.sources import archives
@@ -93,8 +93,7 @@ def _list(url: str, skipped: Skipped) -> tuple[Any, list[tuple[str, str]]]:
         except ImportError:
             raise SettingError(
                 KEY,
-                f"{mask(url)}: needs packages that are not installed: "
-                f".venv/bin/uv pip install -c requirements.lock -r pyproject.toml --extra {kind.extra}",
+                f"{mask(url)}: needs packages that are not installed: run {extras.install_command(kind.extra)}",
             ) from None
         if re.search(r"[*?\[]", path):
             found = store.glob(path, detail=True)

@@ -1,0 +1,19 @@
+"""The extras of pyproject.toml: packages that not everyone needs."""
+
+import shlex
+import sys
+from pathlib import Path
+
+
+def python() -> str:
+    """Return this Python as one types it in the project's folder: `.venv/bin/python`, or a whole path if it is elsewhere."""
+    path, here = Path(sys.executable), Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
+def install_command(extra: str) -> str:
+    """Return the command that adds an extra to the environment of this Python.
+
+    Not `uv pip install`: uv would look for an environment, and take .venv before its own.
+    """
+    return f"{python()} -m uv pip install -c requirements.lock -r pyproject.toml --extra {extra}"
