@@ -126,6 +126,16 @@ def test_each_run_has_a_folder_that_tensorboard_shows_as_its_name(tmp_path: Path
     assert folder == tmp_path / "tensorboard_logs/lr=0.002_wd=1_3_cookbook_.._é-01234567"
 
 
+def test_a_run_keeps_its_folder_under_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    first = event_files.run_folder("before", "0123456789abcdef")
+    first.mkdir(parents=True)
+    assert event_files.run_folder("after", "0123456789abcdef") == first
+    assert event_files.run_folder("after", "89abcdef01234567").name == "after-89abcdef"
+    (first.parent / "after-01234567").mkdir()  # which an earlier version made
+    assert event_files.run_folder("after", "0123456789abcdef").name == "after-01234567"
+
+
 def test_a_missing_package_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     event_files.check_installed("this command")
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer", None)

@@ -1,6 +1,7 @@
 """TensorBoard's event files of a training: curves, generated texts, and the two graphs. Needs the package tensorboard."""
 
 import bisect
+import glob
 import operator
 import re
 import time
@@ -41,12 +42,16 @@ def check_installed(needed_by: str) -> None:
 def run_folder(name: str, run_id: str) -> Path:
     """Return the folder for the event files of a run, in the project's own folder: TensorBoard shows its name.
 
+    A training that resumes keeps the folder it has, even if its run would have another name by now.
+
     Args:
         name: of the run.
         run_id: its id, because several runs may have a name.
     """
     readable = re.sub(r"[^\w.=+-]+", "_", name).strip("_")
-    return paths.project_root() / FOLDER / f"{readable}-{run_id[:8]}"
+    folder = paths.project_root() / FOLDER
+    new = folder / f"{readable}-{run_id[:8]}"
+    return min(folder.glob(f"*-{glob.escape(run_id[:8])}"), default=new, key=lambda path: (path != new, path))
 
 
 class EventFiles(Observer):
