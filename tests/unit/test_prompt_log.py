@@ -46,6 +46,18 @@ def test_a_disk_that_fails_is_reported_once_and_stops_nothing(tmp_path: Path, mo
     assert (log.logged, log.dropped) == (1, 6)
 
 
+def test_what_was_written_before_the_disk_failed_is_not_dropped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write, sizes = files.os.write, iter([10**6, 10**6, 20, 10**6])  # the third line fits in part
+    monkeypatch.setattr(files, "RETRY_SECONDS", 0.0)
+    monkeypatch.setattr(files.os, "write", lambda descriptor, line: write(descriptor, line[: next(sizes)]))
+    log = PromptLog(PromptWriter(tmp_path, 10**6))
+    log.offer(MODEL, ["thou", "art", "the", "king"], "id")
+    log.offer(MODEL, ["zounds"], "id")
+    log.close()
+    assert [prompt and prompt.prompt for prompt in files.read(tmp_path)] == ["thou", "art", "zounds"]
+    assert (log.logged, log.dropped) == (3, 2)
+
+
 def test_a_slow_disk_keeps_no_request_waiting(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(prompt_log, "MAX_WAITING", 1)
     monkeypatch.setattr(PromptLog, "_run", lambda self: None)  # as if it were waiting for the disk

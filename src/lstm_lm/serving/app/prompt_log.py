@@ -56,15 +56,17 @@ class PromptLog:
         self._writer.close()
 
     def _log(self, model: ServedModel, prompts: Sequence[str], request_id: str, time: str) -> None:
+        before = self._writer.written
         try:
             self._writer.write([self._line(model, prompt, request_id, time).encode() for prompt in prompts])
-            self.logged += len(prompts)
             self._has_failed = False
         except Exception as error:  # whatever it is, the thread lives on, and requests are answered
-            self._count_dropped(len(prompts))
             if not self._has_failed:
                 log.event("prompts not logged", logging.ERROR, reason=f"{type(error).__name__}: {error}")
             self._has_failed = True
+        written = self._writer.written - before
+        self.logged += written
+        self._count_dropped(len(prompts) - written)
 
     def _line(self, model: ServedModel, prompt: str, request_id: str, time: str) -> LoggedPrompt:
         tokens = model.loaded.tokenizer.tokenize(prompt)

@@ -76,7 +76,11 @@ def prepare(folder: Path) -> None:
 
 
 class PromptWriter:
-    """Appends to a file of this process, begins a new one when it is full, and removes the oldest ones of the folder. For one thread."""
+    """Appends to a file of this process, begins a new one when it is full, and removes the oldest ones of the folder. For one thread.
+
+    Attributes:
+        written: number of lines so far.
+    """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
         """Take the folder.
@@ -87,6 +91,7 @@ class PromptWriter:
         """
         self.folder, self.max_bytes = folder, max_bytes
         self.file_bytes = max(1, max_bytes // FILES)
+        self.written = 0
         self._descriptor: int | None = None
         self._path = folder
         self._size = 0
@@ -97,7 +102,8 @@ class PromptWriter:
         """Append lines, each in one piece.
 
         Raises:
-            OSError: they cannot be written. Calls in the next `RETRY_SECONDS` raise it again, later ones try again with a new file.
+            OSError: they cannot be written, or not all: see `written`. Calls in the next `RETRY_SECONDS` raise it again, later ones try
+                again with a new file.
         """
         if self._failure is not None and time.monotonic() < self._retry_at:
             raise self._failure.with_traceback(None)
@@ -109,6 +115,7 @@ class PromptWriter:
                 if os.write(self._descriptor, line) < len(line):  # as good as full
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 self._size += len(line)
+                self.written += 1
         except OSError as error:
             self._give_up()
             self._failure, self._retry_at = error, time.monotonic() + RETRY_SECONDS
