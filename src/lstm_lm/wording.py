@@ -29,3 +29,13 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
         plural: what there are several of; None: `singular` with an s.
     """
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return a time in words: `42 s`, `1 min 23 s`, `2 h 5 min`, or a dash for None."""
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

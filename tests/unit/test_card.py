@@ -52,13 +52,13 @@ def test_files_that_are_in_both_splits_are_held_out_in_part() -> None:
 
 def test_costs_come_from_the_run_where_it_has_them_and_else_from_its_history() -> None:
     found = sections(card.build(card_inputs()))["Training"]
-    assert "- **time**: 6 seconds" in found  # 60,000 words at 20,000 a second, 90,000 at 30,000
+    assert "- **time**: 6 s" in found  # 60,000 words at 20,000 a second, 90,000 at 30,000
     assert "- **energy**: not measured" in found
     assert "- **machine**: not recorded" in found
     assert "- **dropout**: input 0.15" in found
     used = {"seconds": 81.2, "cpu_seconds": 150.0, "energy_joules": 7200.0, "energy_of": ["package-0", "NVIDIA A"], "machine": "2 cores"}
     measured = sections(card.build(card_inputs(**used)))["Training"]
-    assert "- **time**: 81 seconds" in measured
+    assert "- **time**: 1 min 21 s" in measured
     assert "- **CPU time**: 2 min 30 s" in measured
     assert "- **energy**: 2.00 Wh (7,200 J), of CPU package and GPU (NVIDIA A)" in measured
     assert "- **machine**: 2 cores" in measured

@@ -15,13 +15,6 @@ def test_a_perplexity_has_four_digits(value: float | None, shown: str) -> None:
     assert numbers.perplexity(value) == shown
 
 
-@pytest.mark.parametrize(
-    ("seconds", "shown"), [(None, "-"), (1, "1 second"), (42.4, "42 seconds"), (200, "3 min 20 s"), (3 * 3600 + 125, "3 h 2 min")]
-)
-def test_durations(seconds: float | None, shown: str) -> None:
-    assert numbers.duration(seconds) == shown
-
-
 def test_other_numbers() -> None:
     assert numbers.percent(0.1234) == "12.3%"
     assert numbers.count(12345) == "12,345"

@@ -131,7 +131,3 @@ def test_further_lines_of_a_text_start_under_its_first_letter(monkeypatch: pytes
 
 def test_small_perplexities_have_more_decimals() -> None:
     assert [terminal.perplexity(value) for value in (166.366, 10.0, 1.8734, None)] == ["166.4", "10.0", "1.873", "-"]
-
-
-def test_durations_are_shown_in_minutes_and_seconds() -> None:
-    assert [terminal.duration(seconds) for seconds in (0.2, 59, 83, 600)] == ["0 s", "59 s", "1 min 23 s", "10 min 0 s"]

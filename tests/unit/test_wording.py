@@ -5,7 +5,7 @@ import pytest
 
 from conftest import PROJECT
 from lstm_lm.config.schema import Vocab
-from lstm_lm.wording import UNITS, counted, counted_tokens, unit_name
+from lstm_lm.wording import UNITS, counted, counted_tokens, duration, unit_name
 
 
 def test_every_unit_has_a_name() -> None:
@@ -15,6 +15,14 @@ def test_every_unit_has_a_name() -> None:
 def test_tokens_are_named_in_the_singular_and_the_plural() -> None:
     assert [unit_name("char"), unit_name("char", 1), unit_name("word", 0)] == ["characters", "character", "words"]
     assert [unit_name(None), counted_tokens(1, "subword"), counted_tokens(2000, "char")] == ["tokens", "1 subword", "2,000 characters"]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(None, "-"), (0.2, "0 s"), (59.4, "59 s"), (59.6, "1 min 0 s"), (83, "1 min 23 s"), (3599, "59 min 59 s"), (11_000, "3 h 3 min")],
+)
+def test_a_time_is_in_seconds_minutes_and_hours(seconds: float | None, text: str) -> None:
+    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING
 from lstm_lm.events import Observer, Row, Sample
 from lstm_lm.ui import terminal
 from lstm_lm.ui.time_left import TimeLeft
-from lstm_lm.wording import unit_name
+from lstm_lm.wording import duration, unit_name
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -102,7 +102,7 @@ class TrainingProgress(Observer):
         if self.bar:
             self.bar.show([f"epoch {row.epoch}/{self.epochs}", f"loss {row.loss:.3f}", speed], row.step, left)
         elif self.rows.is_due(row.step):
-            shown = "" if left is None else f"  {terminal.duration(left)} left"
+            shown = "" if left is None else f"  {duration(left)} left"
             self._line(
                 f"step {row.step:>6,}/{self.total:,}  epoch {row.epoch}/{self.epochs}  loss {row.loss:6.3f}  "
                 f"{speed:>{len(self.unit) + 10}}{shown}"
@@ -181,7 +181,7 @@ class Bar:
 
     def _text(self, step: int, seconds_left: float | None) -> str:
         """Return the text that fits next to the bar. A narrow window omits the number of steps first, then words/s, then the epoch."""
-        left = f"{terminal.duration(seconds_left)} left" if seconds_left is not None else ""
+        left = f"{duration(seconds_left)} left" if seconds_left is not None else ""
         steps = f"{step:,}/{self.total:,} steps"
         variants = [[steps, *self._results, left], [*self._results, left], [*self._results[:2], left], [*self._results[1:2], left], [left]]
         lines = ["  ".join(filter(None, parts)) for parts in variants]

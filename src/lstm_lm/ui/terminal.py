@@ -200,12 +200,6 @@ def commands(lines: Sequence[tuple[str, str]]) -> None:
             builtins.print(" " * (2 + longest + 2) + other)
 
 
-def duration(seconds: float) -> str:
-    """`83` -> `1 min 23 s`."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def perplexity(value: float | None) -> str:
     """`166.366` -> `166.4`; of characters, where a tenth is much: `1.8734` -> `1.873`."""
     if value is None:

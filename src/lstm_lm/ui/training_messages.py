@@ -5,7 +5,7 @@ import os
 from lstm_lm.config.schema import Train
 from lstm_lm.training.progress import Diverged, Result
 from lstm_lm.ui import terminal
-from lstm_lm.wording import counted, unit_name
+from lstm_lm.wording import counted, duration, unit_name
 
 
 def show_start() -> None:
@@ -59,7 +59,7 @@ def show_not_reused(epochs: int, run_id: str, schedule: str) -> None:
 def show_result(result: Result, patience: int | None) -> None:
     early = f", stopped early: no lower validation loss in {counted(patience, 'epoch')}" if result.stopped_early and patience else ""
     terminal.print(
-        f"{counted(result.steps, 'step')} in {terminal.duration(result.seconds)}{early}; "
+        f"{counted(result.steps, 'step')} in {duration(result.seconds)}{early}; "
         f"kept the weights of epoch {result.best_epoch}, validation loss {result.best_validation_loss:.3f}"
     )
 

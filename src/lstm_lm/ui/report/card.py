@@ -16,7 +16,7 @@ from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.ui import data_license, markdown
 from lstm_lm.ui.report import card_results, energy, numbers
 from lstm_lm.ui.report.inputs import Inputs
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, duration
 
 FILE = "reports/model_card.md"
 MAX_FILES = 20  # names of held-out files in the card
@@ -234,9 +234,9 @@ def _costs(files: Inputs) -> list[list[str]]:
     """Rows on what the training took. Runs of earlier versions did not record it."""
     run = files.run
     seconds = files.training_seconds
-    rows = [["time", numbers.duration(seconds) if seconds is not None else "not recorded"]]
+    rows = [["time", duration(seconds) if seconds is not None else "not recorded"]]
     if run.get("cpu_seconds") is not None:
-        rows.append(["CPU time", numbers.duration(run["cpu_seconds"])])
+        rows.append(["CPU time", duration(run["cpu_seconds"])])
     rows.append(["energy", energy.consumption(run)])
     rows.append(["machine", str(run.get("machine") or "not recorded")])
     return rows

@@ -5,7 +5,7 @@ from typing import Any
 
 from lstm_lm.ui.report import chart, numbers
 from lstm_lm.ui.report.inputs import Inputs
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, duration
 
 
 def headline(inputs: Inputs) -> dict[str, Any]:
@@ -72,6 +72,6 @@ def tiles(inputs: Inputs, test: Mapping[str, float]) -> list[tuple[str, str, str
         ("validation perplexity", numbers.perplexity(validation.get("perplexity")), "of the text that selects the weights"),
         ("vocabulary", numbers.count(model.get("vocabulary_size")), f"{unit}, with <unk>"),
         ("parameters", numbers.count(model.get("parameters")), str(model.get("precision") or "")),
-        ("training time", numbers.duration(inputs.training_seconds), str(inputs.run.get("machine") or "")),
+        ("training time", duration(inputs.training_seconds), str(inputs.run.get("machine") or "")),
     ]
     return [tile for tile in shown if tile[1] != "-"]

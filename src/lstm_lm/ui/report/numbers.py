@@ -33,19 +33,6 @@ def interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{perplexity(low)} to {perplexity(high)}"
 
 
-def duration(seconds: float | None) -> str:
-    """A time: `42 seconds`, `3 min 20 s`, `2 h 5 min`, or a dash for None."""
-    if seconds is None:
-        return "-"
-    whole = round(seconds)
-    if whole < 100:
-        return f"{whole} second{'' if whole == 1 else 's'}"
-    minutes, rest = divmod(whole, 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
-
-
 def exp(loss: float | None) -> float | None:
     """The perplexity of a loss in nats; None stays None, and so does what is too large for a float."""
     if loss is None:

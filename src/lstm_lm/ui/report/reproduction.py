@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from lstm_lm.ui.report import energy, numbers
+from lstm_lm.ui.report import energy
 from lstm_lm.ui.report.inputs import Inputs
+from lstm_lm.wording import duration
 
 
 def reproduction(inputs: Inputs) -> dict[str, Any]:
@@ -26,8 +27,8 @@ def facts(inputs: Inputs) -> list[tuple[str, str]]:
         ("MLflow run", inputs.run.get("run_id")),
         ("steps", _steps(config, model)),
         ("precision", model.get("precision") or config.get("precision")),
-        ("training time", numbers.duration(inputs.training_seconds) if inputs.training_seconds else None),
-        ("processor time", numbers.duration(cpu) if cpu else None),
+        ("training time", duration(inputs.training_seconds) if inputs.training_seconds else None),
+        ("processor time", duration(cpu) if cpu else None),
         ("energy", energy.consumption(inputs.run) if "energy_joules" in inputs.run else None),
         ("machine", inputs.run.get("machine")),
     ]

@@ -9,6 +9,7 @@ from lstm_lm.events import Row
 from lstm_lm.ui.report import chart, numbers
 from lstm_lm.ui.report.figure import Figure, Key, Table, thin
 from lstm_lm.ui.report.inputs import Inputs
+from lstm_lm.wording import duration
 
 MAX_POINTS = 500  # of a curve
 TRAINING, VALIDATION = "training", "validation"
@@ -179,7 +180,7 @@ def speed(inputs: Inputs) -> Figure:
     """The words trained per second over the words seen."""
     unit = numbers.units(inputs.unit)
     speeds = [row.words_per_second for row in inputs.history]
-    time = numbers.duration(inputs.training_seconds)
+    time = duration(inputs.training_seconds)
     finding = f"The median is {statistics.median(speeds):,.0f} {unit}/s; the training took {time}."
     return _small(
         inputs, "words_per_second", "Speed", f"{unit} per second", finding, "Dips are other work on the machine; validation does not count."
