@@ -197,7 +197,7 @@ def test_two_models_continue_a_prompt_side_by_side(page):
 
 @contextmanager
 def slowly(server: Server, condition: Callable[[], bool]) -> Iterator[None]:
-    """Let a server run for moments until a condition is true, and stand still in the block: it would generate all words too soon."""
+    """Let a server run for moments until a condition is true, and stand still in the block."""
     deadline = time.monotonic() + 60
     server.process.send_signal(signal.SIGSTOP)
     try:
@@ -211,13 +211,18 @@ def slowly(server: Server, condition: Callable[[], bool]) -> Iterator[None]:
         server.process.send_signal(signal.SIGCONT)
 
 
-def test_words_appear_as_they_are_generated_until_they_are_stopped(page):
+def start_long_texts(page: Page, prompt: str) -> None:
+    """Start texts that take about 20 s: without the two penalties, this model generates all 256,000 words in less than one."""
     page.script("document.getElementById('more').open = true")
     page.one('#models input[value="saved_model"]').click()
-    page.fill("#prompt", "to be")
-    page.fill("#option-max_tokens", "1000")
-    page.fill("#option-n", "256")
+    page.fill("#prompt", prompt)
+    for name, value in {"max_tokens": "1000", "n": "256", "no_repeat_ngram": "5", "repetition_penalty": "1.1"}.items():
+        page.fill(f"#option-{name}", value)
     page.one("#generate").click()
+
+
+def test_words_appear_as_they_are_generated_until_they_are_stopped(page):
+    start_long_texts(page, "to be")
     with slowly(page.server, lambda: page.words() > 64 and len(page.texts()) > 1):
         assert not page.is_idle()
         page.one("#stop").click()
@@ -529,11 +534,7 @@ def test_a_server_that_ends_leaves_the_text_so_far_and_nothing_came_from_elsewhe
         if '"Network.requestWillBeSent"' in entry["message"]
     }
     assert {url for url in requested if not url.startswith((page.server.address, "about:", "data:"))} == set()
-    page.script("document.getElementById('more').open = true")
-    page.one('#models input[value="saved_model"]').click()
-    page.fill("#option-max_tokens", "1000")
-    page.fill("#option-n", "256")
-    page.one("#generate").click()
+    start_long_texts(page, "thou art")
     with slowly(page.server, lambda: page.words() > 64):
         page.server.process.send_signal(signal.SIGINT)
     stop_by_keyboard(page.server)
@@ -553,8 +554,8 @@ def test_a_server_that_ends_leaves_the_text_so_far_and_nothing_came_from_elsewhe
 
 def stop_by_keyboard(server: Server) -> None:
     """Press Ctrl-C for the second time and wait until the server ends. Its terminal shows lines for people."""
-    wait_until(lambda: "Press Ctrl-C again to stop now" in server.log.read_text(), 60)
-    server.process.send_signal(signal.SIGINT)
+    with slowly(server, lambda: "Press Ctrl-C again to stop now" in server.log.read_text()):
+        server.process.send_signal(signal.SIGINT)
     assert server.process.wait(60) == 0
     wait_until(lambda: "Stopping now" in server.log.read_text(), 60)
     lines = server.log.read_text().splitlines()
