@@ -42,7 +42,8 @@ ELSEWHERE = {
     *(".search/", "src/lstm_lm/jobs/NAME.py", "src/NAME.py", "data/vocab/spacing.npy", "spacing.npy", ".bench/plays.txt"),
     *(".tracking/RUN_ID/", "book.txt", "my.zip/book.txt", "MODELS/NAME/VERSION/", "serving_models/batching_parameters.txt"),
     *("serving_models/session.txt", "site/", "samples.json", "training_samples.json", "tensorboard_logs/"),
-    *("data/own/prompts.txt", "data/own/prompts*.txt", "prompts.txt", "presets/prompts.yaml", "reports/drift.html"),
+    *("data/own/prompts.txt", "data/own/prompts*.txt", "data/own/with-prompts/", "prompts.txt", "presets/prompts.yaml"),
+    "reports/drift.html",
 }
 
 

