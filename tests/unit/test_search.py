@@ -254,6 +254,7 @@ def test_an_interrupted_search_resumes_and_saves_a_preset(project):
     curve = store.get_metric_history(children[0].info.run_id, "validation/perplexity")
     assert len(curve) >= 2
     assert parent.info.status == "FINISHED"
+    assert not list((project / ".tracking").glob("*/"))  # nothing was measured after the end of a trial, and left to the next process
     best_perplexities = [
         each.data.metrics["validation/best_perplexity"] for each in children if each.data.tags["lstm_lm.trial"] == "complete"
     ]

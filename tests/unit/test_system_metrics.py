@@ -85,7 +85,7 @@ def test_points_become_rarer_in_a_long_training(seconds: float, samples: int) ->
     assert system_metrics.samples_of_a_point(seconds, 2.0) == samples
 
 
-def train(run: TrainingRun, points: int) -> None:
+def train(run: TrainingRun, points: int, closes: bool = True) -> None:
     """Pretend to train until there are this many points in the outbox."""
     outbox, enough = Outbox(run._outbox.root, run.id), threading.Event()
     run.started(10, 1)
@@ -93,7 +93,8 @@ def train(run: TrainingRun, points: int) -> None:
         if sum(CPU in [point[0] for point in item.operation.get("points", [])] for item in outbox.pending()) >= points:
             break
         enough.wait(0.02)
-    run.close()
+    if closes:
+        run.close()
 
 
 def test_a_resumed_training_continues_the_curve_whatever_has_been_sent(tracked_project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,6 +120,19 @@ def test_a_resumed_training_continues_the_curve_whatever_has_been_sent(tracked_p
     steps = logged_steps(stored(third), CPU)
     assert len(steps) >= 6
     assert steps == list(range(len(steps)))
+
+
+@pytest.mark.parametrize("end", ["close", "finish"])
+def test_nothing_is_sampled_after_the_end_of_a_run(end: str, tracked_project: Path) -> None:
+    """The trials of a search end one after the other in one process: what a thread left over measured would be sent by a later one."""
+    run = TrainingRun.start_search(store.connect(SETTINGS.tracking), SETTINGS, "trial 0", parent=UNKNOWN_RUN)
+    train(run, 2, closes=end == "close")
+    run.finish()
+    assert not any(thread.name == "SystemMetricsMonitor" for thread in threading.enumerate())
+    run.log_metrics({CPU: 1.0}, 99)  # by a sensor that took longer than the end of the run waited
+    assert list(sender.resend(SETTINGS.tracking, tracked_project)) == []
+    steps = logged_steps(stored(run), CPU)
+    assert steps == list(range(len(steps))) and len(steps) >= 2
 
 
 def test_it_can_be_switched_off(tracked_project: Path) -> None:

@@ -46,6 +46,7 @@ class QueuedRun:
     def __init__(self, settings: Tracking, run_id: str, client: MlflowClient | None) -> None:
         self.id = run_id
         self.problem = ""
+        self._is_over = False
         self._settings = settings
         self._outbox = Outbox(project_root(), run_id)
         self._outbox.open({"store": sender.identity(settings)})
@@ -69,8 +70,8 @@ class QueuedRun:
         self.record({"kind": "params", "values": masked_params(values)})
 
     def log_metrics(self, values: Mapping[str, float | None], step: int) -> None:
-        """Log metrics, {name: value}. None and NaN are left out."""
-        if present := metric_values(values):
+        """Log metrics, {name: value}. None and NaN are left out, and so is what a thread measures after the end: nobody would send it."""
+        if not self._is_over and (present := metric_values(values)):
             self.record(operations.metrics(present, step), durable=False)
 
     def log_table(self, columns: Sequence[str], rows: Sequence[Sequence[object]], name: str) -> None:
@@ -107,6 +108,7 @@ class QueuedRun:
 
     def send(self, seconds: float = sender.END_SECONDS) -> Delivery:
         """Send everything that can be sent in this time, and warn about the rest. The thread ends: no operation may follow."""
+        self._is_over = True
         delivery = self._sender.drain(seconds)
         tracking_messages.show_delivery(self.id, delivery)
         return delivery

@@ -152,7 +152,8 @@ class TrainingRun(QueuedRun, Observer):
             self._system_metrics = system_metrics.start(self.id, store.uri(self._settings), self.log_metrics, max(earlier, default=-1) + 1)
 
     def finish(self, status: str = "FINISHED") -> None:
-        """End the run, with a note on how it ended. See `QueuedRun.finish`."""
+        """End the run, and its system metrics if they still run, with a note on how it ended. See `QueuedRun.finish`."""
+        self.close()
         if self._note:
             with contextlib.suppress(OSError):  # such as a full disk, which the status will report
                 self.set_note(self._note.end_text(status, self.problem))

@@ -45,7 +45,10 @@ def show_resent(left: "Left") -> None:
             f"(to give them up, remove .tracking/{left.run_id})"
         )
     else:
-        terminal.print(f"MLflow run {left.run_id}: sent {counted(delivery.sent, 'record')} that an earlier process could not send")
+        end = "" if delivery.refused else ": nothing is missing"
+        terminal.print(
+            f"MLflow run {left.run_id}: sent {counted(delivery.sent, 'record')} that an earlier process had left in .tracking{end}"
+        )
 
 
 def _warn_refused(run_id: str, delivery: "Delivery") -> None:
