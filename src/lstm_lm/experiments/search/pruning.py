@@ -1,5 +1,6 @@
 """Pruning: a trial that is worse than the median of the earlier trials ends early."""
 
+import math
 from typing import TYPE_CHECKING
 
 from lstm_lm.config.schema import Train
@@ -22,12 +23,14 @@ class Pruning(Observer):
     Args:
         trial: of the study.
         validations: in a whole training. A report is numbered by the fraction of the training times this number, so that trials with
-            different batch sizes compare.
+            different batch sizes compare. Validations at nearly the same fraction, as at the end of an epoch, are one report.
+        can_prune: whether the training may end early.
     """
 
-    def __init__(self, trial: "Trial", validations: int) -> None:
+    def __init__(self, trial: "Trial", validations: int, can_prune: bool = True) -> None:
         self.trial = trial
         self.validations = validations
+        self.can_prune = can_prune
         self.total_steps = 0
         self.last_report = 0
 
@@ -43,19 +46,22 @@ class Pruning(Observer):
         if row.validation_loss is None:
             return
         fraction = row.step / self.total_steps
-        terminal.print(f"  {fraction:4.0%} of the training: validation perplexity {row.validation_perplexity:.1f}")
         report = round(fraction * self.validations)
         if report <= self.last_report:
             return
         self.last_report = report
+        terminal.print(f"  {fraction:4.0%} of the training: validation perplexity {row.validation_perplexity:.1f}")
         # The loss orders trials as the perplexity does, and does not overflow.
         self.trial.report(row.validation_loss, report)
-        if row.step < self.total_steps and self.trial.should_prune():
+        if self.can_prune and row.step < self.total_steps and self.trial.should_prune():
             raise Pruned
 
 
 def validation_interval(settings: Train, batches: Batches, validations: int) -> int | None:
-    """Return the steps between validations for a number of them in a training, or None if the ends of the epochs are enough."""
+    """Return the steps between validations for a number of them in a training, or None if the ends of the epochs are enough.
+
+    It is rounded up: the end of the training is validated anyway, and another validation right before it would say the same.
+    """
     data = batches.train, batches.recipe, batches.sequence_length, settings.seed
     steps = sum(windows.steps_per_epoch(*data, 1 + epoch, settings.short_windows) for epoch in range(settings.epochs))
-    return None if validations <= settings.epochs else max(1, steps // validations)
+    return None if validations <= settings.epochs else math.ceil(steps / validations)
