@@ -85,9 +85,7 @@ def run_name(settings: Params) -> str:
     source = settings.model_dump()["download"]["source"]
     is_shipped_text = settings.download.source == loading.check(shipped).download.source
     text = [] if is_shipped_text else [text_source.name(source, text_source.present_documents())]
-    shown = short_changes(changes)
-    if len(shown) > MAX_CHANGES_IN_NAME:
-        shown[MAX_CHANGES_IN_NAME:] = [f"+{len(shown) - MAX_CHANGES_IN_NAME}"]
+    shown = limited(short_changes(changes))
     base = [] if shown and recipe.name == [DEFAULT] else recipe.name
     first, details = (" ".join(shown), base + text) if shown else (base[0], base[1:] + text)
     return f"{first} ({', '.join(details)})" if details else first
@@ -97,6 +95,12 @@ def short_changes(changes: Mapping[str, object]) -> list[str]:
     """Write changed parameters as they stand in names: `lr=0.002`."""
     ordered = sorted(changes, key=lambda key: key not in FIRST)
     return [f"{SHORT_NAMES.get(key, key.partition('.')[2])}={_shorten(changes[key])}" for key in ordered]
+
+
+def limited(changes: list[str]) -> list[str]:
+    """Return the first changes of a name, then how many more there are: a longer name is cut off on every page."""
+    more = len(changes) - MAX_CHANGES_IN_NAME
+    return [*changes[:MAX_CHANGES_IN_NAME], f"+{more}"] if more > 0 else changes
 
 
 def _closest(values: Mapping[str, object], recipes: Iterable[_Recipe]) -> tuple[_Recipe, dict[str, object]]:

@@ -16,17 +16,18 @@ from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
 from lstm_lm.errors import Interrupted, UserError
 from lstm_lm.experiments import runner
-from lstm_lm.experiments.search import report
+from lstm_lm.experiments.search import baseline, report
 from lstm_lm.experiments.search import space as spaces
 from lstm_lm.experiments.search import study as studies
 from lstm_lm.experiments.search.pruning import Pruned, Pruning, validation_interval
 from lstm_lm.experiments.search.rebatching import rebatch
-from lstm_lm.experiments.search.space import Space
+from lstm_lm.experiments.search.space import FILE, VALUES, Space
+from lstm_lm.experiments.search.wording import Wording
 from lstm_lm.io import hashing, locks, memory, quiet
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
-from lstm_lm.tracking.naming import short_changes
+from lstm_lm.tracking.naming import limited, short_changes
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
 from lstm_lm.ui import run_address, terminal
@@ -34,8 +35,8 @@ from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
+    from optuna.trial import FrozenTrial
 
-FILE = "search.yaml"
 PRESET = "searched"
 STATE_TAG = "lstm_lm.trial"  # of a trial's run: one of study.STATES, or stopped
 CODE_STAGES = ("train", "batching")  # stages whose code a trial runs
@@ -101,15 +102,19 @@ class Search:
         self.start_run = start_run
         self.study = study
         self.folder = folder
+        self.current = space.current(values)
+        self.wording = Wording(space, self.current, values["train"]["epochs"])
         self.batches = dataset.load("data/batches")
         _, self.counts = vocabulary.load_counts("data/vocab/vocab.csv")
 
     def run(self, trials: int, deadline: float) -> None:
-        """Run trials until there are enough, or until a time of the monotonic clock."""
+        """Run trials until there are enough and params.yaml itself is among them, or until a time of the monotonic clock."""
         if done := studies.ended(self.study):
             terminal.print(f"resuming this search: {len(done)} of {counted(trials, 'trial')} done")
-        elif not self.study.trials:
-            self._enqueue_current_parameters()
+        terminal.print(self.wording.conditions(trials))
+        baseline.enqueue(self.study, self.space, self.current)
+        if baseline.is_waiting(self.study, self.current) and (outside := self.space.outside(self.current)):
+            terminal.print(f"params.yaml itself is one of the trials, although outside of the space: {', '.join(outside)}")
         search_run = self._start_run()
         terminal.print("starting TensorFlow ...")
         with quiet.tensorflow_import():
@@ -117,24 +122,19 @@ class Search:
         interruption = Interruption()
         with search_run.recorded():
             with interruption:
-                while len(studies.ended(self.study)) < trials and time.monotonic() < deadline:
+                while self._is_to_run(trials) and time.monotonic() < deadline:
                     self._run_trial(search_run, interruption)
-                    self._log_trials(search_run)
-            self._log_trials(search_run)
+                    self._log_trials(search_run, trials)
+            self._log_trials(search_run, trials)
             self._write_best(search_run)
 
-    def _enqueue_current_parameters(self) -> None:
-        """Make params.yaml as it stands the first trial, which the others can be compared with."""
-        current = self.space.current(self.values)
-        if current is None:
-            terminal.print("params.yaml itself is outside the search space of search.yaml, so it is not one of the trials")
-        else:
-            self.study.enqueue_trial(current)
+    def _is_to_run(self, trials: int) -> bool:
+        return len(studies.ended(self.study)) < trials or baseline.is_waiting(self.study, self.current)
 
     def _start_run(self) -> TrainingRun:
-        names = ", ".join(keys.split(parameter.name)[1] for parameter in self.space.parameters)
+        names = [keys.split(parameter.name)[1] for parameter in self.space.parameters]
         resume = self.study.user_attrs.get("run_id")
-        search_run = self.start_run(f"search: {names}", resume=resume)
+        search_run = self.start_run(f"search: {', '.join(limited(names))}", resume=resume)
         self.study.set_user_attr("run_id", search_run.id)
         limits = {f"search.{parameter.name}": repr(parameter.ends) for parameter in self.space.parameters}
         search_run.log_params({**limits, **self.space.fixed})
@@ -150,15 +150,18 @@ class Search:
 
         trial = studies.ask(self.study, self.space)
         values = self.space.propose(trial)
-        terminal.print(f"trial {trial.number}: " + ", ".join(f"{keys.split(name)[1]} {value}" for name, value in values.items()))
-        trial_run = self.start_run(" ".join([f"trial {trial.number}", *short_changes(values)]), parent=search_run.id)
+        terminal.print(self.wording.title(trial.number, values))
+        changes = ["params.yaml"] if values == self.current else limited(short_changes(values))
+        trial_run = self.start_run(" ".join([f"trial {trial.number}", *changes]), parent=search_run.id)
+        trial_run.set_note(self.wording.note_of_trial(trial.number, values, ""))
         trial.set_user_attr("run_id", trial_run.id)
-        trial.set_user_attr("values", values)
+        trial.set_user_attr(VALUES, values)
         try:
             outcome = self._try(trial, values, trial_run, interruption)
         except (Stopped, KeyboardInterrupt):
             studies.abandon(self.study, trial.number)
             trial_run.tag(STATE_TAG, "stopped")
+            trial_run.set_note(self.wording.note_of_trial(trial.number, values, "stopped"))
             trial_run.finish("KILLED")
             message = f"stopped in trial {trial.number}: the next make search resumes, with this trial from its start"
             raise Interrupted(message, interruption.code or 130) from None
@@ -169,6 +172,7 @@ class Search:
         elif outcome.state == "failed":
             trial_run.tag("failed", outcome.message)
         trial_run.tag(STATE_TAG, outcome.state)
+        trial_run.set_note(self.wording.note_of_trial(trial.number, values, outcome.message or outcome.state))
         trial_run.finish("FAILED" if outcome.state == "failed" else "FINISHED")
         gc.collect()  # frees the graphs of this trial before those of the next are built
 
@@ -187,7 +191,7 @@ class Search:
             return Outcome("diverged", message=f"{where}: loss {diverged.loss:g}, gradient norm {diverged.norm:g}")
         except (UserError, tf.errors.ResourceExhaustedError) as error:
             return Outcome("failed", message=f"failed: {(str(error).splitlines() or [''])[0]}")
-        return Outcome("complete", loss, f"perplexity {math.exp(loss):.2f}")
+        return Outcome("complete", loss, self.wording.result(loss))
 
     def _train(self, trial: "Trial", values: dict[str, Any], trial_run: TrainingRun, interruption: Interruption) -> float:
         """Train with the values of a trial and return the best validation loss."""
@@ -204,7 +208,9 @@ class Search:
         model = setup.build_model(settings, self.counts)
         facts = {"resolved_precision": precision, "parameter_count": model.parameter_count}
         trial_run.log_params({**keys.flatten(settings), **facts})
-        hooks = Hooks([trial_run, Pruning(trial, self.space.validations_per_trial)], stop_request=interruption)
+        hooks = Hooks(
+            [trial_run, Pruning(trial, self.space.validations_per_trial, can_prune=values != self.current)], stop_request=interruption
+        )
         result = setup.build_trainer(settings, precision, batches, model, hooks).run()
         trial_run.log_metrics({"validation/best_perplexity": math.exp(result.best_validation_loss)}, result.steps)
         return float(result.best_validation_loss)
@@ -223,16 +229,17 @@ class Search:
         best = studies.complete(self.study)[0]
         return f"best so far: trial {best.number}, perplexity {math.exp(best.value or 0.0):.2f}"
 
-    def _log_trials(self, search_run: TrainingRun) -> None:
+    def _log_trials(self, search_run: TrainingRun, trials: int) -> None:
         """Log the table of all trials and the best trial's parameters to the search's run."""
         columns, rows = report.trial_table(self.study, self.space)
         if rows:
             search_run.log_table(columns, rows, "trials.json")
+        search_run.set_note(self.wording.note_of_search(self.study, trials))
         for best in studies.complete(self.study)[:1]:
             search_run.log_metrics({"validation/best_perplexity": math.exp(best.value or 0.0)}, len(rows))
             search_run.tag("best.trial", str(best.number))
             search_run.tag("best.run", best.user_attrs["run_id"])
-            for name, value in best.user_attrs["values"].items():
+            for name, value in best.user_attrs[VALUES].items():
                 search_run.tag(f"best.{name}", json.dumps(value))
         search_run.send_soon()
 
@@ -245,29 +252,43 @@ class Search:
                 "no trial was completed, so there are no best parameters: resume with make search, with TRIALS=... for more trials"
             )
         best = complete[0]
-        perplexity = f"validation perplexity {math.exp(best.value or 0.0):.2f}"
-        fixed = ", ".join(f"{name} = {json.dumps(value)}" for name, value in self.space.fixed.items())
-        comment = [
-            f"Found by make search: trial {best.number} of {total}, {perplexity}{f' with {fixed}' if fixed else ''}.",
-            "Only what differs from params.yaml.",
-        ]
-        path = Path("presets") / f"{PRESET}.yaml"
-        written = report.write_preset(path, best.user_attrs["values"], self.values, comment)
-        terminal.print(f"the best is trial {best.number}, {perplexity} (test text was not used)")
+        terminal.print(f"the best is trial {best.number}: {self.wording.result(best.value or 0.0)} (test text was not used)")
+        if baseline.measured(self.study, self.current) not in (None, best):
+            terminal.print(self.wording.of_baseline(self.study))
         for line in run_address.run_lines(store.uri(loading.load().tracking), search_run.id):
             terminal.verbatim(line)
-        if not written:
-            path.unlink(missing_ok=True)  # an earlier search may have left one
-            terminal.print("these are the values in params.yaml: no preset is written")
-            return
-        search_run.log_files([path])
+        path = Path("presets") / f"{PRESET}.yaml"
+        path.unlink(missing_ok=True)  # an earlier search may have left one
+        if better := baseline.improvement(self.study, self.current):
+            written = self._write_preset(path, better)
+            search_run.log_files([path])
+            self._suggest(path, written)
+        elif baseline.measured(self.study, self.current):
+            terminal.print("no trial was better than params.yaml itself: no preset is written")
+        else:
+            terminal.print("params.yaml itself did not get to the end of a trial, so nothing can be called better: no preset is written")
+            terminal.print("make search tries it again, before anything else")
+
+    def _write_preset(self, path: Path, trial: "FrozenTrial") -> dict[str, Any]:
+        """Write the values of a trial as a preset. Returns what differs from params.yaml."""
+        total = len(studies.ended(self.study))
+        fixed = f" with {self.wording.fixed}" if self.wording.fixed else ""
+        comment = [
+            f"Found by make search: trial {trial.number} of {total}, {self.wording.result(trial.value or 0.0)}{fixed}.",
+            f"In comparison, {self.wording.of_baseline(self.study)}.",
+            "Only what differs from params.yaml.",
+        ]
+        return report.write_preset(path, trial.user_attrs[VALUES], self.values, comment)
+
+    def _suggest(self, path: Path, written: dict[str, Any]) -> None:
+        """Print a preset, and what to do with it."""
         terminal.heading(str(path))
         for name, value in written.items():
             terminal.verbatim(f"  {name}: {json.dumps(value)}")
         terminal.heading("next steps")
         terminal.commands(
             [
-                (f"make experiment PRESET={PRESET}", "trains in full with these parameters, in an isolated copy"),
+                (f"make experiment PRESET={PRESET}", f"trains in full ({self.wording.full}), in an isolated copy: is it still better?"),
                 (f"dvc exp apply {PRESET}", "then copies its parameters and its model into this checkout"),
             ]
         )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from lstm_lm.config import keys, yaml_files
 from lstm_lm.experiments.search import study as studies
-from lstm_lm.experiments.search.space import Space
+from lstm_lm.experiments.search.space import VALUES, Space
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -24,7 +24,7 @@ def trial_table(study: "Study", space: Space) -> tuple[list[str], list[list[Any]
         state = studies.state_of(study, trial)
         perplexity = math.exp(trial.value) if state == "complete" and trial.value is not None else None
         seconds = round(trial.duration.total_seconds()) if trial.duration else None
-        values = trial.user_attrs.get("values", {})
+        values = trial.user_attrs.get(VALUES, {})
         validations = [round(math.exp(min(loss, MAX_LOSS)), 2) for _, loss in sorted(trial.intermediate_values.items())]
         rows.append([trial.number, state, perplexity, seconds, *(str(values.get(name)) for name in space.names), json.dumps(validations)])
     return columns, rows

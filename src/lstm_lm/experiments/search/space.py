@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
 SECTIONS = ("batching", "model", "train")  # whose parameters can be searched
+FILE = "search.yaml"
+VALUES = "values"  # the attribute of a trial that has its values, by dotted name
 SIGNIFICANT_DIGITS = 4  # of a proposed number, which people will read in a preset
 
 
@@ -138,6 +140,13 @@ class Parameter:
         """The choices, or the two ends of the range."""
         return self.choices or (self.low, self.high)
 
+    @property
+    def limits(self) -> str:
+        """What it can be, in words: `16, 32, 64`, `0.002 to 0.02`."""
+        if self.choices:
+            return ", ".join(map(messages.as_json, self.choices))
+        return f"{self.low:g} to {self.high:g}" + (f" in steps of {self.step:g}" if self.step else "")
+
     def suggest(self, trial: "Trial") -> Any:
         """Return the value that a trial proposes."""
         if self.choices:
@@ -185,23 +194,47 @@ class Space:
         return [*(parameter.name for parameter in self.parameters), *self.tied_to]
 
     def propose(self, trial: "Trial") -> dict[str, Any]:
-        """Return the values that a trial proposes, by dotted name."""
-        return self.with_tied({parameter.name: parameter.suggest(trial) for parameter in self.parameters})
+        """Return the values that a trial proposes, by dotted name; those that it was enqueued with, if there are any."""
+        if (enqueued := trial.user_attrs.get(VALUES)) is None:
+            return self.with_tied({parameter.name: parameter.suggest(trial) for parameter in self.parameters})
+        values: dict[str, Any] = dict(enqueued)
+        inside = self.inside(values)
+        for parameter in self.parameters:
+            if parameter.name in inside:  # the study learns from these
+                parameter.suggest(trial)
+        return values
 
     def with_tied(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Add the tied parameters to values of the searched ones."""
         return {**values, **{name: values[other] for name, other in self.tied_to.items()}}
 
-    def current(self, values: Mapping[str, Any]) -> dict[str, Any] | None:
-        """Return the searched parameters' values in params.yaml, or None if they are outside the space.
+    def current(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the values in params.yaml of all parameters that differ between trials, by dotted name.
 
         Args:
             values: of params.yaml, as `loading.read` returns them.
         """
         flat = keys.flatten_sections(values)
-        current = {parameter.name: flat[parameter.name] for parameter in self.parameters}
-        inside = all(parameter.contains(current[parameter.name]) for parameter in self.parameters)
-        return current if inside and all(flat[name] == current[other] for name, other in self.tied_to.items()) else None
+        return {name: flat[name] for name in self.names}
+
+    def inside(self, values: Mapping[str, Any]) -> set[str]:
+        """Return the names of the searched parameters whose values a trial can propose.
+
+        Args:
+            values: by dotted name.
+        """
+        return {parameter.name for parameter in self.parameters if parameter.contains(values[parameter.name])}
+
+    def outside(self, values: Mapping[str, Any]) -> list[str]:
+        """Return what no trial can propose, and what it can: `batching.batch_size = 8 (search.yaml: 16, 32, 64)`.
+
+        Args:
+            values: by dotted name.
+        """
+        inside = self.inside(values)
+        limits = {parameter.name: parameter.limits for parameter in self.parameters if parameter.name not in inside}
+        limits |= {name: f"as {other}" for name, other in self.tied_to.items() if values[name] != values[other]}
+        return [f"{name} = {messages.as_json(values[name])} ({FILE}: {limit})" for name, limit in limits.items()]
 
 
 def load(path: str | Path, values: dict[str, Any]) -> Space:

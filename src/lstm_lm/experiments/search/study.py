@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lstm_lm.config import keys
-from lstm_lm.experiments.search.space import SECTIONS, Space
+from lstm_lm.experiments.search.space import SECTIONS, VALUES, Space
 from lstm_lm.io import hashing
 
 if TYPE_CHECKING:
@@ -80,13 +80,15 @@ def tell(study: "Study", number: int, state: str, loss: float | None = None) -> 
 
 
 def abandon(study: "Study", number: int) -> None:
-    """Close an interrupted trial, and put its parameters first in line."""
+    """Close an interrupted trial, and put its values first in line."""
     import optuna
 
     study.tell(number, state=optuna.trial.TrialState.FAIL)
     study.set_user_attr(f"interrupted {number}", True)
-    if parameters := study.trials[number].params:
-        study.enqueue_trial(parameters)
+    trial = study.trials[number]
+    attributes = {name: value for name, value in trial.user_attrs.items() if name == VALUES}
+    if trial.params or attributes:
+        study.enqueue_trial(trial.params, user_attrs=attributes)
 
 
 def state_of(study: "Study", trial: "FrozenTrial") -> str:
