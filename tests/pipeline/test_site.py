@@ -14,7 +14,7 @@ import pytest
 from markdown_it import MarkdownIt
 from selenium.webdriver.common.by import By
 
-from browser import chromium, needs_browser
+from browser import chromium, needs_browser, resize
 from conftest import PROJECT, run
 from http_server import wait_until
 
@@ -164,3 +164,17 @@ def test_a_browser_shows_diagrams_finds_words_and_asks_no_other_host(site: Path,
         assert len(asked) > 20
         assert not [url for url in asked if not url.startswith((address, site.as_uri(), "data:", "blob:"))]
         assert not [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+
+
+@needs_browser
+def test_pictures_are_on_white_paper_in_dark_mode_too(address: str) -> None:
+    style = "const style = getComputedStyle(document.querySelector('article img')); return [style.backgroundColor, style.paddingLeft]"
+    for mode, expected in (("light", ["rgba(0, 0, 0, 0)", "0px"]), ("dark", ["rgb(255, 255, 255)", "12px"])):
+        with chromium() as driver:
+            features = [{"name": "prefers-color-scheme", "value": mode}]
+            driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+            for width in (1280, 360):
+                resize(driver, width)
+                driver.get(f"{address}/tutorial.html")
+                assert driver.execute_script(style) == expected
+                assert driver.execute_script("return document.querySelector('article img').getBoundingClientRect().right") < width
