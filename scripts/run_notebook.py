@@ -1,9 +1,9 @@
-"""Run the notebook in docs/notebooks with this checkout's model, and keep its pictures.
+"""Run the notebook in docs/notebooks with this checkout's model, and keep its pictures and what it prints.
 
 usage: run_notebook.py [FOLDER]
 
-The pictures go into FOLDER, by default docs/notebooks: NOTEBOOK-1.png is that of the first cell that draws. The notebook itself stays
-without outputs. The kernel is this Python. Jupyter's own folders are not read or changed.
+They go into FOLDER, by default docs/notebooks: NOTEBOOK-1.png is from the first cell that draws, NOTEBOOK-1.txt from the first cell that
+prints. The notebook itself stays without outputs. The kernel is this Python. Jupyter's own folders are not read or changed.
 """
 
 import base64
@@ -52,13 +52,22 @@ def pictures(content: Any) -> list[bytes]:
     return [base64.b64decode(data["image/png"]) for data in drawn if "image/png" in data]
 
 
+def printed(content: Any) -> list[str]:
+    """Return what the cells of a notebook printed, in order, without the empty lines at the end of each."""
+    streams = [[output["text"] for output in cell.get("outputs", []) if output.get("name") == "stdout"] for cell in content.cells]
+    return ["".join(stream).rstrip() + "\n" for stream in streams if stream]
+
+
 def main() -> int:
-    """Run the notebook and write its pictures."""
+    """Run the notebook, and write its pictures and what it prints."""
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else NOTEBOOK.parent
-    for number, picture in enumerate(pictures(run(NOTEBOOK, NOTEBOOK.parent)), 1):
-        path = folder / f"{NOTEBOOK.stem}-{number}.png"
-        path.write_bytes(picture)
-        print(path)
+    content = run(NOTEBOOK, NOTEBOOK.parent)
+    texts = [text.encode() for text in printed(content)]
+    for suffix, files in (("png", pictures(content)), ("txt", texts)):
+        for number, file in enumerate(files, 1):
+            path = folder / f"{NOTEBOOK.stem}-{number}.{suffix}"
+            path.write_bytes(file)
+            print(path)
     return 0
 
 

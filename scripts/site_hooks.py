@@ -2,6 +2,7 @@
 
 import re
 from importlib.resources import files as resources
+from itertools import count, takewhile
 from pathlib import Path
 
 import site_pages
@@ -27,9 +28,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for page, markdown in site_pages.api_pages(root / "src"):
         files.append(File.generated(config, page, content=markdown))
     for notebook in [file.src_uri for file in files if file.src_uri.endswith(".ipynb")]:
-        text = (root / site_pages.DOCS / notebook).read_text(encoding="utf-8")
         path = f"{site_pages.DOCS}{notebook}"
-        files.append(File.generated(config, site_pages.site_path(path), content=site_pages.notebook_page(path, text)))
+        content = site_pages.notebook_page(path, (root / path).read_text(encoding="utf-8"), printed_texts(root / path))
+        files.append(File.generated(config, site_pages.site_path(path), content=content))
     script = resources("mermaidx") / "assets/mermaid.js"
     files.append(File.generated(config, MERMAID, content=script.read_text(encoding="utf-8")))
     in_docs = [file.src_uri for file in files.documentation_pages() if not file.generated_by]
@@ -44,6 +45,12 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
             waiting += [other for other in linked if (root / other).is_file() and not site_pages.api_page(other)]
             seen |= linked
     return files
+
+
+def printed_texts(notebook: Path) -> list[str]:
+    """Return what the cells of a notebook printed, from the files that scripts/run_notebook.py keeps beside it."""
+    paths = takewhile(Path.is_file, (notebook.with_name(f"{notebook.stem}-{number}.txt") for number in count(1)))
+    return [path.read_text(encoding="utf-8") for path in paths]
 
 
 def add_file(root: Path, path: str, files: Files, config: MkDocsConfig) -> None:

@@ -7,7 +7,7 @@ front page, other files outside docs/ are pages below project/, and a module or 
 import json
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 DOCS = "docs/"
@@ -116,25 +116,33 @@ def adapt_links(page: str, text: str) -> str:
 def text_page(path: str, text: str) -> str:
     """Return a page that shows a text file of the project."""
     language = LANGUAGES.get(PurePosixPath(path).suffix, "text")
+    return f"# {PurePosixPath(path).name}\n\n`{path}` of the project:\n\n{_fenced(text, language)}\n"
+
+
+def _fenced(text: str, language: str) -> str:
+    """Return a text as a block of code, whatever is in it."""
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
-    return f"# {PurePosixPath(path).name}\n\n`{path}` of the project:\n\n{fence}{language}\n{text.rstrip()}\n{fence}\n"
+    return f"{fence}{language}\n{text.rstrip()}\n{fence}"
 
 
-def notebook_page(path: str, text: str) -> str:
-    """Return a page that shows a notebook and what it drew.
+def notebook_page(path: str, text: str, printed: Sequence[str]) -> str:
+    """Return a page that shows a notebook, what it drew and what it printed.
 
     Args:
         path: path in the repository. NOTEBOOK-1.png beside it is the picture of the first cell that draws, and so on.
         text: the notebook as JSON, without outputs.
+        printed: by the first cell that prints, and so on.
     """
     name = PurePosixPath(path).stem
-    parts, drawn = [], 0
+    parts, drawn, waiting = [], 0, list(printed)
     for cell in json.loads(text)["cells"]:
         source = "".join(cell["source"])
         if cell["cell_type"] == "markdown":
             parts.append(source)
             continue
         parts.append(f"```python\n{source}\n```")
+        if "print(" in source and waiting:
+            parts.append(f"With the default model, this cell prints:\n\n{_fenced(waiting.pop(0), '{.text .printed}')}")
         if "plt.show()" in source:
             drawn += 1
             parts.append(f"![what this cell draws, with the default model]({name}-{drawn}.png)")

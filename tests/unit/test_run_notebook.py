@@ -35,10 +35,11 @@ def test_the_notebook_is_kept_without_outputs(cells: list[dict[str, Any]]) -> No
     assert all(cell["outputs"] == [] and cell["execution_count"] is None for cell in code)
 
 
-def test_every_plot_has_its_picture(cells: list[dict[str, Any]]) -> None:
-    plots = sum("plt.show()" in "".join(cell["source"]) for cell in cells)
-    pictures = {path.name for path in NOTEBOOK.parent.glob("*.png")}
-    assert pictures == {f"{NOTEBOOK.stem}-{number}.png" for number in range(1, plots + 1)}
+@pytest.mark.parametrize(("call", "suffix"), [("plt.show()", "png"), ("print(", "txt")])
+def test_what_every_cell_draws_and_prints_is_kept(cells: list[dict[str, Any]], call: str, suffix: str) -> None:
+    number = sum(call in "".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    kept = {path.name for path in NOTEBOOK.parent.glob(f"*.{suffix}")}
+    assert kept == {f"{NOTEBOOK.stem}-{i}.{suffix}" for i in range(1, number + 1)}
 
 
 @pytest.mark.slow
@@ -57,8 +58,9 @@ def test_the_notebook_runs_with_any_model_and_leaves_jupyter_alone(
     pictures = run_notebook.pictures(content)
     assert len(pictures) == 4
     assert all(picture.startswith(b"\x89PNG") and len(picture) > 5000 for picture in pictures)
-    printed = "".join(output["text"] for cell in content.cells for output in cell.get("outputs", []) if output.get("name") == "stdout")
-    assert "12 words, the most frequent first: the, and, king" in printed
-    assert printed.count("T = ") == 4
+    vocabulary, texts = run_notebook.printed(content)
+    assert vocabulary.startswith("12 words, the most frequent first: the, and, king")
+    assert texts.count("T = ") == 4
+    assert texts.endswith("\n") and not texts.endswith("\n\n")
     assert [path for path in (tmp_path / "home").rglob("*") if path.is_file()] == [kernel]
     assert not list((tmp_path / "work").iterdir())

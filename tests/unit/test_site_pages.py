@@ -61,12 +61,16 @@ def test_a_text_file_is_shown_whole_whatever_it_contains(site_pages: ModuleType)
     assert page == "# a.yaml\n\n`presets/a.yaml` of the project:\n\n`````yaml\na: 1\n````\n`````\n"
 
 
-def test_a_notebook_becomes_a_page_with_its_pictures(site_pages: ModuleType) -> None:
+def test_a_notebook_becomes_a_page_with_its_outputs(site_pages: ModuleType) -> None:
     cells = [("markdown", "# Title"), ("code", "x = 1\n"), ("markdown", "Text."), ("code", "plt.show()"), ("code", "plt.show()")]
+    cells[2:2] = [("code", "print(x)"), ("code", "print(x + 1)")]
     notebook = {"cells": [{"cell_type": kind, "source": source.splitlines(keepends=True)} for kind, source in cells]}
-    page = site_pages.notebook_page("docs/notebooks/a.ipynb", json.dumps(notebook))
+    page = site_pages.notebook_page("docs/notebooks/a.ipynb", json.dumps(notebook), ["1\n", "```\n"])
     code = "```python\nplt.show()\n```\n\n![what this cell draws, with the default model]"
     assert page.startswith('# Title\n\n<a class="md-button" href="a.ipynb" download>Download the notebook</a>\n\n```python\nx = 1\n')
+    prints = "With the default model, this cell prints:"
+    assert f"```python\nprint(x)\n```\n\n{prints}\n\n```{{.text .printed}}\n1\n```\n\n" in page
+    assert f"```python\nprint(x + 1)\n```\n\n{prints}\n\n````{{.text .printed}}\n```\n````\n\nText." in page
     assert page.endswith(f"Text.\n\n{code}(a-1.png)\n\n{code}(a-2.png)\n")
 
 
