@@ -33,3 +33,39 @@ def test_versions_that_cannot_be_compared_are_pointed_out(capsys: pytest.Capture
     assert first.split()[:6] == ["2", "2.91", "per", "character", "3.000", "abcdef"]
     assert second.split()[:6] == ["1", "champion", "166.4", "315.0", "01234567", "default"]
     assert line.startswith("Perplexities can only be compared in rows with the same test text")
+
+
+def shown_promotion(before: Board, after: Board, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    registry_messages.show_promotion("lstm_lm", before, after)
+    return capsys.readouterr().out.splitlines()
+
+
+def test_a_promotion_and_a_roll_back_name_the_command_that_undoes_them(capsys: pytest.CaptureFixture[str]) -> None:
+    versions = [version(1, 9.0), version(2, 9.5), version(3, 9.9)]
+    state = champion.promoted(State(), Board(versions, 1, State()).candidates, 3)
+    promoted = Board(versions, 3, state, 1)
+    line, *_ = shown_promotion(Board(versions, 1, State()), promoted, capsys)
+    assert line == "models:/lstm_lm@champion is version 3 now, in place of version 1 (back: make rollback)"
+    returned = champion.rolled_back(state, promoted.candidates)
+    assert returned is not None
+    rolled_back = Board(versions, 1, returned)
+    line, *_ = shown_promotion(promoted, rolled_back, capsys)
+    assert line == "models:/lstm_lm@champion is version 1 now, in place of version 3 (back: make promote RUN=3)"
+    assert champion.rolled_back(returned, rolled_back.candidates) is None  # a second roll-back does not lead back
+
+
+def test_there_is_no_way_back_to_a_version_that_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    gone = version(3, 9.9, **{champion.FILES_MISSING_TAG: "now"})
+    for versions in ([version(1, 9.0), gone], [version(1, 9.0)]):
+        line, *_ = shown_promotion(Board([version(1, 9.0), version(3, 9.9)], 3, State()), Board(versions, 1, State((1,), 3)), capsys)
+        assert line == "models:/lstm_lm@champion is version 1 now, in place of version 3"
+
+
+def test_servers_do_not_follow_the_champion_by_themselves(capsys: pytest.CaptureFixture[str]) -> None:
+    versions = [version(1, 9.0), version(2, 9.5)]
+    none, first, second = (Board(versions, alias, State((1, 2)[:alias], 2)) for alias in (None, 1, 2))
+    assert shown_promotion(first, second, capsys)[1:] == [
+        "A running make serve keeps the version that it serves until you ask it to reload:",
+        "  curl -X POST http://127.0.0.1:5001/admin/reload",
+    ]
+    assert len(shown_promotion(second, second, capsys)) == len(shown_promotion(none, first, capsys)) == 1  # no server has another one

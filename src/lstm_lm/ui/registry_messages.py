@@ -5,6 +5,7 @@ from lstm_lm.tracking.versions import RUN_TAG, Board
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
 
+RELOAD = "curl -X POST http://127.0.0.1:5001/admin/reload"  # on the port of `make serve`
 DIGEST_LENGTH = 8  # characters of a test text's digest in the table
 COLUMNS = (
     Column("version"),
@@ -65,9 +66,29 @@ def show_versions(name: str, board: Board) -> None:
 
 
 def show_promotion(name: str, before: Board, after: Board) -> None:
-    """Print where the alias is now, and where it was."""
+    """Print where the alias is now, where it was and how it gets back there, and that servers do not follow it by themselves."""
     if before.alias == after.alias:
         terminal.print(f"models:/{name}@champion is version {after.alias} already")
         return
-    was = f", in place of version {before.alias} (back: make rollback)" if before.alias else ""
-    terminal.print(f"models:/{name}@champion is version {after.alias} now{was}")
+    if before.alias is None:
+        terminal.print(f"models:/{name}@champion is version {after.alias} now")
+        return
+    back = way_back(before.alias, after)
+    terminal.print(
+        f"models:/{name}@champion is version {after.alias} now, in place of version {before.alias}{f' (back: {back})' if back else ''}"
+    )
+    terminal.print("A running make serve keeps the version that it serves until you ask it to reload:")
+    terminal.verbatim(f"  {RELOAD}")
+
+
+def way_back(former: int, board: Board) -> str | None:
+    """Return the command that makes a former champion the champion again, or None if it is gone.
+
+    Args:
+        former: the champion before the present one.
+        board: the registry now. After a roll-back, another roll-back would go further back, not to `former`.
+    """
+    if board.previous == former:
+        return "make rollback"
+    is_usable = former in {each.number for each in board.candidates if each.is_usable}
+    return f"make promote RUN={former}" if is_usable else None
