@@ -1,5 +1,7 @@
 """How messages put things into words."""
 
+import shlex
+
 # What people call one token of a text, by `vocab.unit`.
 UNITS = {"word": "word", "char": "character", "subword": "subword"}
 
@@ -39,3 +41,13 @@ def duration(seconds: float | None) -> str:
     if minutes >= 60:
         return f"{minutes // 60} h {minutes % 60} min"
     return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+def make_command(target: str, **options: str) -> str:
+    """Return a command that calls make, to be copied into a shell: `make promote RUN=slower`.
+
+    Args:
+        target: of the Makefile.
+        options: their values may have letters that mean something to a shell or to make.
+    """
+    return " ".join(["make", target, *(f"{name}={shlex.quote(value).replace('$', '$$')}" for name, value in options.items())])

@@ -1,11 +1,13 @@
 import ast
+import subprocess
+from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from conftest import PROJECT
 from lstm_lm.config.schema import Vocab
-from lstm_lm.wording import UNITS, counted, counted_tokens, duration, unit_name
+from lstm_lm.wording import UNITS, counted, counted_tokens, duration, make_command, unit_name
 
 
 def test_every_unit_has_a_name() -> None:
@@ -48,3 +50,11 @@ def test_no_message_leaves_the_choice_to_its_reader() -> None:
         texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
         found = [text for text in texts if isinstance(text, str) and "(s)" in text.replace("http(s)", "")]
         assert path == texts_of_typer or not found, path
+
+
+@pytest.mark.parametrize("name", ["slower", "lr=0.002", "it's $HOME", 'two "words" $(x);'])
+def test_a_command_for_make_can_be_copied(name: str, tmp_path: Path) -> None:
+    (tmp_path / "Makefile").write_text('promote:\n\t@printf %s "$$RUN"\n')
+    printed = subprocess.run(make_command("promote", RUN=name), shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert printed == name
+    assert make_command("promote", RUN="slower") == "make promote RUN=slower"

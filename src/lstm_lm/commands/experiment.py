@@ -14,6 +14,7 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
     from lstm_lm.experiments import runner
     from lstm_lm.tracking import address
     from lstm_lm.ui import results, run_address, terminal
+    from lstm_lm.wording import make_command
 
     changes = presets.load(preset)
     loading.check(keys.with_changes(loading.read("params.yaml"), changes), f"params.yaml with presets/{preset}.yaml")
@@ -36,8 +37,8 @@ def experiment(preset: Annotated[str, typer.Argument(help="name of a file in pre
         [
             ("make ui", "shows both runs on a leaderboard, and compares them"),
             ("make compare", "shows the experiments based on the last commit in a table"),
-            (f"make plots EXPERIMENTS={finished.name}", "draws the curves of both on a page"),
-            (f"make promote RUN={finished.name}", "makes its model the champion, instead of that of `make repro`"),
+            (make_command("plots", EXPERIMENTS=finished.name), "draws the curves of both on a page"),
+            (make_command("promote", RUN=finished.name), "makes its model the champion, the one to use"),
             (f"dvc exp apply {finished.name}", "copies its parameters and its model into this checkout"),
         ]
     )

@@ -1,9 +1,10 @@
 """What the stage `evaluate-sample` prints."""
 
+import os
 from typing import TYPE_CHECKING
 
 from lstm_lm.ui import terminal
-from lstm_lm.wording import counted, counted_tokens, unit_name
+from lstm_lm.wording import counted, counted_tokens, make_command, unit_name
 
 if TYPE_CHECKING:
     from lstm_lm.tracking.registry import Outcome
@@ -72,10 +73,13 @@ def show_proxy_run(run_id: str, proxy_id: str) -> None:
 def show_logged_model(name: str, outcome: "Outcome") -> None:
     """Print what became of the MLflow model."""
     if outcome.version is None:
-        terminal.print(f"MLflow model models:/{outcome.model_id} (not registered as a version; python src/cli.py promote does that)")
+        # Only an experiment's model is not registered. Without RUN, the command would promote the model of the checkout.
+        command = make_command("promote", RUN=os.environ.get("DVC_EXP_NAME", "..."))
+        terminal.print(f"MLflow model models:/{outcome.model_id} (not registered as a version; {command} does that)")
         return
     terminal.print(f"{name} version {outcome.version} in the model registry" + ("" if outcome.is_new else " is already this model"))
     if outcome.is_champion:
-        terminal.print(f"models:/{name}@champion is version {outcome.version}")
+        reload = " now: a running make serve takes it at its next reload" if outcome.is_new and outcome.version > 1 else ""
+        terminal.print(f"models:/{name}@champion is version {outcome.version}{reload}")
     elif outcome.why_not:
         terminal.print(f"models:/{name}@champion stays another version: {outcome.why_not}")
