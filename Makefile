@@ -47,8 +47,8 @@ clean:  ## remove what the pipeline made; your text and runs stay
 	rm -rf .training dvc_plots data/.raw-* data/.vocab-* data/.batches-* data/raw data/vocab data/batches models/weights models/saved_model models/*.csv models/*.json
 	rm -f reports/details.json reports/graph.png reports/metrics.json reports/model_card.md reports/report.html reports/samples.md reports/summary.json reports/vocabulary.json reports/coverage.csv
 
-clean-scratch: setup  ## remove what stopped trainings left (YES=1: do not ask)
-	@python src/cli.py clean-scratch $(if $(call given,YES),--yes)
+clean-scratch: setup  ## remove what stopped trainings left (KEY=... YES=1)
+	@python src/cli.py clean-scratch $(if $(call given,YES),--yes) $(if $(call given,KEY),-- "$$KEY")
 
 ##@ Experiments (this checkout stays as it is)
 
@@ -67,10 +67,10 @@ ablation: repository setup  ## measure the changes in ablation.yaml (ONLY=... SE
 presets: repository setup  ## measure the presets (ONLY="cookbook" SEEDS="1 2 3")
 	@python src/cli.py presets $(if $(call given,ONLY),--only "$$ONLY") $(if $(call given,SEEDS),--seeds "$$SEEDS")
 
-##@ Results (OPTIONS=--help lists the options of sample, next and score)
+##@ Results (OPTIONS=--help lists the options of compare, sample, next, score)
 
 compare: repository setup  ## compare the experiments of the last commit in a table
-	@python src/cli.py compare
+	@python src/cli.py compare $(call given,OPTIONS)
 
 plots: repository setup  ## compare their curves on a page (EXPERIMENTS="cookbook")
 	@python src/cli.py plots $(call given,EXPERIMENTS)

@@ -70,6 +70,6 @@ def test_a_read_only_disk_and_a_missing_input_are_one_line(small_disk: Path) -> 
     subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
     (small_disk / "data/raw/part-05.txt").unlink()
     (small_disk / "data/batches/batches.json").unlink()
-    created = "No such file or directory (an output of the pipeline; to create it, run: dvc repro)"
+    created = "No such file or directory (an output of the pipeline; to create it, run: make repro)"
     assert stage(small_disk, "vocab") == (1, f"error: data/raw/part-05.txt: {created}")
     assert stage(small_disk, "train") == (1, f"error: data/batches/batches.json: {created}")

@@ -407,7 +407,7 @@ def test_a_stage_without_its_inputs_is_a_one_line_error(new_project: Path) -> No
         done = run(["python", f"src/{script}.py"], new_project, check=False)
         assert (done.returncode, done.stdout) == (
             1,
-            f"error: {file}: No such file or directory (an output of the pipeline; to create it, run: dvc repro)\n",
+            f"error: {file}: No such file or directory (an output of the pipeline; to create it, run: make repro)\n",
         )
 
 

@@ -54,7 +54,7 @@ def test_a_pipeline_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     folder = move_copy(prepared, tmp_path / "training")
     printed = [kill_trials.kill_training(folder, way, 0.5) for way in ("everything", "ctrl-c")]
     assert all(in_time for in_time, _ in printed)
-    stopped = re.search(r"^stopped at step ([\d,]+): the next dvc repro resumes from there$", printed[-1][1], re.MULTILINE)
+    stopped = re.search(r"^stopped at step ([\d,]+): the next make repro resumes from there$", printed[-1][1], re.MULTILINE)
     assert [tracked.info.status for tracked in runs(folder)] == ["KILLED"]
     # To its end as if dvc had been killed just after it: what dvc did not record is not done again.
     last = run(["python", "src/train.py"], folder).stdout
@@ -96,7 +96,7 @@ def test_a_training_that_diverged_is_reported_at_once_the_next_time(trained: Pat
         printed.append((done.stdout, line))
     (first, line), (second, again) = printed
     assert re.match(r"error: the training diverged at step \d+ of epoch 1: loss \S+, gradient norm \S+.*: in params.yaml lower", line)
-    assert "undo your changes to parameters and text, and run: dvc repro; " in line
+    assert "undo your changes to parameters and text, and run: make repro; " in line
     assert "run: dvc checkout --force train]" in line
     assert "TensorFlow" in first
     assert "TensorFlow" not in second  # at once

@@ -60,7 +60,7 @@ def test_the_reason_names_both_values_or_the_command() -> None:
     assert champion.why_not(second, first) == "adjusted perplexity 180.3 is not below 166.4 of version 1"
     assert champion.why_not(Candidate(3, 166.41, "a"), first) == "adjusted perplexity 166.410000 is not below 166.400000 of version 1"
     other = champion.why_not(Candidate(4, 1.0, "b"), first)
-    assert other == "measured on another test text than version 1: promote it on purpose with: python src/cli.py promote 4"
+    assert other == "measured on another test text than version 1: promote it on purpose with: make promote RUN=4"
 
 
 def test_a_state_survives_its_tag_and_an_unreadable_one_is_none() -> None:

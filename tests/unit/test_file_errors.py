@@ -15,7 +15,7 @@ def line(action: object, *arguments: object) -> str | None:
 
 def test_a_missing_file_is_named_and_an_output_of_the_pipeline_says_how_to_make_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    created = " (an output of the pipeline; to create it, run: dvc repro)"
+    created = " (an output of the pipeline; to create it, run: make repro)"
     assert line(Path("data/raw/source.json").read_text) == f"data/raw/source.json: No such file or directory{created}"
     assert line(Path("data/own/text.txt").read_text) == "data/own/text.txt: No such file or directory"  # the user's own
 

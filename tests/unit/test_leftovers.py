@@ -107,7 +107,7 @@ def test_the_command_lists_first_and_removes_what_it_has_listed(
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     clean_scratch.clean_scratch()
     out = capsys.readouterr().out
-    assert "nothing was removed: add --yes" in out
+    assert "nothing was removed: to remove what is marked, add YES=1 " in out
     marked = {line.partition(".training/")[2][:1] for line in out.splitlines() if line.startswith("x") and ".training/" in line}
     assert marked == {"b", "c"}
     clean_scratch.clean_scratch(["b"], yes=True)

@@ -1,5 +1,6 @@
 """The Makefile: which values reach the commands, shown by programs that print their arguments in place of Python."""
 
+import ast
 import os
 import re
 import subprocess
@@ -111,6 +112,33 @@ def test_options_are_words_of_the_shell(environment_folder: Path) -> None:
     assert printed == ["src/cli.py", "sample", "--stop", "two words", "--samples", "3", "--", "to be"]
     assert make(environment_folder, "next", "OPTIONS=--k 3", "PROMPT=to be") == ["src/cli.py", "next", "--k", "3", "--", "to be"]
     assert make(environment_folder, "score", "OPTIONS=--words", "FILE=a b") == ["src/cli.py", "score", "--words", "a b"]
+
+
+def test_what_is_left_of_stopped_trainings_is_removed_by_its_key(environment_folder: Path) -> None:
+    assert make(environment_folder, "clean-scratch", KEY="0") == ["src/cli.py", "clean-scratch"]
+    assert make(environment_folder, "clean-scratch", "KEY=a1", "YES=1") == ["src/cli.py", "clean-scratch", "--yes", "--", "a1"]
+
+
+def test_the_tables_of_compare_are_printed_for_a_document(environment_folder: Path) -> None:
+    assert make(environment_folder, "compare", OPTIONS="--nonsense") == ["src/cli.py", "compare"]
+    assert make(environment_folder, "compare", "OPTIONS=--markdown") == ["src/cli.py", "compare", "--markdown"]
+
+
+def test_messages_name_make_where_it_has_a_target_for_the_command() -> None:
+    """Whoever has only used make has no activated environment, in which alone `python src/cli.py` works."""
+    makefile = (PROJECT / "Makefile").read_text()
+    targets = {*re.findall(r"^\t@python src/cli.py ([a-z-]+)", makefile, re.MULTILINE), "dvc"}
+    reference = PROJECT / "src/lstm_lm/commands/reference"  # pages about the command line itself
+    found = []
+    for path in sorted((PROJECT / "src/lstm_lm").rglob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and id(node) not in docstrings]
+        for text in map(str, texts):
+            commands = [*re.findall(r"python src/cli\.py ([a-z-]+)", text), *re.findall(r"(?:run:|the next) (dvc) repro(?! --)", text)]
+            found += [f"{path.name}: {text}" for command in commands if command in targets and reference not in path.parents]
+    assert {"models", "promote", "score"} <= targets
+    assert found == []
 
 
 def test_variables_of_other_pythons_repositories_and_experiments_do_not_reach_the_commands(environment_folder: Path) -> None:

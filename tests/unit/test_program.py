@@ -52,7 +52,7 @@ def test_a_missing_file_is_a_one_line_error(capfd: pytest.CaptureFixture[str], t
     assert exit_code(Path("data/batches/batches.json").read_text) == 1
     assert (
         capfd.readouterr().err
-        == "error: data/batches/batches.json: No such file or directory (an output of the pipeline; to create it, run: dvc repro)\n"
+        == "error: data/batches/batches.json: No such file or directory (an output of the pipeline; to create it, run: make repro)\n"
     )
 
 
@@ -141,7 +141,7 @@ def test_a_failed_stage_says_how_to_restore_its_earlier_outputs(
     (tmp_path / "dvc.lock").write_text("stages:\n  train:\n    cmd: python src/train.py\n")
     assert exit_code(raising(UserError("no"))) == 1
     assert capfd.readouterr().err == (
-        "error: no [to get the earlier results back, undo your changes to parameters and text, and run: dvc repro; "
+        "error: no [to get the earlier results back, undo your changes to parameters and text, and run: make repro; "
         "to get back only the outputs of this stage, run: dvc checkout --force train]\n"
     )
     monkeypatch.setenv("DVC_STAGE", "vocab")

@@ -77,7 +77,7 @@ def test_a_version_is_promoted_on_purpose_and_rolled_back(client: "MlflowClient"
     with pytest.raises(UserError, match=r"lstm_lm cannot be rolled back: no champion before version 1 is left"):
         promotion.roll_back(client, NAME)
     assert alias(client) == 1
-    with pytest.raises(UserError, match=r"lstm_lm has no version 9: list the versions with: python src/cli.py models"):
+    with pytest.raises(UserError, match=r"lstm_lm has no version 9: list the versions with: make models"):
         promotion.promote(client, NAME, 9)
 
 

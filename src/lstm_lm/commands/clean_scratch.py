@@ -60,7 +60,7 @@ def select(found: "list[Leftover]", names: list[str] | None, resumed: Collection
     for name in names:
         leftover = by_name.get(name.rstrip("/"))
         if leftover is None:
-            raise UserError(f"{name} is no folder that a training or a stage has left: python src/cli.py clean-scratch lists them")
+            raise UserError(f"{name} is no folder that a training or a stage has left: make clean-scratch lists them")
         if leftover.in_use:
             raise UserError(f"{leftover.folder} is used by a running process: wait for it to end, or stop it")
         selected.append(leftover)
@@ -95,6 +95,6 @@ def is_confirmed(count: int, size: str) -> bool:
     from lstm_lm.ui import terminal
 
     if not sys.stdin.isatty():
-        terminal.print("nothing was removed: add --yes to remove what is marked (make clean-scratch YES=1)")
+        terminal.print("nothing was removed: to remove what is marked, add YES=1 (make clean-scratch YES=1) or --yes")
         return False
     return typer.confirm(f"remove {count} folders, {size}?")

@@ -19,7 +19,7 @@ def compare(markdown: Annotated[bool, typer.Option("--markdown", help="print Mar
         if markdown:
             terminal.verbatim(pages.table([column.title for column in table.columns()], table.rows()))
         else:
-            terminal.table(table.columns(), table.rows(), where="python src/cli.py compare --markdown")
+            terminal.table(table.columns(), table.rows(), where="make compare OPTIONS=--markdown")
     for line in [*comparison.outdated(models), *comparison.notes(tables)]:
         terminal.print(f"\n{line}")
     baseline = comparison.baseline()

@@ -21,7 +21,7 @@ def docs(
     stale = [name for name, text in pages.items() if not _is_up_to_date(FOLDER / name, text)]
     if check:
         if stale:
-            raise UserError(f"{FOLDER}: out of date: {', '.join(stale)}: run python src/cli.py docs")
+            raise UserError(f"{FOLDER}: out of date: {', '.join(stale)}: run make docs")
         return
     for name in stale:
         atomic.write_text(FOLDER / name, pages[name])

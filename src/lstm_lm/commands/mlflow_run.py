@@ -35,7 +35,7 @@ def mlflow_run(
     client = store.connect(settings.tracking)
     run_id = mlflow_run_id(client, settings.tracking)
     if not run_id:
-        raise UserError("only `mlflow run .` calls this command; without MLflow, run: dvc repro")
+        raise UserError("only `mlflow run .` calls this command; without MLflow, run: make repro")
 
     trained_in, metrics = run_pipeline(stage, changes, run_id)
     if trained_in == run_id:

@@ -21,7 +21,7 @@ def line(error: BaseException) -> str | None:
     if file is None:
         return None
     is_output = number == errno.ENOENT and file.startswith(OUTPUTS) and not file.startswith("data/own")
-    origin = " (an output of the pipeline; to create it, run: dvc repro)" if is_output else ""
+    origin = " (an output of the pipeline; to create it, run: make repro)" if is_output else ""
     return f"{file}: {os.strerror(number)}{origin}"
 
 

@@ -114,7 +114,7 @@ def before_champion(numbers: Sequence[int]) -> list[int]:
 
 def why_not(candidate: Candidate, champion: Candidate) -> str:
     """Say why a version did not become the champion."""
-    command = f"python src/cli.py promote {candidate.number}"
+    command = f"make promote RUN={candidate.number}"
     if candidate.test_digest is None or candidate.test_digest != champion.test_digest:
         return f"measured on another test text than version {champion.number}: promote it on purpose with: {command}"
     if candidate.metric is None or champion.metric is None:

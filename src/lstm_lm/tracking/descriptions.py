@@ -124,7 +124,7 @@ def of_model(name: str) -> str:
         "LSTM language models: a prompt in, a text out. Each version is one trained model, described by its model card.\n\n"
         f"The alias `{champion.ALIAS}` marks the version to serve. A new version takes it if its adjusted perplexity is lower than the "
         "champion's on the same test text. A version that was measured on another test text takes it only by "
-        "`python src/cli.py promote VERSION`; `python src/cli.py rollback` undoes that. "
+        "`make promote RUN=VERSION`; `make rollback` undoes that. "
         "The tags of a version say why it is the champion, or why not.\n\n"
         f"`make models` lists the versions. `make serve MODEL=models:/{name}@{champion.ALIAS}` serves the champion."
     )

@@ -46,6 +46,6 @@ def find_or_register(
     if run_id is None:
         raise UserError(
             f"promote {model}: neither a version of {name}, nor the id of an MLflow run, nor an experiment with a logged model "
-            "(python src/cli.py models lists the versions, make compare the experiments)"
+            "(make models lists the versions, make compare the experiments)"
         )
     return registry.register_run(client, name, run_id)

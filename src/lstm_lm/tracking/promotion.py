@@ -119,7 +119,7 @@ def promote(client: MlflowClient, name: str, number: int) -> Board:
     """
     board = read(client, name)
     if number not in {each.number for each in board.candidates}:
-        raise UserError(f"{name} has no version {number}: list the versions with: python src/cli.py models")
+        raise UserError(f"{name} has no version {number}: list the versions with: make models")
     if not has_files(client, board.version(number)):
         raise UserError(
             f"the files of version {number} of {name} are gone from the artifact store: log it again from the checkout that trained it, "
@@ -146,7 +146,7 @@ def roll_back(client: MlflowClient, name: str) -> Board:
     state = champion.rolled_back(board.state, board.candidates)
     if state is None:
         reason = f"no champion before version {board.champion} is left" if board.champion else "it has no champion yet"
-        raise UserError(f"{name} cannot be rolled back: {reason} (list the versions with: python src/cli.py models)")
+        raise UserError(f"{name} cannot be rolled back: {reason} (promote a version with make promote RUN=...; make models lists them)")
     client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
     given_up = str(board.champion)
     client.set_model_version_tag(name, given_up, champion.NOT_CHAMPION_TAG, f"rolled back to version {state.history[-1]} at {now()}")

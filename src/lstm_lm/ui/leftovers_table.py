@@ -34,7 +34,7 @@ def _row(leftover: Leftover, is_selected: bool, resumed: Collection[str]) -> lis
     if leftover.in_use:
         reason = "in use"
     elif leftover.key in resumed:
-        reason = f"{reason.partition(';')[0]}; the next dvc repro {'resumes' if len(resumed) == 1 else 'may resume'} it"
+        reason = f"{reason.partition(';')[0]}; the next make repro {'resumes' if len(resumed) == 1 else 'may resume'} it"
     step = "" if leftover.step is None else f"{leftover.step:,}"
     cells = ["x" if is_selected else "", str(leftover.folder), f"{leftover.size / 1e6:,.1f}", age(leftover.age), step]
     return [*cells, reason, leftover.run_id or ""]

@@ -91,6 +91,6 @@ def _restore_hint() -> str:
     if not stage or is_copy or not lock.exists() or f"\n  {stage}:\n" not in lock.read_text(encoding="utf-8"):
         return ""
     return (
-        " [to get the earlier results back, undo your changes to parameters and text, and run: dvc repro; "
+        " [to get the earlier results back, undo your changes to parameters and text, and run: make repro; "
         f"to get back only the outputs of this stage, run: dvc checkout --force {stage}]"
     )

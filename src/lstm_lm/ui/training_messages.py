@@ -67,7 +67,7 @@ def show_result(result: Result, patience: int | None) -> None:
 def stopped_line(reason: str, step: int) -> str:
     """Return the line with which an interrupted training ends."""
     experiment = os.environ.get("DVC_EXP_NAME")
-    command = f"running the experiment {experiment} again with the same parameters" if experiment else "the next dvc repro"
+    command = f"running the experiment {experiment} again with the same parameters" if experiment else "the next make repro"
     return f"{reason} at step {step:,}: {command} resumes from there"
 
 
@@ -93,5 +93,5 @@ def diverged_before_line(line: str, scratch: str) -> str:
     key = scratch.rpartition("/")[2]
     return (
         f"{line} (this is the result of an earlier run, kept in {scratch}: change a parameter, the code or the data to train again, "
-        f"or try the same again after: python src/cli.py clean-scratch {key} --yes)"
+        f"or try the same again after: make clean-scratch KEY={key})"
     )

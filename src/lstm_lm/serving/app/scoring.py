@@ -94,7 +94,7 @@ class ScoringEndpoints:
             if not texts:
                 raise Problem(400, "text = []: must be at least one text", "text")
             if characters > (most := model.engine.limits.max_score_characters):
-                allowed = f"must be at most {most} in a request: send it in parts, or score its file with python src/cli.py score"
+                allowed = f"must be at most {most} in a request: send it in parts, or score its file with make score FILE=..."
                 raise Problem(400, f"text has {characters} characters: {allowed}", "text")
 
             def score(text: str, should_stop: Callable[[], bool]) -> tuple[int, bytes]:

@@ -176,9 +176,7 @@ def _in_store(client: MlflowClient, source: str, name: str) -> Resolved:
     except MlflowException as error:
         if error.error_code not in UNKNOWN:
             raise
-        raise UserError(
-            f"model {source}: {first_line(error).rstrip('.')}: choose another; python src/cli.py models lists the versions"
-        ) from None
+        raise UserError(f"model {source}: {first_line(error).rstrip('.')}: choose another; make models lists the versions") from None
     raise UserError(f"model {source}: there is no such folder: must be {CHOICES}")
 
 

@@ -19,7 +19,7 @@ from lstm_lm.serving.prompts.files import LoggedPrompt
 
 NAME = "prompts"  # of the preset
 PRESET = Path(f"presets/{NAME}.yaml")
-HEADER = "# Made by `python src/cli.py drift --export`: trains the champion further, on the text of data/raw and on logged prompts."
+HEADER = "# Made by `make drift OPTIONS=--export`: trains the champion further, on the text of data/raw and on logged prompts."
 WITH_PROMPTS = OWN_TEXT / "with-prompts"  # has the documents of data/raw too
 IGNORED = f"{NAME}*.txt"  # in data/own, see .gitignore
 FINE_TUNING = 0.1  # of the learning rate
