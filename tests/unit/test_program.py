@@ -56,6 +56,21 @@ def test_a_missing_file_is_a_one_line_error(capfd: pytest.CaptureFixture[str], t
     )
 
 
+def test_another_python_than_the_projects_is_a_one_line_error(tmp_path: Path) -> None:
+    """-S and -E: without any packages, as the system's Python is."""
+    done = run([sys.executable, "-E", "-S", str(PROJECT / "src/cli.py"), "models"], tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (
+        1,
+        f"error: this Python ({sys.executable}) has no package typer: activate the project's environment first, "
+        "with: source .venv/bin/activate (make setup creates it)\n",
+    )
+
+
+def test_a_missing_module_of_our_own_is_a_bug() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        program.run(raising(ModuleNotFoundError("No module named 'lstm_lm.x'", name="lstm_lm.x")))
+
+
 def test_a_full_disk_is_a_one_line_error(tmp_path: Path) -> None:
     code = (
         "import resource; from lstm_lm.ui import program; resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))\n"

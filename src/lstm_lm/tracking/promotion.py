@@ -146,7 +146,7 @@ def roll_back(client: MlflowClient, name: str) -> Board:
     state = champion.rolled_back(board.state, board.candidates)
     if state is None:
         reason = f"no champion before version {board.champion} is left" if board.champion else "it has no champion yet"
-        raise UserError(f"{name} cannot be rolled back: {reason} (promote a version with make promote RUN=...; make models lists them)")
+        raise UserError(f"{name} cannot be rolled back: {reason} (make models lists the versions, make promote RUN=... promotes one)")
     client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
     given_up = str(board.champion)
     client.set_model_version_tag(name, given_up, champion.NOT_CHAMPION_TAG, f"rolled back to version {state.history[-1]} at {now()}")

@@ -13,6 +13,7 @@ from lstm_lm.errors import Interrupted, Terminated, UserError
 from lstm_lm.io import file_errors, interruption, memory, output, utf8
 from lstm_lm.ui import terminal
 
+OWN_PACKAGES = ("lstm_lm", "lstm_lm_serving")
 INTERRUPTED = 130  # exit code of a program that Ctrl-C ended
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)  # of `kill`, and of a terminal that is closed
 
@@ -48,8 +49,21 @@ def _ending(error: BaseException) -> tuple[str, int] | None:
         return "stopped", INTERRUPTED
     if isinstance(error, Interrupted):
         return str(error), error.code
+    if isinstance(error, ModuleNotFoundError) and (missing := missing_package_line(error)):
+        return f"error: {missing}", 1
     line = str(error) if isinstance(error, UserError) else file_errors.line(error) or memory.out_of_memory_line(error)
     return (f"error: {line}{_restore_hint()}", 1) if line else None
+
+
+def missing_package_line(error: ModuleNotFoundError) -> str | None:
+    """Return one line for a package that this Python lacks, which then is not that of the project; None for a module of our own: a bug."""
+    package = (error.name or "").partition(".")[0]
+    if not package or package in OWN_PACKAGES:
+        return None
+    return (
+        f"this Python ({sys.executable}) has no package {package}: activate the project's environment first, "
+        "with: source .venv/bin/activate (make setup creates it)"
+    )
 
 
 def _call(main: Callable[[], object]) -> None:

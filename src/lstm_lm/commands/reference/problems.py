@@ -26,6 +26,7 @@ To find a message, search this page for its words. `{VALUE}` stands for a value.
 | outputs are missing after a failed stage | `dvc checkout --force STAGE` restores those of a stage; `make repro` makes all again |
 | the tracking store did not take everything | `make resend` |
 | you want to start over | `make clean`; your text, the experiments and the MLflow runs stay |
+| `this Python (…) has no package …` | `source .venv/bin/activate`, in which the project's commands work; `make` needs no activation |
 | the environment is broken | remove the folder `.venv`; the next `make` creates it again |
 """
 # Packages and the headings of their messages, in the order in which a user meets them.

@@ -74,6 +74,7 @@ REMEDIES: dict[str, str] = {
     "params.yaml: tracking.artifacts: a database on a server": "Set `tracking.artifacts` to a folder or an address that all users reach.",
     "the outbox of run … holds the operation": "Update the project, or remove the run's folder in .tracking.",
     "promote …: neither a version": "Use a version of `make models`, a run of `make ui`, or an experiment of `make compare`.",
+    "… cannot be rolled back": "Promote a version instead: `make promote RUN=VERSION`.",
     "run … has no logged model": "Let the run's stage evaluate-sample end: `make repro`.",
     "… is no folder that a training or a stage has left": "Use a key or a folder that `make clean-scratch` lists.",
     "must be null, runs:/RUN_ID": "Use one of the forms in the message.",
