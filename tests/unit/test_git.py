@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from conftest import PROJECT
+from conftest import COMMIT, PROJECT
 from lstm_lm.errors import UserError
 from lstm_lm.io import git
 
@@ -38,6 +38,31 @@ def test_git_looks_in_its_folder_also_when_a_hook_of_another_repository_started_
     assert git.run_checked("rev-parse", "--show-toplevel", cwd=tmp_path / "ours") == f"{tmp_path / 'ours'}\n"
     (tmp_path / "ours/mine").touch()
     assert git.run("ls-files", "--others", cwd=tmp_path / "ours") == "mine\n"
+
+
+def test_what_is_not_in_the_last_commit_is_listed(tmp_path, monkeypatch):
+    project = tmp_path / "project"  # a sub-folder of the repository
+    (project / "data").mkdir(parents=True)
+    monkeypatch.chdir(project)
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert git.uncommitted(".") == []
+    subprocess.run(["git", "init", "-q", tmp_path], check=True)
+    for name in ("same", "changed", "deleted", "data/staged", "data/other"):
+        (project / name).write_text("text")
+    (tmp_path / ".gitignore").write_text("*.log\n")
+    assert git.uncommitted("same") == ["same"]  # before the first commit
+    subprocess.run(["git", "add", "--all", tmp_path], check=True)
+    assert git.uncommitted("same") == ["same"]
+    subprocess.run([*COMMIT, "first"], check=True)
+    assert git.uncommitted(".") == []
+    (project / "changed").write_text("another text")
+    (project / "deleted").unlink()
+    (project / "data/staged").write_text("another text")
+    subprocess.run(["git", "add", "data/staged"], check=True)
+    for name in ("data/new", "data/ignored.log", "../outside"):
+        (project / name).touch()
+    assert git.uncommitted(".") == ["changed", "data/new", "data/staged", "deleted"]
+    assert git.uncommitted("data", "same") == ["data/new", "data/staged"]
 
 
 def test_names_that_are_not_utf8_come_back_as_python_takes_them(tmp_path):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT
+from conftest import COMMIT, PROJECT, run
 from lstm_lm.commands import summary
 from lstm_lm.config import loading
 from lstm_lm.errors import UserError
@@ -76,7 +76,9 @@ def finished(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_summary_fits_into_a_window(columns: int, finished: Path) -> None:
+    run(["git", "init", "--quiet"], finished)
     lines = run_in_window([sys.executable, str(PROJECT / "src/cli.py"), "summary"], finished, columns)
+    assert any(line.startswith('  git add -A && git commit -m "my run"') for line in lines)
     assert len(lines) < 40  # the prompt of the shell comes after them
     assert max(map(len, lines)) <= columns
     text = "\n".join(lines)
@@ -85,3 +87,22 @@ def test_the_summary_fits_into_a_window(columns: int, finished: Path) -> None:
     assert "  http://127.0.0.1:5000/#/runs/632cecd95c1846108ede5209dc69c520" in lines
     assert "reports/report.html" in text and "reports/model_card.md" in text
     assert ("this window is too narrow" in text) == (columns == 80)
+
+
+def test_the_next_steps_name_what_is_not_committed(finished: Path) -> None:
+    def last_lines() -> list[str]:
+        lines = run([sys.executable, str(PROJECT / "src/cli.py"), "summary"], finished, GIT_CEILING_DIRECTORIES=str(finished.parent)).stdout
+        return lines[lines.index("next steps\n") :].splitlines()
+
+    assert "git" not in " ".join(last_lines())  # no repository
+    run(["git", "init", "--quiet"], finished)
+    (finished / ".gitignore").write_text("/models\n/reports/report.html\n")
+    commit = 'git add -A && git commit -m "my run"'
+    assert last_lines()[-1] == f"  {commit}  commits params.yaml and reports/: experiments start from the last commit"
+    run(["sh", "-c", f"git add -A && {' '.join(COMMIT)} first"], finished)
+    assert "git" not in " ".join(last_lines())
+    (finished / "data/own").mkdir(parents=True)
+    for name in ("data/own/mine.txt", "dvc.lock", "reports/report.html", "notes.txt"):
+        (finished / name).write_text("text")
+    assert last_lines()[-1] == f"  {commit}  commits dvc.lock and data/own/: experiments start from the last commit"
+    assert "  make models    list the versions: models:/lstm_lm@champion is the one to use" in last_lines()

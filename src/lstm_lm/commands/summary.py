@@ -9,6 +9,7 @@ from lstm_lm.errors import UserError
 
 MAX_SAMPLES = 3
 MAX_SAMPLE_LINES = 2  # on a terminal, where the whole summary fits into 80 x 40
+RUN_FILES = tuple(map(Path, ("params.yaml", "dvc.yaml", "dvc.lock", "data/own", "src", "reports")))  # what Git keeps of a run
 REPORTS = {
     "reports/report.html": "all figures and samples of this run, for a browser",
     "reports/model_card.md": "the model on one page: data, metrics, limits",
@@ -48,10 +49,25 @@ def summary() -> None:
             ("make sample", 'generate text (PROMPT="..." for your own beginning)'),
             ("make serve", "serve the model over HTTP, with a page to try it"),
             ("make ui", "look at curves, samples and models of all runs in MLflow"),
-            ("make models", f"list the versions: models:/{name}@champion is the best one"),
+            ("make models", f"list the versions: models:/{name}@champion is the one to use"),
             ("make cookbook", "train another recipe, and compare it with this one"),
         ]
     )
+    if hint := commit_hint():
+        terminal.commands([hint])
+
+
+def commit_hint() -> tuple[str, str] | None:
+    """Return the command that commits this run and what it is good for, or None if all is committed, or there is no Git repository."""
+    from lstm_lm.io import git
+
+    files = [Path(name) for name in git.uncommitted(*map(str, RUN_FILES))]
+    changed = [f"{path}{'/' if path.is_dir() else ''}" for path in RUN_FILES if any(file.is_relative_to(path) for file in files)]
+    if not changed:
+        return None
+    *others, last = changed
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return 'git add -A && git commit -m "my run"', f"commits {listed}: experiments start from the last commit"
 
 
 def first_samples(page: str, temperatures: Sequence[float], samples: int, prompts: int) -> list[str]:

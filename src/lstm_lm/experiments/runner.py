@@ -15,7 +15,7 @@ from typing import Any
 
 from lstm_lm.config import keys, loading
 from lstm_lm.errors import SettingError, Terminated, UserError
-from lstm_lm.experiments import dvc_in_utf8, isolated_copy
+from lstm_lm.experiments import dvc_program, isolated_copy
 from lstm_lm.io import dvc_records, git
 from lstm_lm.ui import terminal
 
@@ -134,7 +134,7 @@ def run_dvc(arguments: Sequence[str]) -> int:
     dvc_records.repair(Path.cwd(), terminal.warning)
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
     env = {name: value for name, value in git.environment().items() if name not in LEFT_OVER} | {"PATH": path}
-    dvc = subprocess.Popen([sys.executable, dvc_in_utf8.__file__, *arguments], env=env)
+    dvc = subprocess.Popen([sys.executable, dvc_program.__file__, *arguments], env=env)
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         return dvc.wait()

@@ -42,6 +42,16 @@ def run(*args: str, cwd: str | Path | None = None) -> str | None:
         return None
 
 
+def uncommitted(*paths: str) -> list[str]:
+    """Return the files below the paths that differ from the last commit or are not in it, relative to the current folder.
+
+    Files that Git ignores do not count. Without a repository there are none.
+    """
+    listed = run("ls-files", "-z", "--modified", "--others", "--exclude-standard", "--", *paths)
+    staged = run("diff", "--cached", "--name-only", "--relative", "-z", "--", *paths)
+    return sorted({name for names in (listed, staged) if names for name in names.split("\0") if name})
+
+
 def run_checked(*args: str, cwd: str | Path | None = None, requirement: str = "a Git repository is needed", text: str = "") -> str:
     """Return what a git command prints.
 
