@@ -1,3 +1,4 @@
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -5,8 +6,9 @@ import pytest
 
 from lstm_lm.tracking import champion
 from lstm_lm.tracking.champion import State
-from lstm_lm.tracking.versions import Board
+from lstm_lm.tracking.versions import RUN_TAG, Board
 from lstm_lm.ui import registry_messages
+from terminal_stream import Tty, replace_stdout
 
 
 def version(number: int, metric: float, digest: str = "0123456789", **others: str) -> Any:
@@ -33,6 +35,24 @@ def test_versions_that_cannot_be_compared_are_pointed_out(capsys: pytest.Capture
     assert first.split()[:6] == ["2", "2.91", "per", "character", "3.000", "abcdef"]
     assert second.split()[:6] == ["1", "champion", "166.4", "315.0", "01234567", "default"]
     assert line.startswith("Perplexities can only be compared in rows with the same test text")
+
+
+@pytest.mark.parametrize(("columns", "is_narrow"), [(80, True), (60, True), (240, False)])
+def test_a_version_is_recognized_in_a_narrow_window(columns: int, is_narrow: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    why = "measured on another test text than version 1: promote it on purpose with: make promote RUN=2"
+    first = version(1, 315.0, **{"ppl": "166.4", "run": "default", champion.REASON_TAG: "first version", RUN_TAG: "0" * 32})
+    second = version(
+        2, 148.0, "abcdef", **{"ppl": "58.80", "run": "lr=0.002 (own text)", champion.NOT_CHAMPION_TAG: why, RUN_TAG: "1" * 32}
+    )
+    window = replace_stdout(monkeypatch, Tty())
+    monkeypatch.setenv("COLUMNS", str(columns))
+    registry_messages.show_versions("lstm_lm", Board([first, second], 1, State()))
+    lines = re.sub(r"\x1b\[\d*m", "", window.getvalue()).splitlines()
+    assert max(map(len, lines)) <= columns
+    assert "lr=0.002 (own text)" in lines[1] and "default" in lines[2]
+    assert ("make ui" in " ".join(lines)) == is_narrow
+    assert why in " ".join(" ".join(lines).split())
+    assert ("version 2  measured" in " ".join(lines)) == is_narrow  # below the table
 
 
 def shown_promotion(before: Board, after: Board, capsys: pytest.CaptureFixture[str]) -> list[str]:

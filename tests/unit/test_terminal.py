@@ -1,31 +1,11 @@
 import io
 import re
-import sys
 
 import pytest
 
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
-
-
-class Tty(io.StringIO):
-    """A stream that claims to be a terminal."""
-
-    def isatty(self) -> bool:
-        return True
-
-
-def replace_stdout(monkeypatch: pytest.MonkeyPatch, stream: io.StringIO) -> io.StringIO:
-    """Replace stdout by a stream, with the settings of a terminal with 60 columns and no colors.
-
-    Call this within a test, not in a fixture: pytest replaces stdout, too.
-    """
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setenv("COLUMNS", "60")
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setenv("NO_COLOR", "1")
-    return stream
-
+from terminal_stream import Tty, replace_stdout
 
 COLUMNS = [Column("name", align="left"), Column("loss", drop_order=2), Column("perplexity"), Column("words", drop_order=1)]
 ROWS = [["test", "5.109", "165.50", "43,628"], ["  another model of the same text, too", "", "250.66", ""]]

@@ -12,11 +12,12 @@ COLUMNS = (
     Column("alias", align="left"),
     Column("test ppl", align="left", drop_order=3),
     Column("adjusted ppl"),
-    Column("test text", align="left"),
-    Column("run", align="left", drop_order=2),
-    Column("", align="left", drop_order=4),
+    Column("test text", align="left", drop_order=4),
+    Column("run", align="left", drop_order=5),  # a version is recognized by it
+    Column("", align="left", drop_order=2),
     Column("MLflow run", align="left", drop_order=1),
 )
+VERSION, REMARK = 0, 6  # their places
 
 
 def version_rows(board: Board) -> list[list[str]]:
@@ -56,11 +57,15 @@ def _remark(is_champion: bool, tags: dict[str, str]) -> str:
 
 
 def show_versions(name: str, board: Board) -> None:
-    """Print the table of versions."""
+    """Print the table of versions. In a narrow window the remarks are below it."""
     if not board.versions:
         terminal.print(f"{name} has no versions yet: make repro registers the first one")
         return
-    terminal.table(COLUMNS, version_rows(board), where="make ui")
+    rows = version_rows(board)
+    left_out = terminal.table(COLUMNS, rows, where="make ui")
+    remarks = [(f"version {row[VERSION]}", row[REMARK]) for row in rows if row[REMARK]]
+    if REMARK in left_out and remarks:
+        terminal.commands(remarks)
     if len({candidate.test_digest for candidate in board.candidates}) > 1:
         terminal.print("Perplexities can only be compared in rows with the same test text, which is the same text in the same tokens.")
 

@@ -132,7 +132,7 @@ def _marked(kind: str, text: str, style: str) -> None:
     console(sys.stderr).print(Text.assemble((f"{kind}:", style), " ", text))
 
 
-def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, where: str = "") -> None:
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, where: str = "") -> list[int]:
     """Print a table to stdout.
 
     In a window that is too narrow, columns are left out by their `drop_order`, and a last line names them.
@@ -141,15 +141,19 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]], *, where: st
         columns: of the table.
         rows: their cells, one for each column.
         where: what to read for the columns that are left out, such as a file's name.
+
+    Returns:
+        The places of the columns that are left out.
     """
     screen = console()
     cells = [list(row) for row in rows]
     kept = _fitting(columns, cells, screen.width)
     print_table([columns[i] for i in kept], [[row[i] for i in kept] for row in cells], screen)
-    dropped = [column.title for i, column in enumerate(columns) if i not in kept and column.title]
-    if dropped:
+    left_out = [i for i in range(len(columns)) if i not in kept]
+    if titles := [columns[i].title for i in left_out if columns[i].title]:
         source = f": see {where}" if where else ""
-        screen.print(f"(this window is too narrow for {', '.join(dropped)}{source})", style="dim")
+        screen.print(f"(this window is too narrow for {', '.join(titles)}{source})", style="dim")
+    return left_out
 
 
 def print_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], screen: "Console") -> None:
