@@ -27,10 +27,21 @@ from lstm_lm.serving.app import log
         (None, "warning: 5 % are left"),
     ],
 )
-def test_a_person_reads_short_lines_on_a_terminal(fields: dict[str, Any] | None, line: str) -> None:
+def test_a_person_reads_short_lines_on_a_terminal(fields: dict[str, Any] | None, line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
     record = logging.LogRecord("any", logging.WARNING, "file.py", 1, "%d %% are left", (5,), None)
     if fields:
         setattr(record, log.FIELDS, fields)
     time, _, text = log.TerminalLines().format(record).partition("  ")
     assert len(time) == len("12:34:56")
     assert text == line
+
+
+def test_a_line_on_a_terminal_breaks_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    record = logging.LogRecord("any", logging.INFO, "file.py", 1, "", (), None)
+    address = {"model": "lstm_lm-champion", "address": "models:/lstm_lm/3"}
+    setattr(record, log.FIELDS, {"event": "loaded", **address, "fingerprint": "fp_591264fa3446", "seconds": 6.4})
+    first, second = log.TerminalLines().format(record).splitlines()
+    assert first.split("  ")[1:] == ["loaded", "model=lstm_lm-champion", "address=models:/lstm_lm/3"]
+    assert second == "          fingerprint=fp_591264fa3446  seconds=6.4"

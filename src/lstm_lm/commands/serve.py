@@ -83,10 +83,8 @@ def _run(settings: "ServerSettings", ready: Callable[[], None]) -> None:
 
 
 def example_request(address: str, prompt: str, needs_key: bool = False) -> str:
-    """Return a shell command that asks the server for a text."""
+    """Return a shell command that asks the server for a text, in lines that fit into 80 columns unless the prompt is long."""
     quoted = json.dumps(prompt, ensure_ascii=False).replace("'", r"'\''")  # within the shell's single quotes
-    key = '-H "Authorization: Bearer $LSTM_LM_API_KEY" ' if needs_key else ""
-    return (
-        f"  curl {address}/v1/completions -H 'Content-Type: application/json' {key}\\\n"
-        f"""    -d '{{"prompt": {quoted}, "max_tokens": 20}}'"""
-    )
+    key = ['-H "Authorization: Bearer $LSTM_LM_API_KEY"'] if needs_key else []
+    body = f"""-d '{{"prompt": {quoted}, "max_tokens": 20}}'"""
+    return "  " + " \\\n    ".join([f"curl {address}/v1/completions", "-H 'Content-Type: application/json'", *key, body])

@@ -9,7 +9,9 @@ import atexit
 import json
 import logging
 import queue
+import shutil
 import sys
+import textwrap
 from datetime import UTC, datetime
 from logging.handlers import QueueHandler, QueueListener
 from typing import Any
@@ -18,6 +20,7 @@ from lstm_lm.wording import counted
 
 NAME = "lstm_lm.server"
 MAX_WAITING = 10_000  # lines
+TIME_INDENT = " " * len("12:34:56  ")
 FIELDS = "fields"  # attribute of a log record
 
 
@@ -43,7 +46,15 @@ class TerminalLines(logging.Formatter):
         fields = dict(getattr(record, FIELDS, None) or {"event": f"{record.levelname.lower()}: {record.getMessage()}"})
         write = WRITERS.get(fields["event"], _write_event)
         trace = f"\n{self.formatException(record.exc_info)}" if record.exc_info else ""
-        return f"{time}  {write(fields)}{trace}"
+        return f"{_wrapped(f'{time}  {write(fields)}')}{trace}"
+
+
+def _wrapped(text: str) -> str:
+    """Break lines between words where the terminal ends. What is broken off starts right of the time."""
+    wrapper = textwrap.TextWrapper(
+        shutil.get_terminal_size().columns, subsequent_indent=TIME_INDENT, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(map(wrapper.fill, text.split("\n")))
 
 
 def _write_event(fields: dict[str, Any]) -> str:
