@@ -77,6 +77,8 @@ def test_the_commit_is_named_where_it_is_known() -> None:
     assert "uncommitted changes" not in card.build(card_inputs())
     assert "uncommitted changes" in card.build(card_inputs({"run": {"commit": "abc123", "dirty": True}}))
     assert "git checkout" not in card.build(card_inputs({"run": {"commit": None}}))
+    assert "text in data/own" not in card.build(card_inputs({"run": {"commit": "abc123", "text_in_commit": True}}))
+    assert "text in data/own is not in this commit" in card.build(card_inputs({"run": {"commit": "abc123", "text_in_commit": False}}))
 
 
 def test_a_start_from_other_weights_is_named_without_its_password() -> None:

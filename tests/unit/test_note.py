@@ -15,7 +15,8 @@ def test_the_note_begins_with_the_result_and_has_table_files_samples_links_and_r
     assert "| words | 43,628 | 46,648 |" in text
     assert "Test text: `` histories/king`john.txt ``." in text
     assert "[model_card.md](run:artifacts/model_card.md), [metrics.json](run:artifacts/metrics.json)" in text
-    assert "commit `abc123` (it had uncommitted changes)" in text
+    assert "check out commit `abc123`, put" in text
+    assert text.endswith("The checkout had uncommitted changes, which the commit does not contain.")
 
 
 def test_samples_are_of_the_middle_temperature_and_shown_as_they_are() -> None:

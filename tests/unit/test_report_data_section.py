@@ -1,5 +1,7 @@
 """What the report says of the text and of how to make the model again."""
 
+import pytest
+
 from lstm_lm.ui.report.data_section import data_section
 from lstm_lm.ui.report.reproduction import reproduction
 from report_files import report_inputs, with_details
@@ -24,4 +26,18 @@ def test_reproduction_names_commit_and_parameters_by_section() -> None:
     assert ("energy", "not measured") in reproduction(report_inputs(run={"run_id": "a", "energy_joules": None}))["facts"]
     assert ("steps", "40") in found["facts"]
     unknown = reproduction(with_details(run=None))
-    assert (unknown["commands"], unknown["parameters"], unknown["dirty"]) == (["make repro"], [], False)
+    assert (unknown["commands"], unknown["parameters"], unknown["missing"]) == (["make repro"], [], "")
+
+
+@pytest.mark.parametrize(
+    ("facts", "missing"),
+    [
+        ({"dirty": False, "text_in_commit": True}, []),
+        ({"dirty": True, "text_in_commit": None}, ["uncommitted changes"]),
+        ({"dirty": False, "text_in_commit": False}, ["text in data/own is not in this commit"]),
+        ({"dirty": True, "text_in_commit": False}, ["uncommitted changes", "text in data/own is not in this commit"]),
+    ],
+)
+def test_what_the_commit_lacks_is_named(facts: dict[str, bool | None], missing: list[str]) -> None:
+    text = reproduction(with_details(run={"commit": "0123abc", **facts}))["missing"]
+    assert [words for words in ("uncommitted changes", "text in data/own is not in this commit") if words in text] == missing

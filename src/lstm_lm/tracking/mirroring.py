@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from lstm_lm.tracking import committed_text
 from lstm_lm.tracking.naming import git_tags, run_name
 from lstm_lm.tracking.run import NAME_TAG, TABLES_TAG, Run, create_tagged_run, find_run, is_known, recipe, run_tags, tracking_of
 from lstm_lm.tracking.store import DESCRIPTION_TAG
@@ -28,7 +29,7 @@ PROXY_TAG = "lstm_lm.proxy_for"  # id of the run that did the training, which th
 
 def adoption(settings: Params) -> dict[str, Any]:
     """Return the operation that makes a run of `mlflow run` ours, see `Run.adopt`."""
-    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags(), "recipe": recipe(settings)}
+    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags(committed_text.is_in_commit(settings)), "recipe": recipe(settings)}
 
 
 def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> bool:

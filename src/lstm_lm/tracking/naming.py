@@ -21,8 +21,8 @@ MAX_VALUE_LENGTH = 16  # characters of a value in a name
 TEXT = "download.source"
 # The weights do not depend on these, and their values may change while the training, and so its run, stays the same.
 OTHER_SECTIONS = ("evaluate_sample.", "reporting.", "tracking.")
-# What the pipeline itself writes, and parameters, which each run has anyway: a change of theirs is none of the code.
-NOT_CODE = ("params.yaml", "dvc.lock", "reports")
+# What the pipeline itself writes, parameters, which each run has anyway, and text: a change of theirs is none of the code.
+NOT_CODE = ("params.yaml", "dvc.lock", "reports", "data/own")
 DVC_SOURCE = "dvc repro"
 # MLflow's charts show the first 16 characters of a name.
 SHORT_NAMES = {
@@ -153,14 +153,18 @@ def source_tags() -> dict[str, str]:
     return {"mlflow.source.name": f"experiment {experiment}" if experiment else DVC_SOURCE, "mlflow.source.type": "LOCAL"}
 
 
-def git_tags() -> dict[str, str]:
-    """Tags for the commit, whether its code was changed since, and the DVC experiment; empty outside a Git repository."""
+def git_tags(has_text: bool | None = None) -> dict[str, str]:
+    """Tags for the commit, whether it lacks anything of the run, and the DVC experiment; empty outside a Git repository.
+
+    Args:
+        has_text: whether the commit has the run's text, see `committed_text`; None: only the code counts.
+    """
     commit = git.run("rev-parse", "HEAD", cwd=project_root())
     code = [".", *(f":(exclude){path}" for path in NOT_CODE)]
     changes = git.run("status", "--porcelain", "--untracked-files=no", "--", *code, cwd=project_root())
     if commit is None or changes is None:
         return {}
-    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changes.strip())).lower()}
+    tags = {"mlflow.source.git.commit": commit.strip(), "git.dirty": str(bool(changes.strip()) or has_text is False).lower()}
     if os.environ.get("DVC_EXP_NAME"):
         tags["dvc.experiment"] = os.environ["DVC_EXP_NAME"]
     return tags

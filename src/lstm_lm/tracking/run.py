@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lstm_lm.config import keys
 from lstm_lm.errors import UserError
 from lstm_lm.io.addresses import mask_secrets
+from lstm_lm.tracking import committed_text
 from lstm_lm.tracking.distinct_names import distinct_name
 from lstm_lm.tracking.guard import guarded
 from lstm_lm.tracking.naming import git_tags, run_name, source_tags, training_params
@@ -138,7 +139,7 @@ def recipe(settings: Params) -> dict[str, str]:
 
 def run_tags(settings: Params) -> dict[str, str]:
     """Return the tags of a new run: its name, and which code it runs."""
-    return {NAME_TAG: run_name(settings), **source_tags(), **git_tags()}
+    return {NAME_TAG: run_name(settings), **source_tags(), **git_tags(committed_text.is_in_commit(settings))}
 
 
 def create_run(client: MlflowClient, settings: Params, tags: Mapping[str, str] | None = None, nonce: str | None = None) -> str:

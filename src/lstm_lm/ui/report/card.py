@@ -16,6 +16,7 @@ from lstm_lm.io.addresses import mask_secrets
 from lstm_lm.ui import data_license, markdown
 from lstm_lm.ui.report import card_results, energy, numbers
 from lstm_lm.ui.report.inputs import Inputs
+from lstm_lm.ui.report.reproduction import missing_from_commit
 from lstm_lm.wording import counted, duration
 
 FILE = "reports/model_card.md"
@@ -286,8 +287,9 @@ def _prompt(inputs: CardInputs) -> str:
 def _how_to_reproduce(inputs: CardInputs) -> str:
     run = inputs.files.mapping("run")
     checkout = f"git checkout {run['commit']}\n" if run.get("commit") else ""
-    changed = " The checkout had uncommitted changes." if run.get("dirty") else ""
-    note = f"Put the run's `params.yaml`, an artifact of the run, in place of the checkout's, then run `make repro`.{changed}"
+    note = "Put the run's `params.yaml`, an artifact of the run, in place of the checkout's, then run `make repro`."
+    if missing := missing_from_commit(run):
+        note += f" {missing}"
     same = (
         "The same machine gives the same weights bit for bit; on another one rounding differs. "
         "`make report` draws this card and `reports/report.html` again, without a training."

@@ -10,6 +10,7 @@ from lstm_lm.ui import markdown
 from lstm_lm.ui.report import card_results, numbers
 from lstm_lm.ui.report.card import file_list
 from lstm_lm.ui.report.inputs import GeneratedText, Inputs
+from lstm_lm.ui.report.reproduction import missing_from_commit
 from lstm_lm.ui.results import OTHER_MODELS
 
 MAX_SAMPLES = 3
@@ -113,6 +114,6 @@ def escaped(text: str) -> str:
 
 def _reproduction(inputs: Inputs) -> str:
     run = inputs.mapping("run")
-    changed = " (it had uncommitted changes)" if run.get("dirty") else ""
-    checkout = f"check out commit `{run['commit']}`{changed}, " if run.get("commit") else ""
-    return f"To reproduce: {checkout}put the run's [params.yaml](run:artifacts/params.yaml) in place, and run `make repro`."
+    checkout = f"check out commit `{run['commit']}`, " if run.get("commit") else ""
+    steps = f"To reproduce: {checkout}put the run's [params.yaml](run:artifacts/params.yaml) in place, and run `make repro`."
+    return f"{steps} {missing_from_commit(run)}".rstrip()

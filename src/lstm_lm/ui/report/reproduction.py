@@ -1,5 +1,6 @@
 """How to make the model and this report again: commit, commands, parameters."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from lstm_lm.ui.report import energy
@@ -13,7 +14,7 @@ def reproduction(inputs: Inputs) -> dict[str, Any]:
     return {
         "facts": facts(inputs),
         "commands": commands(run),
-        "dirty": bool(run.get("dirty")),
+        "missing": missing_from_commit(run),
         "parameters": by_section(run.get("parameters") or {}),
     }
 
@@ -46,6 +47,19 @@ def commands(run: Any) -> list[str]:
     """The commands that make the model and this report again, with the parameters of the run."""
     checkout = [f"git checkout {run['commit']}"] if run.get("commit") else []
     return [*checkout, "make repro"]
+
+
+def missing_from_commit(run: Mapping[str, Any]) -> str:
+    """What a checkout of the commit would lack, in sentences; "" for nothing, or if that is unknown."""
+    sentences = []
+    if run.get("dirty"):
+        sentences.append("The checkout had uncommitted changes, which the commit does not contain.")
+    if run.get("text_in_commit") is False:
+        sentences.append(
+            "The text in data/own is not in this commit, or was another one then: "
+            "check out the later commit with which you added it, or put its files back there."
+        )
+    return " ".join(sentences)
 
 
 def by_section(parameters: dict[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
