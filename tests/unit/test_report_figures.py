@@ -1,6 +1,7 @@
 """The charts of the report: their data are what the files say, computed plainly here."""
 
 import math
+import re
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+import vl_convert
 
 import report_files
 from lstm_lm.ui.report import (
@@ -415,3 +417,27 @@ def test_log_ticks_are_round_and_not_too_many() -> None:
     assert chart.log_ticks(140, 600) == [150, 200, 300, 400, 500]
     assert chart.log_ticks(5, 300) == [5, 10, 20, 50, 100, 200]
     assert chart.log_ticks(3, 200_000) == [10, 100, 1000, 10_000, 100_000]
+
+
+def test_the_marks_of_this_model_are_drawn_over_those_of_the_others() -> None:
+    for found in (only(frequency_bands.figures(INPUTS)), only(positions.figures(INPUTS)), only(documents.figures(INPUTS))):
+        names = [point["predictor"] for point in series(found) if "predictor" in point]
+        own = names.count("this model")
+        assert own and names[-own:] == ["this model"] * own
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown", "hidden"),
+    [
+        ((0.8, 1.6), ["0.8", "1.2", "1.6"], "m"),
+        ((0, 3000), ["0", "1k", "3k"], "m"),
+        ((1e6, 2.4e9), ["1B"], "G"),
+    ],
+)
+def test_an_axis_has_plain_numbers(ends: tuple[float, float], shown: list[str], hidden: str) -> None:
+    scale = chart.alt.Scale(domain=list(ends), nice=False)
+    marks = chart.alt.Chart(chart.values([{"x": end} for end in ends])).mark_point()
+    drawn = marks.encode(x=chart.alt.X("x:Q", scale=scale, title=None, axis=chart.axis(scale))).properties(width=600)
+    labels = re.findall(r"<text[^>]*>([^<]+)</text>", vl_convert.vegalite_to_svg(drawn.to_dict()))
+    assert set(shown) <= set(labels)
+    assert not any(hidden in label for label in labels)

@@ -38,7 +38,8 @@ PREFIXES = {
 }
 STEP = 46  # pixels of a row
 MARK_OFFSET = 8  # pixels of the marks below the middle of their row
-SHORT = "replace(format(datum.value, '~s'), 'G', 'B')"  # 1k, 2.4M, 3B: Vega would also write 0M
+# 1k, 2.4M, 3B, and 0.8, for which `~s` alone writes 800m. Vega's own labels would also write 0M.
+SHORT = "abs(datum.value) < 1 ? format(datum.value, '~') : replace(format(datum.value, '~s'), 'G', 'B')"
 WIDE_RANGE = 3  # from this ratio of the largest to the smallest value, an axis is logarithmic
 
 _FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif"

@@ -33,12 +33,13 @@ def points(groups: Sequence[Group], fields: Sequence[Mapping[str, object]], name
         fields: of each group, what all its points have, such as its label.
         names: of the predictors.
     Returns:
-        predictor, perplexity (the exponential of the loss), words, and the fields.
+        predictor, perplexity (the exponential of the loss), words, and the fields. Those of this model come last: a mark covers those
+        before it, and where they coincide the corners of the others' shapes still show around the model's circle.
     """
     return [
         {"predictor": name, "perplexity": numbers.exp(group[key]), "words": group["words"], **more}
+        for name in sorted(names, key=lambda name: name == chart.MODEL)
         for group, more in zip(groups, fields, strict=True)
-        for name in names
         if group.get(key := KEYS[name]) is not None
     ]
 
