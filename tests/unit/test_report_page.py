@@ -43,7 +43,7 @@ def test_the_page_has_every_section_in_order_and_every_chart_its_place() -> None
     found = Elements(page.page(report_inputs()))
     sections = [attributes["id"] for tag, attributes in found.elements if tag == "section"]
     assert sections == [
-        *("training", "held-out", "where", "vocabulary", "passage-section"),
+        *("training", "held-out", "where", "probabilities", "vocabulary", "passage-section"),
         *("progress", "embeddings", "generated", "data", "reproduction"),
     ]
     links = [attributes["href"] for tag, attributes in found.elements if tag == "a"]
@@ -60,6 +60,11 @@ def test_the_page_has_every_section_in_order_and_every_chart_its_place() -> None
             assert attributes["role"] == "img"
             assert attributes["aria-label"]
         assert tag not in ("link", "img", "iframe") or attributes.get("href") == "data:,", attributes
+
+
+def test_the_calibration_is_not_among_the_figures_of_the_vocabulary() -> None:
+    figures = {section.id: [figure.id for row in section.rows for figure in row] for section in page.sections(report_inputs())}
+    assert (figures["probabilities"], figures["vocabulary"]) == (["calibration"], ["rank-frequency"])
 
 
 def test_the_head_has_the_result_its_interval_and_the_baselines() -> None:
