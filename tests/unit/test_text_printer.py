@@ -33,7 +33,13 @@ def test_on_a_terminal_lines_break_between_words(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("sys.stdout", terminal := Terminal())
     monkeypatch.setenv("COLUMNS", "20")
     TextPrinter().print_all([Part(0, "to be", False), Part(0, " or not to be that", False), Part(0, " is", True), Part(1, "the", True)])
-    assert terminal.getvalue() == "to be or not to be\nthat is\nthe\n"
+    assert terminal.getvalue() == "to be or not to be\nthat is\n\nthe\n"
+
+
+def test_on_a_terminal_an_empty_line_separates_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdout", terminal := Terminal())
+    TextPrinter().print_all([Part(0, "a", False), Part(1, "b", True), Part(0, " c", True), Part(2, "", False), Part(2, "d", True)])
+    assert terminal.getvalue() == "a c\n\nb\n\nd\n"
 
 
 @pytest.mark.parametrize("order", set(itertools.permutations([0, 0, 1, 1, 2, 2])))

@@ -25,8 +25,8 @@ class Part(NamedTuple):
 class TextPrinter:
     """Prints texts one after the other, each on a line of its own. The first that is not complete is printed as its parts come.
 
-    White space around a text is left out, as the SavedModel does. On a terminal, each part is shown at once, and lines break between
-    words; through a pipe, a text is one line.
+    White space around a text is left out, as the SavedModel does. On a terminal, each part is shown at once, lines break between
+    words, and an empty line separates texts; through a pipe, a text is one line, and there are no others.
     """
 
     def __init__(self) -> None:
@@ -35,6 +35,7 @@ class TextPrinter:
         self._waiting: dict[int, list[Part]] = {}  # of texts whose turn has not come
         self._space = ""  # that is printed only if something follows
         self._has_begun = False
+        self._is_new = True  # nothing of the text has come
         self._is_live = sys.stdout.isatty()
         self._wrap = WordWrap()
 
@@ -57,12 +58,15 @@ class TextPrinter:
             text = text.lstrip(string.whitespace)
         shown = text.rstrip(string.whitespace)
         self._space = text[len(shown) :]
+        if self._is_live and self._number and self._is_new:
+            sys.stdout.write("\n")
+        self._is_new = False
         if shown:
             sys.stdout.write(self._wrap.add(shown) if self._is_live else shown)
             self._has_begun = True
         if parts[-1].is_last:
             sys.stdout.write("\n")
-            self._number, self._space, self._has_begun = self._number + 1, "", False
+            self._number, self._space, self._has_begun, self._is_new = self._number + 1, "", False, True
             self._wrap = WordWrap()
         if self._is_live:
             sys.stdout.flush()
