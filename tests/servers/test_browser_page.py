@@ -155,6 +155,11 @@ def test_the_key_is_kept_in_the_tab_only(page):
     assert "secret" not in page.driver.current_url
 
 
+def test_the_example_is_a_prompt_of_which_the_model_knows_all_words(page):
+    # Of those in params.yaml: "thou art more" has a word that the small model lacks.
+    assert page.one("#prompt").get_attribute("placeholder") == "The model continues this text, such as: to be or not to"
+
+
 def test_controls_are_those_of_the_table(page):
     table = requests.get(f"{page.server.address}/v1/options", headers=HEADERS, timeout=5).json()
     labels = {"no_repeat_ngram": "no repeated n-grams"}

@@ -51,6 +51,7 @@ def serve(
         shutdown_seconds=options.shutdown_seconds,
         log_prompts=options.log_prompts and options.log_prompts.resolve(),
         log_prompts_bytes=options.log_prompts_mb * MEBIBYTE,
+        example_prompts=tuple(loading.load().evaluate_sample.prime_texts),
     )
     # Found before anything slow starts, and by one process: a mistake is reported once.
     found = [sources.resolve(source) for source in settings.named]
@@ -58,7 +59,7 @@ def serve(
     for name, each in zip(sources.ids(found), found, strict=True):
         terminal.print(f"Loading {name}: {each.label}")
     terminal.print("Once it is ready, open it in a browser, or try it in a terminal:")
-    terminal.verbatim(example_request(address, loading.load().evaluate_sample.prime_texts[0], api_key() is not None))
+    terminal.verbatim(example_request(address, settings.example_prompts[0], api_key() is not None))
     if host not in servers.LOCAL and api_key() is None:
         terminal.warning(f"other machines can reach this server without a key: set {KEY_VARIABLE} to ask for one")
     if options.log_prompts is not None:

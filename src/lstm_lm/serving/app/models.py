@@ -56,6 +56,10 @@ class ServedModel:
         """The words that it knows."""
         return frozenset(self.engine.vocabulary[1:])
 
+    def knows(self, text: str) -> bool:
+        """Whether it knows all words of a text."""
+        return self.known.issuperset(self.loaded.tokenizer.tokenize(text))
+
     @property
     def engine(self) -> Engine:
         """Its engine."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from fastapi import Response
 
@@ -21,15 +21,19 @@ class Operations:
         is_draining: the server is about to stop.
     """
 
-    def __init__(self, models: Models, metrics: Metrics, reload_others: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, models: Models, metrics: Metrics, reload_others: Callable[[], None] | None = None, example_prompts: Sequence[str] = ()
+    ) -> None:
         """Take what is served.
 
         Args:
             models: of the server.
             metrics: of this process.
             reload_others: asks the other workers to reload too; None: there are none.
+            example_prompts: what one may type, if the model knows all words of it.
         """
         self.models, self.metrics, self.reload_others = models, metrics, reload_others
+        self.example_prompts = example_prompts
         self.is_draining = False
 
     async def healthz(self) -> Response:
@@ -79,4 +83,6 @@ class Operations:
         names = {row["name"]: name for name, row in model.checker.rows.items()}
         most = model.engine.limits.max_score_characters
         logs_prompts = self.models.prompt_log is not None
-        return JsonAnswer({**model.engine.table, "names": names, "max_score_characters": most, "logs_prompts": logs_prompts})
+        example = next(filter(model.knows, self.example_prompts), None)
+        about = {"names": names, "max_score_characters": most, "logs_prompts": logs_prompts, "example_prompt": example}
+        return JsonAnswer({**model.engine.table, **about})

@@ -110,7 +110,7 @@ async def _serve(
     ready, reload_others = callbacks
     prompt_log = PromptLog(PromptWriter(settings.log_prompts, settings.log_prompts_bytes)) if settings.log_prompts else None
     held = Models(settings.named, served, prompt_log)
-    operations = Operations(held, Metrics(), reload_others)
+    operations = Operations(held, Metrics(), reload_others, settings.example_prompts)
     with ThreadPoolExecutor(THREADS, thread_name_prefix="request") as executor:
         app = application.build(operations, settings, api_key(), executor)
         server = _Uvicorn(_uvicorn_config(app, settings))

@@ -28,6 +28,7 @@ class ServerSettings:
         shutdown_seconds: how long running requests may take after SIGTERM.
         log_prompts: folder to which prompts are logged; None: they are not.
         log_prompts_bytes: of all files in it.
+        example_prompts: of the text that the checkout's model is trained on.
         drain_seconds: how long new requests are still accepted after SIGTERM, while /readyz answers 503.
     """
 
@@ -45,6 +46,7 @@ class ServerSettings:
     drain_seconds: float = 1.0
     log_prompts: Path | None = None
     log_prompts_bytes: int = 100 * MEBIBYTE
+    example_prompts: tuple[str, ...] = ()
 
     @property
     def named(self) -> list[str | None]:

@@ -24,6 +24,7 @@ async function start({ isSignedIn = false } = {}) {
     return; // a key was asked for again
   }
   describe(models.data, table.logs_prompts);
+  if (table.example_prompt) byId("prompt").placeholder += `, such as: ${table.example_prompt}`;
   tabs.enable(document.querySelector('[role="tablist"]'));
   byId("app").hidden = false;
   const scoring = new ScorePanel(models.data, table, refused);
