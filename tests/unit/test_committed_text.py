@@ -42,7 +42,7 @@ def test_a_committed_text_is_in_the_commit(checkout: Path) -> None:
     assert run_facts.describe(OWN)["text_in_commit"] is True
 
 
-@pytest.mark.parametrize("name", ["new.txt", "books/a.txt", "prompts.txt", "a folder/\u00e9 \"quoted\".txt", "large.txt.dvc"])
+@pytest.mark.parametrize("name", ["new.txt", "books/a.txt", "prompts.txt", 'a folder/\u00e9 "quoted".txt', "large.txt.dvc"])
 def test_a_text_that_was_added_or_changed_since_is_not(name: str, checkout: Path) -> None:
     path = checkout / "data/own" / name
     path.parent.mkdir(exist_ok=True)

@@ -1,5 +1,8 @@
+import pytest
+
 from conftest import PROJECT
 from lstm_lm.config import loading
+from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.splits import Span
 from lstm_lm.ui import data_stages
 
@@ -25,6 +28,35 @@ def test_the_held_out_ends_of_documents_are_described(capsys):
     assert "spans" in output.out
     assert "The end of each document is held out" in output.out
     assert output.err == ""
+
+
+@pytest.mark.parametrize(
+    ("near", "line"),
+    [
+        (
+            [NearDuplicate("net.txt", 0.65, "data.txt"), NearDuplicate("net.txt", 0.5, "net.txt")],  # of validation and test
+            "the held-out end of net.txt is largely in the training text too (65% of it, most in data.txt), which makes the metrics "
+            "look too good: remove what is there twice from one of the two",
+        ),
+        (
+            [NearDuplicate("net.txt", 0.65, "net.txt"), NearDuplicate("io.txt", 0.5, "data.txt")],
+            "2 held-out ends are largely in the training text too, which makes the metrics look too good; remove what is there twice "
+            "from one of each two places: net.txt (65%, most of it in the same file before it), io.txt (50%, most of it in data.txt)",
+        ),
+        (
+            [NearDuplicate("b.txt", 0.95, "data.txt")],
+            "the held-out document b.txt is largely in the training text too (95% of it, most in data.txt), which makes the metrics "
+            "look too good: remove one of the two files",
+        ),
+        (
+            [NearDuplicate("b.txt", 0.95, "data.txt"), NearDuplicate("c.txt", 0.6, "io.txt")],
+            "2 held-out documents are largely in the training text too, which makes the metrics look too good; remove one of each two "
+            "files: b.txt (95%, most of it in data.txt), c.txt (60%, most of it in io.txt)",
+        ),
+    ],
+)
+def test_what_to_remove_depends_on_whether_whole_documents_are_held_out(near: list[NearDuplicate], line: str) -> None:
+    assert data_stages.near_duplicates_line(near, {"net.txt", "io.txt", "data.txt"}) == line
 
 
 def test_few_steps_are_noted(capsys):

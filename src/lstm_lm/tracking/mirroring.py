@@ -29,7 +29,8 @@ PROXY_TAG = "lstm_lm.proxy_for"  # id of the run that did the training, which th
 
 def adoption(settings: Params) -> dict[str, Any]:
     """Return the operation that makes a run of `mlflow run` ours, see `Run.adopt`."""
-    return {"kind": "adopt", "name": run_name(settings), "tags": git_tags(committed_text.is_in_commit(settings)), "recipe": recipe(settings)}
+    tags = git_tags(committed_text.is_in_commit(settings))
+    return {"kind": "adopt", "name": run_name(settings), "tags": tags, "recipe": recipe(settings)}
 
 
 def mirror(run: Run, source_id: str, params: Mapping[str, object], metrics: Mapping[str, float]) -> bool:

@@ -1,9 +1,11 @@
 """What the data stages print."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from lstm_lm import paths
 from lstm_lm.config.schema import Batching, Vocab
+from lstm_lm.text import splits
 from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
@@ -78,11 +80,39 @@ def show_duplicates(copies: Mapping[str, str], near_duplicates: Sequence[NearDup
         documents = counted(len(copies), "document that is a copy of another", "documents that are copies of others")
         terminal.note(f"left out {documents}: {_first(names)}")
     if near_duplicates:
-        names = [f"{each.document} ({each.fraction:.0%}, most of it in {each.origin})" for each in near_duplicates]
-        texts = counted(len(near_duplicates), "held-out text is", "held-out texts are")
-        terminal.note(
-            f"{texts} largely in the training text too, which makes the metrics look too good; remove one of each two: {_first(names)}"
+        terminal.note(near_duplicates_line(near_duplicates, {span.document for span in splits.load(paths.SPLITS)["train"]}))
+
+
+def near_duplicates_line(near_duplicates: Sequence[NearDuplicate], in_training: Collection[str]) -> str:
+    """Return a sentence on held-out text that is largely in the training text, too, and what to do about it.
+
+    Args:
+        near_duplicates: at least one, the largest fraction first.
+        in_training: documents with training text. One that is held out, too, is held out in part.
+    """
+    largest = list({each.document: each for each in reversed(near_duplicates)}.values())[::-1]
+    held_out_parts = [each for each in largest if each.document in in_training]
+    text, remedy, remedy_each = (
+        ("end", "remove what is there twice from one of the two", "remove what is there twice from one of each two places")
+        if held_out_parts
+        else ("document", "remove one of the two files", "remove one of each two files")
+    )
+    if len(largest) == 1:
+        [each] = largest
+        name = f"the held-out end of {each.document}" if held_out_parts else f"the held-out document {each.document}"
+        return (
+            f"{name} is largely in the training text too ({each.fraction:.0%} of it, most in {_place(each)}), "
+            f"which makes the metrics look too good: {remedy}"
         )
+    names = [f"{each.document} ({each.fraction:.0%}, most of it in {_place(each)})" for each in largest]
+    return (
+        f"{counted(len(largest), f'held-out {text}')} are largely in the training text too, "
+        f"which makes the metrics look too good; {remedy_each}: {_first(names)}"
+    )
+
+
+def _place(duplicate: NearDuplicate) -> str:
+    return "the same file before it" if duplicate.origin == duplicate.document else duplicate.origin
 
 
 def _first(names: Sequence[str]) -> str:
