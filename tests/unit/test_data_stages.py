@@ -36,12 +36,17 @@ def test_the_held_out_ends_of_documents_are_described(capsys):
         (
             [NearDuplicate("net.txt", 0.65, "data.txt"), NearDuplicate("net.txt", 0.5, "net.txt")],  # of validation and test
             "the held-out end of net.txt is largely in the training text too (65% of it, most in data.txt), which makes the metrics "
-            "look too good: remove what is there twice from one of the two",
+            "look too good: remove what is there twice from one of the two files",
+        ),
+        (
+            [NearDuplicate("net.txt", 0.65, "net.txt")],
+            "the held-out end of net.txt is largely in the training text too (65% of it, most in the same file before it), which makes "
+            "the metrics look too good: remove what is there twice",
         ),
         (
             [NearDuplicate("net.txt", 0.65, "net.txt"), NearDuplicate("io.txt", 0.5, "data.txt")],
             "2 held-out ends are largely in the training text too, which makes the metrics look too good; remove what is there twice "
-            "from one of each two places: net.txt (65%, most of it in the same file before it), io.txt (50%, most of it in data.txt)",
+            "from one of each two files: net.txt (65%, most of it in the same file before it), io.txt (50%, most of it in data.txt)",
         ),
         (
             [NearDuplicate("b.txt", 0.95, "data.txt")],
@@ -56,7 +61,7 @@ def test_the_held_out_ends_of_documents_are_described(capsys):
     ],
 )
 def test_what_to_remove_depends_on_whether_whole_documents_are_held_out(near: list[NearDuplicate], line: str) -> None:
-    assert data_stages.near_duplicates_line(near, {"net.txt", "io.txt", "data.txt"}) == line
+    assert data_stages.describe_near_duplicates(near, {"net.txt", "io.txt", "data.txt"}) == line
 
 
 def test_few_steps_are_noted(capsys):

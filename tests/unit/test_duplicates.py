@@ -128,4 +128,4 @@ def test_the_stage_vocab_leaves_out_copies_and_names_near_copies(tmp_path: Path,
     run()
     note = capsys.readouterr().err
     assert note.startswith("note: the held-out end of 00.txt is largely in the training text too (")
-    assert note.endswith("most in zz.txt), which makes the metrics look too good: remove what is there twice from one of the two\n")
+    assert note.endswith("most in zz.txt), which makes the metrics look too good: remove what is there twice from one of the two files\n")

@@ -80,10 +80,10 @@ def show_duplicates(copies: Mapping[str, str], near_duplicates: Sequence[NearDup
         documents = counted(len(copies), "document that is a copy of another", "documents that are copies of others")
         terminal.note(f"left out {documents}: {_first(names)}")
     if near_duplicates:
-        terminal.note(near_duplicates_line(near_duplicates, {span.document for span in splits.load(paths.SPLITS)["train"]}))
+        terminal.note(describe_near_duplicates(near_duplicates, {span.document for span in splits.load(paths.SPLITS)["train"]}))
 
 
-def near_duplicates_line(near_duplicates: Sequence[NearDuplicate], in_training: Collection[str]) -> str:
+def describe_near_duplicates(near_duplicates: Sequence[NearDuplicate], in_training: Collection[str]) -> str:
     """Return a sentence on held-out text that is largely in the training text, too, and what to do about it.
 
     Args:
@@ -92,22 +92,21 @@ def near_duplicates_line(near_duplicates: Sequence[NearDuplicate], in_training: 
     """
     largest = list({each.document: each for each in reversed(near_duplicates)}.values())[::-1]
     held_out_parts = [each for each in largest if each.document in in_training]
-    text, remedy, remedy_each = (
-        ("end", "remove what is there twice from one of the two", "remove what is there twice from one of each two places")
-        if held_out_parts
-        else ("document", "remove one of the two files", "remove one of each two files")
-    )
+    remedy = "remove what is there twice" if held_out_parts else "remove one"
+    place = "from one of" if held_out_parts else "of"
     if len(largest) == 1:
         [each] = largest
         name = f"the held-out end of {each.document}" if held_out_parts else f"the held-out document {each.document}"
+        where = "" if each.origin == each.document else f" {place} the two files"
         return (
             f"{name} is largely in the training text too ({each.fraction:.0%} of it, most in {_place(each)}), "
-            f"which makes the metrics look too good: {remedy}"
+            f"which makes the metrics look too good: {remedy}{where}"
         )
     names = [f"{each.document} ({each.fraction:.0%}, most of it in {_place(each)})" for each in largest]
+    texts = counted(len(largest), "held-out end") if held_out_parts else counted(len(largest), "held-out document")
     return (
-        f"{counted(len(largest), f'held-out {text}')} are largely in the training text too, "
-        f"which makes the metrics look too good; {remedy_each}: {_first(names)}"
+        f"{texts} are largely in the training text too, which makes the metrics look too good; "
+        f"{remedy} {place} each two files: {_first(names)}"
     )
 
 
