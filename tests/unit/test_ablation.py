@@ -1,6 +1,7 @@
 """ablation.yaml, the stored results, the tables, and a real ablation of a small project."""
 
 import json
+import re
 
 import pytest
 
@@ -88,14 +89,35 @@ def test_the_table_shows_means_and_changes_and_flags_outdated_results(tmp_path, 
     text = tables.ablation_table(ablation, [1, 2], reloaded, keys_now)
     default, untied = rows(text)
     assert default[:4] == ["default", "params.yaml unchanged", "150.0 (100.0..200.0)", ""]
-    # The change is the mean of +10% and -10%.
-    assert untied[:4] == ["untied *", "`model.tie_weights: false`", "145.0 (110.0..180.0)", "+0.0%"]
+    assert untied[:4] == ["untied *", "`model.tie_weights: false`", "145.0 (110.0..180.0)", ""]  # it may be of another text
     assert untied[4:] == ["95.0 (95.0..95.0)", "2.0", "1,234,567", "2", "its own weights; P & W"]
     assert "with `train.epochs: 1`" in text and "Rows with a *" in text
+    text = tables.ablation_table(ablation, [1, 2], reloaded, keys_now | {("untied", 1): "before", ("untied", 2): "before"})
+    assert rows(text)[1][3] == "+0.0%"  # the mean of +10% and -10%
     text = tables.ablation_table(ablation, [1], reloaded, keys_now | {("untied", 1): "before"})
     (default, untied) = rows(text)
     assert untied[0] == "untied" and untied[3] == "+10.0%" and untied[2] == "110.0"
     assert "Rows with a *" not in text
+    text = tables.ablation_table(ablation, [1], reloaded, {("default", 1): "another text", ("untied", 1): "before"})
+    assert [row[0::3][:2] for row in rows(text)] == [["default *", ""], ["untied", ""]]
+
+
+def test_the_terminal_shows_results_of_the_present_state_alone(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(PROJECT)
+    ablation, stored = plan(tmp_path), Results(tmp_path / "reports/ablation.json")
+    stored.put("default", 1, result(100, 90))
+    stored.put("untied", 1, result(110, 95, "before"))
+
+    def printed(keys_now):
+        tables.show(tables.ABLATION_COLUMNS, tables.make_rows(ablation.entries, [1], stored, keys_now), "page")
+        return [line.split() for line in capsys.readouterr().out.splitlines() if line]
+
+    columns = "validation perplexity change from default test perplexity minutes weights seeds".split()
+    default = ["default", "100.0", "90.0", "2.0", "1,234,567", "1"]
+    assert printed({("default", 1): "now", ("untied", 1): "now"}) == [columns, default]
+    untied = ["untied", "110.0", "+10.0%", "95.0", "2.0", "1,234,567", "1"]
+    assert printed({("default", 1): "now", ("untied", 1): "before"}) == [columns, default, untied]
+    assert printed({("default", 1): "?", ("untied", 1): "?"}) == []
 
 
 def test_the_table_of_presets_shows_intervals_where_they_exist(tmp_path):
@@ -138,6 +160,7 @@ def test_an_ablation_runs_once_and_updates_its_page(project):
     run([*COMMIT, "configure"], folder)
     printed = run(["python", "src/cli.py", "ablation"], folder).stdout
     assert "2 of 2: untied, seed 1" in printed
+    assert re.search(r"^untied +\d+\.\d.* [+-]\d+\.\d% ", printed, re.MULTILINE)
     page = (folder / "docs/reference/ablation.md").read_text()
     table = rows(page)
     results_by_entry = json.loads((folder / "reports/ablation.json").read_text())

@@ -11,6 +11,7 @@ from lstm_lm.experiments.ablation import plan, results, tables
 from lstm_lm.experiments.ablation.plan import Entry, Plan
 from lstm_lm.experiments.ablation.results import Result, Results
 from lstm_lm.ui import markdown, terminal
+from lstm_lm.wording import counted
 
 FILE = "ablation.yaml"
 RESULTS_FILE = "reports/ablation.json"
@@ -69,7 +70,12 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
         known.put(job.entry.name, job.seed, Result.of_experiment(experiment, job.key))
         _write(name, planned, chosen_seeds, known, table_keys)  # after each, so that an interruption leaves a table
     _write(name, planned, chosen_seeds, known, table_keys)
+    shown = [entry for entry in entries if entry in wanted or entry.name == plan.REFERENCE]
+    tables.show(tables.COLUMNS[name], tables.make_rows(shown, chosen_seeds, known, table_keys), PAGES[name])
     terminal.print(f"\n{len(pending)} run; the table is in {PAGES[name]}, its data in {RESULTS_FILE}")
+    if outdated := sum(row.outdated for row in tables.make_rows(entries, chosen_seeds, known, table_keys)):
+        rows = counted(outdated, "row with a * is", "rows with a * are")
+        terminal.print(f"its {rows} of an earlier state of the code, the text or the parameters, and cannot be compared with the others")
 
 
 def _wanted(entries: list[Entry], only: list[str] | None) -> list[Entry]:

@@ -1,4 +1,4 @@
-"""The Markdown tables of ablations and presets."""
+"""The tables of ablations and presets, in Markdown and on the terminal."""
 
 import json
 import statistics
@@ -8,7 +8,7 @@ from typing import Any
 
 from lstm_lm.experiments.ablation.plan import REFERENCE, Entry, Plan
 from lstm_lm.experiments.ablation.results import Result, Results
-from lstm_lm.ui import markdown
+from lstm_lm.ui import markdown, terminal
 from lstm_lm.wording import unit_name
 
 LEGEND = (
@@ -16,7 +16,10 @@ LEGEND = (
     "Minutes are those of the training steps alone."
 )
 UNITS = "Perplexity is per token, which the column `per` names: between models of different tokens, only bits/char can be compared."
-OUTDATED = "Rows with a * were run with an earlier state of the code, the text or the parameters."
+OUTDATED = (
+    "Rows with a * were run with an earlier state of the code, the text or the parameters: they do not compare with the others, "
+    "and have no change from default."
+)
 
 Keys = dict[tuple[str, int], str]  # (entry name, seed): what `results.key_of` returns now
 Cell = str | int | None
@@ -29,7 +32,7 @@ class Row:
     Attributes:
         entry: of the plan.
         results: of the entry, by seed; at least one.
-        reference: results of the reference, by seed.
+        reference: results of the reference, by seed, without those of another state than the present one.
         outdated: some of the results are of another state of the code, the text or the parameters.
     """
 
@@ -48,10 +51,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its heading, and how to make a cell from a row."""
+    """A column of a table.
+
+    Attributes:
+        heading: of the column.
+        cell: makes a cell from a row.
+        drop_order: on the terminal, as of `terminal.Column`; None: the terminal does not show it.
+    """
 
     heading: str
     cell: Callable[[Row], Cell]
+    drop_order: int | None = None
 
 
 def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -> str:
@@ -75,13 +85,34 @@ def preset_table(entries: list[Entry], seeds: list[int], results: Results, keys:
 
 def make_rows(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> list[Row]:
     """Collect the rows: the entries that have results for some of the seeds."""
-    reference = results.of_entry(REFERENCE, seeds)
+    all_references = results.of_entry(REFERENCE, seeds)
+    reference = {seed: result for seed, result in all_references.items() if result.key == keys.get((REFERENCE, seed))}
     rows = []
     for entry in entries:
         if entry_results := results.of_entry(entry.name, seeds):
             outdated = any(result.key != keys[entry.name, seed] for seed, result in entry_results.items())
             rows.append(Row(entry, entry_results, reference, outdated))
     return rows
+
+
+def show(columns: list[Column], rows: list[Row], page: str) -> None:
+    """Print the rows that are of the present state of the code, the text and the parameters.
+
+    Args:
+        columns: ABLATION_COLUMNS or PRESET_COLUMNS.
+        rows: of `make_rows`.
+        page: that has all columns.
+    """
+    current = [row for row in rows if not row.outdated]
+    shown = [column for column in columns if column.drop_order is not None]
+    if not current:
+        return
+    terminal.print()
+    terminal.table(
+        [terminal.Column(column.heading, "right" if i else "left", column.drop_order or 0) for i, column in enumerate(shown)],
+        [[str(column.cell(row) or "") for column in shown] for row in current],
+        where=page,
+    )
 
 
 def _table(columns: list[Column], rows: list[Row], note: str = "") -> str:
@@ -117,9 +148,9 @@ def _perplexity(split: str) -> Callable[[Row], str]:
 
 
 def _change_from_reference(row: Row) -> str | None:
-    """The relative change of the validation perplexity, a mean over the seeds that both have."""
+    """The relative change of the validation perplexity, a mean over the seeds that both have. Another text or code has none."""
     both = sorted(set(row.results) & set(row.reference))
-    if row.entry.name == REFERENCE or not both:
+    if row.entry.name == REFERENCE or row.outdated or not both:
         return None
     perplexities = [[results[seed].metrics["validation"]["perplexity"] for seed in both] for results in (row.results, row.reference)]
     return f"{statistics.fmean(own / other for own, other in zip(*perplexities, strict=True)) - 1:+.1%}"
@@ -142,25 +173,26 @@ def _seeds(row: Row) -> int:
 
 
 ABLATION_COLUMNS = [
-    Column("", _name),
+    Column("", _name, 0),
     Column("change", _changes),
-    Column("validation perplexity", _perplexity("validation")),
-    Column("change from default", _change_from_reference),
-    Column("test perplexity", _perplexity("test")),
-    Column("minutes", _minutes),
-    Column("weights", _weights),
-    Column("seeds", _seeds),
+    Column("validation perplexity", _perplexity("validation"), 0),
+    Column("change from default", _change_from_reference, 0),
+    Column("test perplexity", _perplexity("test"), 3),
+    Column("minutes", _minutes, 1),
+    Column("weights", _weights, 4),
+    Column("seeds", _seeds, 2),
     Column("why, source", lambda row: "; ".join(filter(None, (row.entry.why, row.entry.source)))),
 ]
 PRESET_COLUMNS = [
-    Column("preset", _name),
-    Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}"),
-    Column("per", lambda row: unit_name(row.entry.unit, 1)),
-    Column("test perplexity", _perplexity("test")),
-    Column("adjusted", lambda row: f"{row.mean_metric('adjusted_perplexity'):.1f}"),
-    Column("validation perplexity", _perplexity("validation")),
-    Column("minutes", _minutes),
+    Column("preset", _name, 0),
+    Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}", 0),
+    Column("per", lambda row: unit_name(row.entry.unit, 1), 0),
+    Column("test perplexity", _perplexity("test"), 0),
+    Column("adjusted", lambda row: f"{row.mean_metric('adjusted_perplexity'):.1f}", 2),
+    Column("validation perplexity", _perplexity("validation"), 3),
+    Column("minutes", _minutes, 1),
     Column("tokens/s", _speed),
     Column("weights", _weights),
     Column("seeds", _seeds),
 ]
+COLUMNS = {"ablation": ABLATION_COLUMNS, "presets": PRESET_COLUMNS}
