@@ -257,7 +257,7 @@ def plots(window: Window, servers: Servers) -> Image.Image:
     # With the template that holds its JavaScript, as `make setup` makes it.
     subprocess.run([sys.executable, "scripts/plots_page.py"], cwd=PROJECT, check=True)
     subprocess.run([sys.executable, "src/cli.py", "plots"], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
-    window.open((PROJECT / "dvc_plots/index.html").as_uri(), "workspace", height=1000)
+    window.open((PROJECT / "dvc_plots/index.html").as_uri(), "this checkout", height=1000)
     wait_until(lambda: window.driver.find_elements(By.CSS_SELECTOR, ".vega-embed svg, .vega-embed canvas"), "the charts of make plots")
     return window.take((0, 0, WIDTH, 900))
 

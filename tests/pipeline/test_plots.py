@@ -149,9 +149,12 @@ def test_the_page_in_a_browser(width: int, charts_a_row: int, driver: webdriver.
     driver.get(drawn.as_uri())
     driver.implicitly_wait(10)
     driver.find_element(By.CSS_SELECTOR, "main > div:nth-of-type(4) canvas, main > div:nth-of-type(4) svg")
-    assert driver.find_element(By.TAG_NAME, "h1").text == "workspace, HEAD"
-    assert driver.title == "Plots: workspace, HEAD"
-    assert re.match(r"Drawn by DVC on \d+ \w+ \d{4} at \d\d:\d\d\. workspace is", driver.find_element(By.CSS_SELECTOR, "header p").text)
+    assert driver.find_element(By.TAG_NAME, "h1").text == "this checkout, HEAD"
+    assert driver.title == "Plots: this checkout, HEAD"
+    assert re.match(r"Drawn by DVC on \d+ \w+ \d{4} at \d\d:\d\d\. This checkout is shown", driver.find_element(By.CSS_SELECTOR, "header p").text)
+    text = driver.find_element(By.TAG_NAME, "body").text
+    assert "Training graph and inference graph" in text
+    assert "workspace" not in text and "graph.png" not in text
     headings = driver.find_elements(By.TAG_NAME, "h2")
     assert sorted(heading.text for heading in headings) == TITLES
     assert len({heading.rect["x"] for heading in headings}) == charts_a_row
@@ -164,7 +167,7 @@ def test_the_page_in_a_browser(width: int, charts_a_row: int, driver: webdriver.
     fonts = driver.execute_script("return [...document.querySelectorAll('h1, h2, p')].map((each) => getComputedStyle(each).fontFamily)")
     assert all("sans-serif" in font for font in fonts)
     pictures = driver.find_elements(By.TAG_NAME, "img")
-    assert sorted(str(picture.get_attribute("alt")) for picture in pictures) == ["HEAD", "workspace"]
+    assert sorted(str(picture.get_attribute("alt")) for picture in pictures) == ["HEAD", "this checkout"]
     assert all(int(picture.get_property("naturalWidth")) > 0 and 200 < picture.rect["width"] < width for picture in pictures)
     assert driver.execute_script("return document.documentElement.scrollWidth <= innerWidth")
     assert [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
