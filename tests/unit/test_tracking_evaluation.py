@@ -89,6 +89,7 @@ def test_a_run_of_an_earlier_version_is_evaluated_again(tracked_project: Path) -
     assert (delivery.pending, delivery.refused) == (0, ())
     assert latest_metrics(run) == {name: (20, value) for name, value in former.items()}
 
+    Path("data/batches/batches.json").write_text('{"raw": "0123456789abcdef", "source": {"path": "data/own"}}')
     queued = QueuedRun(SETTINGS.tracking, run.id, client)
     metrics = {"test": {"perplexity": 99.0, "perplexity_low": 90.0, "perplexity_high": 110.0}, "validation": {"perplexity": 98.0}}
     log_evaluation(queued, metrics, 20, SAMPLES, SETTINGS.evaluate_sample)
@@ -99,7 +100,7 @@ def test_a_run_of_an_earlier_version_is_evaluated_again(tracked_project: Path) -
     assert shown == {"test/perplexity": 99.0, "test/perplexity_low": 90.0, "validation/perplexity": 98.0}
     data = client.get_run(run.id).data
     assert {key for key in data.tags if not key.startswith("mlflow.")} == {"evaluate_sample", "git.dirty"}
-    assert data.params == {"text_digest": "0123456789abcdef"}
+    assert data.params == {"text_digest": "0123456789abcdef", "text": "own text 0123"}
 
 
 def test_many_prompts_are_left_out_of_the_tag_of_the_settings() -> None:

@@ -33,6 +33,7 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
     config = SETTINGS.vocab.model_copy(update={"min_count": 2, "validation": 0.1, "test": 0.1, "split_by": "spans"})
     prepare([("play.txt", Path("play.txt"))], config, Path("data/vocab"), cleaned=True)
     description, ids = held_out(["x"], [["a", "b"]], [np.array([1, 2], np.int32)])
+    Path("data/batches/batches.json").write_text('{"raw": "digest", "source": {"path": "data/own"}}')
     train = np.zeros([2, 6], np.int32)
     queued.log_dataset(
         Batches(
@@ -79,6 +80,7 @@ def test_training_is_one_run_with_params_metrics_samples_and_dataset(tracked_pro
         "test": "play: test (6 words)",
     }
     assert found.data.params["text_digest"] == "digest"
+    assert found.data.params["text"] == "play dige"
     assert artifact_text(run, "splits.json") == Path("data/vocab/splits.json").read_text()
     # What identifies an unfinished run is gone.
     assert {key for key in found.data.tags if not key.startswith("mlflow.")} <= {"git.dirty"}

@@ -9,13 +9,14 @@ import pytest
 
 from lstm_lm.config import keys
 from lstm_lm.events import ROW_METRICS
+from lstm_lm.tracking import text_source
 from lstm_lm.tracking.views import catalog
 from lstm_lm.tracking.views.saved_view import VERSION, SavedView
 from lstm_lm.ui import metric_catalog
 from mlflow_helpers import SETTINGS
 
 CHARTS: list[dict[str, Any]] = json.loads(json.dumps(catalog.COMPARISON.state["compareRunCharts"]))
-PARAMETERS = {*keys.flatten(SETTINGS), "parameter_count"}
+PARAMETERS = {*keys.flatten(SETTINGS), "parameter_count", text_source.TEXT}
 TRIAL_METRIC = "validation/best_perplexity"
 
 
@@ -43,6 +44,13 @@ def test_the_leaderboard_begins_with_the_best_on_test_text() -> None:
     assert catalog.views("lstm_lm") == catalog.VIEWS
     [trials] = catalog.views("lstm_lm-search")
     assert trials.state["orderByKey"] == f"metrics.`{TRIAL_METRIC}`"
+
+
+def test_a_window_1280_pixels_wide_shows_what_can_be_compared() -> None:
+    order, widths = catalog.LEADERBOARD.state["columnOrder"], catalog.LEADERBOARD.state["columnWidths"]
+    assert isinstance(order, list) and isinstance(widths, dict)
+    assert order[2:6] == ["params.`text`", "params.`vocab.unit`", "metrics.`test/perplexity`", "metrics.`test/bits_per_character`"]
+    assert sum(widths[column] for column in order[:6]) <= 950  # beside MLflow's navigation and the boxes to tick
 
 
 def test_charts_show_metrics_that_are_logged() -> None:
@@ -103,6 +111,13 @@ def test_the_description_links_to_the_views_that_there_are(experiment: str, titl
     assert re.findall(r"\[([^]]*)\]", description) == titles
     assert all(f"({address})" in description for _, address in catalog.links("7", experiment))
     assert catalog.is_description(description)
+    assert "unit and vocabulary" in description or experiment == "x-search"
+    first_line, _, _ = description.partition("\n")
+    assert len(re.sub(r"\(#[^)]*\)", "", first_line)) < 160  # MLflow folds away what is on further lines
+    links = " · ".join(f"[{title}]({address})" for title, address in catalog.links("7", experiment))
+    for earlier in (links, f"LSTM language models, one training per run; the lower the test perplexity, the better. {links}"):
+        assert catalog.is_description(earlier)
+    assert not catalog.is_description(f"{description} Ours are the last two.".replace("Perplexities", "Our perplexities"))
 
 
 def tag(**changes: object) -> str:
@@ -131,4 +146,4 @@ def test_older_versions_are_replaced_unless_their_user_changed_them(value: str |
 def test_a_change_of_a_view_has_a_new_version() -> None:
     """Stores keep the views that they have until `VERSION` is a greater number. Then put the new digest here."""
     states = json.dumps([(view.key, view.title, view.state) for view in (*catalog.VIEWS, catalog.TRIALS)])
-    assert (VERSION, hashlib.sha256(states.encode()).hexdigest()[:12]) == (2, "4ab63dfe9a64")
+    assert (VERSION, hashlib.sha256(states.encode()).hexdigest()[:12]) == (3, "6a0acdf4a212")

@@ -14,7 +14,7 @@ from lstm_lm.tracking.distinct_names import FORMER_TEXT_TAG
 from lstm_lm.tracking.faults import Fault
 from lstm_lm.tracking.guard import StoreError, bounded
 from lstm_lm.tracking.run import NONCE_TAG, TRAINING_TAG, is_known, mlflow_run_id
-from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST
+from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST, present_text
 from lstm_lm.ui import tracking_messages
 from lstm_lm.ui.metric_catalog import CURVES, LOGGED
 from lstm_lm.wording import counted
@@ -51,6 +51,8 @@ def log_evaluation(
         settings: logged as a tag, because they may change while the training stays the same.
     """
     run.record({"kind": "evaluation", "values": flatten_metrics(metrics), "step": step, "settings": settings_json(settings)})
+    if text := present_text():  # the run of an earlier version, or one that stands in for another, lacks it
+        run.log_params(text)
     labels = sample_labels(samples)
     always_one = [key for key in ("beam_width", "number") if all(sample.get(key, 1) == 1 for sample in samples)]
     rows = [

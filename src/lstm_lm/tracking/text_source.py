@@ -16,6 +16,8 @@ COMPRESSED = (".gz", ".bz2", ".xz", ".zip")
 WILDCARDS = set("*?[")
 TEXT_DIGEST = "text_digest"  # a parameter of a run: identifies the text after it was cleaned
 DIGEST_LENGTH = 16
+TEXT = "text"  # a parameter of a run: what people call the text, and a few digits of its digest
+TEXT_DIGITS = 4
 
 
 def name(source: Mapping[str, Any], documents: set[str] | None = None) -> str:
@@ -53,11 +55,27 @@ def link(source: Mapping[str, Any]) -> tuple[str, str]:
 
 def present_digest() -> str | None:
     """Return the digest of the text in data/batches, None if there is none."""
+    digest: str | None = _present_batches().get("raw")
+    return digest[:DIGEST_LENGTH] if digest else None
+
+
+def present_text() -> dict[str, str]:
+    """Return the parameter that names the text in data/batches, `{"text": "own text 3f2a"}`, or {} if there is none.
+
+    Two texts of one name differ in the digits, and one text has the same in each run.
+    """
+    batches = _present_batches()
+    if "raw" not in batches or "source" not in batches:
+        return {}
+    return {TEXT: f"{name(batches['source'], present_documents())} {batches['raw'][:TEXT_DIGITS]}"}
+
+
+def _present_batches() -> dict[str, Any]:
     try:
-        digest: str = json.loads((paths.BATCHES / "batches.json").read_text(encoding="utf-8"))["raw"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return digest[:DIGEST_LENGTH]
+        described: dict[str, Any] = json.loads((paths.BATCHES / "batches.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return described
 
 
 def present_documents() -> set[str] | None:

@@ -20,7 +20,7 @@ from lstm_lm.tracking.mirroring import adoption
 from lstm_lm.tracking.outbox import Outbox
 from lstm_lm.tracking.queued_run import QueuedRun
 from lstm_lm.tracking.run import NAME_TAG, TRAINING_TAG, create_run, find_run, is_known, mlflow_run_id, run_tags
-from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST
+from lstm_lm.tracking.text_source import DIGEST_LENGTH, TEXT_DIGEST, present_text
 from lstm_lm.tracking.training_note import TrainingNote
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ class TrainingRun(QueuedRun, Observer):
         """Log each split of the text as a dataset of the run, which words of which file it has, and the digest of the text."""
         for described in datasets.describe(batches.source):
             self.record({"kind": "dataset", **described, "source": mask_secrets(described["source"])})
-        self.log_params({TEXT_DIGEST: batches.text_digest[:DIGEST_LENGTH]})
+        self.log_params({TEXT_DIGEST: batches.text_digest[:DIGEST_LENGTH], **present_text()})
         self.log_files([SPLITS] if SPLITS.exists() else [])
 
     def started(self, total_steps: int, epochs: int) -> None:

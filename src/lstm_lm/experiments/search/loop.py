@@ -28,6 +28,7 @@ from lstm_lm.io.interruption import Interruption
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.tracking import store
 from lstm_lm.tracking.naming import limited, short_changes
+from lstm_lm.tracking.text_source import present_text
 from lstm_lm.tracking.training_run import TrainingRun
 from lstm_lm.tracking.views.catalog import SEARCH_SUFFIX
 from lstm_lm.ui import run_address, terminal
@@ -206,7 +207,7 @@ class Search:
             settings = settings.model_copy(update={"train": settings.train.model_copy(update={"validate_every": interval})})
         precision = self._precision(settings)
         model = setup.build_model(settings, self.counts)
-        facts = {"resolved_precision": precision, "parameter_count": model.parameter_count}
+        facts = {"resolved_precision": precision, "parameter_count": model.parameter_count, **present_text()}
         trial_run.log_params({**keys.flatten(settings), **facts})
         hooks = Hooks(
             [trial_run, Pruning(trial, self.space.validations_per_trial, can_prune=values != self.current)], stop_request=interruption

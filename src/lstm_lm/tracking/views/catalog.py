@@ -22,7 +22,14 @@ COMPARISON = SavedView("compare", "Compare trainings", "charts", {**runs_table.s
 SAMPLES = SavedView("samples", "Samples side by side", "artifacts", {**runs_table.state(), "runListHidden": True})
 VIEWS = (LEADERBOARD, COMPARISON, SAMPLES)
 LINK = r"\[[^\]]*\]\(#/experiments/\d+/runs\?[^)]*\)"
-DESCRIPTION = re.compile(rf"(LSTM language models, [^\[]*)?{LINK}( · {LINK})*")
+DESCRIPTION = re.compile(rf"(LSTM language models, [^\[]*)?{LINK}( · {LINK})*(\n\nPerplexities [^\[]*)?")
+# With the links, a line in a window 1280 pixels wide; MLflow folds the rest away.
+ORDER = "lowest test perplexity first; bits per character compare all of one text"
+RULES = "Perplexities compare only runs of the same text, unit and vocabulary: see the columns `text` and `vocab.unit`."
+TRIALS_ORDER = "trials of searches, lowest validation perplexity first; compare those of one search"
+TRIALS_RULES = (
+    "Perplexities compare only trials of the same text and the same number of epochs: each search has a run, which holds its trials."
+)
 TRIALS = SavedView("leaderboard", "Leaderboard", "table", runs_table.state(runs_table.TRIAL_METRICS))
 
 
@@ -42,20 +49,19 @@ def links(experiment_id: str, experiment: str) -> list[tuple[str, str]]:
 
 
 def description(experiment_id: str, experiment: str) -> str:
-    """Return a sentence with links to the views. MLflow shows it above the runs, and its first words in the list of experiments.
+    """Return a sentence with links to the views, and what may be compared. MLflow shows the first line of it above the runs.
 
     Args:
         experiment_id: of the experiment.
         experiment: its name.
     """
     shown = " · ".join(f"[{title}]({address})" for title, address in links(experiment_id, experiment))
-    is_trial = is_search(experiment)
-    runs = f"one {'trial of a search' if is_trial else 'training'} per run; the lower the {'validation' if is_trial else 'test'} perplexity"
-    return f"LSTM language models, {runs}, the better. {shown}"
+    order, rules = (TRIALS_ORDER, TRIALS_RULES) if is_search(experiment) else (ORDER, RULES)
+    return f"LSTM language models, {order}. {shown}\n\n{rules}"
 
 
 def is_description(text: str) -> bool:
-    """Whether a text is a description that this project wrote: the links alone, in earlier versions, or a sentence with them."""
+    """Whether a text is a description that this project wrote: the links alone, in the first version, or a sentence with them."""
     return DESCRIPTION.fullmatch(text) is not None
 
 

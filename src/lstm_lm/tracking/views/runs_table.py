@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 RUN_NAME, CREATED, DURATION = "attributes.`Run Name`", "runDateAndNestInfo", "duration"  # always there
 MODELS = "attributes.`Models`"
-UNIT = "params.`vocab.unit`"  # before the metrics: perplexities of words and characters stand in one column, and do not compare
-METRICS = ("test/perplexity", "validation/perplexity", "test/bits_per_character", "test/adjusted_perplexity")
+# Before the metrics: perplexities of several texts, and of words and characters, stand in one column, and do not compare.
+TEXT, UNIT = "params.`text`", "params.`vocab.unit`"
+METRICS = ("test/perplexity", "test/bits_per_character", "validation/perplexity", "test/adjusted_perplexity")
 TRIAL_METRICS = ("validation/best_perplexity", "validation/perplexity")
 PARAMETERS = (
     "parameter_count",
@@ -16,7 +17,8 @@ PARAMETERS = (
     "train.optimizer",
     "train.learning_rate",
 )
-NAME_PIXELS, CREATED_PIXELS, MODELS_PIXELS, DURATION_PIXELS = 190, 140, 150, 90
+# A window 1280 pixels wide has room for everything up to the bits per character, which alone compare all models of a text.
+NAME_PIXELS, CREATED_PIXELS, TEXT_PIXELS, MODELS_PIXELS, DURATION_PIXELS = 190, 140, 155, 150, 90
 CHARACTER_PIXELS, MARGIN_PIXELS = 7, 36  # the sign of the order included
 
 
@@ -27,7 +29,7 @@ def state(metrics: Iterable[str] = METRICS) -> dict[str, object]:
         metrics: its columns. Runs are in the order of the first one, and lower is better.
     """
     of_metrics = {f"metrics.`{name}`": _width(name) for name in metrics}
-    columns = {UNIT: _width(""), **of_metrics, **{f"params.`{name}`": _width(name) for name in PARAMETERS}}
+    columns = {TEXT: TEXT_PIXELS, UNIT: _width(""), **of_metrics, **{f"params.`{name}`": _width(name) for name in PARAMETERS}}
     widths = {RUN_NAME: NAME_PIXELS, CREATED: CREATED_PIXELS, **columns, MODELS: MODELS_PIXELS, DURATION: DURATION_PIXELS}
     return {
         "orderByKey": next(iter(of_metrics)),

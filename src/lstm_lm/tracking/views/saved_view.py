@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlencode
 
-VERSION = 2  # of the views' states: a change of any of them needs the next number, see `SavedView.replaces`
+VERSION = 3  # of the views' states: a change of any of them needs the next number, see `SavedView.replaces`
 TAG_PREFIX = "mlflow.sharedViewState."
 MODE_PARAMETER = {"table": {}, "charts": {"compareRunsMode": "CHART"}, "artifacts": {"compareRunsMode": "ARTIFACT"}}
 
