@@ -80,6 +80,24 @@ def test_changes_are_relative_to_a_committed_recipe_that_is_far_from_the_shipped
     assert naming.run_name(loading.load()) == f"char ({name})"
 
 
+def test_a_committed_recipe_is_called_as_its_own_run_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = copy_project(tmp_path / "copy")
+    monkeypatch.chdir(folder)
+    shutil.rmtree(folder / "data/vocab", ignore_errors=True)
+    own = {"vocab.min_count": 2, "batching.batch_size": 8, "train.epochs": 5, "download.source": {"path": "data/own"}}
+    change_params(folder, own)
+    run([*COMMIT, "our recipe"], folder)
+    assert naming.run_name(loading.load()) == "min_count=2 batch=8 epochs=5 (own text)"
+    change_params(folder, {"train.learning_rate": 0.002})
+    assert naming.run_name(loading.load()) == "lr=0.002 (min_count=2 batch=8 epochs=5, own text)"
+    cookbook = keys.with_changes({}, presets.load("cookbook", folder / "presets"))
+    change_params(folder, {**keys.flatten_sections(cookbook), "train.learning_rate": 0.003, "download.source": {"path": "data/own"}})
+    run([*COMMIT, "a change to a preset"], folder)
+    assert naming.run_name(loading.load()) == "min_count=2 lr=0.003 (cookbook, own text)"
+    change_params(folder, {"model.hidden_size": 99, "train.clip_norm": 9.0, "train.seed": 7})
+    assert naming.run_name(loading.load()) == "seed=7 hidden=99 clip=9 (min_count=2 lr=0.003 cookbook, own text)"
+
+
 def test_git_tags_contain_the_commit_and_whether_there_are_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = copy_project(tmp_path / "copy")
     monkeypatch.setenv("DVC_ROOT", str(folder))

@@ -74,21 +74,35 @@ def run_name(settings: Params) -> str:
     """Name a run after what differs from the closest recipe, then that recipe: `lr=0.002`, `hidden=64 (cookbook)`, `best (tolstoy)`.
 
     The recipe `default` is params.yaml as shipped, and the presets are relative to it. A name that would leave out changes is relative to
-    params.yaml as last committed, which four digits identify: `lr=0.002 (params-3f2a)`. Another text than the shipped one is named last.
+    params.yaml as last committed, by the name that a run of it has: `lr=0.002 (min_count=2 batch=8 epochs=5)`, or if that one would leave
+    out changes itself, by four digits: `lr=0.002 (params-3f2a)`. Another text than the shipped one is named last.
     """
     shipped = {**settings.model_dump(), **loading.read(DEFAULTS)}
     values = _without_text(settings)
     recipe, changes = _closest(values, _recipes(shipped, ""))
     if len(changes) > MAX_CHANGES_IN_NAME and (committed := _committed()):
-        digest = hashing.digest_json(_without_text(loading.check(committed)))[:4]
-        recipe, changes = min((recipe, changes), _closest(values, _recipes(committed, f"params-{digest}")), key=lambda found: len(found[1]))
+        base = _base_name(_without_text(loading.check(committed)), shipped)
+        recipe, changes = min((recipe, changes), _closest(values, _recipes(committed, base)), key=lambda found: len(found[1]))
     source = settings.model_dump()["download"]["source"]
     is_shipped_text = settings.download.source == loading.check(shipped).download.source
     text = [] if is_shipped_text else [text_source.name(source, text_source.present_documents())]
     shown = limited(short_changes(changes))
-    base = [] if shown and recipe.name == [DEFAULT] else recipe.name
-    first, details = (" ".join(shown), base + text) if shown else (base[0], base[1:] + text)
+    relative_to = [] if shown and recipe.name == [DEFAULT] else recipe.name
+    first, details = (" ".join(shown), relative_to + text) if shown else (relative_to[0], relative_to[1:] + text)
     return f"{first} ({', '.join(details)})" if details else first
+
+
+def _base_name(committed: Mapping[str, object], shipped: dict[str, Any]) -> str:
+    """Name params.yaml as last committed, as a run of it is named, but for the text. One that differs much has digits.
+
+    Args:
+        committed: its values, flattened, without the text.
+        shipped: values of params.yaml as shipped.
+    """
+    recipe, changes = _closest(committed, _recipes(shipped, ""))
+    if len(changes) > MAX_CHANGES_IN_NAME:
+        return f"params-{hashing.digest_json(committed)[:4]}"
+    return " ".join([*short_changes(changes), *(part for part in recipe.name if part != DEFAULT)])
 
 
 def short_changes(changes: Mapping[str, object]) -> list[str]:
