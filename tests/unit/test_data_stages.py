@@ -4,7 +4,7 @@ from conftest import PROJECT
 from lstm_lm.config import loading
 from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.splits import Span
-from lstm_lm.ui import data_stages
+from lstm_lm.ui import data_stages, own_text_notes
 
 SETTINGS = loading.load(PROJECT / "params.yaml")
 SPLIT = {"documents": 1, "words": 1000, "coverage": 0.9, "oov_rate": 0.1}
@@ -18,12 +18,17 @@ def test_held_out_documents_are_named(capsys):
     assert output.out.splitlines()[0] == "data/vocab: 50 known words, of 80 distinct ones in the training text"
     assert output.out.splitlines()[1].split() == ["split", "documents", "words", "known", "unknown"]
     assert "held out for validation: b.txt" in output.out
-    assert output.err.startswith("note: 20% of the training text is unknown: to make more of it known, lower vocab.min_count")
+    first, second = output.err.splitlines()
+    assert first.startswith("note: 20% of the training text is unknown: to make more of it known, lower vocab.min_count")
+    assert second.startswith("note: 1,000 words of training text are few for the default parameters")
 
 
 def test_the_held_out_ends_of_documents_are_described(capsys):
-    spans = {"train": [Span("a.txt", 0, 800)], "validation": [Span("a.txt", 800, 900)], "test": [Span("a.txt", 900, 1000)]}
-    data_stages.show_vocabulary(METRICS | {"train": SPLIT}, spans, {"a.txt": 1000}, SETTINGS.vocab)
+    words = 1_000_000
+    ends = {"validation": [Span("a.txt", words, words + 100)], "test": [Span("a.txt", words + 100, words + 200)]}
+    data_stages.show_vocabulary(
+        METRICS | {"train": SPLIT}, {"train": [Span("a.txt", 0, words)], **ends}, {"a.txt": words + 200}, SETTINGS.vocab
+    )
     output = capsys.readouterr()
     assert "spans" in output.out
     assert "The end of each document is held out" in output.out
@@ -68,7 +73,9 @@ def test_few_steps_are_noted(capsys):
     data_stages.show_batches(SETTINGS.batching, 1000, "word")
     assert capsys.readouterr().err == ""
     data_stages.show_batches(SETTINGS.batching, 10, "char")
-    assert "steps per epoch are few" in capsys.readouterr().err
+    note = capsys.readouterr().err
+    assert "steps per epoch are few" in note
+    assert note.rstrip().endswith(own_text_notes.SHORT_TEXT_PAGE)
     data_stages.show_batches(SETTINGS.batching, 1, "char")
     output = capsys.readouterr()
     assert ", 1 step per epoch, of " in output.out

@@ -70,6 +70,27 @@ def test_the_generalization_gap_is_shown_as_a_sentence() -> None:
     assert results.generalization_line({"test": METRICS}, "word") is None
 
 
+@pytest.mark.parametrize(
+    ("changes", "start"),
+    [
+        ({}, None),  # better, and there is no interval
+        ({"gain_over_kneser_ney_low": 0.3}, None),
+        ({"gain_over_kneser_ney_low": -0.1}, "not clearly better than counting n-grams (Kneser-Ney): try "),
+        ({"loss": 5.6, "gain_over_kneser_ney_low": -0.2}, "worse than counting n-grams (Kneser-Ney): try "),
+        ({"loss": 5.6}, "worse than counting n-grams (Kneser-Ney): try "),
+    ],
+)
+def test_a_model_that_is_no_better_than_counting_is_reported(changes: dict[str, float], start: str | None) -> None:
+    line = results.kneser_ney_line({"test": METRICS | changes})
+    assert (line or "").startswith(start or "") and (line is None) == (start is None)
+    assert line is None or line.endswith("see docs/how-to/train-on-your-own-text.md#short-texts")
+
+
+def test_without_baselines_there_is_nothing_to_be_better_than() -> None:
+    assert results.kneser_ney_line({"test": {"loss": 5.0}}) is None
+    assert results.kneser_ney_line({}) is None
+
+
 def test_a_model_of_characters_is_not_reported_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     samples = {"words": 6400, "repetition_4": 0.001, "distinct_1": 0.2, "copied_4": 0.12, "copied_8": 0.1}
     everything = {"validation": METRICS | {"training_text_loss": 4.3, "generalization_gap": 0.75}, "test": METRICS, "samples": samples}

@@ -74,6 +74,20 @@ def finished(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_a_model_that_loses_against_counting_and_unknown_prompts_are_noted(finished: Path) -> None:
+    metrics = json.loads((finished / "reports/metrics.json").read_text())
+    for end in ("", "_low"):
+        metrics["test"][f"gain_over_kneser_ney{end}"] = -0.2
+    metrics["test"]["loss"] = metrics["test"]["kneser_ney_loss"] + 0.2
+    (finished / "reports/metrics.json").write_text(json.dumps(metrics))
+    (finished / "models/saved_model/assets/vocabulary.txt").write_text("<unk>\nto\nbe\nor\nnot\nmore\nart\n")
+    lines = run_in_window([sys.executable, str(PROJECT / "src/cli.py"), "summary"], finished, 80)
+    text = " ".join(" ".join(lines).split())
+    assert "worse than counting n-grams (Kneser-Ney): try more dropout" in text
+    assert "the model does not know these words of the prompts: thou wherefore;" in text
+    assert len(lines) < 45
+
+
 @pytest.mark.parametrize("columns", [80, 120])
 def test_the_summary_fits_into_a_window(columns: int, finished: Path) -> None:
     run(["git", "init", "--quiet"], finished)

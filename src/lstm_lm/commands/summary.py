@@ -22,7 +22,7 @@ def summary() -> None:
     from lstm_lm.commands.trained_unit import trained_unit
     from lstm_lm.config import loading
     from lstm_lm.tracking import address
-    from lstm_lm.ui import results, run_address, terminal
+    from lstm_lm.ui import own_text_notes, results, run_address, terminal
 
     metrics = json.loads(_read(results.METRICS_FILE))
     run_id = json.loads(_read("models/run.json"))["run_id"]
@@ -33,12 +33,16 @@ def summary() -> None:
     results.show_held_out(metrics, unit, compare_in=["test"])
     if line := results.generalization_line(metrics, unit):
         terminal.print(line)
+    if line := results.kneser_ney_line(metrics):
+        terminal.print(line)
     if "samples" in metrics:
         terminal.print()
         results.show_generated_text(metrics, unit)
     terminal.heading("samples")
     for text in first_samples(samples, settings.temperatures, settings.generation_options(0.0).samples, len(settings.prime_texts)):
         terminal.paragraph(text, "  ", MAX_SAMPLE_LINES)
+    if line := own_text_notes.unknown_prompt_words_line(settings.prime_texts, Path("models/saved_model")):
+        terminal.note(line)
     terminal.heading("all results")
     terminal.commands([(path, text) for path, text in REPORTS.items() if Path(path).exists()])
     for line in run_address.run_lines(address.uri(params.tracking), run_id):

@@ -9,7 +9,7 @@ from lstm_lm.text import splits
 from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.sources.files import Skipped, listed
 from lstm_lm.text.splits import SPLITS, Spans
-from lstm_lm.ui import terminal
+from lstm_lm.ui import own_text_notes, terminal
 from lstm_lm.ui.terminal import Column
 from lstm_lm.wording import counted, unit_name
 
@@ -30,6 +30,9 @@ def show_raw_text(documents: int, size: int, skipped: Skipped) -> None:
     if skipped:
         files = counted(len(skipped), "file that is not text", "files that are not text")
         terminal.note(f"skipped {files}: {listed(skipped, MAX_LISTED)}")
+    settings = own_text_notes.present_settings()
+    if settings and (line := own_text_notes.shipped_prompts_line(settings)):
+        terminal.note(line)
 
 
 def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping[str, int], config: Vocab) -> None:
@@ -52,6 +55,10 @@ def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping
             f"{metrics['train']['oov_rate']:.0%} of the training text is unknown: "
             f"to make more of it known, lower vocab.min_count ({config.min_count}) in params.yaml"
         )
+    words = sum(span.stop - span.start for span in spans["train"])
+    settings = own_text_notes.present_settings()
+    if settings and (line := own_text_notes.short_text_line(words, settings)):
+        terminal.note(line)
 
 
 def _row(name: str, split: Mapping[str, Any]) -> list[str]:
@@ -131,5 +138,5 @@ def show_batches(config: Batching, steps: int, unit: str) -> None:
     if steps < FEW_STEPS:
         terminal.note(
             f"{counted(steps, 'step per epoch is', 'steps per epoch are')} few: in params.yaml lower batching.batch_size "
-            f"({config.batch_size}), or raise train.epochs until the training has at least a thousand steps"
+            f"({config.batch_size}), or raise train.epochs and the dropout, see {own_text_notes.SHORT_TEXT_PAGE}"
         )

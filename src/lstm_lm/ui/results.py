@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from lstm_lm.ui import terminal
+from lstm_lm.ui.own_text_notes import SHORT_TEXT_PAGE
 from lstm_lm.ui.terminal import Column
 from lstm_lm.wording import counted_tokens, unit_name
 
@@ -110,6 +111,20 @@ def generalization_line(results: Mapping[str, Metrics], unit: str) -> str | None
     loss, gap = validation["training_text_loss"], validation["generalization_gap"]
     more = f"{abs(gap):.3f} {'more' if gap >= 0 else 'less'}"
     return f"loss on training text: {loss:.3f} nats per {unit_name(unit, 1)}; on validation text: {more}"
+
+
+def kneser_ney_line(results: Mapping[str, Metrics]) -> str | None:
+    """Return a sentence on what to try if the model predicts the test text no better than Kneser-Ney's n-grams, or None.
+
+    Without an interval of the difference, the losses decide; with one, it must exclude 0.
+    """
+    test = results.get("test", {})
+    if "loss" not in test or "kneser_ney_loss" not in test:
+        return None
+    if test.get("gain_over_kneser_ney_low", test["kneser_ney_loss"] - test["loss"]) > 0:
+        return None
+    verdict = "worse" if test["loss"] >= test["kneser_ney_loss"] else "not clearly better"
+    return f"{verdict} than counting n-grams (Kneser-Ney): try more dropout and more epochs, see {SHORT_TEXT_PAGE}"
 
 
 def generated_text_rows(results: Mapping[str, Metrics], unit: str) -> list[list[str]]:
