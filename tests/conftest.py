@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
     from lstm_lm.export.text_model import TextModel
+    from lstm_lm.model.ensemble import Model
     from lstm_lm.model.language_model import LanguageModel
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -124,9 +125,10 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
     return variables
 
 
-def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> LanguageModel:
-    """Return a LanguageModel with random weights, the softmax bias included."""
-    from lstm_lm.model.language_model import Initializer, LanguageModel
+def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Model:
+    """Return a language model or an ensemble with random weights, the softmax bias included."""
+    from lstm_lm.model import ensemble
+    from lstm_lm.model.language_model import Initializer
     from lstm_lm.model.shape import Shape
 
     sizes: dict[str, Any] = {
@@ -137,19 +139,20 @@ def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Language
         "projection_size": 5,
         "tie_weights": True,
     }
-    model = LanguageModel(Shape(**{**sizes, **shape}), Initializer("uniform", scale, seed))
-    model.softmax_bias.assign(np.random.default_rng(seed).normal(0, scale, model.softmax_bias.shape))
+    model = ensemble.build(Shape(**{**sizes, **shape}), Initializer("uniform", scale, seed))
+    for i, member in enumerate(model.members):
+        member.softmax_bias.assign(np.random.default_rng(seed + i).normal(0, scale, member.softmax_bias.shape))
     return model
 
 
 @pytest.fixture
-def tiny_model() -> Callable[..., LanguageModel]:
+def tiny_model() -> Callable[..., Model]:
     """A function that makes a model of 12 words with random weights; keyword arguments change its shape."""
     return make_tiny_model
 
 
 @pytest.fixture
-def tiny_text_model(tiny_model: Callable[..., LanguageModel], tmp_path: Path) -> Callable[..., TextModel]:
+def tiny_text_model(tiny_model: Callable[..., Model], tmp_path: Path) -> Callable[..., TextModel]:
     """A function that makes a TextModel over such a model."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
@@ -305,6 +308,12 @@ def adaptive_model() -> LanguageModel:
     from lstm_lm.model.shape import Shape
 
     return LanguageModel(Shape(12, 5, 7, 1, None, False, (5, 9)), Initializer("uniform", 1.0, 2))
+
+
+@pytest.fixture(scope="session")
+def ensemble_model() -> Model:
+    """An ensemble of three models like `shared_model`, of two layers each."""
+    return make_tiny_model(scale=1.0, seed=2, layers=2, members=3)
 
 
 @pytest.fixture

@@ -66,7 +66,7 @@ def option_vectors(rows):
 
 def texts_spec(model):
     row, history = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
-    return Texts(row, tf.TensorSpec([model.shape.layers, 2, None, model.shape.hidden_size], tf.float32), history)
+    return Texts(row, tf.TensorSpec([model.shape.state_layers, 2, None, model.shape.hidden_size], tf.float32), history)
 
 
 @functools.cache

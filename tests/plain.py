@@ -52,12 +52,20 @@ class PlainModel:
     @classmethod
     def load(cls, folder):
         with np.load(Path(folder) / "weights.npz") as saved:
-            weights = dict(saved)
-        return cls(weights, json.loads((Path(folder) / "config.json").read_text())["shape"]["layers"])
+            return cls.of_shape(dict(saved), json.loads((Path(folder) / "config.json").read_text())["shape"])
 
     @classmethod
     def from_model(cls, model):
-        return cls({name: variable.numpy() for name, variable in model.weights.items()}, model.shape.layers)
+        return cls.of_shape({name: variable.numpy() for name, variable in model.weights.items()}, vars(model.shape))
+
+    @classmethod
+    def of_shape(cls, weights, shape):
+        """The model, or the PlainEnsemble, of a shape of config.json."""
+        if shape["members"] == 1:
+            return cls(weights, shape["layers"])
+        prefixes = [f"member_{i}/" for i in range(shape["members"])]
+        parts = [{name.removeprefix(prefix): weights[name] for name in weights if name.startswith(prefix)} for prefix in prefixes]
+        return PlainEnsemble([cls(part, shape["layers"]) for part in parts])
 
     def initial_state(self, batch):
         hidden = self.weights["lstm_0_recurrent"].shape[0]
@@ -99,6 +107,22 @@ class PlainModel:
             logits, state = self.step(np.array([word]), state)
             nats.append(-log_softmax(logits)[0, target])
         return np.array(nats)
+
+
+class PlainEnsemble(PlainModel):
+    """Several PlainModels whose probabilities are averaged. Their states lie one after the other."""
+
+    def __init__(self, models):
+        self.models = models
+
+    def initial_state(self, batch):
+        return np.concatenate([model.initial_state(batch) for model in self.models])
+
+    def step(self, ids, state):
+        """Read one word per row: int [batch], state -> (log probabilities [batch, vocabulary], next state)."""
+        states = np.split(state, len(self.models))
+        logits, states = zip(*[model.step(ids, own) for model, own in zip(self.models, states, strict=True)], strict=True)
+        return np.log(np.mean([np.exp(log_softmax(scores)) for scores in logits], axis=0)), np.concatenate(states)
 
 
 def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, typical_p=1.0):

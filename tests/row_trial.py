@@ -15,7 +15,8 @@ from lstm_lm.generation import decoding, logits
 from lstm_lm.generation.decoding import Extras, Generation, Texts
 from lstm_lm.generation.option_tensors import DTYPES, OptionTensors, specs
 from lstm_lm.generation.options import GenerationOptions, options
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model import ensemble
+from lstm_lm.model.language_model import Initializer
 from lstm_lm.model.shape import Shape
 
 DEFAULT = Shape(7_388, 160, 320, 1, 160, True)
@@ -38,8 +39,9 @@ class Trial:
     def __init__(self, prompts: int, words: int, shape: Shape = DEFAULT) -> None:
         self.words, rng = words, np.random.default_rng(1)
         # Weights of a size at which the next word depends on the text, and at which no word is far more probable than all others.
-        self.model = LanguageModel(shape, Initializer("normal", 0.3, 1))
-        self.model.softmax_bias.assign(np.log(1 / (np.arange(shape.head_size) + 2.7)))
+        self.model = ensemble.build(shape, Initializer("normal", 0.3, 1))
+        for member in self.model.members:
+            member.softmax_bias.assign(np.log(1 / (np.arange(shape.head_size) + 2.7)))
         self.prompts = rng.integers(1, shape.vocabulary_size, [prompts, 4]).astype(np.int32)
         row = tf.TensorSpec([None], tf.int32)
         self.graph = tf.function(self._generate, autograph=False, input_signature=[tf.TensorSpec([None, 4], tf.int32), row, specs()])

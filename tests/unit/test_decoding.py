@@ -22,7 +22,7 @@ from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
 # Tracing the loop takes seconds for each model. The fast tests of logits and of beam search have an adaptive softmax too.
-MODELS = ["shared_model", pytest.param("adaptive_model", marks=pytest.mark.slow)]
+MODELS = ["shared_model", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adaptive_model", "ensemble_model"))]
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def test_greedy_text_matches_the_plain_model(shared_model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("penalty", "size"), [(1.5, 0), (1.0, 1), (1.0, 2), (1.0, 3), (1.3, 2), (0.7, 4)])
-@pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
+@pytest.mark.parametrize("name", ["shared_model", "adaptive_model", "ensemble_model"])
 def test_greedy_text_with_penalties_matches_the_plain_model(request, name, penalty, size):
     model = request.getfixturevalue(name)
     generated = generate(model, PROMPTS, 20, repetition_penalty=penalty, no_repeat_ngram=size)

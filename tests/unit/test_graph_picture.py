@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 from matplotlib import pyplot as plt
 from PIL import Image
+from test_trainer import make
 
 from conftest import TINY_VOCABULARY, make_tiny_model
 from lstm_lm.export.text_model import TextModel, save_vocabulary
@@ -104,6 +105,22 @@ def test_texts_do_not_overlap(traced: Callable[..., Functions], shape: dict[str,
             assert not box.overlaps(other_box), f"{text.get_text()!r} and {other.get_text()!r}"
         for text, box in boxes.items():
             assert figure.bbox.x0 < box.x0 and box.x1 < figure.bbox.x1 and figure.bbox.y0 < box.y0 and box.y1 < figure.bbox.y1, text
+
+
+def test_of_an_ensemble_one_member_is_drawn(tmp_path: Path) -> None:
+    model = make_tiny_model(layers=2, members=3)
+    words = save_vocabulary(TINY_VOCABULARY, tmp_path / "vocabulary.txt")
+    inference = TextModel(model, Tokenizer(True, "-'"), words).step.get_concrete_function()
+    training = make(model).functions.train_step.get_concrete_function()
+    names = ["embedding", "lstm_0", "lstm_1", "projection", "softmax"]
+    for function in (training, inference):
+        assert [block.name for block in graph_picture.blocks(function)] == names
+    table = graph_picture.rows(training, inference, model.members[0].weights)
+    assert [name for row in table for name in row.variables] == list(model.members[0].weights)
+    figure = graph_picture.compose(training, inference, model.members[0].weights, 3)
+    texts = [text.get_text() for text in figure.axes[0].texts]
+    assert f"{model.parameter_count // 3:,} parameters in each of 3 models" in texts
+    assert {"1 of 3 models", "the probabilities of 3 models are averaged"} <= set(texts)
 
 
 def test_the_picture_is_a_small_png_of_twice_the_resolution(functions: Functions, tmp_path: Path) -> None:

@@ -9,13 +9,13 @@ from lstm_lm.generation.options import by_name
 from lstm_lm.model.language_model import LanguageModel
 
 TEMPERATURES = np.array([1e-4, 0.5, 1.0, 3.0, by_name()["temperature"].maximum], np.float32)
-HIDDEN = np.random.default_rng(3).normal(size=[len(TEMPERATURES), 7]).astype(np.float32)
+HIDDEN = np.random.default_rng(3).normal(size=[len(TEMPERATURES), 15]).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", ["shared_model", "adaptive_model"])
+@pytest.mark.parametrize("name", ["shared_model", "adaptive_model", "ensemble_model"])
 def test_logits_are_those_of_the_model_and_other_columns_are_blocked_at_every_temperature(request, name):
     model: LanguageModel = request.getfixturevalue(name)
-    words, hidden = model.shape.vocabulary_size, tf.constant(HIDDEN[:, : model.shape.output_size])
+    words, hidden = model.shape.vocabulary_size, tf.constant(HIDDEN[:, : len(model.members) * model.shape.output_size])
     prepared = logits.prepare(model)
     found = logits.logits(model, prepared, hidden, tf.constant(1 / TEMPERATURES)).numpy()
     expected = model.logits(hidden).numpy()

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,7 +7,7 @@ import tensorflow as tf
 from lstm_lm.generation import draw, option_tensors, sampling
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.sampling import Draws, Sampler
-from row_trial import BATCHES, KINDS, Trial
+from row_trial import BATCHES, DEFAULT, KINDS, Trial
 
 ROWS = 40  # more than any CPU's vectors hold
 COLUMNS = 336
@@ -14,10 +16,11 @@ LOGITS = RANDOM.normal(size=[ROWS, COLUMNS]).astype(np.float32) * 3
 
 
 @pytest.mark.slow
-def test_a_row_has_the_same_text_alone_and_in_batches_of_any_size():
+@pytest.mark.parametrize(("members", "words"), [(1, 40), (2, 15)])
+def test_a_row_has_the_same_text_alone_and_in_batches_of_any_size(members, words):
     """At the default's real size, because small products are computed in another way. row_trial.py itself does more of it."""
-    trial = Trial(3 * len(KINDS), 40)
-    assert len(np.unique(trial.alone[:, : trial.words])) > 200
+    trial = Trial(3 * len(KINDS), words, replace(DEFAULT, members=members))
+    assert len(np.unique(trial.alone[:, : trial.words])) > 5 * words
     assert {batch: trial.differing(batch) for batch in (2, 5, 21)} == {2: 0, 5: 0, 21: 0}
     assert max(BATCHES) == 64
 

@@ -127,6 +127,7 @@ class Model(Section):
     projection_size: Count | None
     tie_weights: bool
     adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
+    ensemble_size: Annotated[int, Field(ge=1, le=32)]
     initializer: Literal["uniform", "normal"]
     initializer_scale: Annotated[float, Field(gt=0, le=1000)]
     unigram_bias: bool

@@ -41,7 +41,7 @@ def check_memory(settings: Params, parameters: int, available: int | None = None
     averages = 2 if settings.train.ema_decay else 0
     weights = (WEIGHT_COPIES + averages) * parameters * BYTES
     widths = LAYER_VALUES * model.layers * model.hidden_size + model.embedding_size + model.output_size
-    activations = widths * batching.batch_size * batching.sequence_length * BYTES
+    activations = model.ensemble_size * widths * batching.batch_size * batching.sequence_length * BYTES
     if weights + activations <= available:
         return
     needs = (

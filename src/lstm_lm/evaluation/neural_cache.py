@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from lstm_lm.model import losses
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.ensemble import Model
 
 ROWS = 256  # predictions made together
 
 
-def score(model: LanguageModel, documents: Sequence[np.ndarray], size: int, theta: float, weight: float) -> list[np.ndarray]:
+def score(model: Model, documents: Sequence[np.ndarray], size: int, theta: float, weight: float) -> list[np.ndarray]:
     """Score every word but each document's first.
 
     Args:
@@ -31,7 +31,7 @@ def score(model: LanguageModel, documents: Sequence[np.ndarray], size: int, thet
         float64 [words - 1] for each document: nats per word.
     """
     ids_spec = tf.TensorSpec([1, None], tf.int32)
-    state_spec = tf.TensorSpec([model.shape.layers, 2, 1, model.shape.hidden_size], tf.float32)
+    state_spec = tf.TensorSpec([model.shape.state_layers, 2, 1, model.shape.hidden_size], tf.float32)
 
     def encode(ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         hidden, state = model.encode(ids, state)

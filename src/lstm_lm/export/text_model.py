@@ -18,7 +18,7 @@ from lstm_lm.generation.loops import GENERAL, LOOPS, served_loops
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import sentence_end_ids, served_table
 from lstm_lm.model import losses
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.ensemble import Model
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -35,7 +35,7 @@ KEYS = 2**53 - 111  # a prime number; JSON has no larger whole numbers
 
 
 class TextModel(tf.Module):
-    """A LanguageModel with its vocabulary and its tokenizer in the graph.
+    """A language model, or an ensemble of some, with its vocabulary and its tokenizer in the graph.
 
     Every public method but `prepare`, `prefill_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
     float32 [layers, 2, batch, hidden]. `options` is a dict of vectors, one for each row of the table of generation options, with one
@@ -48,7 +48,7 @@ class TextModel(tf.Module):
         loops: a function for each loop over words, by its name; see `_run_loop`.
     """
 
-    def __init__(self, model: LanguageModel, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
+    def __init__(self, model: Model, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
         """Build the functions; tracing happens when they are first called or saved.
 
         Args:
@@ -67,7 +67,7 @@ class TextModel(tf.Module):
         options_file.write_text(json.dumps({**served_table(), "loops": served_loops()}, indent=1) + "\n", encoding="utf-8")
         self.options_file = tf.saved_model.Asset(str(options_file))
         self.ends = sentence_end_ids(vocabulary.read_tokens(vocabulary_file))
-        layers, hidden = model.shape.layers, model.shape.hidden_size
+        layers, hidden = model.shape.state_layers, model.shape.hidden_size
         state = tf.TensorSpec([layers, 2, None, hidden], tf.float32, "state")
         one_state = tf.TensorSpec([layers, 2, 1, hidden], tf.float32, "state")
         prompts, samples = tf.TensorSpec([None], tf.string, "prompts"), tf.TensorSpec([None], tf.int32, "samples")

@@ -1,5 +1,6 @@
 """Weights of an earlier training, from which another one starts."""
 
+import itertools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import tensorflow as tf
 
 from lstm_lm.errors import SettingError
 from lstm_lm.export.weights import WEIGHTS, WORDS
+from lstm_lm.model.ensemble import Model, weight_prefix
 from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from lstm_lm.text.tokenization import vocabulary
@@ -24,11 +26,22 @@ class TrainedWeights:
 
     Attributes:
         words: the vocabulary, in the order of the ids.
-        arrays: the weights by the names of `LanguageModel.weights`.
+        arrays: the weights by the names that they have in `weights` of a LanguageModel or an Ensemble.
     """
 
     words: list[str]
     arrays: Arrays
+
+    @property
+    def members(self) -> list["TrainedWeights"]:
+        """The weights of each member of an ensemble, as those of a single model; of a single model, its own."""
+        members: list[TrainedWeights] = []
+        while own := self._with_prefix(weight_prefix(len(members))):
+            members.append(TrainedWeights(self.words, own))
+        return members or [self]
+
+    def _with_prefix(self, prefix: str) -> Arrays:
+        return {name.removeprefix(prefix): array for name, array in self.arrays.items() if name.startswith(prefix)}
 
 
 def read(folder: Path, described: str) -> TrainedWeights:
@@ -52,15 +65,17 @@ def read(folder: Path, described: str) -> TrainedWeights:
 
 
 def _read_saved_model(folder: Path) -> Arrays:
-    """Read the variables of a SavedModel by the names of `LanguageModel.weights`, without loading its graphs."""
+    """Read the variables of a SavedModel by the names of `Model.weights`, without loading its graphs."""
     checkpoint = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
     keys = [key for key in checkpoint.get_variable_to_shape_map() if key.startswith("model/")]
     return {_weight_name(key.split("/")[1:-2]): checkpoint.get_tensor(key) for key in keys}
 
 
 def _weight_name(path: list[str]) -> str:
-    """Return the name of a variable, given its attributes in a LanguageModel: ["kernels", "0"] -> "lstm_0_kernel"."""
+    """Return the name of a variable, given its attributes in a model: ["kernels", "0"] -> "lstm_0_kernel"."""
     match path:
+        case ["members", member, *rest]:
+            return weight_prefix(int(member)) + _weight_name(rest)
         case ["kernels" | "recurrents" | "biases" as kind, layer]:
             return f"lstm_{layer}_{LSTM_WEIGHTS[kind]}"
         case ["tails", cluster, kind]:
@@ -68,10 +83,11 @@ def _weight_name(path: list[str]) -> str:
     return "/".join(path)
 
 
-def copy_into(model: LanguageModel, words: list[str], trained: TrainedWeights) -> int:
+def copy_into(model: Model, words: list[str], trained: TrainedWeights) -> int:
     """Give a model trained weights. What belongs to a word goes to the same word, whatever its id is there.
 
-    Words that the trained model does not know keep their initial weights.
+    Words that the trained model does not know keep their initial weights. If the trained model is an ensemble of fewer members, or no
+    ensemble, several members start from the same weights; if it has more, the last ones are not used.
 
     Args:
         model: with its initial weights.
@@ -82,6 +98,12 @@ def copy_into(model: LanguageModel, words: list[str], trained: TrainedWeights) -
     Raises:
         SettingError: its layers are others, or it knows none of the words.
     """
+    for member, of_member in zip(model.members, itertools.cycle(trained.members), strict=False):
+        _copy_into_member(member, words, of_member)
+    return len(set(words) & set(trained.words))
+
+
+def _copy_into_member(model: LanguageModel, words: list[str], trained: TrainedWeights) -> None:
     _check_same_layers(model, trained.arrays)
     ours = _row_labels(model.shape, words)
     theirs = _row_labels(_shape_of(model.shape, trained), trained.words)
@@ -99,7 +121,6 @@ def copy_into(model: LanguageModel, words: list[str], trained: TrainedWeights) -
             to_rows, from_rows = zip(*pairs, strict=True)
             values[list(to_rows)] = trained_values[list(from_rows)]
         variable.assign(values)
-    return len(set(words) & set(trained.words))
 
 
 def _row_labels(shape: Shape, words: list[str]) -> dict[str, list[str]]:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from lstm_lm.export.text_model import save_vocabulary
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model import ensemble
+from lstm_lm.model.ensemble import Model
 from lstm_lm.model.shape import Shape
 
 WEIGHTS, CONFIG, WORDS = "weights.npz", "config.json", "vocabulary.txt"
 
 
-def save_weights(model: LanguageModel, words: Sequence[str], folder: str | Path, facts: Mapping[str, Any]) -> None:
+def save_weights(model: Model, words: Sequence[str], folder: str | Path, facts: Mapping[str, Any]) -> None:
     """Write weights.npz, config.json and vocabulary.txt.
 
     Args:
@@ -32,10 +33,10 @@ def save_weights(model: LanguageModel, words: Sequence[str], folder: str | Path,
     save_vocabulary(words, folder / WORDS)
 
 
-def load_weights(folder: str | Path) -> LanguageModel:
+def load_weights(folder: str | Path) -> Model:
     """Load the model that `save_weights` wrote."""
     folder = Path(folder)
-    model = LanguageModel(Shape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))["shape"]))
+    model = ensemble.build(Shape(**json.loads((folder / CONFIG).read_text(encoding="utf-8"))["shape"]))
     with np.load(folder / WEIGHTS) as saved:
         for name, variable in model.weights.items():
             variable.assign(saved[name])

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.generation import loops, text_history
+from lstm_lm.generation import logits, loops, text_history
 from lstm_lm.generation.decoding_loop import DecodingLoop, Generated
 from lstm_lm.generation.logits import Prepared
 from lstm_lm.generation.option_tensors import OptionTensors
@@ -16,7 +16,8 @@ from lstm_lm.generation.random_numbers import row_keys
 from lstm_lm.generation.row_padding import RowPadding, row_counts
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
-from lstm_lm.model.language_model import LanguageModel, LayerState
+from lstm_lm.model.ensemble import Model
+from lstm_lm.model.language_model import LayerState
 
 
 class Texts(NamedTuple):
@@ -54,7 +55,7 @@ class Extras:
         return cls(tf.zeros([rows, 0], tf.int32), tf.zeros([rows, 0]), tf.constant(-1))
 
 
-def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prepared | None = None) -> Texts:
+def prefill(model: Model, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prepared | None = None) -> Texts:
     """Read prompts up to their last word. The state of a row does not depend on the other rows, to the last bit.
 
     Args:
@@ -68,7 +69,7 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor, prepar
     if prepared is None:
         counts, inputs = row_counts(model.step_matrices, model.shape.hidden_size, tf.shape(prompts)[0]), None
     else:
-        counts, inputs = prepared["row_counts"], prepared["inputs"]
+        counts, inputs = prepared["row_counts"], logits.inputs(model, prepared)
     padding, weights = RowPadding(tf.shape(prompts)[0], counts), model.step_weights()
     words, limits = padding.pad(prompts), padding.pad(lengths)
 
@@ -84,7 +85,7 @@ def prefill(model: LanguageModel, prompts: tf.Tensor, lengths: tf.Tensor, prepar
     return Texts(last, model.state(tf.nest.map_structure(padding.strip, states)), text_history.align_right(prompts, lengths))
 
 
-def score(model: LanguageModel, ids: tf.Tensor) -> tf.Tensor:
+def score(model: Model, ids: tf.Tensor) -> tf.Tensor:
     """Score texts word by word, from the zero state.
 
     Args:
@@ -118,7 +119,7 @@ class Generation:
         ends: the ids of words that end a sentence.
     """
 
-    model: LanguageModel
+    model: Model
     prepared: Prepared
     ends: Sequence[int] = ()
 

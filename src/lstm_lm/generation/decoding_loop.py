@@ -15,8 +15,9 @@ from lstm_lm.generation.random_numbers import uniforms
 from lstm_lm.generation.row_padding import RowPadding
 from lstm_lm.generation.sampling import Draws, Filters, Sampler
 from lstm_lm.generation.text_history import ends_sentence
+from lstm_lm.model.ensemble import Model
 from lstm_lm.model.graph_order import after
-from lstm_lm.model.language_model import LanguageModel, LayerState
+from lstm_lm.model.language_model import LayerState
 
 if TYPE_CHECKING:
     from lstm_lm.generation.decoding import Extras
@@ -72,7 +73,7 @@ class DecodingLoop:
         keys: uint64 [rows], of the random numbers.
     """
 
-    model: LanguageModel
+    model: Model
     prepared: Prepared
     options: OptionTensors
     ends: Sequence[int]
@@ -238,11 +239,11 @@ class DecodingLoop:
             A function from (words int32 [rows], states with added rows) to (logits as `logits.logits` returns them; the softmax's input
             float32 [rows, output_size] and next states, both with added rows).
         """
-        weights, padding = self.model.step_weights(), self._padding
+        weights, inputs, padding = self.model.step_weights(), logits.inputs(self.model, self.prepared), self._padding
         sharpness = padding.pad(self.options.sharpness)
 
         def step(words: tf.Tensor, states: list[LayerState]) -> tuple[tf.Tensor, tf.Tensor, list[LayerState]]:
-            hidden, states = self.model.step(padding.pad(words), states, weights, self.prepared["inputs"])
+            hidden, states = self.model.step(padding.pad(words), states, weights, inputs)
             return padding.strip(logits.logits(self.model, self.prepared, hidden, sharpness)), hidden, states
 
         return step

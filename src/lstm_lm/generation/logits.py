@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from lstm_lm.generation.draw import GROUP, block_size, log_softmax, row_sums
 from lstm_lm.generation.row_padding import row_counts
+from lstm_lm.model.ensemble import Ensemble, Model, mean_log_probabilities, weight_prefix
 from lstm_lm.model.language_model import LanguageModel
 
 BLOCKED = -1e30  # the logit of a word that must not be generated; finite, so that no NaN can come of it
@@ -21,7 +22,7 @@ def block_unknown(vocabulary: int | tf.Tensor, value: float = BLOCKED) -> tf.Ten
     return tf.one_hot(0, vocabulary, on_value=value, off_value=0.0)
 
 
-def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
+def prepare(model: Model, rows: tf.Tensor | None = None) -> Prepared:
     """Compute all that depends on the weights alone.
 
     Args:
@@ -31,27 +32,44 @@ def prepare(model: LanguageModel, rows: tf.Tensor | None = None) -> Prepared:
     Returns:
         Tensors by name: `softmax` [width + 1, at least words], the last row the bias; of an adaptive softmax, `softmax` is the head, and
         there are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], what the first layer's products make of each word, without rows if
-        it is for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`.
+        it is for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`. Those of an ensemble, but for `row_counts`,
+        are there for each member, the first ones as `member_0/softmax` and so on.
     """
-    prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias, _whole(tail.bias.shape[0])) for i, tail in enumerate(model.tails)}
-    bias = model.softmax_bias if model.tails else model.softmax_bias + block_unknown(model.shape.vocabulary_size, NEVER)
-    prepared["softmax"] = _with_bias(model.softmax_weights, bias, _whole(bias.shape[0]) if model.tails else columns(model))
-    matrices = [*model.step_matrices, *(tail.projection for tail in model.tails), *prepared.values()]
+    prepared: Prepared = {}
+    for prefix, member in _members(model):
+        of_member = _prepare_softmax(member, blocks_unknown=not _has_log_probabilities(model))
+        prepared |= {prefix + name: matrix for name, matrix in of_member.items()}
+    matrices = [*model.step_matrices, *(tail.projection for member in model.members for tail in member.tails), *prepared.values()]
     prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size, rows)
     numbers = 4 * model.shape.hidden_size
-    has_table = rows is None and model.shape.vocabulary_size * numbers <= MAX_INPUT_TABLE
-    prepared["inputs"] = tf.matmul(model.embedding, model.kernels[0]) if has_table else tf.zeros([0, numbers])
+    has_table = rows is None and model.shape.members * model.shape.vocabulary_size * numbers <= MAX_INPUT_TABLE
+    for prefix, member in _members(model):
+        prepared[prefix + "inputs"] = tf.matmul(member.embedding, member.kernels[0]) if has_table else tf.zeros([0, numbers])
     return prepared
 
 
-def specs(model: LanguageModel) -> dict[str, tf.TensorSpec]:
+def _prepare_softmax(member: LanguageModel, blocks_unknown: bool) -> Prepared:
+    """The matrices of `prepare` for one model. blocks_unknown: of a plain softmax, never generate `<unk>`."""
+    prepared = {f"tail_{i}": _with_bias(tail.weights, tail.bias, _whole(tail.bias.shape[0])) for i, tail in enumerate(member.tails)}
+    bias = member.softmax_bias + (block_unknown(member.shape.vocabulary_size, NEVER) if blocks_unknown else 0.0)
+    prepared["softmax"] = _with_bias(member.softmax_weights, bias, columns(member) if blocks_unknown else _whole(bias.shape[0]))
+    return prepared
+
+
+def specs(model: Model) -> dict[str, tf.TensorSpec]:
     """The input signature of what `prepare` returns, with the input table or without."""
     prepared = tf.function(lambda: prepare(model), autograph=False).get_concrete_function().structured_outputs
-    shapes = {name: tensor.shape for name, tensor in prepared.items()} | {"inputs": [None, 4 * model.shape.hidden_size]}
+    shapes = {name: tensor.shape for name, tensor in prepared.items()}
+    shapes |= {prefix + "inputs": [None, 4 * model.shape.hidden_size] for prefix, _ in _members(model)}
     return {name: tf.TensorSpec(shape, prepared[name].dtype, name) for name, shape in shapes.items()}
 
 
-def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:
+def inputs(model: Model, prepared: Prepared) -> list[tf.Tensor]:
+    """Of what `prepare` returns, the table of the first layer's products of each member."""
+    return [prepared[prefix + "inputs"] for prefix, _ in _members(model)]
+
+
+def logits(model: Model, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:
     """Compute logits.
 
     Args:
@@ -60,27 +78,54 @@ def logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor, sharpnes
         hidden: float32 [rows, output_size].
         sharpness: float32 [rows], what the logits are multiplied by.
     Returns:
-        float32 [rows, columns(model)], log probabilities if the softmax is adaptive. Columns that are no words, and that of `<unk>`, are
-        BLOCKED or less, and are never generated.
+        float32 [rows, columns(model)], log probabilities if the softmax is adaptive or the model an ensemble. Columns that are no words,
+        and that of `<unk>`, are BLOCKED or less, and are never generated.
     """
     factor = sharpness[:, tf.newaxis]
-    if not model.tails:
+    if not _has_log_probabilities(model):
         # The factor is applied to the short side of the product. That of the bias is its own column.
         words = tf.matmul(tf.concat([hidden * factor, factor], axis=1), prepared["softmax"])
         return tf.ensure_shape(words, [None, prepared["softmax"].shape[1]])
-    ones, head = tf.ones_like(factor), _head(prepared, hidden)
-    frequent = model.shape.head_size - len(model.tails)
-    parts = [head[:, :frequent]]
-    for i, tail in enumerate(model.tails):
-        narrow = tf.matmul(hidden, tail.projection)
-        within = log_softmax(tf.matmul(tf.concat([narrow, ones], axis=1), prepared[f"tail_{i}"]))
-        parts.append(head[:, frequent + i, tf.newaxis] + within[:, : tail.stop - tail.start])
-    words = tf.concat(parts, axis=1) * factor + block_unknown(model.shape.vocabulary_size)
+    words = _log_probabilities(model, prepared, hidden) * factor + block_unknown(model.shape.vocabulary_size)
     never = tf.fill([tf.shape(hidden)[0], columns(model) - model.shape.vocabulary_size], BLOCKED)
     return tf.ensure_shape(tf.concat([words, never], axis=1), [None, columns(model)])
 
 
-def columns(model: LanguageModel) -> int:
+def _log_probabilities(model: Model, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of all words, of an ensemble's members together: float32 [rows, vocabulary]."""
+    hiddens = model.split_hidden(hidden) if isinstance(model, Ensemble) else [hidden]
+    scores = [
+        _member_log_probabilities(member, prefix, prepared, own) for (prefix, member), own in zip(_members(model), hiddens, strict=True)
+    ]
+    return (mean_log_probabilities(scores) if len(scores) > 1 else scores[0])[:, : model.shape.vocabulary_size]
+
+
+def _member_log_probabilities(member: LanguageModel, prefix: str, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of one model, float32 [rows, words], in whole vectors: functions of parts of them may round in another way."""
+    ones, head = tf.ones_like(hidden[:, :1]), _head(prepared[prefix + "softmax"], hidden)
+    if not member.tails:
+        return head
+    frequent = member.shape.head_size - len(member.tails)
+    parts = [head[:, :frequent]]
+    for i, tail in enumerate(member.tails):
+        narrow = tf.matmul(hidden, tail.projection)
+        within = log_softmax(tf.matmul(tf.concat([narrow, ones], axis=1), prepared[f"{prefix}tail_{i}"]))
+        parts.append(head[:, frequent + i, tf.newaxis] + within[:, : tail.stop - tail.start])
+    words = member.shape.vocabulary_size
+    return tf.concat([*parts, tf.fill([tf.shape(hidden)[0], _whole(words) - words], BLOCKED)], axis=1)
+
+
+def _has_log_probabilities(model: Model) -> bool:
+    """Whether the logits are normalized: those of a single plain softmax need not be."""
+    return len(model.members) > 1 or bool(model.members[0].tails)
+
+
+def _members(model: Model) -> list[tuple[str, LanguageModel]]:
+    """The members with what the names of their tensors start with."""
+    return [(weight_prefix(i) if len(model.members) > 1 else "", member) for i, member in enumerate(model.members)]
+
+
+def columns(model: Model) -> int:
     """How many columns the logits have: at least one for each word, and only whole blocks for `draw`."""
     number = model.shape.vocabulary_size
     while number % block_size(number):  # more words may make the blocks larger
@@ -88,16 +133,18 @@ def columns(model: LanguageModel) -> int:
     return number
 
 
-def unknown_logits(model: LanguageModel, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+def unknown_logits(model: Model, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
     """The logit of `<unk>`, which `logits` blocks: float32 [rows, output_size] -> [rows]."""
+    if not isinstance(model, LanguageModel):
+        return _log_probabilities(model, prepared, hidden)[:, 0]
     if model.tails:
-        return _head(prepared, hidden)[:, 0]
+        return _head(prepared["softmax"], hidden)[:, 0]
     return row_sums(hidden * model.softmax_weights[0]) + model.softmax_bias[0]
 
 
-def _head(prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
-    """The log probabilities of the frequent words and the clusters of an adaptive softmax, and of columns that are none."""
-    return log_softmax(tf.matmul(tf.concat([hidden, tf.ones_like(hidden[:, :1])], axis=1), prepared["softmax"]))
+def _head(softmax: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of all columns of a softmax: its words, or the frequent ones and the clusters, and columns that are none."""
+    return log_softmax(tf.matmul(tf.concat([hidden, tf.ones_like(hidden[:, :1])], axis=1), softmax))
 
 
 def transpose(weights: tf.Tensor) -> tf.Tensor:

@@ -135,7 +135,7 @@ def from_weights(inputs: Inputs, words: Sequence[str], counts: np.ndarray) -> di
         pieces = scoring.spread_pieces(list(map(len, documents)), max_words)
         documents = [documents[i][start:stop] for i, start, stop in pieces]
         evaluation_messages.note_calibration_of_pieces(max_words, total, inputs.unit)
-    embedding = model.embedding.numpy()
+    embedding = model.members[0].embedding.numpy()
     return {
         "calibration": {"test": calibration(predict(model, documents))},
         "neighbours": nearest_words(embedding, words, choose_words(words, counts)),

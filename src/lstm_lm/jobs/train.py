@@ -43,7 +43,7 @@ from lstm_lm.ui.progress import TrainingProgress, timed
 
 if TYPE_CHECKING:
     from lstm_lm.export.text_model import TextModel
-    from lstm_lm.model.language_model import LanguageModel
+    from lstm_lm.model.ensemble import Model
     from lstm_lm.training.trainer import Trainer
     from lstm_lm.training.training_config import Hooks
 
@@ -179,7 +179,7 @@ class TrainingJob:
         self.facts |= facts
         self.scratch.write("run", self.facts)
 
-    def _copy_initial_weights(self, model: "LanguageModel") -> int | None:
+    def _copy_initial_weights(self, model: "Model") -> int | None:
         """Give the model the weights that `train.init_from` names. Returns how many words they know, or None without any."""
         from lstm_lm.export import trained_weights
 
@@ -256,7 +256,8 @@ def save_outputs(trainer: "Trainer", text_model: "TextModel", words: Sequence[st
         save_trained_weights(trainer, words, folder, steps)
     Path("reports").mkdir(exist_ok=True)
     training, inference = graphs(trainer, text_model).values()
-    graph_picture.draw(training, inference, trainer.model.weights, "reports/graph.png")
+    members = trainer.model.members
+    graph_picture.draw(training, inference, members[0].weights, "reports/graph.png", len(members))
 
 
 def graphs(trainer: "Trainer", text_model: "TextModel") -> dict[str, Any]:

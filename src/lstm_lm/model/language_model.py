@@ -1,5 +1,6 @@
 """LanguageModel: one set of weights, with a training view and an inference view over it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -95,6 +96,11 @@ class LanguageModel(tf.Module):
         ]
 
     @property
+    def members(self) -> tuple["LanguageModel", ...]:
+        """The models whose probabilities are averaged, as of an Ensemble: this one alone."""
+        return (self,)
+
+    @property
     def softmax_weights(self) -> tf.Variable:
         """The softmax's weights, float32 [vocabulary, output_size]: the embedding itself, if weights are tied."""
         return self.embedding if self.softmax is None else self.softmax
@@ -176,16 +182,20 @@ class LanguageModel(tf.Module):
         """The matrices that `step` multiplies by."""
         return [*self.kernels, *self.recurrents, *([] if self.projection is None else [self.projection])]
 
-    def step_weights(self) -> "StepWeights":
-        """Read the weights that `step` uses, so that a loop need not read them again for each word."""
+    def step_weights(self) -> list[StepWeights]:
+        """Read the weights that `step` uses, so that a loop need not read them again for each word: one for each member."""
         kernels, recurrents, biases = (
             [variable.read_value() for variable in variables] for variables in (self.kernels, self.recurrents, self.biases)
         )
         projection = None if self.projection is None else self.projection.read_value()
-        return StepWeights(self.embedding.read_value(), kernels, recurrents, biases, projection)
+        return [StepWeights(self.embedding.read_value(), kernels, recurrents, biases, projection)]
 
     def step(
-        self, words: tf.Tensor, states: list[LayerState], weights: "StepWeights | None" = None, inputs: tf.Tensor | None = None
+        self,
+        words: tf.Tensor,
+        states: list[LayerState],
+        weights: Sequence[StepWeights] | None = None,
+        inputs: Sequence[tf.Tensor] | None = None,
     ) -> tuple[tf.Tensor, list[LayerState]]:
         """Run the inference view over one word a row, for loops.
 
@@ -193,28 +203,28 @@ class LanguageModel(tf.Module):
             words: int32 [batch].
             states: as `states` returns them.
             weights: from `step_weights`, read before the loop; None reads them here.
-            inputs: float32 [vocabulary, 4 hidden], the embedding of each word times the first kernel, in place of that product. Without
-                rows, or None, it is computed here, with the same result to the last bit.
+            inputs: for each member float32 [vocabulary, 4 hidden], the embedding of each word times the first kernel, in place of that
+                product. Without rows, or None, it is computed here, with the same result to the last bit.
         Returns:
             (float32 [batch, output_size], the softmax's input; next states)
         """
         # Variables are read where they are used, in the scope of their layer.
-        weights = weights or StepWeights(self.embedding, self.kernels, self.recurrents, self.biases, self.projection)
+        own = weights[0] if weights else StepWeights(self.embedding, self.kernels, self.recurrents, self.biases, self.projection)
         next_states = []
         with tf.name_scope("embedding"):
-            x = tf.gather(weights.embedding, words) if inputs is None else None  # [batch, embedding]
+            x = tf.gather(own.embedding, words) if inputs is None else None  # [batch, embedding]
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
-                z = self._known_inputs(words, weights, inputs) if x is None else self._inputs(layer, x, weights)
-                x, next_c = lstm.step(z + tf.matmul(after(z, h), weights.recurrents[layer]), c)
+                z = self._inputs(layer, x, own) if inputs is None or x is not None else self._known_inputs(words, own, inputs[0])
+                x, next_c = lstm.step(z + tf.matmul(after(z, h), own.recurrents[layer]), c)
             next_states.append((x, next_c))
-        return self._project(x, projection=weights.projection), next_states
+        return self._project(x, projection=own.projection), next_states
 
     @staticmethod
-    def _inputs(layer: int, x: tf.Tensor, weights: "StepWeights") -> tf.Tensor:
+    def _inputs(layer: int, x: tf.Tensor, weights: StepWeights) -> tf.Tensor:
         return tf.matmul(x, weights.kernels[layer]) + weights.biases[layer]
 
-    def _known_inputs(self, words: tf.Tensor, weights: "StepWeights", inputs: tf.Tensor) -> tf.Tensor:
+    def _known_inputs(self, words: tf.Tensor, weights: StepWeights, inputs: tf.Tensor) -> tf.Tensor:
         """What the first layer makes of words, from a table if it has rows: float32 [batch, 4 hidden]."""
         products = tf.cond(
             tf.shape(inputs)[0] > 0,

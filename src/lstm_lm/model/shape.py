@@ -1,6 +1,6 @@
 """What fixes the shapes of a model's weights, without TensorFlow."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -25,6 +25,7 @@ class Shape:
         projection_size: width after the last layer's projection, or None for none.
         tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
         adaptive_cutoffs: ids at which the clusters of an adaptive softmax start, rising; () for a plain softmax.
+        members: how many models of this shape there are in an ensemble, whose probabilities are averaged; 1 for a single model.
     """
 
     vocabulary_size: int
@@ -34,6 +35,7 @@ class Shape:
     projection_size: int | None
     tie_weights: bool
     adaptive_cutoffs: tuple[int, ...] = ()
+    members: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adaptive_cutoffs", tuple(self.adaptive_cutoffs))  # JSON has lists only
@@ -42,6 +44,16 @@ class Shape:
     def output_size(self) -> int:
         """Width of the softmax's input."""
         return self.projection_size or self.hidden_size
+
+    @property
+    def state_layers(self) -> int:
+        """Layers of the state: those of all members."""
+        return self.layers * self.members
+
+    @property
+    def member(self) -> "Shape":
+        """The shape of one member of an ensemble."""
+        return replace(self, members=1)
 
     @property
     def clusters(self) -> list[Cluster]:
@@ -68,11 +80,11 @@ def tail_clusters(vocabulary_size: int, cutoffs: tuple[int, ...], width: int) ->
 
 
 def count_parameters(shape: Shape) -> int:
-    """Count the weights of a model, each once, without building it."""
+    """Count the weights of a model or of all members of an ensemble, each once, without building it."""
     hidden, output = shape.hidden_size, shape.output_size
     inputs = [shape.embedding_size, *[hidden] * (shape.layers - 1)]
     lstm = sum((size + hidden + 1) * 4 * hidden for size in inputs)
     projection = hidden * output if shape.projection_size else 0
     softmax = 0 if shape.tie_weights else shape.head_size * output
     tails = sum(output * width + (stop - start) * (width + 1) for start, stop, width in shape.clusters)
-    return shape.vocabulary_size * shape.embedding_size + lstm + projection + softmax + shape.head_size + tails
+    return shape.members * (shape.vocabulary_size * shape.embedding_size + lstm + projection + softmax + shape.head_size + tails)

@@ -42,6 +42,7 @@ SHORT_NAMES = {
     "model.projection_size": "proj",
     "model.tie_weights": "tied",
     "model.adaptive_cutoffs": "cutoffs",
+    "model.ensemble_size": "ensemble",
     "model.initializer_scale": "init_scale",
     "model.dropout_words": "drop_words",
     "model.dropout_input": "drop_in",

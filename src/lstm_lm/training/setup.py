@@ -5,14 +5,16 @@ import numpy as np
 from lstm_lm.config.schema import Params
 from lstm_lm.config.sizes import check_vocabulary_size
 from lstm_lm.data.dataset import Batches
+from lstm_lm.model import ensemble
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.ensemble import Model
+from lstm_lm.model.language_model import Initializer
 from lstm_lm.training.shapes import model_shape
 from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks, TrainingConfig
 
 
-def build_model(settings: Params, counts: np.ndarray) -> LanguageModel:
+def build_model(settings: Params, counts: np.ndarray) -> Model:
     """Build the model that the parameters describe, with its initial weights.
 
     Args:
@@ -23,7 +25,7 @@ def build_model(settings: Params, counts: np.ndarray) -> LanguageModel:
     """
     check_vocabulary_size(settings, len(counts))
     section = settings.model
-    model = LanguageModel(
+    model = ensemble.build(
         model_shape(settings, len(counts)), Initializer(section.initializer, section.initializer_scale, settings.train.seed)
     )
     if section.unigram_bias:
@@ -46,7 +48,7 @@ def regularization(settings: Params) -> Regularization:
     )
 
 
-def build_trainer(settings: Params, precision: str, batches: Batches, model: LanguageModel, hooks: Hooks) -> Trainer:
+def build_trainer(settings: Params, precision: str, batches: Batches, model: Model, hooks: Hooks) -> Trainer:
     """Build the trainer that the parameters describe.
 
     Args:

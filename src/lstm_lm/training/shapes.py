@@ -15,4 +15,5 @@ def model_shape(settings: Params, vocabulary_size: int) -> Shape:
         projection_size=section.projection_size,
         tie_weights=section.tie_weights,
         adaptive_cutoffs=tuple(section.adaptive_cutoffs or ()),
+        members=section.ensemble_size,
     )

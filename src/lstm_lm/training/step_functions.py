@@ -1,7 +1,7 @@
 """The computations of a training as TensorFlow graphs: one step, several steps, scoring."""
 
 import functools
-from typing import Any
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
@@ -9,11 +9,21 @@ from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.model import losses
 from lstm_lm.model.dropout import DropoutMasks, SampledSoftmax
+from lstm_lm.model.ensemble import Model, member_scope, member_seed
 from lstm_lm.model.language_model import LanguageModel
-from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate_rows, update_averages
+from lstm_lm.training.optimizers import Adam, Gradient, clip_by_global_norm, sum_duplicate_rows, update_averages
 from lstm_lm.training.training_config import TrainingConfig
 
 RESET_SEED = 0x5EED  # separates these random numbers from those of dropout
+
+
+class _MemberStep(NamedTuple):
+    """The loss in nats per word and the gradient norm before clipping, float32 scalars; the clipped gradients; the next state."""
+
+    loss: tf.Tensor
+    norm: tf.Tensor
+    gradients: list[Gradient]
+    state: tf.Tensor
 
 
 class StepFunctions:
@@ -33,7 +43,7 @@ class StepFunctions:
         score: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
     """
 
-    def __init__(self, model: LanguageModel, config: TrainingConfig, batches: Batches) -> None:
+    def __init__(self, model: Model, config: TrainingConfig, batches: Batches) -> None:
         self.model = model
         self.config = config
         self.batch_size, self.sequence_length = batches.batch_size, batches.sequence_length
@@ -66,34 +76,50 @@ class StepFunctions:
             step: int32 scalar, 1 for the first step.
             rate: float32 scalar, the learning rate.
         Returns:
-            (loss in nats per word, gradient norm before clipping, whether the weights were updated, next state)
+            (loss in nats per word, gradient norm before clipping, whether the weights were updated, next state). Of an ensemble the
+            mean loss and the mean norm of the members.
         """
-        settings, model = self.config.train, self.model
-        masks = DropoutMasks(self.config.regularization, settings.seed, step)
-        if settings.state_reset:
-            # Scoring and generation start from the zero state, which training would otherwise see once per epoch. Without resets
-            # some models drift from there into a state that they never leave.
-            seed = tf.stack([tf.constant(settings.seed ^ RESET_SEED), step])
-            kept = tf.random.stateless_uniform([self.batch_size], seed=seed) >= settings.state_reset
-            state *= tf.cast(kept, tf.float32)[:, tf.newaxis]  # [layers, 2, batch, hidden]
-        sampled = SampledSoftmax(settings.sampled_words, settings.seed, step) if settings.sampled_words else None
-        variables = list(model.weights.values())
-        with tf.GradientTape() as tape:
-            loss, state, penalty = model.training_loss(ids, targets, state, masks, tf.as_dtype(self.config.precision), sampled)
-            objective = loss + penalty
-        gradients = tape.gradient(objective, variables)
-        gradients = [sum_duplicate_rows(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]
-        gradients, norm = clip_by_global_norm(gradients, settings.clip_norm)
-        is_good = tf.logical_and(tf.math.is_finite(norm), loss <= settings.max_loss)  # False for a loss that is not a number
+        settings, members = self.config.train, self.model.members
+        variables = list(self.model.weights.values())
+        steps = []
+        for i, (member, own_state) in enumerate(zip(members, tf.split(state, len(members)), strict=True)):
+            with member_scope(i):
+                steps.append(self._member_step(member, member_seed(settings.seed, i), ids, targets, own_state, step))
+        losses, norms = tf.stack([of_member.loss for of_member in steps]), tf.stack([of_member.norm for of_member in steps])
+        # False for a loss that is not a number
+        is_good = tf.logical_and(tf.reduce_all(tf.math.is_finite(norms)), tf.reduce_all(losses <= settings.max_loss))
 
         def update() -> bool:
-            self.optimizer.apply(gradients, rate, step)
+            self.optimizer.apply([gradient for of_member in steps for gradient in of_member.gradients], rate, step)
             if settings.ema_decay:
                 update_averages(self.averages, variables, settings.ema_decay, step)
             return True
 
         tf.cond(is_good, update, lambda: False)
-        return loss, norm, is_good, state
+        return tf.reduce_mean(losses), tf.reduce_mean(norms), is_good, tf.concat([of_member.state for of_member in steps], axis=0)
+
+    def _member_step(
+        self, member: LanguageModel, seed: int, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, step: tf.Tensor
+    ) -> "_MemberStep":
+        """Compute the gradients of one model, as if it were trained alone with this seed; the other arguments as of `_train_step`."""
+        settings = self.config.train
+        masks = DropoutMasks(self.config.regularization, seed, step)
+        if settings.state_reset:
+            # Scoring and generation start from the zero state, which training would otherwise see once per epoch. Without resets
+            # some models drift from there into a state that they never leave.
+            kept = (
+                tf.random.stateless_uniform([self.batch_size], seed=tf.stack([tf.constant(seed ^ RESET_SEED), step]))
+                >= settings.state_reset
+            )
+            state *= tf.cast(kept, tf.float32)[:, tf.newaxis]  # [layers, 2, batch, hidden]
+        sampled = SampledSoftmax(settings.sampled_words, seed, step) if settings.sampled_words else None
+        with tf.GradientTape() as tape:
+            loss, state, penalty = member.training_loss(ids, targets, state, masks, tf.as_dtype(self.config.precision), sampled)
+            objective = loss + penalty
+        gradients = tape.gradient(objective, list(member.weights.values()))
+        gradients = [sum_duplicate_rows(gradient) if self.lazy else tf.convert_to_tensor(gradient) for gradient in gradients]
+        gradients, norm = clip_by_global_norm(gradients, settings.clip_norm)
+        return _MemberStep(loss, norm, gradients, state)
 
     def _train_steps(
         self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, first_step: tf.Tensor, rates: tf.Tensor

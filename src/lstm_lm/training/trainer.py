@@ -16,7 +16,7 @@ from lstm_lm.evaluation import scoring
 from lstm_lm.events import Row, Sample
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.io import arrays
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.ensemble import Model
 from lstm_lm.training.feed import Window, prepare_ahead, stack_windows
 from lstm_lm.training.progress import Best, Diverged, Progress, Result, Stopped
 from lstm_lm.training.schedules import learning_rate
@@ -31,7 +31,7 @@ Weights = dict[str, np.ndarray]
 
 
 class Trainer:
-    """Trains a LanguageModel.
+    """Trains a language model, or all members of an ensemble in the same steps.
 
     Args:
         model: its weights are changed.
@@ -46,7 +46,7 @@ class Trainer:
         best_weights: by validation loss; empty before the first validation.
     """
 
-    def __init__(self, model: LanguageModel, batches: Batches, config: TrainingConfig, hooks: Hooks | None = None) -> None:
+    def __init__(self, model: Model, batches: Batches, config: TrainingConfig, hooks: Hooks | None = None) -> None:
         self.model = model
         self.batches = batches
         self.config = config

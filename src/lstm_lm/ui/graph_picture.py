@@ -67,7 +67,7 @@ def blocks(function: Any) -> list[Block]:
     """Return the forward blocks of a graph, in order.
 
     Args:
-        function: a concrete tf.function that calls a LanguageModel.
+        function: a concrete tf.function that calls a model.
     """
     captures = dict(zip((id(tensor) for tensor in function.graph.internal_captures), function.graph.external_captures, strict=True))
     variable_names = {id(variable.handle): variable.name.split(":")[0] for variable in function.graph.variables}
@@ -93,19 +93,20 @@ def _block_name(operation: Any) -> str | None:
     return scope if slash and scope.startswith(BLOCK_NAMES) else None
 
 
-def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str | Path) -> None:
-    """Draw two graphs and the variables between them.
+def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str | Path, members: int = 1) -> None:
+    """Draw two graphs and the variables between them; of an ensemble, those of its first member.
 
     Args:
         training: concrete function of the training step.
         inference: concrete function of the inference step, with an output `probabilities`.
-        variables: {name: tf.Variable} of the model.
+        variables: {name: tf.Variable} of the model, or of the first member.
         path: of the PNG file.
+        members: of the ensemble.
     """
     from matplotlib import pyplot as plt
     from PIL import Image
 
-    figure = compose(training, inference, variables)
+    figure = compose(training, inference, variables, members)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DOTS_PER_INCH)
     plt.close(figure)
@@ -115,7 +116,7 @@ def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str 
     atomic.replace_file(Path(path), lambda file: file.write(png.getvalue()))
 
 
-def compose(training: Any, inference: Any, variables: Mapping[str, Any]) -> "Figure":
+def compose(training: Any, inference: Any, variables: Mapping[str, Any], members: int = 1) -> "Figure":
     """Return the picture as a figure of matplotlib, which the caller closes. The arguments are those of `draw`."""
     import matplotlib
 
@@ -128,9 +129,11 @@ def compose(training: Any, inference: Any, variables: Mapping[str, Any]) -> "Fig
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
     total = sum(map(_size, variables.values()))
-    _draw_title(axes, TRAINING_X, "training graph", "", TRAINING_COLOR)
-    _draw_title(axes, VARIABLES_X, "shared variables", f"{total:,} parameters, each counted once", VARIABLES_COLOR)
-    _draw_title(axes, INFERENCE_X, "batch-1 inference graph", "", INFERENCE_COLOR)
+    member, average = (f"1 of {members} models", f"the probabilities of {members} models are averaged") if members > 1 else ("", "")
+    each = f" in each of {members} models" if members > 1 else ", each counted once"
+    _draw_title(axes, TRAINING_X, "training graph", member, TRAINING_COLOR)
+    _draw_title(axes, VARIABLES_X, "shared variables", f"{total:,} parameters{each}", VARIABLES_COLOR)
+    _draw_title(axes, INFERENCE_X, "batch-1 inference graph", average, INFERENCE_COLOR)
     top = HEAD_HEIGHT
     for i, row in enumerate(table):
         _draw_row(axes, row, top + row.height / 2, variables)
@@ -147,7 +150,7 @@ def compose(training: Any, inference: Any, variables: Mapping[str, Any]) -> "Fig
 
 
 def rows(training: Any, inference: Any, variables: Mapping[str, Any]) -> list[Row]:
-    """Return the rows of the picture, from the ids to the loss and the probabilities. The arguments are those of `draw`."""
+    """Return the rows of the picture, from the ids to the loss and the probabilities. variables: as for `draw`."""
     parts = {block.name: block for block in blocks(training)}
     inference_parts = {block.name: block for block in blocks(inference)}
     table = [Row([_ids_line(training)], [_ids_line(inference)])]

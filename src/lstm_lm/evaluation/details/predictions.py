@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from lstm_lm.evaluation.details.calibration import Predictions
 from lstm_lm.evaluation.scoring import MAX_LOGITS, MAX_ROWS, MAX_WINDOW
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.ensemble import Model
 
 
-def predict(model: LanguageModel, documents: Sequence[np.ndarray], max_logits: int = MAX_LOGITS) -> Predictions:
+def predict(model: Model, documents: Sequence[np.ndarray], max_logits: int = MAX_LOGITS) -> Predictions:
     """Run the model over texts, each from the zero state, side by side.
 
     Args:
@@ -42,10 +42,10 @@ def predict(model: LanguageModel, documents: Sequence[np.ndarray], max_logits: i
     return Predictions(np.concatenate([np.zeros(0, np.float32), *top]), np.concatenate([np.zeros(0, np.int32), *rank]))
 
 
-def _make_step(model: LanguageModel) -> tf.types.experimental.PolymorphicFunction:
+def _make_step(model: Model) -> tf.types.experimental.PolymorphicFunction:
     """Return the graph that reads a window: (ids, targets, state) -> (top probabilities, ranks, next state)."""
     words = tf.TensorSpec([None, None], tf.int32)
-    state_spec = tf.TensorSpec([model.shape.layers, 2, None, model.shape.hidden_size], tf.float32)
+    state_spec = tf.TensorSpec([model.shape.state_layers, 2, None, model.shape.hidden_size], tf.float32)
 
     def step(ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         logits, state = model(ids, state)  # [batch, time, vocabulary]

@@ -168,7 +168,9 @@ def architecture(inputs: CardInputs) -> str:
     projection = f", a projection to {shape['projection_size']:,}" if shape.get("projection_size") else ""
     kind = "an adaptive softmax" if shape.get("adaptive_cutoffs") else "a softmax"
     tied = ", which shares the embedding's weights" if shape.get("tie_weights") else ""
-    return f"an embedding of {shape['embedding_size']:,}, {layers}{projection}, and {kind} over all {inputs.units}{tied}"
+    members = shape.get("members", 1)
+    ensemble = f"an ensemble of {counted(members, 'model')}, each with " if members > 1 else ""
+    return f"{ensemble}an embedding of {shape['embedding_size']:,}, {layers}{projection}, and {kind} over all {inputs.units}{tied}"
 
 
 def _intended_use(inputs: CardInputs) -> str:

@@ -41,7 +41,7 @@ def figures(inputs: Inputs) -> list[Figure]:
 
 
 def parameters(inputs: Inputs) -> dict[str, int]:
-    """Return the number of parameters of each part of the model, each counted once; empty if the shape is not recorded."""
+    """Return the number of parameters of each part of all members, each counted once; empty if the shape is not recorded."""
     try:
         shape = Shape(**inputs.config.get("shape") or {})
     except TypeError:
@@ -52,8 +52,9 @@ def parameters(inputs: Inputs) -> dict[str, int]:
     parts |= {f"LSTM layer {i}": (width + hidden + 1) * 4 * hidden for i, width in enumerate(widths, 1)}
     if shape.projection_size:
         parts["projection"] = hidden * shape.projection_size
-    rest = count_parameters(shape) - sum(parts.values())
-    return {**parts, "softmax biases" if shape.tie_weights else "softmax": rest}
+    rest = count_parameters(shape.member) - sum(parts.values())
+    parts["softmax biases" if shape.tie_weights else "softmax"] = rest
+    return {name: count * shape.members for name, count in parts.items()}
 
 
 def finding(inputs: Inputs, parts: dict[str, int]) -> str:

@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from test_trainer import SOME, batches, make, settings
+
+from conftest import make_tiny_model
+from lstm_lm.export import trained_weights, weights
+from lstm_lm.export.trained_weights import TrainedWeights
+from lstm_lm.model import ensemble
+from lstm_lm.model.language_model import Initializer
+from lstm_lm.model.shape import Shape, count_parameters
+from plain import PlainModel, log_softmax
+
+SHAPE = Shape(12, 5, 7, 2, 5, True, members=3)
+WORDS = ["<unk>", *"abcdefghijk"]
+IDS = tf.constant([[1, 2, 3, 4], [5, 6, 7, 8]])
+
+
+def values(model):
+    return {name: variable.numpy() for name, variable in model.weights.items()}
+
+
+def assert_same(one, other):
+    assert one.keys() == other.keys()
+    for name, array in one.items():
+        np.testing.assert_array_equal(array, other[name], err_msg=name)
+
+
+def test_the_probabilities_are_the_mean_of_those_of_the_members(ensemble_model):
+    """By hand: each member is run alone, from its own part of the state."""
+    state = tf.random.stateless_normal(ensemble_model.initial_state(2).shape, seed=[1, 2])
+    scores, after = ensemble_model(IDS, state)
+    alone = [member(IDS, own) for member, own in zip(ensemble_model.members, tf.split(state, 3), strict=True)]
+    mean = np.mean([tf.nn.softmax(logits) for logits, _ in alone], axis=0)
+    np.testing.assert_allclose(np.exp(scores), mean, rtol=1e-5)
+    np.testing.assert_array_equal(after, np.concatenate([own for _, own in alone]))
+
+
+def test_it_scores_as_the_plain_ensemble_does(ensemble_model):
+    plain, state, total = PlainModel.from_model(ensemble_model), None, []
+    state = plain.initial_state(2)
+    for t in range(IDS.shape[1]):
+        scores, state = plain.step(IDS.numpy()[:, t], state)
+        total.append(scores)
+    scores, after = ensemble_model(IDS, ensemble_model.initial_state(2))
+    np.testing.assert_allclose(scores, np.stack(total, axis=1), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(after, state, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(log_softmax(scores.numpy()), scores, atol=1e-6)  # they are normalized
+
+
+def test_scores_far_apart_do_not_overflow():
+    scores = [tf.constant([[-300.0, 0.0, -1e30]]), tf.constant([[0.0, -300.0, -1e30]])]
+    np.testing.assert_allclose(ensemble.mean_log_probabilities(scores), [[np.log(0.5), np.log(0.5), -1e30]], rtol=1e-6)
+
+
+def test_the_members_are_the_models_of_the_following_seeds():
+    together = ensemble.build(SHAPE, Initializer("uniform", 0.1, 2**31 - 2))
+    for member, seed in zip(together.members, (2**31 - 2, 2**31 - 1, 0), strict=True):
+        assert_same(values(member), values(ensemble.build(SHAPE.member, Initializer("uniform", 0.1, seed))))
+    assert together.parameter_count == count_parameters(SHAPE) == 3 * count_parameters(SHAPE.member)
+
+
+@pytest.mark.parametrize("regularization", [SOME])
+def test_members_trained_together_have_the_weights_of_models_trained_alone(regularization):
+    """With dropout and resets of the state, and where clipping depends on the norm of each one's own gradient."""
+    seed, changes = 4, {"state_reset": 0.3, "epochs": 1, "clip_norm": 0.1}
+    together = make_tiny_model(scale=0.1, seed=seed, members=2)
+    trainer = make(together, sections=settings(seed=seed, **changes), regularization=regularization)
+    trainer.run()
+    losses = []
+    for i, member in enumerate(together.members):
+        model = make_tiny_model(scale=0.1, seed=seed + i)
+        alone = make(model, sections=settings(seed=seed + i, **changes), regularization=regularization)
+        alone.run()
+        losses.append([row["loss"] for row in alone.progress.rows])
+        for name, array in values(model).items():
+            np.testing.assert_allclose(values(member)[name], array, rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose([row["loss"] for row in trainer.progress.rows], np.mean(losses, axis=0), rtol=1e-5)
+
+
+def test_a_resumed_training_of_an_ensemble_ends_with_the_same_weights():
+    changes = settings(state_reset=0.3, epochs=2, ema_decay=0.9)
+    whole = make(make_tiny_model(scale=0.1, members=2), sections=changes, regularization=SOME)
+    whole.run()
+    first = make(make_tiny_model(scale=0.1, members=2), sections=changes, regularization=SOME)
+    first._train_epoch()
+    first._end_epoch()
+    second = make(make_tiny_model(scale=0.1, seed=9, members=2), sections=changes, regularization=SOME)
+    second.restore(*first.snapshot())
+    second.run()
+    assert_same(values(second.model), values(whole.model))
+    assert second.progress.rows[-1]["validation_loss"] == whole.progress.rows[-1]["validation_loss"]
+
+
+def test_one_member_with_a_bad_loss_stops_the_training():
+    model = make_tiny_model(scale=0.1, members=2)
+    model.members[1].softmax_bias.assign(np.full(12, np.nan, np.float32))
+    functions = make(model).functions
+    before = values(model)
+    data = batches()
+    ids, targets = data.train[:, :5], data.train[:, 1:6]
+    loss, norm, is_good, _ = functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
+    assert not is_good and np.isnan(loss) and np.isnan(norm)
+    assert_same(values(model), before)
+
+
+def test_saved_weights_are_loaded_again(ensemble_model, tmp_path):
+    weights.save_weights(ensemble_model, WORDS, tmp_path, {})
+    assert_same(values(weights.load_weights(tmp_path)), values(ensemble_model))
+
+
+@pytest.mark.parametrize(("ours", "theirs", "expected"), [(3, 2, [0, 1, 0]), (2, 1, [0, 0]), (1, 3, [0]), (2, 3, [0, 1])])
+def test_members_start_from_the_trained_members_in_turn(ours, theirs, expected):
+    trained, model = make_tiny_model(seed=1, members=theirs), make_tiny_model(seed=50, members=ours)
+    trained_weights.copy_into(model, WORDS, TrainedWeights(WORDS, values(trained)))
+    for member, source in zip(model.members, expected, strict=True):
+        assert_same(values(member), values(trained.members[source]))
