@@ -96,7 +96,7 @@ def test_baselines_intervals_and_text_statistics_are_reported_too(finished_proje
         counts = np.bincount(np.concatenate(words["train"]), minlength=vocabulary_size) + 1
         costs = -np.log(counts / counts.sum())[np.concatenate([document[1:] for document in words[split]])]
         assert reported[split]["unigram_perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
-        assert not [name for name in reported[split] if name.startswith(("dynamic_evaluation", "neural_cache"))]
+        assert not [name for name in reported[split] if name.startswith(("ngram_mixture", "dynamic_evaluation", "neural_cache"))]
     # The training text is as long as the validation text: the first 213 words of the first document.
     costs = PlainModel.load(folder / "models/weights").nats(words["train"][0][: len(words["validation"][0])])
     assert reported["validation"]["training_text_loss"] == pytest.approx(costs.mean(), rel=1e-4)
@@ -440,6 +440,7 @@ def test_a_change_runs_only_what_depends_on_it(project: Path, empty_store: Path)
         {
             "evaluate_sample.max_words": 9,
             "evaluate_sample.prime_texts": [*prompts, "xyzzy plugh"],
+            "evaluate_sample.ngram_mixture": "auto",
             "evaluate_sample.dynamic_evaluation": {"learning_rate": 0.1, "decay": 0.001, "segment": 20},
             "evaluate_sample.neural_cache": {"size": 100, "theta": 0.2, "weight": 0.1},
         },
@@ -449,10 +450,12 @@ def test_a_change_runs_only_what_depends_on_it(project: Path, empty_store: Path)
     assert printed.count("note: the vocabulary contains no word of") == 1
     assert "'xyzzy plugh'" in printed
     assert "lstm_lm version 1 in the model registry is already this model" in printed
-    # The two options add metrics; all others stay as they are.
+    # The three options add metrics; all others stay as they are.
     after = json.loads((folder / "reports/metrics.json").read_text())
+    assert 0 <= after["validation"].pop("ngram_mixture_weight") <= 1
+    assert after["validation"]["ngram_mixture_loss"] <= min(after["validation"]["loss"], after["validation"]["kneser_ney_loss"])
     for split in ("validation", "test"):
-        for option in ("dynamic_evaluation", "neural_cache"):
+        for option in ("ngram_mixture", "dynamic_evaluation", "neural_cache"):
             names = [f"{option}_{name}" for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character")]
             assert all(after[split].pop(name) > 0 for name in names)
     assert after == metrics

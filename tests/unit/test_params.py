@@ -66,6 +66,9 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
             "evaluate_sample.bootstrap_samples = 10: must be greater than or equal to 100",
         ),
         ("kneser_ney_order: 5", "kneser_ney_order: 0", "evaluate_sample.kneser_ney_order = 0: must be greater than or equal to 1"),
+        ("ngram_mixture: null", "ngram_mixture: 1", "evaluate_sample.ngram_mixture = 1: must be less than 1, or 'auto'"),
+        ("ngram_mixture: null", "ngram_mixture: best", "evaluate_sample.ngram_mixture = \"best\": must be a valid number, or 'auto'"),
+        ("ensemble_size: 1", "ensemble_size: 0", "model.ensemble_size = 0: must be greater than or equal to 1"),
         (
             "neural_cache: null",
             "neural_cache: {size: 9, theta: 0.1, weight: 1}",
@@ -142,3 +145,9 @@ def test_adaptive_and_sampled_softmax_cannot_be_combined():
     )
     with pytest.raises(UserError, match="two ways to the same end"):
         loading.check(values)
+
+
+def test_a_mixture_with_ngrams_needs_ngrams():
+    changes = {"evaluate_sample.ngram_mixture": "auto", "evaluate_sample.kneser_ney_order": None}
+    with pytest.raises(UserError, match="ngram_mixture = auto needs kneser_ney_order: set it to 5, or ngram_mixture to null"):
+        loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))

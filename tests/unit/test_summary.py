@@ -56,7 +56,7 @@ def finished(tmp_path: Path) -> Path:
     shutil.copy(PROJECT / "params.yaml", tmp_path)
     metrics = json.loads((PROJECT / "reports/metrics.json").read_text())
     for name in ("loss", "perplexity", "adjusted_perplexity", "bits_per_character"):
-        for predictor in ("dynamic_evaluation", "neural_cache"):
+        for predictor in ("ngram_mixture", "dynamic_evaluation", "neural_cache"):
             metrics["test"][f"{predictor}_{name}"] = metrics["test"][f"kneser_ney_{name}"]
     (tmp_path / "reports/metrics.json").write_text(json.dumps(metrics))
     settings = loading.load(tmp_path / "params.yaml").evaluate_sample

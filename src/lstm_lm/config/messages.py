@@ -33,10 +33,15 @@ def validate(model: type[ModelT], values: Any, path: str | Path) -> ModelT:
         problems = [_locate(details, values, model) for details in error.errors()]
     # A misspelt key is both unknown and missing. The unknown one says more, so it goes first.
     problems.sort(key=lambda problem: problem.details["type"] != "extra_forbidden")
-    # Each member of a union reports its own problem with the same value: one of them is enough.
-    others = len({problem.key for problem in problems}) - 1
+    # Each member of a union reports its own problem with the same value: one of them is enough, and the words that are allowed instead.
+    first, others = problems[0], len({problem.key for problem in problems}) - 1
+    words = [problem.details["ctx"]["expected"] for problem in problems[1:] if _allows_other_words(problem, first)]
     more = f" (and {others} more)" if others else ""
-    raise UserError(f"{path}: {_explain(problems[0])}{more}")
+    raise UserError(f"{path}: {', or '.join([_explain(first), *words])}{more}")
+
+
+def _allows_other_words(problem: "_Problem", first: "_Problem") -> bool:
+    return problem.key == first.key and problem.details["type"] == "literal_error" != first.details["type"]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

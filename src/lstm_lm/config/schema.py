@@ -261,8 +261,15 @@ class EvaluateSample(GenerationSection):
     temperatures: Annotated[list[Temperature], Field(min_length=1)]
     bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
     kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None
+    ngram_mixture: Fraction | Literal["auto"] | None
     dynamic_evaluation: DynamicEvaluation | None
     neural_cache: NeuralCache | None
+
+    @model_validator(mode="after")
+    def _a_mixture_has_ngrams(self) -> Self:
+        if self.ngram_mixture is not None and self.kneser_ney_order is None:
+            raise ValueError(f"ngram_mixture = {self.ngram_mixture} needs kneser_ney_order: set it to 5, or ngram_mixture to null")
+        return self
 
     def generation_options(self, temperature: float) -> GenerationOptions:
         """Return the options for generating text at one of the temperatures."""

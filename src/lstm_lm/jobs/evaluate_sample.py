@@ -4,14 +4,14 @@ import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from lstm_lm import paths
 from lstm_lm.config.schema import EvaluateSample, Params
 from lstm_lm.data import dataset, description
-from lstm_lm.evaluation import bootstrap, scoring
+from lstm_lm.evaluation import bootstrap, ngram_mixture, scoring
 from lstm_lm.evaluation.baselines import KNESER_NEY, MAX_TRAINING_WORDS, score_baselines
 from lstm_lm.evaluation.bootstrap import Resampling, ScoredText
 from lstm_lm.evaluation.generated_text import ReferenceTexts, generated_text_metrics, plan_texts
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lstm_lm.export.generator import Generator
 
 SAVED_MODEL = Path("models/saved_model")
+MIXTURE = "ngram_mixture"
 LOGGED_REPORTS = (draw.FILE, card.FILE, "reports/metrics.json", "reports/samples.md")
 DECIMALS = 6  # of the metrics in reports/metrics.json
 
@@ -101,7 +102,11 @@ def evaluate(text_model: Any, inputs: Inputs, settings: EvaluateSample) -> tuple
         for split in dataset.HELD_OUT:
             metrics[split] |= bootstrap.metric_intervals(scored_text(inputs, split, nats[split]), resampling)
     metrics["validation"] |= generalization(text_model, inputs, metrics["validation"]["loss"])
-    others = {**baseline_costs(inputs, settings), **adaptive_costs(inputs, settings)}
+    others = baseline_costs(inputs, settings)
+    if settings.ngram_mixture is not None and KNESER_NEY in others:
+        weight, others[MIXTURE] = mixture_costs(nats, others[KNESER_NEY], settings.ngram_mixture)
+        metrics["validation"]["ngram_mixture_weight"] = weight
+    others |= adaptive_costs(inputs, settings)
     for name, costs in others.items():
         for split in dataset.HELD_OUT:
             other = split_metrics(costs[split], inputs.batches.held_out[split])
@@ -144,6 +149,19 @@ def baseline_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]
     evaluation_messages.show_counting(words, inputs.unit)
     training = [encoded.replace_unknown(document, inputs.vocabulary_size) for document in inputs.documents("train")]
     return score_baselines(training, inputs.held_out_documents(), inputs.vocabulary_size, settings.kneser_ney_order)
+
+
+def mixture_costs(nats: Costs, kneser_ney: Costs, wanted: float | Literal["auto"]) -> tuple[float, Costs]:
+    """Score the held-out splits with the model and Kneser-Ney mixed.
+
+    Args:
+        nats, kneser_ney: what the words cost by each of them.
+        wanted: weight of Kneser-Ney, or "auto" for the best one on the validation text.
+    Returns:
+        (the weight; what the words cost by the mixture)
+    """
+    weight = ngram_mixture.best_weight(nats["validation"], kneser_ney["validation"]) if wanted == "auto" else wanted
+    return weight, {split: ngram_mixture.mix(nats[split], kneser_ney[split], weight) for split in nats}
 
 
 def adaptive_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 HELD_OUT = ("validation", "test")
-OTHER_PREDICTORS = ("unigram", "kneser_ney", "dynamic_evaluation", "neural_cache")
+OTHER_PREDICTORS = ("unigram", "kneser_ney", "ngram_mixture", "dynamic_evaluation", "neural_cache")
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ METRICS = (
         of_predictors=True,
         in_mlflow=(
             *_in("perplexity", "test", "validation"),
+            *_in("ngram_mixture_perplexity", "test"),
             *_in("dynamic_evaluation_perplexity", "test"),
             *_in("neural_cache_perplexity", "test"),
         ),
@@ -107,6 +108,7 @@ METRICS = (
         interval=True,
         in_mlflow=_in("gain_over_kneser_ney", "test"),
     ),
+    Metric("ngram_mixture_weight", ("validation",), "fraction", "", "weight of Kneser-Ney in the n-gram mixture"),
     Metric("training_text_loss", ("validation",), "nats per token", "lower", "loss on as much training text as there is validation text"),
     Metric(
         "generalization_gap",

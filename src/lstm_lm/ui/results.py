@@ -15,6 +15,7 @@ Surprisal = tuple[str, float | None, bool]  # a word, its surprisal in bits (Non
 OTHER_MODELS = {
     "kneser_ney": "Kneser-Ney n-grams",
     "unigram": "unigrams",
+    "ngram_mixture": "model and Kneser-Ney",
     "dynamic_evaluation": "dynamic evaluation",
     "neural_cache": "neural cache",
 }

@@ -10,9 +10,11 @@ from lstm_lm.ui.report.figure import Key, Spec
 
 TEXT, QUIET, GRID = "#1c2026", "#596273", "#e6e9ee"
 MODEL, KNESER_NEY, UNIGRAMS = "this model", "Kneser-Ney", "unigrams"
+MIXTURE = "model and Kneser-Ney"
 # One color and one shape for each predictor, the same in all figures. The shapes differ for those who see no colors.
 COLORS = {
     MODEL: "#1f5fbf",
+    MIXTURE: "#2f8f4e",
     "dynamic evaluation": "#0e8fb5",
     "neural cache": "#5a7fd6",
     "parent": "#0f766e",
@@ -22,6 +24,7 @@ COLORS = {
 }
 SHAPES = {
     MODEL: "circle",
+    MIXTURE: "triangle-left",
     "dynamic evaluation": "triangle-up",
     "neural cache": "triangle-down",
     "parent": "cross",
@@ -31,6 +34,7 @@ SHAPES = {
 }
 PREFIXES = {
     MODEL: "",
+    MIXTURE: "ngram_mixture_",
     "dynamic evaluation": "dynamic_evaluation_",
     "neural cache": "neural_cache_",
     KNESER_NEY: "kneser_ney_",
