@@ -121,3 +121,18 @@ def test_weights_that_are_not_there_are_one_line_before_anything_slow(project: P
     assert "train.init_from: " + line in error
     assert "Traceback" not in printed.stdout
     assert "TensorFlow" not in printed.stdout
+
+
+def test_a_training_of_some_minutes_keeps_the_number_of_steps_that_it_began_with(project: Path) -> None:
+    """A resumed training would measure another speed."""
+    folder = project
+    change_params(folder, {"train.epochs": None, "train.minutes": 0.2, "train.patience": None})
+    printed = start_of_training(folder)
+    planned = re.search(r"^train.minutes: 0.2: ([\d,]+) steps of [\d,]+ ms, a validation takes [\d.]+ s$", printed, re.MULTILINE)
+    printed = train(folder)
+    assert "train.minutes" not in printed
+    assert "resuming from the checkpoint of step " in printed
+    steps = int(planned[1].replace(",", ""))
+    assert json.loads((folder / "models/weights/config.json").read_text())["steps"] == steps
+    assert metric(folder, run_id(folder), "train/loss")[-1][0] == steps
+    assert seconds(folder) < 60

@@ -26,7 +26,7 @@ NONE = Regularization()
 SOME = Regularization(dropout_input=0.3, dropout_output=0.3, dropout_words=0.1, dropout_recurrent=0.1, activation=0.1, temporal=0.1)
 # Settings of schema.Train that no traced graph depends on.
 NOT_IN_GRAPHS = {
-    *("epochs", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
+    *("epochs", "minutes", "learning_rate", "schedule", "warmup_steps", "optimizer", "patience", "short_windows", "validate_every"),
     "precision",
 }
 

@@ -179,7 +179,8 @@ class Train(Section):
 
     seed: Annotated[int, Field(ge=0, lt=2**31)]
     init_from: Annotated[str, AfterValidator(_check_init_from)] | None
-    epochs: Count
+    epochs: Count | None
+    minutes: Annotated[float, Field(gt=0, le=1_000_000)] | None
     optimizer: Literal["adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=1000)]
     weight_decay: Annotated[float, Field(ge=0, le=1000)]
@@ -196,6 +197,14 @@ class Train(Section):
     max_loss: Annotated[float, Field(gt=0, le=1e6)]
     precision: Literal["auto", "float32", "bfloat16"]
     sampled_words: Count | None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Self:
+        lengths = {"epochs": self.epochs, "minutes": self.minutes}
+        if (self.epochs is None) == (self.minutes is None):
+            values = ", ".join(f"{name} = {'null' if value is None else value}" for name, value in lengths.items())
+            raise ValueError(f"{values}: set one of the two, and the other one to null")
+        return self
 
     @model_validator(mode="after")
     def _decay_has_an_optimizer(self) -> Self:

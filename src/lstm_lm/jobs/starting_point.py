@@ -70,6 +70,8 @@ def reuse_shorter_training(current: Scratch, settings: Params, batches: Batches,
         base_key: digest of all that shapes the weights except `train.epochs`.
     """
     epochs = settings.train.epochs
+    if epochs is None:  # how long it is depends on the machine
+        return
     current.write("training", {"base_key": base_key, "epochs": epochs})
     if current.read("run"):
         return
@@ -81,7 +83,7 @@ def reuse_shorter_training(current: Scratch, settings: Params, batches: Batches,
     step = checkpoint_step(shorter.folder) or facts["ended"].get("steps")
     if step is None:
         return
-    if not has_same_rates(settings, batches, shorter_epochs, step):
+    if not has_same_rates(settings, batches, epochs, shorter_epochs, step):
         training_messages.show_not_reused(shorter_epochs, run_id, settings.train.schedule)
     elif checkpoint_step(shorter.folder):
         shutil.copyfile(shorter.folder / CHECKPOINT, current.folder / CHECKPOINT)
@@ -89,18 +91,18 @@ def reuse_shorter_training(current: Scratch, settings: Params, batches: Batches,
         training_messages.show_reused(shorter_epochs, run_id, step)
 
 
-def has_same_rates(settings: Params, batches: Batches, shorter_epochs: int, step: int) -> bool:
-    """Whether the first `step` steps of a training with fewer epochs had the learning rates that they have in this one."""
+def has_same_rates(settings: Params, batches: Batches, epochs: int, shorter_epochs: int, step: int) -> bool:
+    """Whether the first `step` steps of a training with fewer epochs had the learning rates that they have in one with `epochs`."""
     train = settings.train
 
-    def rates(epochs: int) -> list[float]:
+    def rates(length: int) -> list[float]:
         total = sum(
             windows.steps_per_epoch(batches.train, batches.recipe, batches.sequence_length, train.seed, epoch, train.short_windows)
-            for epoch in range(1, epochs + 1)
+            for epoch in range(1, length + 1)
         )
         return [learning_rate(i, total, train.learning_rate, train.schedule, train.warmup_steps) for i in range(1, step + 1)]
 
-    return rates(shorter_epochs) == rates(train.epochs)
+    return rates(shorter_epochs) == rates(epochs)
 
 
 def _longest_shorter_training(current: Scratch, base_key: str, epochs: int) -> Scratch | None:

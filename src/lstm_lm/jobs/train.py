@@ -137,7 +137,8 @@ class TrainingJob:
             resend_in_background(self.settings.tracking, client)
             result = self._train_and_save(tracked)
         # evaluate-sample removes most of the folder, once DVC has recorded the outputs
-        self.scratch.write("ended", {"steps": result.steps, "is_extendable": self.settings.train.schedule == "constant"})
+        is_extendable = self.settings.train.schedule == "constant" and self.settings.train.minutes is None
+        self.scratch.write("ended", {"steps": result.steps, "is_extendable": is_extendable})
         return result
 
     def _train_and_save(self, tracked: TrainingRun) -> Result:
@@ -218,6 +219,17 @@ class TrainingJob:
                 resources.callback(observer.close)
             yield Hooks(observers, Generator(text_model), checkpoints, self.interruption)
 
+    def _steps_in(self, trainer: "Trainer", minutes: float) -> int:
+        """Return how many steps fit into the minutes. A resumed training keeps the number that it began with."""
+        from lstm_lm.training import time_budget
+
+        if steps := self.earlier.get("steps"):
+            return int(steps)
+        plan = time_budget.plan(trainer, minutes * 60)
+        training_messages.show_plan(minutes, plan.steps, plan.step_seconds, plan.validation_seconds)
+        self._note(steps=plan.steps)
+        return plan.steps
+
     def _train(self, trainer: "Trainer", tracked: TrainingRun) -> Result:
         """Train from the latest checkpoint, if there is one, to the end."""
         checkpoints = trainer.hooks.checkpoints
@@ -226,6 +238,8 @@ class TrainingJob:
         training_messages.show_resumption(trainer.progress.step, tracked.id, self.earlier.get("run_id"))
         try:
             with self.interruption, UsageMeter(self.earlier.get("usage"), lambda usage: self._note(usage=usage)):
+                if (minutes := self.settings.train.minutes) is not None:
+                    trainer.limit_steps(self._steps_in(trainer, minutes))
                 return trainer.run()
         except Stopped as stopped:
             line = training_messages.stopped_line(self.interruption.reason or "stopped", stopped.step)

@@ -32,6 +32,11 @@ class Adam(tf.Module):
         self.m = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self.v = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
 
+    def reset(self) -> None:
+        """Set the moments to 0, as before the first step."""
+        for moment in (*self.m, *self.v):
+            moment.assign(tf.zeros_like(moment))
+
     def apply(self, gradients: Sequence[Gradient], rate: tf.Tensor, step: tf.Tensor) -> None:
         """Update the variables once.
 

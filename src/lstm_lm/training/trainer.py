@@ -1,6 +1,7 @@
 """The training loop: windows with carried state, schedule, validation, best weights, early stopping, checkpoints."""
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Iterator
@@ -59,7 +60,23 @@ class Trainer:
         self._steps_per_call = config.steps_per_call or 1
         self._warm = False
         self._started = 0.0  # time.perf_counter() at which an uninterrupted training would have started
-        self._epoch_steps = [self._count_steps(epoch) for epoch in range(1, config.train.epochs + 1)]
+        self._epoch_steps = [self._count_steps(epoch) for epoch in range(1, (config.train.epochs or 0) + 1)]
+
+    def limit_steps(self, steps: int) -> None:
+        """Set the number of steps, at least 1, in place of `train.epochs`. It may end within an epoch."""
+        self._epoch_steps = []
+        while (left := steps - sum(self._epoch_steps)) > 0:
+            self._epoch_steps.append(min(left, self._count_steps(len(self._epoch_steps) + 1)))
+
+    @property
+    def epoch_length(self) -> int:
+        """Steps of the first epoch."""
+        return self._count_steps(1)
+
+    @property
+    def _epochs(self) -> int:
+        """How many epochs there are; the last one may be shorter."""
+        return len(self._epoch_steps)
 
     def _count_steps(self, epoch: int) -> int:
         settings, batches = self.config.train, self.batches
@@ -75,12 +92,12 @@ class Trainer:
         """
         progress = self.progress
         for observer in self.hooks.observers:
-            observer.started(sum(self._epoch_steps), self.config.train.epochs)
+            observer.started(sum(self._epoch_steps), self._epochs)
             if progress.step:
                 observer.resumed(progress.step, [Row(**row) for row in progress.rows], [Sample(**sample) for sample in progress.samples])
         self._started = time.perf_counter() - progress.seconds
         stopped_early = progress.position == 0 and progress.epoch > 1 and self._is_out_of_patience(progress.epoch - 1)
-        while progress.epoch <= self.config.train.epochs and not stopped_early:
+        while progress.epoch <= self._epochs and not stopped_early:
             self._train_epoch()
             stopped_early = self._end_epoch()
         if self.hooks.checkpoints is not None and self.config.train.schedule == "constant":
@@ -112,11 +129,16 @@ class Trainer:
     def _calls(self, epoch: int, position: int, step: int) -> Iterator[Window]:
         """Yield the windows of an epoch from a position on, stacked for calls: (inputs, targets), int32 [steps, batch, time]."""
         settings, reporting, batches = self.config.train, self.config.reporting, self.batches
-        all_windows = windows.epoch_windows(
-            batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows
-        )
+        all_windows = itertools.islice(self.windows(epoch), self._epoch_steps[epoch - 1])
         intervals = [every for every in (reporting.status_every, reporting.sample_every, settings.validate_every) if every]
         return stack_windows(all_windows, position, step, intervals, lambda: self._steps_per_call, batches.train)
+
+    def windows(self, epoch: int) -> Iterator[Window]:
+        """Yield the windows of an epoch: (inputs, targets), int32 [batch, time]."""
+        settings, batches = self.config.train, self.batches
+        yield from windows.epoch_windows(
+            batches.train, batches.recipe, batches.sequence_length, settings.seed, epoch, settings.short_windows
+        )
 
     def _call(self, ids: np.ndarray, targets: np.ndarray, rates: list[float]) -> None:
         """Take the steps of one call into TensorFlow."""
@@ -172,7 +194,7 @@ class Trainer:
         """Validate, and start the next epoch from the zero state. Returns whether the patience has run out."""
         progress = self.progress
         self._validate()
-        stopped_early = self._is_out_of_patience(progress.epoch) and progress.epoch < self.config.train.epochs
+        stopped_early = self._is_out_of_patience(progress.epoch) and progress.epoch < self._epochs
         progress.epoch += 1
         progress.position = 0
         self.state = self.model.initial_state(self.batches.batch_size)

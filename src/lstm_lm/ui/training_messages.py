@@ -22,6 +22,11 @@ def show_precision(precision: str, ratio: float | None) -> None:
     terminal.print(f"matrix products in {precision}{measured}")
 
 
+def show_plan(minutes: float, steps: int, step_seconds: float, validation_seconds: float) -> None:
+    times = f"{step_seconds * 1000:,.0f} ms, a validation takes {validation_seconds:.1f} s"
+    terminal.print(f"train.minutes: {minutes:g}: {counted(steps, 'step')} of {times}")
+
+
 def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:
     """Print from where the training resumes, if it was started before.
 

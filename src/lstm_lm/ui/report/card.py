@@ -219,6 +219,7 @@ def _training(inputs: CardInputs) -> str:
     names = {
         "recipe": "batching.recipe",
         "epochs, at most": "train.epochs",
+        "minutes": "train.minutes",
         "optimizer": "train.optimizer",
         "learning rate": "train.learning_rate",
         "schedule": "train.schedule",
