@@ -38,8 +38,8 @@ class TextModel(tf.Module):
     """A language model, or an ensemble of some, with its vocabulary and its tokenizer in the graph.
 
     Every public method but `prepare`, `prefill_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
-    float32 [layers, 2, batch, hidden]. `options` is a dict of vectors, one for each row of the table of generation options, with one
-    value for each prompt or text; in the signatures, each option is a separate argument.
+    float32 [layers, 2, batch, hidden], with the layers of all members of an ensemble. `options` is a dict of vectors, one for each row
+    of the table of generation options, with one value for each prompt or text; in the signatures, each option is a separate argument.
 
     `prepare`, `prefill_prepared` and `loops` are functions of the loaded SavedModel, for programs that call it many times: what depends
     on the weights alone is computed once, and the loop over words is chosen outside of the graph.
