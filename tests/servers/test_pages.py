@@ -331,6 +331,7 @@ def test_the_registry_says_which_version_is_the_champion(pages: Pages, measured:
         assert f"@ {alias}" in row
         assert f"@ {other}" not in row
         assert f"run : {name}" in row
+    assert "history" not in pages.text() and "through" not in pages.text()  # the record of what was promoted is not for people
     assert f"ppl : {measured['test']['perplexity']:.4g}" in rows["first"]
     assert f"Perplexity {measured['test']['perplexity']:.2f} per word" in rows["first"]
 

@@ -81,6 +81,20 @@ def test_a_version_is_promoted_on_purpose_and_rolled_back(client: "MlflowClient"
         promotion.promote(client, NAME, 9)
 
 
+def test_what_was_decided_is_not_shown_and_an_earlier_record_of_it_is_read(client: "MlflowClient") -> None:
+    for metric in (9.0, 8.0):
+        register(client, metric)
+    client.set_registered_model_tag(NAME, champion.OLD_STATE_TAG, champion.State((2, 1), 2).to_json())
+    assert versions.read(client, NAME).champions == [2, 1]
+    promotion.settle(client, NAME)
+    promotion.promote(client, NAME, 2)
+    assert versions.read(client, NAME).champions == [2, 1, 2]
+    # MLflow's pages show all tags but its own. A tag of ours there is for a person to read.
+    shown = {key: value for key, value in client.get_registered_model(NAME).tags.items() if not key.startswith("mlflow.")}
+    assert [value for value in shown.values() if value.startswith(("{", "["))] == []
+    assert champion.OLD_STATE_TAG not in shown
+
+
 def test_nothing_is_rolled_back_without_a_champion(client: "MlflowClient") -> None:
     with pytest.raises(UserError, match="lstm_lm cannot be rolled back: it has no champion yet"):
         promotion.roll_back(client, NAME)

@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 
 ALIAS = "champion"
 PREVIOUS_ALIAS = "previous"  # on the version that a roll-back makes the champion
-STATE_TAG = "lstm_lm.champion"  # of the registered model: what was decided on purpose
+STATE_TAG = "mlflow.lstm_lm.champion"  # of the registered model: what was decided on purpose; MLflow's pages hide tags that begin so
+OLD_STATE_TAG = "lstm_lm.champion"  # in which an earlier version of this project kept it
 METRIC_TAG = "lstm_lm.adjusted_perplexity"  # of a version: of the test text
 TEST_DIGEST_TAG = "lstm_lm.test_digest"  # of a version: of the test text, in tokens
 NOT_CHAMPION_TAG = "lstm_lm.not_champion"  # of a version: why it did not become the champion

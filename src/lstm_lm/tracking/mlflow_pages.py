@@ -1,8 +1,8 @@
 """MLflow's pages over a tracking store, served by this process.
 
 `mlflow ui` serves the same application. It starts two more processes, logs every request, and opens in a browser that has not been there
-before as a tool for applications of language models: without the model registry, beside an assistant. This module serves MLflow's
-application itself, and puts other defaults into its first page.
+before as a tool for applications of language models: without the model registry, with the panel of its assistant open. This module serves
+MLflow's application itself, and puts other defaults into its first page.
 """
 
 from __future__ import annotations

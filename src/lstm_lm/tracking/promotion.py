@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from lstm_lm.errors import UserError
 from lstm_lm.tracking import champion, conflicts, version_links
-from lstm_lm.tracking.versions import Board, has_files, read
+from lstm_lm.tracking.versions import Board, has_files, read, write_state
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -108,7 +108,7 @@ def keep_alias_moved_by_hand(client: MlflowClient, name: str) -> None:
         if attempt == 0:
             time.sleep(SETTLE_SECONDS)
     state = champion.promoted(board.state, board.candidates, alias)
-    client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
+    write_state(client, name, state)
 
 
 def promote(client: MlflowClient, name: str, number: int) -> Board:
@@ -131,7 +131,7 @@ def promote(client: MlflowClient, name: str, number: int) -> Board:
     board = read(client, name)
     if board.champion != number:
         state = champion.promoted(board.state, board.candidates, number)
-        client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
+        write_state(client, name, state)
     return settle(client, name, checked=number, reason="promoted on purpose")
 
 
@@ -147,7 +147,7 @@ def roll_back(client: MlflowClient, name: str) -> Board:
     if state is None:
         reason = f"no champion before version {board.champion} is left" if board.champion else "it has no champion yet"
         raise UserError(f"{name} cannot be rolled back: {reason} (make models lists the versions, make promote RUN=... promotes one)")
-    client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
+    write_state(client, name, state)
     given_up = str(board.champion)
     client.set_model_version_tag(name, given_up, champion.NOT_CHAMPION_TAG, f"rolled back to version {state.history[-1]} at {now()}")
     return settle(client, name, reason=f"rolled back from version {given_up}")

@@ -13,7 +13,7 @@ from lstm_lm.tracking import champion, descriptions, logged_model, model_facts, 
 from lstm_lm.tracking.champion import State
 from lstm_lm.tracking.logged_model import DIGEST_TAG
 from lstm_lm.tracking.mlflow_model import Sources
-from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_files, model_id_of, read
+from lstm_lm.tracking.versions import MODEL_SCHEME, RUN_TAG, find_version, has_files, model_id_of, read, write_state
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -187,7 +187,7 @@ def _replace(client: MlflowClient, name: str, old: int, new: int) -> None:
     state = read(client, name).state
     if old in state.history:
         history = tuple(new if number == old else number for number in state.history)
-        client.set_registered_model_tag(name, champion.STATE_TAG, State(history, state.through).to_json())
+        write_state(client, name, State(history, state.through))
 
 
 def _create_registered_model(client: MlflowClient, name: str) -> None:

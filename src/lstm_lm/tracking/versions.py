@@ -84,9 +84,16 @@ def read(client: MlflowClient, name: str) -> Board:
         if not token:
             break
     alias, previous = (model.aliases.get(each) for each in (champion.ALIAS, champion.PREVIOUS_ALIAS))
-    state = State.from_json(model.tags.get(champion.STATE_TAG))
+    state = State.from_json(model.tags.get(champion.STATE_TAG) or model.tags.get(champion.OLD_STATE_TAG))
     ordered = sorted(versions, key=lambda each: int(each.version))
     return Board(ordered, int(alias) if alias else None, state, int(previous) if previous else None)
+
+
+def write_state(client: MlflowClient, name: str, state: State) -> None:
+    """Record what was decided on purpose, in place of what was."""
+    client.set_registered_model_tag(name, champion.STATE_TAG, state.to_json())
+    if champion.OLD_STATE_TAG in client.get_registered_model(name).tags:
+        client.delete_registered_model_tag(name, champion.OLD_STATE_TAG)
 
 
 def find_version(client: MlflowClient, name: str, digest: str) -> ModelVersion | None:
