@@ -21,6 +21,7 @@ import psutil
 
 from conftest import SMALL_TEXT, change_params, copy_project, digests, environment, run, write_corpus
 from conftest import start as start_interruptible
+from lstm_lm.experiments import dvc_program
 
 STAGES = ("download", "vocab", "batching", "train", "evaluate-sample")
 SMALL = {
@@ -36,6 +37,7 @@ SMALL = {
 }
 # What DVC changes right before or while it writes its own files.
 DVC_WRITES = ("dvc.lock", ".dvc/tmp/rwlock", ".dvc/cache/files/md5", ".dvc/cache/runs")
+DVC_PROGRAM = Path(dvc_program.__file__).name  # what `make repro` runs
 WAYS = ("everything", "stage", "dvc")  # what is killed: the process group, or one process
 END_SECONDS = 30  # within which a stage whose dvc was killed has to end
 RUN_SECONDS = 900
@@ -215,7 +217,7 @@ def _kill(process: subprocess.Popen[bytes], way: str) -> bool:
         try:
             arguments = child.cmdline()
             is_stage = arguments[1:2] in [[f"src/{stage.replace('-', '_')}.py"] for stage in STAGES]
-            is_dvc = any(Path(argument).name == "dvc" for argument in arguments[:4])
+            is_dvc = any(Path(argument).name in ("dvc", DVC_PROGRAM) for argument in arguments[:4])
             if is_stage if way == "stage" else is_dvc:
                 child.kill()
                 return True
