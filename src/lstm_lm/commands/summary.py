@@ -69,9 +69,7 @@ def commit_hint() -> tuple[str, str] | None:
     changed = [f"{path}{'/' if path.is_dir() else ''}" for path in RUN_FILES if any(file.is_relative_to(path) for file in files)]
     if not changed:
         return None
-    *others, last = changed
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return 'git add -A && git commit -m "my run"', f"commits {listed}: experiments start from the last commit"
+    return 'git add -A && git commit -m "my run"', f"before experiments: {', '.join(changed)}"
 
 
 def first_samples(page: str, temperatures: Sequence[float], samples: int, prompts: int) -> list[str]:
