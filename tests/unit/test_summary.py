@@ -112,11 +112,11 @@ def test_the_next_steps_name_what_is_not_committed(finished: Path) -> None:
     run(["git", "init", "--quiet"], finished)
     (finished / ".gitignore").write_text("/models\n/reports/report.html\n")
     commit = 'git add -A && git commit -m "my run"'
-    assert last_lines()[-1] == f"  {commit}  before experiments: params.yaml, reports/"
+    assert last_lines()[-1] == f"  {commit}  for experiments: params.yaml, reports/"
     run(["sh", "-c", f"git add -A && {' '.join(COMMIT)} first"], finished)
     assert "git" not in " ".join(last_lines())
     (finished / "data/own").mkdir(parents=True)
     for name in ("data/own/mine.txt", "dvc.lock", "reports/report.html", "notes.txt"):
         (finished / name).write_text("text")
-    assert last_lines()[-1] == f"  {commit}  before experiments: dvc.lock, data/own/"
+    assert last_lines()[-1] == f"  {commit}  for experiments: dvc.lock, data/own/"
     assert "  make models    list the versions: models:/lstm_lm@champion is the one to use" in last_lines()

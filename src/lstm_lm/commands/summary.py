@@ -69,7 +69,7 @@ def commit_hint() -> tuple[str, str] | None:
     changed = [f"{path}{'/' if path.is_dir() else ''}" for path in RUN_FILES if any(file.is_relative_to(path) for file in files)]
     if not changed:
         return None
-    return 'git add -A && git commit -m "my run"', f"before experiments: {', '.join(changed)}"
+    return 'git add -A && git commit -m "my run"', f"for experiments: {', '.join(changed)}"
 
 
 def first_samples(page: str, temperatures: Sequence[float], samples: int, prompts: int) -> list[str]:
