@@ -3,9 +3,13 @@ import pytest
 import tensorflow as tf
 from test_trainer import SOME, batches, make, settings
 
-from conftest import make_tiny_model
+from conftest import PROJECT, make_tiny_model
+from lstm_lm.config import keys, loading
+from lstm_lm.errors import SettingError
+from lstm_lm.evaluation import neural_cache
 from lstm_lm.export import trained_weights, weights
 from lstm_lm.export.trained_weights import TrainedWeights
+from lstm_lm.jobs.train import check_members_differ
 from lstm_lm.model import ensemble
 from lstm_lm.model.language_model import Initializer
 from lstm_lm.model.shape import Shape, count_parameters
@@ -102,6 +106,41 @@ def test_one_member_with_a_bad_loss_stops_the_training():
     loss, norm, is_good, _ = functions.train_step(ids, targets, model.initial_state(4), tf.constant(1), tf.constant(0.1))
     assert not is_good and np.isnan(loss) and np.isnan(norm)
     assert_same(values(model), before)
+
+
+def test_the_loss_that_stops_the_training_is_reported_not_the_mean():
+    model = make_tiny_model(scale=0.1, members=2)
+    model.members[1].softmax_bias.assign([0, *[-300] * 11])
+    data = batches()
+    functions = make(model, data, settings(max_loss=200)).functions
+    loss, _, is_good, _ = functions.train_step(
+        data.train[:, :5], data.train[:, 1:6], model.initial_state(4), tf.constant(1), tf.constant(0.1)
+    )
+    assert not is_good and loss > 250
+
+
+def test_members_from_the_same_weights_need_something_random():
+    params = loading.read(PROJECT / "params.yaml")
+    off = {name: 0.0 for name in keys.flatten_sections(params) if name.startswith("model.dropout_")} | {"model.ensemble_size": 3}
+    same = loading.check(keys.with_changes(params, {**off, "train.state_reset": 0.0}))
+    check_members_differ(same, 3)
+    for trained in (1, 2):
+        with pytest.raises(SettingError, match=r"^params.yaml: model.ensemble_size: 3: models that start from the weights of"):
+            check_members_differ(same, trained)
+    check_members_differ(loading.check(keys.with_changes(params, off)), 1)  # the state is reset at random
+
+
+def test_the_neural_cache_of_equal_members_is_that_of_one():
+    """The outputs of all members side by side are not more similar than those of one."""
+    single = make_tiny_model(scale=1.0, seed=3)
+    together = make_tiny_model(scale=1.0, seed=3, members=4)
+    for member in together.members:
+        for name, variable in member.weights.items():
+            variable.assign(single.weights[name])
+    text = [np.random.default_rng(1).integers(0, 12, 60).astype(np.int32)]
+    np.testing.assert_allclose(
+        neural_cache.score(together, text, 20, 0.8, 0.3)[0], neural_cache.score(single, text, 20, 0.8, 0.3)[0], rtol=1e-4
+    )
 
 
 def test_saved_weights_are_loaded_again(ensemble_model, tmp_path):

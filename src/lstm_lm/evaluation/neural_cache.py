@@ -46,7 +46,8 @@ def score(model: Model, documents: Sequence[np.ndarray], size: int, theta: float
             outputs, costs, state = encode(words[:, :-1], words[:, 1:], state)
             hidden.append(outputs.numpy())
             model_nats.append(costs.numpy())
-        outputs = np.concatenate(hidden[1:] or hidden)
+        # Of an ensemble the mean similarity of the members counts.
+        outputs = np.concatenate(hidden[1:] or hidden) / np.sqrt(len(model.members))
         scored.append(nats_with_cache(outputs, document[1:], np.concatenate(model_nats), size, theta, weight))
     return scored
 

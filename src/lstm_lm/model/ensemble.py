@@ -27,7 +27,7 @@ class Ensemble(tf.Module):
         initializer: of the first member, the seed of each other one is higher by 1; None for zeros (weights that are about to be loaded).
 
     Attributes:
-        members: LanguageModel each. With the seeds 1, 2, 3 they are the models that would be trained alone with these seeds.
+        members: LanguageModel each. With the seeds 1, 2, 3 they start as the models of these seeds do alone.
     """
 
     states = staticmethod(LanguageModel.states)
@@ -149,12 +149,14 @@ class Ensemble(tf.Module):
         Returns:
             float32 [..., vocabulary]
         """
-        scores = []
+        total: tf.Tensor = None
         for i, (member, own) in enumerate(zip(self.members, self.split_hidden(hidden), strict=True)):
             with member_scope(i):
-                scores.append(tf.nn.log_softmax(member.logits(own)))
-        with tf.name_scope("average"):
-            return mean_log_probabilities(scores)
+                # One member after the other, so that the memory does not grow with their number.
+                scores = tf.nn.log_softmax(member.logits(own if total is None else after(total, own)))
+            with tf.name_scope("average"):
+                total = scores if total is None else _log_add(total, scores)
+        return total - math.log(len(self.members))
 
     def split_hidden(self, hidden: tf.Tensor) -> list[tf.Tensor]:
         """Split the softmax's input, float32 [..., members * output_size], into those of the members."""
@@ -176,8 +178,12 @@ def build(shape: Shape, initializer: Initializer | None = None) -> Model:
 
 def mean_log_probabilities(scores: Sequence[tf.Tensor]) -> tf.Tensor:
     """Compute the logarithm of the mean of probabilities from their logarithms, float32 of one shape each."""
-    largest = functools.reduce(tf.maximum, scores)
-    return largest + tf.math.log(tf.add_n([tf.exp(score - largest) for score in scores])) - math.log(len(scores))
+    return functools.reduce(_log_add, scores) - math.log(len(scores))
+
+
+def _log_add(a: tf.Tensor, b: tf.Tensor) -> tf.Tensor:
+    """Compute log(exp(a) + exp(b))."""
+    return tf.maximum(a, b) + tf.math.softplus(-tf.abs(a - b))
 
 
 def member_seed(seed: int, member: int) -> int:

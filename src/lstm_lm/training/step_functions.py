@@ -77,7 +77,7 @@ class StepFunctions:
             rate: float32 scalar, the learning rate.
         Returns:
             (loss in nats per word, gradient norm before clipping, whether the weights were updated, next state). Of an ensemble the
-            mean loss and the mean norm of the members.
+            mean loss and the mean norm of the members; if the weights were not updated, the largest ones.
         """
         settings, members = self.config.train, self.model.members
         variables = list(self.model.weights.values())
@@ -96,7 +96,8 @@ class StepFunctions:
             return True
 
         tf.cond(is_good, update, lambda: False)
-        return tf.reduce_mean(losses), tf.reduce_mean(norms), is_good, tf.concat([of_member.state for of_member in steps], axis=0)
+        loss, norm = (tf.where(is_good, tf.reduce_mean(values), _largest(values)) for values in (losses, norms))
+        return loss, norm, is_good, tf.concat([of_member.state for of_member in steps], axis=0)
 
     def _member_step(
         self, member: LanguageModel, seed: int, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, step: tf.Tensor
@@ -150,3 +151,8 @@ class StepFunctions:
     def _score(self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits, state = self.model(ids, state)
         return losses.nats(logits, targets), state
+
+
+def _largest(values: tf.Tensor) -> tf.Tensor:
+    """The largest value; NaN if one of them is NaN."""
+    return tf.reduce_max(values) + 0 * tf.reduce_sum(values)
