@@ -50,4 +50,6 @@ def improvement(study: "Study", current: Mapping[str, Any]) -> "FrozenTrial | No
     best = next(iter(studies.complete(study)), None)
     if own is None or best is None or best.user_attrs[VALUES] == current:
         return None
-    return best if own.value is None or (best.value is not None and best.value < own.value) else None
+    # A trial that diverged has the value of its last validation.
+    diverged = studies.state_of(study, own) != "complete"
+    return best if diverged or own.value is None or (best.value is not None and best.value < own.value) else None
