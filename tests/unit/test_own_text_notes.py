@@ -35,6 +35,12 @@ def test_nothing_is_noted_of_a_long_text_or_where_all_is_changed() -> None:
     changed = {name: 2 if name in ("vocab.min_count", "train.epochs") else 0.3 for name in PARAMETERS}
     assert own_text_notes.short_text_line(90_964, settings_of(changed)) is None
     assert own_text_notes.short_text_line(900_000, settings_of({})) is None
+    assert own_text_notes.short_text_line(900_001, settings_of({"vocab.unit": "char"})) is None
+
+
+def test_characters_are_counted_as_characters() -> None:
+    line = own_text_notes.short_text_line(550_000, settings_of({"vocab.unit": "char"}))
+    assert line is not None and line.startswith("550,000 characters of training text are few")
 
 
 PARAMETERS = own_text_notes.SHORT_TEXT_PARAMETERS

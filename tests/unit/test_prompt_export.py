@@ -133,6 +133,20 @@ def test_no_document_is_replaced(project: Path) -> None:
             export.check(Path(file), settings)
 
 
+def test_the_file_of_the_last_export_is_replaced_however_its_path_is_written(project: Path) -> None:
+    (project / "data/own").mkdir()
+    settings = own("data/own")
+    export.write(Path("data/own/prompts.txt"), logged(["thou"]), settings)
+    for path in (Path("data/own/prompts.txt").resolve(), Path("data/../data/own/prompts.txt")):
+        export.check(path, settings)
+    preset = project / "presets/prompts.yaml"
+    preset.write_text(preset.read_text().replace(export.HEADER, "# Made by `python src/cli.py drift --export`: as it was once."))
+    export.check(Path("data/own/prompts.txt"), settings)
+    preset.write_text("train: {epochs: 1}\n")
+    with pytest.raises(UserError, match="is a preset of your own"):
+        export.check(Path("data/own/prompts.txt"), settings)
+
+
 @pytest.mark.parametrize(
     "name", ["a.txt", "[old] a.txt", "a*.txt", "a?.txt", "#1.txt", "!a.txt", "b/a.txt", "a\\b.txt", "a.txt ", "**/a.txt", "-.txt"]
 )

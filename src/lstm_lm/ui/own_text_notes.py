@@ -9,10 +9,11 @@ from lstm_lm.errors import UserError
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking.naming import DEFAULTS
-from lstm_lm.wording import unit_name
+from lstm_lm.wording import counted_tokens, unit_name
 
 SHORT_TEXT_PAGE = "docs/how-to/train-on-your-own-text.md#short-texts"
 SHORT_TEXT = 150_000  # words of training text: of the example on that page, 91,000 are too few for the default recipe, 224,000 are not
+TOKENS_PER_WORD = {"word": 1, "subword": 1.3, "char": 6}  # of English, roughly, a character being a letter or a space
 SHORT_TEXT_PARAMETERS = ("vocab.min_count", "model.dropout_input", "model.dropout_output", "train.epochs")  # that the page changes
 SHIPPED_PROMPTS = ("thou art more", "to be or not to", "wherefore art thou")
 MAX_SHOWN_WORDS = 8
@@ -30,7 +31,7 @@ def short_text_line(words: int, settings: Params) -> str | None:
     """Return a sentence on a short training text and those parameters that still have the values for a long one, or None.
 
     Args:
-        words: of the training text.
+        words: of the training text, in tokens of `vocab.unit`.
         settings: all parameters.
     """
     shipped = keys.flatten_sections(loading.read(DEFAULTS))
@@ -38,11 +39,13 @@ def short_text_line(words: int, settings: Params) -> str | None:
     names = [name for name in SHORT_TEXT_PARAMETERS if values[name] == shipped[name]]
     if settings.vocab.unit == "subword":  # all that were learned are known
         names = [name for name in names if name != "vocab.min_count"]
-    if words >= SHORT_TEXT or not names:
+    if words >= SHORT_TEXT * TOKENS_PER_WORD[settings.vocab.unit] or not names:
         return None
     listed = ", ".join(f"{name} ({values[name]})" for name in names)
+    text = counted_tokens(words, settings.vocab.unit)
     return (
-        f"{words:,} words of training text are few for the default parameters, and counted n-grams may predict it better. "
+        f"{text} of training text are few for the default parameters, and counted n-grams may predict "
+        "it better. "
         f"What to change of params.yaml: {listed}; {SHORT_TEXT_PAGE} has values"
     )
 

@@ -71,6 +71,8 @@ def allowed(field: dict[str, Any], schema: dict[str, Any]) -> str:
     field = _resolve(field, schema)
     if alternatives := field.get("anyOf") or field.get("oneOf"):
         return " or ".join(dict.fromkeys(allowed(each, schema) for each in alternatives))
+    if "const" in field:
+        return str(field["const"])
     if "enum" in field:
         return ", ".join(str(value) for value in field["enum"])
     if field.get("type") == "object":
