@@ -128,7 +128,7 @@ def test_a_training_of_some_minutes_keeps_the_number_of_steps_that_it_began_with
     folder = project
     change_params(folder, {"train.epochs": None, "train.minutes": 0.2, "train.patience": None})
     printed = start_of_training(folder)
-    planned = re.search(r"^train.minutes: 0.2: ([\d,]+) steps of [\d,]+ ms, a validation takes [\d.]+ s$", printed, re.MULTILINE)
+    planned = re.search(r"^train.minutes: 0.2: time for ([\d,]+) steps of [\d,]+ ms, a validation takes [\d.]+ s$", printed, re.MULTILINE)
     printed = train(folder)
     assert "train.minutes" not in printed
     assert "resuming from the checkpoint of step " in printed

@@ -68,6 +68,7 @@ def test_the_committed_file_is_valid_and_every_key_has_a_comment():
         ("kneser_ney_order: 5", "kneser_ney_order: 0", "evaluate_sample.kneser_ney_order = 0: must be greater than or equal to 1"),
         ("ngram_mixture: null", "ngram_mixture: 1", "evaluate_sample.ngram_mixture = 1: must be less than 1, or 'auto'"),
         ("ngram_mixture: null", "ngram_mixture: best", "evaluate_sample.ngram_mixture = \"best\": must be a valid number, or 'auto'"),
+        ("epochs: 3 ", "epochs: null ", "train: epochs = null and minutes = null: set one of the two, or both"),
         ("ensemble_size: 1", "ensemble_size: 0", "model.ensemble_size = 0: must be greater than or equal to 1"),
         (
             "neural_cache: null",

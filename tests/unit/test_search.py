@@ -50,6 +50,7 @@ def test_the_projects_search_file_is_valid():
         ),
         ("tracking.uri: {choices: [a]}", "tracking.uri: cannot be searched: it does not change the training"),
         ("train.seed: {low: 1, high: 9}", "train.seed: cannot be searched: a lucky seed is not a better recipe"),
+        ("train.minutes: {low: 1, high: 9}", "train.minutes: cannot be searched: trials of some minutes do not compare"),
         ("train.epochs: {low: 1, high: 9}", "train.epochs: is in both fixed and space"),
         ("train.learning_rate: 0.1", "train.learning_rate = 0.1: must be {choices"),
         ("train.learning_rate: {low: 0.1}", "space.train.learning_rate.high: missing"),

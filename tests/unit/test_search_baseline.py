@@ -1,5 +1,6 @@
 """The trial of params.yaml itself, wherever it lies, and what a search says about its trials."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,8 @@ import numpy as np
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.config import loading
+from lstm_lm.config import keys, loading
+from lstm_lm.errors import UserError
 from lstm_lm.events import Row
 from lstm_lm.experiments.search import baseline
 from lstm_lm.experiments.search import space as spaces
@@ -47,11 +49,19 @@ def test_what_of_params_yaml_is_outside_the_space_is_named_with_what_is_inside(t
     assert tied.outside(tied.current(VALUES)) == [f"train.warmup_steps = {VALUES['train']['warmup_steps']} (search.yaml: as model.layers)"]
 
 
-def run_trial(study: Any, search_space: Space, state: str = "complete", loss: float | None = None) -> dict[str, Any]:
-    """Run the next trial of a study, and return its values."""
+def run_trial(
+    study: Any, search_space: Space, state: str = "complete", loss: float | None = None, reports: Sequence[float] = ()
+) -> dict[str, Any]:
+    """Run the next trial of a study, and return its values.
+
+    Args:
+        reports: losses of its validations.
+    """
     trial = studies.ask(study, search_space)
     values = search_space.propose(trial)
     trial.set_user_attr("values", values)
+    for step, report in enumerate(reports):
+        trial.report(report, step)
     studies.tell(study, trial.number, state, loss)
     return values
 
@@ -88,7 +98,7 @@ def test_params_yaml_is_the_first_trial_wherever_it_lies(batch_sizes: list[int],
     changed = {**current, "train.learning_rate": 0.002}
     assert baseline.improvement(study, changed) is None
     baseline.enqueue(study, search_space, changed)
-    assert run_trial(study, search_space, "diverged") == changed
+    assert run_trial(study, search_space, "diverged", reports=[5.0, 4.0]) == changed  # after better validations than any other
     assert number(baseline.improvement(study, changed)) == len(study.trials) - 2
 
 
@@ -98,6 +108,8 @@ def test_a_search_says_how_long_its_trials_are_and_what_params_yaml_reached(tmp_
     words = Wording(search_space, current, 4)
     line = "4 trials, judged by validation perplexity after 2 epochs, all with train.epochs = 2 (search.yaml: fixed); a full training"
     assert words.conditions(4).startswith(line) and words.conditions(4).endswith(" has 4 epochs")
+    assert Wording(search_space, current, None, 7.5).conditions(4).endswith("; a full training of params.yaml has 7.5 minutes")
+    assert Wording(search_space, current, 4, 30).full == "4 epochs, or 30 minutes"
     assert words.title(0, current) == "trial 0, params.yaml itself: learning_rate 0.008"
     study = studies.open_study(tmp_path / "s", "key", search_space)
     assert words.of_baseline(study) == "params.yaml itself was not measured"
@@ -128,3 +140,19 @@ def test_validations_right_after_each_other_are_printed_once_and_params_yaml_is_
     for step in (24, 25, 49, 50, 75, 100):
         pruning.row(row(step, 9.0))  # worse than the median
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["24%", "49%", "75%", "100%"]
+
+
+def test_a_trial_is_some_epochs_long_whatever_params_yaml_says(tmp_path: Path) -> None:
+    path = tmp_path / "search.yaml"
+    path.write_text(HEAD.replace("{train.epochs: 2}", "{}") + f"  {LOW_HIGH}\n")
+    minutes = keys.with_changes(VALUES, {"train.epochs": None, "train.minutes": 3})
+    line = "^params.yaml with .*search.yaml: train.epochs = null: a trial is some epochs long: set it in .*search.yaml under fixed"
+    with pytest.raises(UserError, match=line):
+        spaces.load(path, minutes)
+    path.write_text(HEAD + f"  {LOW_HIGH}\n")
+    assert spaces.load(path, minutes).fixed == {"train.epochs": 2}
+    for entry in ("train.epochs: {low: 1, high: 4}", "train.epochs: {choices: [1, null]}"):
+        path.write_text(HEAD.replace("{train.epochs: 2}", "{}") + f"  {entry}\n")
+        for values in (minutes, keys.with_changes(minutes, {"train.epochs": 2}))[: 1 if "low" in entry else 2]:
+            with pytest.raises(UserError, match=line):
+                spaces.load(path, values)

@@ -82,3 +82,19 @@ def test_a_resumed_training_ends_after_the_same_steps():
     assert second.run().steps == 45
     for name, array in weights(whole).items():
         np.testing.assert_array_equal(array, weights(second)[name], err_msg=name)
+
+
+def test_short_windows_count_as_often_as_they_occur(monkeypatch):
+    """Whole windows take 0.5 s and short ones 0.1 s here."""
+    trainer = make(make_tiny_model(scale=0.1), sections=settings(short_windows=0.4))
+    whole = trainer.batches.sequence_length
+
+    def measure(_, windows, seconds):
+        assert len({window[0].shape for window in windows}) == 1
+        return 0.5 if windows[0][0].shape[1] == whole else 0.1
+
+    monkeypatch.setattr(time_budget, "_measure_group", measure)
+    short = sum(window[0].shape[1] < whole for window in trainer.windows(1))
+    assert 0 < short < trainer.epoch_length
+    seconds = time_budget._measure_steps(trainer)
+    assert seconds == pytest.approx(0.5 + (0.1 - 0.5) * short / trainer.epoch_length)

@@ -199,11 +199,9 @@ class Train(Section):
     sampled_words: Count | None
 
     @model_validator(mode="after")
-    def _one_length(self) -> Self:
-        lengths = {"epochs": self.epochs, "minutes": self.minutes}
-        if (self.epochs is None) == (self.minutes is None):
-            values = ", ".join(f"{name} = {'null' if value is None else value}" for name, value in lengths.items())
-            raise ValueError(f"{values}: set one of the two, and the other one to null")
+    def _has_an_end(self) -> Self:
+        if self.epochs is None and self.minutes is None:
+            raise ValueError("epochs = null and minutes = null: set one of the two, or both")
         return self
 
     @model_validator(mode="after")

@@ -70,7 +70,7 @@ def reuse_shorter_training(current: Scratch, settings: Params, batches: Batches,
         base_key: digest of all that shapes the weights except `train.epochs`.
     """
     epochs = settings.train.epochs
-    if epochs is None:  # how long it is depends on the machine
+    if epochs is None or settings.train.minutes is not None:  # how long it is depends on the machine
         return
     current.write("training", {"base_key": base_key, "epochs": epochs})
     if current.read("run"):

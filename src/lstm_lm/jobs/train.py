@@ -17,7 +17,7 @@ from lstm_lm.config import keys, sizes
 from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
 from lstm_lm.data.dataset import Batches
-from lstm_lm.errors import Interrupted, UserError
+from lstm_lm.errors import Interrupted, SettingError, UserError
 from lstm_lm.events import Observer
 from lstm_lm.io import folders, hashing, machine, memory, quiet
 from lstm_lm.io.checkpoints import Checkpoints
@@ -40,6 +40,7 @@ from lstm_lm.training.shapes import model_shape
 from lstm_lm.ui import event_files, training_messages
 from lstm_lm.ui.event_files import EventFiles
 from lstm_lm.ui.progress import TrainingProgress, timed
+from lstm_lm.wording import counted
 
 if TYPE_CHECKING:
     from lstm_lm.export.text_model import TextModel
@@ -187,6 +188,7 @@ class TrainingJob:
         if self.inputs.initial is None:
             return None
         trained = trained_weights.read(self.inputs.initial.folder, self.inputs.initial.description)
+        check_members_differ(self.settings, len(trained.members))
         known_words = trained_weights.copy_into(model, self.inputs.words, trained)
         training_messages.show_initial_weights(
             self.inputs.initial.description, known_words, len(self.inputs.words), self.inputs.tokenizer.unit
@@ -226,9 +228,10 @@ class TrainingJob:
         if steps := self.earlier.get("steps"):
             return int(steps)
         plan = time_budget.plan(trainer, minutes * 60)
-        training_messages.show_plan(minutes, plan.steps, plan.step_seconds, plan.validation_seconds)
-        self._note(steps=plan.steps)
-        return plan.steps
+        steps = min(plan.steps, trainer.total_steps or plan.steps)  # at most those of train.epochs
+        training_messages.show_plan(minutes, plan, steps)
+        self._note(steps=steps)
+        return steps
 
     def _train(self, trainer: "Trainer", tracked: TrainingRun) -> Result:
         """Train from the latest checkpoint, if there is one, to the end."""
@@ -250,6 +253,26 @@ class TrainingJob:
             self.scratch.write("diverged", {"message": line})
             tracked.tag("diverged", line)
             raise UserError(line) from None
+
+
+def check_members_differ(settings: Params, trained_members: int) -> None:
+    """Check that members of an ensemble that start from the same weights do not stay the same.
+
+    Args:
+        settings: all parameters.
+        trained_members: how many models they start from.
+
+    Raises:
+        SettingError: nothing random is different between them.
+    """
+    size, train = settings.model.ensemble_size, settings.train
+    rates = settings.model.model_dump(include={name for name in type(settings.model).model_fields if name.startswith("dropout_")})
+    if trained_members < size and not (any(rates.values()) or train.state_reset or train.sampled_words):
+        raise SettingError(
+            "model.ensemble_size",
+            f"{size}: models that start from the weights of {counted(trained_members, 'model')} (train.init_from) stay the same without "
+            "dropout: set a model.dropout_* or train.state_reset above 0",
+        )
 
 
 def save_trained_weights(trainer: "Trainer", words: Sequence[str], folder: str | Path, facts: dict[str, int]) -> None:

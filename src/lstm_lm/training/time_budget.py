@@ -3,16 +3,18 @@
 import itertools
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.training.trainer import Trainer
+from lstm_lm.training.feed import Window
+from lstm_lm.training.trainer import CALL_SECONDS, MAX_STEPS_PER_CALL, Trainer
 
 MEASURED_SECONDS = 3.0  # of steps, after the first call, which traces
 MIN_CALLS = 3
-STEPS_PER_CALL = 2
+SAMPLED_WINDOWS = 200  # of the first epoch: how many of them are short
 
 
 @dataclass(frozen=True)
@@ -58,16 +60,28 @@ def steps_in(seconds: float, step_seconds: float, validation_seconds: float, val
 
 
 def _measure_steps(trainer: Trainer) -> float:
-    """Return the seconds of a step. With a learning rate of 0 the weights stay as they are."""
-    windows = list(itertools.islice(trainer.windows(1), STEPS_PER_CALL))
-    ids, targets = (np.stack(part) for part in zip(*(window for window in windows if window[0].shape == windows[0][0].shape), strict=True))
-    functions, rates = trainer.functions, tf.zeros([len(ids)])
-    train = functions.train_steps if ids.shape[2] == trainer.batches.sequence_length else functions.train_short_steps
-    train(ids, targets, trainer.state, tf.constant(1), rates)
-    taken: list[float] = []
-    while len(taken) < MIN_CALLS or sum(taken) < MEASURED_SECONDS:
+    """Return the mean seconds of a step, of whole and short windows. With a learning rate of 0 the weights stay as they are."""
+    windows = list(itertools.islice(trainer.windows(1), SAMPLED_WINDOWS))
+    by_length = {length: [each for each in windows if each[0].shape[1] == length] for length in {each[0].shape[1] for each in windows}}
+    total = sum(len(group) * _measure_group(trainer, group, MEASURED_SECONDS / len(by_length)) for group in by_length.values())
+    trainer.functions.optimizer.reset()
+    return total / len(windows)
+
+
+def _measure_group(trainer: Trainer, windows: Sequence[Window], seconds: float) -> float:
+    """Return the seconds of a step on windows of one length, in calls as long as those of the training."""
+    functions, whole = trainer.functions, trainer.batches.sequence_length
+    train = functions.train_steps if windows[0][0].shape[1] == whole else functions.train_short_steps
+
+    def call(steps: int) -> float:
+        ids, targets = (np.stack(part) for part in zip(*itertools.islice(itertools.cycle(windows), steps), strict=True))
         start = time.perf_counter()
-        train(ids, targets, trainer.state, tf.constant(1), rates)[0].numpy()
-        taken.append(time.perf_counter() - start)
-    functions.optimizer.reset()
-    return float(np.mean(taken)) / len(ids)
+        train(ids, targets, trainer.state, tf.constant(1), tf.zeros([steps]))[0].numpy()
+        return time.perf_counter() - start
+
+    call(1)  # traces
+    steps = min(MAX_STEPS_PER_CALL, max(1, int(CALL_SECONDS / call(1))))
+    taken: list[float] = []
+    while len(taken) < MIN_CALLS or sum(taken) < seconds:
+        taken.append(call(steps))
+    return float(np.mean(taken)) / steps

@@ -61,12 +61,20 @@ class Trainer:
         self._warm = False
         self._started = 0.0  # time.perf_counter() at which an uninterrupted training would have started
         self._epoch_steps = [self._count_steps(epoch) for epoch in range(1, (config.train.epochs or 0) + 1)]
+        self._total_steps = sum(self._epoch_steps)
 
     def limit_steps(self, steps: int) -> None:
-        """Set the number of steps, at least 1, in place of `train.epochs`. It may end within an epoch."""
-        self._epoch_steps = []
-        while (left := steps - sum(self._epoch_steps)) > 0:
+        """Set the number of steps, at least 1, in place of that of `train.epochs`. The last epoch may be shorter."""
+        self._epoch_steps, left = [], steps
+        while left > 0:
             self._epoch_steps.append(min(left, self._count_steps(len(self._epoch_steps) + 1)))
+            left -= self._epoch_steps[-1]
+        self._total_steps = steps
+
+    @property
+    def total_steps(self) -> int:
+        """Steps of the whole training."""
+        return self._total_steps
 
     @property
     def epoch_length(self) -> int:
@@ -92,7 +100,7 @@ class Trainer:
         """
         progress = self.progress
         for observer in self.hooks.observers:
-            observer.started(sum(self._epoch_steps), self._epochs)
+            observer.started(self._total_steps, self._epochs)
             if progress.step:
                 observer.resumed(progress.step, [Row(**row) for row in progress.rows], [Sample(**sample) for sample in progress.samples])
         self._started = time.perf_counter() - progress.seconds
@@ -168,7 +176,7 @@ class Trainer:
 
     def _rate(self, step: int) -> float:
         settings = self.config.train
-        return learning_rate(step, sum(self._epoch_steps), settings.learning_rate, settings.schedule, settings.warmup_steps)
+        return learning_rate(step, self._total_steps, settings.learning_rate, settings.schedule, settings.warmup_steps)
 
     def validation_loss(self) -> float:
         """Return the model's loss on the validation split in nats per word, by the protocol of `evaluation.scoring`."""

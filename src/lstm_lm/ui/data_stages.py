@@ -138,5 +138,5 @@ def show_batches(config: Batching, steps: int, unit: str) -> None:
     if steps < FEW_STEPS:
         terminal.note(
             f"{counted(steps, 'step per epoch is', 'steps per epoch are')} few: in params.yaml lower batching.batch_size "
-            f"({config.batch_size}), or raise train.epochs and the dropout, see {own_text_notes.SHORT_TEXT_PAGE}"
+            f"({config.batch_size}), or raise train.epochs (or train.minutes) and the dropout, see {own_text_notes.SHORT_TEXT_PAGE}"
         )

@@ -1,11 +1,15 @@
 """What the stage `train` prints, and the lines with which it ends."""
 
 import os
+from typing import TYPE_CHECKING
 
 from lstm_lm.config.schema import Train
 from lstm_lm.training.progress import Diverged, Result
 from lstm_lm.ui import terminal
 from lstm_lm.wording import counted, duration, unit_name
+
+if TYPE_CHECKING:
+    from lstm_lm.training.time_budget import Plan
 
 
 def show_start() -> None:
@@ -22,9 +26,17 @@ def show_precision(precision: str, ratio: float | None) -> None:
     terminal.print(f"matrix products in {precision}{measured}")
 
 
-def show_plan(minutes: float, steps: int, step_seconds: float, validation_seconds: float) -> None:
-    times = f"{step_seconds * 1000:,.0f} ms, a validation takes {validation_seconds:.1f} s"
-    terminal.print(f"train.minutes: {minutes:g}: {counted(steps, 'step')} of {times}")
+def show_plan(minutes: float, plan: "Plan", steps: int) -> None:
+    """Print how long the training is.
+
+    Args:
+        minutes: `train.minutes`.
+        plan: what fits into them.
+        steps: of the training.
+    """
+    times = f"{plan.step_seconds * 1000:,.0f} ms, a validation takes {plan.validation_seconds:.1f} s"
+    less = f"; train.epochs has {counted(steps, 'step')}" if steps < plan.steps else ""
+    terminal.print(f"train.minutes: {minutes:g}: time for {counted(plan.steps, 'step')} of {times}{less}")
 
 
 def show_resumption(step: int, run_id: str, earlier_run_id: str | None) -> None:

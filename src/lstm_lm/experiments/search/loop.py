@@ -104,7 +104,7 @@ class Search:
         self.study = study
         self.folder = folder
         self.current = space.current(values)
-        self.wording = Wording(space, self.current, values["train"]["epochs"])
+        self.wording = Wording(space, self.current, values["train"]["epochs"], values["train"]["minutes"])
         self.batches = dataset.load("data/batches")
         _, self.counts = vocabulary.load_counts("data/vocab/vocab.csv")
 
@@ -200,7 +200,7 @@ class Search:
         from lstm_lm.training.training_config import Hooks
 
         changed = keys.with_changes(self.values, {**self.space.fixed, **values})
-        settings = loading.check(changed, "params.yaml with the trial's values")
+        settings = loading.check(keys.with_changes(changed, {"train.minutes": None}), "params.yaml with the trial's values")
         batches = rebatch(self.batches, settings.batching, self.folder)
         if settings.train.validate_every is None:
             interval = validation_interval(settings.train, batches, self.space.validations_per_trial)

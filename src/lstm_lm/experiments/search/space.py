@@ -253,8 +253,16 @@ def load(path: str | Path, values: dict[str, Any]) -> Space:
     parameters = [_parameter(f"{path}: space.{name}", name, entry) for name, entry in file.space.items() if not isinstance(entry, Tied)]
     tied_to = {name: entry.tied_to for name, entry in file.space.items() if isinstance(entry, Tied)}
     space = Space(file.seed, file.trials, file.validations_per_trial, file.startup_trials, file.fixed, parameters, tied_to)
+    _check_epochs(path, file.fixed.get("train.epochs", values["train"]["epochs"]))
     _check_ends(path, space, values)
     return space
+
+
+def _check_epochs(path: str | Path, epochs: Any) -> None:
+    if epochs is None:
+        raise UserError(
+            f"params.yaml with {path}: train.epochs = null: a trial is some epochs long: set it in {path} under fixed, such as to 2"
+        )
 
 
 def _check_searchable(prefix: str, name: str, where: str) -> None:
@@ -266,6 +274,8 @@ def _check_searchable(prefix: str, name: str, where: str) -> None:
         raise UserError(f"{prefix}: cannot be searched: {why} (searchable: parameters of {', '.join(SECTIONS)})")
     if name not in known:
         raise UserError(f"{prefix}: unknown parameter; did you mean {messages.nearest(name, sorted(known))}?")
+    if name == "train.minutes":
+        raise UserError(f"{prefix}: cannot be searched: trials of some minutes do not compare (train.epochs says how long a trial is)")
     if where == "space" and name in ("train.seed", "train.validate_every"):
         why = "a lucky seed is not a better recipe" if key == "seed" else "validations_per_trial decides"
         raise UserError(f"{prefix}: cannot be searched: {why}")
@@ -309,4 +319,4 @@ def _check_ends(path: str | Path, space: Space, values: dict[str, Any]) -> None:
         for value in parameter.ends:
             changes = {**space.fixed, **space.with_tied({**usual, parameter.name: value})}
             where = f"params.yaml with {path} ({parameter.name} = {messages.as_json(value)})"
-            loading.check(keys.with_changes(values, changes), where)
+            _check_epochs(path, loading.check(keys.with_changes(values, changes), where).train.epochs)

@@ -28,17 +28,19 @@ class Wording:
     Attributes:
         space: of search.yaml.
         current: of `Space.current`.
-        full_epochs: `train.epochs` of params.yaml.
+        full_epochs, full_minutes: `train.epochs` and `train.minutes` of params.yaml.
     """
 
     space: Space
     current: Mapping[str, Any]
-    full_epochs: int
+    full_epochs: int | None
+    full_minutes: float | None = None
 
     @property
     def after(self) -> str:
         """How long a trial is: ` after 2 epochs`, or "" if that differs between trials."""
-        return "" if EPOCHS in self.space.names else f" after {counted(self.space.fixed.get(EPOCHS, self.full_epochs), 'epoch')}"
+        epochs = self.space.fixed.get(EPOCHS, self.full_epochs)
+        return "" if EPOCHS in self.space.names or epochs is None else f" after {counted(epochs, 'epoch')}"
 
     @property
     def fixed(self) -> str:
@@ -58,7 +60,9 @@ class Wording:
     @property
     def full(self) -> str:
         """How long a full training of params.yaml is."""
-        return counted(self.full_epochs, "epoch")
+        epochs = [] if self.full_epochs is None else [counted(self.full_epochs, "epoch")]
+        minutes = [] if self.full_minutes is None else [f"{self.full_minutes:g} minutes"]
+        return ", or ".join([*epochs, *minutes])
 
     def title(self, number: int, values: Mapping[str, Any]) -> str:
         """Return the line with which a trial begins."""
