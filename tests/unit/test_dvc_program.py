@@ -30,14 +30,15 @@ def pipeline(tmp_path: Path) -> Path:
 
 
 def dvc(folder: Path, *arguments: str) -> str:
-    return run([sys.executable, dvc_program.__file__, *arguments], folder).stdout
+    """Run the program where Git knows no user, in the home folder either, which libgit2 reads for DVC."""
+    return run([sys.executable, dvc_program.__file__, *arguments], folder, HOME=str(folder.parent)).stdout
 
 
 def test_dvc_reports_what_it_does_and_gives_no_advice(pipeline: Path) -> None:
     printed = [dvc(pipeline, "repro"), dvc(pipeline, "repro")]
     assert "Running stage 'copy'" in printed[0]
     assert printed[1].splitlines()[-1] == "Data and pipelines are up to date."
-    (pipeline / "source").write_text("another text")
+    (pipeline / "source").write_text("another text")  # DVC commits it
     printed.append(dvc(pipeline, "exp", "run", "--temp", "--name", "other"))
     assert "Running stage 'copy'" in printed[2]
     assert run(["git", "for-each-ref", "refs/exps"], pipeline).stdout.split()[-1].endswith("/other")

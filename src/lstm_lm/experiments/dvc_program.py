@@ -6,11 +6,16 @@ does in ASCII: in a project whose path has other letters, it fails.
 It prints no advice on what to type next: `git add`, `dvc push`, `dvc exp apply`. The commands end with their own next steps, and two kinds
 of advice leave people wondering which to follow.
 
+The commits that it makes for experiments, which nobody sees, have an author also where Git knows no name and address. DVC by itself fails
+there as soon as a file is changed.
+
 Where an argument is `--copy-paths-in FILE`, the file names the paths to copy, one a NUL: a command line has no room for thousands.
 """
 
 import functools
 import logging
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,6 +30,22 @@ def expand(arguments: list[str]) -> list[str]:
     at = arguments.index("--copy-paths-in")
     paths = Path(arguments[at + 1]).read_text(encoding="utf-8", errors="surrogateescape").split("\0")
     return [*arguments[:at], *(word for path in paths for word in ("--copy-paths", path)), *arguments[at + 2 :]]
+
+
+def name_author() -> None:
+    """Name an author of commits where Git has none."""
+    for key, value in (("name", "dvc"), ("email", "dvc@localhost")):
+        if not _git_setting(f"user.{key}"):
+            for role in ("AUTHOR", "COMMITTER"):
+                os.environ.setdefault(f"GIT_{role}_{key.upper()}", value)
+
+
+def _git_setting(name: str) -> str:
+    """Return a setting of Git, or "" without it or without Git."""
+    try:
+        return subprocess.run(["git", "config", name], capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return ""
 
 
 def leave_out_advice() -> None:
@@ -53,4 +74,5 @@ if __name__ == "__main__":
 
     configobj.ConfigObj.__init__ = functools.partialmethod(configobj.ConfigObj.__init__, default_encoding="utf-8")
     leave_out_advice()
+    name_author()
     sys.exit(main(expand(sys.argv[1:])))
