@@ -19,8 +19,8 @@ from lstm_lm.serving.prompts.files import LoggedPrompt
 
 NAME = "prompts"  # of the preset
 PRESET = Path(f"presets/{NAME}.yaml")
-MADE_BY = ("# Made by `make drift", "# Made by `python src/cli.py drift")  # how a preset begins that may be replaced
-HEADER = f'{MADE_BY[0]} OPTIONS="--export FILE"`: trains the champion further, on the text of data/raw and on logged prompts.'
+MADE_BY = re.compile("# Made by `[^`]* drift")  # how a preset begins that may be replaced, by any version of this command
+HEADER = '# Made by `make drift OPTIONS="--export FILE"`: trains the champion further, on the text of data/raw and on logged prompts.'
 WITH_PROMPTS = OWN_TEXT / "with-prompts"  # has the documents of data/raw too
 IGNORED = f"{NAME}*.txt"  # in data/own, see .gitignore
 FINE_TUNING = 0.1  # of the learning rate
@@ -66,7 +66,7 @@ def check(file: Path, settings: Mapping[str, Any]) -> None:
     if file.suffix != ".txt" or folder.resolve() not in file.resolve().parents or unwanted(_document(file, folder)) is not None:
         raise UserError(f"--export {file}: must be a file in {folder}, ending in .txt, such as {folder}/{NAME}.txt")
     preset = PRESET.read_text(encoding="utf-8") if PRESET.exists() else HEADER
-    if not preset.startswith(MADE_BY):
+    if not MADE_BY.match(preset):
         raise UserError(f"{PRESET} is a preset of your own, which --export would overwrite: rename it first")
     if file.exists() and _header(file) not in preset:
         raise UserError(f"--export {file}: already exists, and is not what the last --export wrote: choose another name, or remove it")
