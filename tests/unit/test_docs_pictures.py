@@ -35,6 +35,7 @@ def test_every_picture_is_kept_shown_and_small(pictures: ModuleType) -> None:
         assert Image.open(path).width <= pictures.WIDTH, path
 
 
+@pytest.mark.slow
 def test_a_picture_gets_the_colors_that_fit(pictures: ModuleType, tmp_path: Path) -> None:
     few = Image.new("RGB", (200, 100), "navy")
     few.putpixel((3, 4), (250, 10, 20))

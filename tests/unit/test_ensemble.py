@@ -64,17 +64,17 @@ def test_the_members_are_the_models_of_the_following_seeds():
     assert together.parameter_count == count_parameters(SHAPE) == 3 * count_parameters(SHAPE.member)
 
 
-@pytest.mark.parametrize("regularization", [SOME])
-def test_members_trained_together_have_the_weights_of_models_trained_alone(regularization):
+@pytest.mark.slow
+def test_members_trained_together_have_the_weights_of_models_trained_alone():
     """With dropout and resets of the state, and where clipping depends on the norm of each one's own gradient."""
     seed, changes = 4, {"state_reset": 0.3, "epochs": 1, "clip_norm": 0.1}
     together = make_tiny_model(scale=0.1, seed=seed, members=2)
-    trainer = make(together, sections=settings(seed=seed, **changes), regularization=regularization)
+    trainer = make(together, sections=settings(seed=seed, **changes), regularization=SOME)
     trainer.run()
     losses = []
     for i, member in enumerate(together.members):
         model = make_tiny_model(scale=0.1, seed=seed + i)
-        alone = make(model, sections=settings(seed=seed + i, **changes), regularization=regularization)
+        alone = make(model, sections=settings(seed=seed + i, **changes), regularization=SOME)
         alone.run()
         losses.append([row["loss"] for row in alone.progress.rows])
         for name, array in values(model).items():
@@ -82,6 +82,7 @@ def test_members_trained_together_have_the_weights_of_models_trained_alone(regul
     np.testing.assert_allclose([row["loss"] for row in trainer.progress.rows], np.mean(losses, axis=0), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_resumed_training_of_an_ensemble_ends_with_the_same_weights():
     changes = settings(state_reset=0.3, epochs=2, ema_decay=0.9)
     whole = make(make_tiny_model(scale=0.1, members=2), sections=changes, regularization=SOME)

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-from test_trainer import SOME, Recorder, make, settings
+from test_trainer import SOME, Recorder, make, new_model, settings
 
-from conftest import make_tiny_model
 from lstm_lm.training import time_budget
 
 
@@ -30,7 +29,7 @@ def test_the_measurement_leaves_the_training_as_it_was(monkeypatch, short_window
     changes = settings(epochs=2, state_reset=0.2, ema_decay=0.9, short_windows=short_windows)
     trained = []
     for measures in (False, True):
-        trainer = make(make_tiny_model(scale=0.1), sections=changes, regularization=SOME)
+        trainer = make(new_model(), sections=changes, regularization=SOME)
         if measures:
             before = weights(trainer)
             plan = time_budget.plan(trainer, 60)
@@ -47,7 +46,7 @@ def test_the_measurement_leaves_the_training_as_it_was(monkeypatch, short_window
 def test_a_training_ends_after_its_steps_and_its_learning_rate_with_it(steps):
     """An epoch has 29 steps."""
     recorder = Recorder()
-    trainer = make(make_tiny_model(scale=0.1), sections=settings(epochs=None, minutes=1.0, schedule="cosine"), observers=[recorder])
+    trainer = make(new_model(), sections=settings(epochs=None, minutes=1.0, schedule="cosine"), observers=[recorder])
     assert trainer.epoch_length == 29
     trainer.limit_steps(steps)
     result = trainer.run()
@@ -61,7 +60,7 @@ def test_a_training_ends_after_its_steps_and_its_learning_rate_with_it(steps):
 def test_a_training_of_as_many_steps_as_its_epochs_have_is_the_same():
     trained = []
     for length in ({"epochs": 2}, {"epochs": None, "minutes": 1.0}):
-        trainer = make(make_tiny_model(scale=0.1), sections=settings(**length), regularization=SOME)
+        trainer = make(new_model(), sections=settings(**length), regularization=SOME)
         if length["epochs"] is None:
             trainer.limit_steps(58)
         trainer.run()
@@ -72,21 +71,29 @@ def test_a_training_of_as_many_steps_as_its_epochs_have_is_the_same():
 
 def test_a_resumed_training_ends_after_the_same_steps():
     sections = settings(epochs=None, minutes=1.0, state_reset=0.2)
-    whole, first, second = (make(make_tiny_model(scale=0.1, seed=1), sections=sections, regularization=SOME) for _ in range(3))
-    for trainer in (whole, first, second):
+
+    def begin():
+        trainer = make(new_model(), sections=sections, regularization=SOME)
         trainer.limit_steps(45)
+        return trainer
+
+    whole = begin()
     whole.run()
+    expected = weights(whole)
+    first = begin()
     first._train_epoch()
     first._end_epoch()
-    second.restore(*first.snapshot())
+    snapshot = first.snapshot()
+    second = begin()
+    second.restore(*snapshot)
     assert second.run().steps == 45
-    for name, array in weights(whole).items():
-        np.testing.assert_array_equal(array, weights(second)[name], err_msg=name)
+    for name, array in weights(second).items():
+        np.testing.assert_array_equal(array, expected[name], err_msg=name)
 
 
 def test_short_windows_count_as_often_as_they_occur(monkeypatch):
     """Whole windows take 0.5 s and short ones 0.1 s here."""
-    trainer = make(make_tiny_model(scale=0.1), sections=settings(short_windows=0.4))
+    trainer = make(new_model(), sections=settings(short_windows=0.4))
     whole = trainer.batches.sequence_length
 
     def measure(_, windows, seconds):
