@@ -101,8 +101,7 @@ def make(model, data=None, sections=None, regularization=NONE, precision="float3
     if "functions" not in graphs:
         graphs["functions"] = trainer.functions if step_class is None else step_class(model, config, data)
     functions = trainer.functions = copy.copy(graphs["functions"])  # a test may replace its functions
-    for moment in (*functions.optimizer.m, *functions.optimizer.v):
-        moment.assign(tf.zeros_like(moment))
+    functions.optimizer.reset()
     for average, variable in zip(functions.averages, model.weights.values() if functions.averages else (), strict=True):
         average.assign(variable)
     return trainer

@@ -199,8 +199,8 @@ class Search:
         from lstm_lm.training import setup
         from lstm_lm.training.training_config import Hooks
 
-        changed = keys.with_changes(self.values, {**self.space.fixed, **values})
-        settings = loading.check(keys.with_changes(changed, {"train.minutes": None}), "params.yaml with the trial's values")
+        changed = keys.with_changes(self.values, {**self.space.fixed, **values, "train.minutes": None})
+        settings = loading.check(changed, "params.yaml with the trial's values")
         batches = rebatch(self.batches, settings.batching, self.folder)
         if settings.train.validate_every is None:
             interval = validation_interval(settings.train, batches, self.space.validations_per_trial)

@@ -60,11 +60,9 @@ class Pruning(Observer):
 def validation_interval(settings: Train, batches: Batches, validations: int) -> int | None:
     """Return the steps between validations for a number of them in a training, or None if the ends of the epochs are enough.
 
-    It is rounded up: the end of the training is validated anyway, and another validation right before it would say the same. Of a
-    training of some minutes it is not known yet how many steps it has.
+    It is rounded up: the end of the training is validated anyway, and another validation right before it would say the same.
     """
-    if settings.epochs is None:
-        return None
+    assert settings.epochs is not None  # a trial is some epochs long, see `space.load`
     data = batches.train, batches.recipe, batches.sequence_length, settings.seed
     steps = sum(windows.steps_per_epoch(*data, 1 + epoch, settings.short_windows) for epoch in range(settings.epochs))
     return None if validations <= settings.epochs else math.ceil(steps / validations)

@@ -225,16 +225,22 @@ class Space:
         """
         return {parameter.name for parameter in self.parameters if parameter.contains(values[parameter.name])}
 
+    @property
+    def limits(self) -> dict[str, str]:
+        """What each parameter that differs between trials can be, in words, by dotted name."""
+        searched = {parameter.name: parameter.limits for parameter in self.parameters}
+        return searched | {name: f"as {other}" for name, other in self.tied_to.items()}
+
     def outside(self, values: Mapping[str, Any]) -> list[str]:
         """Return what no trial can propose, and what it can: `batching.batch_size = 8 (search.yaml: 16, 32, 64)`.
 
         Args:
             values: by dotted name.
         """
-        inside = self.inside(values)
-        limits = {parameter.name: parameter.limits for parameter in self.parameters if parameter.name not in inside}
-        limits |= {name: f"as {other}" for name, other in self.tied_to.items() if values[name] != values[other]}
-        return [f"{name} = {messages.as_json(values[name])} ({FILE}: {limit})" for name, limit in limits.items()]
+        possible = self.inside(values) | {name for name, other in self.tied_to.items() if values[name] == values[other]}
+        return [
+            f"{name} = {messages.as_json(values[name])} ({FILE}: {limits})" for name, limits in self.limits.items() if name not in possible
+        ]
 
 
 def load(path: str | Path, values: dict[str, Any]) -> Space:

@@ -108,12 +108,11 @@ class Wording:
         best = complete[0].user_attrs[VALUES] if complete else {}
         if complete:
             lines.append(f"Best: trial {complete[0].number}, {self._ended(study, complete[0])}. {self.of_baseline(study)}.")
-        rows = [[name, limits, *(as_json(each[name]) if each else "" for each in (self.current, best))] for name, limits in self._limits()]
+        rows = [
+            [name, limits, *(as_json(each[name]) if each else "" for each in (self.current, best))]
+            for name, limits in self.space.limits.items()
+        ]
         return "\n\n".join([*lines, markdown.table(["parameter", "tried", "params.yaml", "best"], rows)])
-
-    def _limits(self) -> list[tuple[str, str]]:
-        searched = [(parameter.name, parameter.limits) for parameter in self.space.parameters]
-        return searched + [(name, f"as {other}") for name, other in self.space.tied_to.items()]
 
     def _ended(self, study: "Study", trial: "FrozenTrial") -> str:
         state = studies.state_of(study, trial)
