@@ -1,6 +1,7 @@
 """How messages put things into words."""
 
 import shlex
+from collections.abc import Sequence
 
 # What people call one token of a text, by `vocab.unit`.
 UNITS = {"word": "word", "char": "character", "subword": "subword"}
@@ -31,6 +32,17 @@ def counted(number: int, singular: str, plural: str | None = None) -> str:
         plural: what there are several of; None: `singular` with an s.
     """
     return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
+
+
+def listed(names: Sequence[str], most: int, separator: str = ", ") -> str:
+    """Return names in a row, `a, b and 3 more` if there are too many.
+
+    Args:
+        names: any number.
+        most: shown.
+        separator: between two of them.
+    """
+    return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def duration(seconds: float | None) -> str:

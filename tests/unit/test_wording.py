@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROJECT
 from lstm_lm.config.schema import Vocab
-from lstm_lm.wording import UNITS, counted, counted_tokens, duration, make_command, unit_name
+from lstm_lm.wording import UNITS, counted, counted_tokens, duration, listed, make_command, unit_name
 
 
 def test_every_unit_has_a_name() -> None:
@@ -58,3 +58,10 @@ def test_a_command_for_make_can_be_copied(name: str, tmp_path: Path) -> None:
     printed = subprocess.run(make_command("promote", RUN=name), shell=True, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert printed == name
     assert make_command("promote", RUN="slower") == "make promote RUN=slower"
+
+
+def test_a_long_list_is_cut_and_the_rest_counted() -> None:
+    assert listed(["a", "b", "c"], 3) == "a, b, c"
+    assert listed(["a", "b", "c", "d", "e"], 3) == "a, b, c and 2 more"
+    assert listed(["a", "b", "c"], 2, " ") == "a b and 1 more"
+    assert listed([], 3) == ""

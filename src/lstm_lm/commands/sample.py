@@ -16,7 +16,7 @@ from lstm_lm.commands.remote_model import ApiKey, Url
 from lstm_lm.errors import UserError
 from lstm_lm.generation import options
 from lstm_lm.generation.options import MAX_PROMPT_CHARACTERS, GenerationOptions, Option
-from lstm_lm.wording import unit_name
+from lstm_lm.wording import listed, unit_name
 
 PROMPT_HELP = "text to continue (default: the first of evaluate_sample.prime_texts in params.yaml)"
 MAX_SHOWN_WORDS = 8  # of a prompt that the model does not know
@@ -183,8 +183,7 @@ def note_unknown_words(tokens: Sequence[tuple[str, bool]], unit: str | None = No
     if not any(is_known for token, is_known in tokens if token not in (" ", bpe.SPACE)):
         terminal.note(f"the model knows no {unit_name(unit, 1)} of the prompt: what follows has nothing to do with it")
         return
-    more = f" and {len(unknown) - MAX_SHOWN_WORDS} more" if len(unknown) > MAX_SHOWN_WORDS else ""
-    terminal.note(f"the model does not know these {unit_name(unit)} of the prompt: {' '.join(unknown[:MAX_SHOWN_WORDS])}{more}")
+    terminal.note(f"the model does not know these {unit_name(unit)} of the prompt: {listed(unknown, MAX_SHOWN_WORDS, ' ')}")
 
 
 def note_no_effect(sentence_ends: Sequence[str]) -> bool:

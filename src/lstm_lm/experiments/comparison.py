@@ -13,7 +13,7 @@ from lstm_lm.experiments.locked_run import LOCK_FILE, PARAMS_FILE, LockedRun, Pa
 from lstm_lm.io import git
 from lstm_lm.ui import terminal
 from lstm_lm.ui.terminal import Column
-from lstm_lm.wording import unit_name
+from lstm_lm.wording import listed, unit_name
 
 CHECKOUT, COMMIT = "this checkout", "last commit"
 METRICS_FILE = "reports/metrics.json"
@@ -158,9 +158,7 @@ def outdated(models: Sequence[Model]) -> list[str]:
     lines = []
     for model in models:
         if model.changed:
-            more = len(model.changed) - MAX_LISTED
-            names = ", ".join(model.changed[:MAX_LISTED]) + (f" and {more} more" if more > 0 else "")
-            lines.append(f"{model.name}: params.yaml has changed since this run ({names}).")
+            lines.append(f"{model.name}: params.yaml has changed since this run ({listed(model.changed, MAX_LISTED)}).")
         if not model.is_evaluated:
             lines.append(f"{model.name}: its metrics are of an earlier model: make repro evaluates the one that was trained since.")
     return lines

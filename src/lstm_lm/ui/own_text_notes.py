@@ -1,6 +1,6 @@
 """What somebody may overlook who trains on a text of their own: parameters and prompts that fit the shipped text only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from lstm_lm.config import keys, loading
@@ -9,7 +9,7 @@ from lstm_lm.errors import UserError
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 from lstm_lm.tracking.naming import DEFAULTS
-from lstm_lm.wording import counted_tokens, unit_name
+from lstm_lm.wording import counted_tokens, listed, unit_name
 
 SHORT_TEXT_PAGE = "docs/how-to/train-on-your-own-text.md#short-texts"
 SHORT_TEXT = 150_000  # words of training text: of the example on that page, 91,000 are too few for the default recipe, 224,000 are not
@@ -41,12 +41,11 @@ def short_text_line(words: int, settings: Params) -> str | None:
         names = [name for name in names if name != "vocab.min_count"]
     if words >= SHORT_TEXT * TOKENS_PER_WORD[settings.vocab.unit] or not names:
         return None
-    listed = ", ".join(f"{name} ({values[name]})" for name in names)
+    to_change = ", ".join(f"{name} ({values[name]})" for name in names)
     text = counted_tokens(words, settings.vocab.unit)
     return (
-        f"{text} of training text are few for the default parameters, and counted n-grams may predict "
-        "it better. "
-        f"What to change of params.yaml: {listed}; {SHORT_TEXT_PAGE} has values"
+        f"{text} of training text are few for the default parameters, and counted n-grams may predict it better. "
+        f"What to change of params.yaml: {to_change}; {SHORT_TEXT_PAGE} has values"
     )
 
 
@@ -78,11 +77,6 @@ def unknown_prompt_words_line(prompts: Iterable[str], model: Path) -> str | None
     if not unknown:
         return None
     return (
-        f"the model does not know these {unit_name(tokenizer.unit)} of the prompts: {_listed(unknown)}; "
+        f"the model does not know these {unit_name(tokenizer.unit)} of the prompts: {listed(unknown, MAX_SHOWN_WORDS, ' ')}; "
         "evaluate_sample.prime_texts in params.yaml has the prompts"
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - MAX_SHOWN_WORDS} more" if len(words) > MAX_SHOWN_WORDS else ""
-    return " ".join(words[:MAX_SHOWN_WORDS]) + more

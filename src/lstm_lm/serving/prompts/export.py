@@ -16,6 +16,7 @@ from lstm_lm.errors import SettingError, UserError
 from lstm_lm.io import atomic
 from lstm_lm.paths import OWN_TEXT, RAW, SPLITS
 from lstm_lm.serving.prompts.files import LoggedPrompt
+from lstm_lm.wording import listed
 
 NAME = "prompts"  # of the preset
 PRESET = Path(f"presets/{NAME}.yaml")
@@ -174,8 +175,7 @@ def notes(file: Path, settings: Mapping[str, Any]) -> list[str]:
     if not _is_copied(settings):
         lines.append(f"make repro in this checkout trains on it too, because download.source is {folder}: move it away if it should not.")
     elif others := _others(file):
-        more = f" and {len(others) - MAX_LISTED} more" if len(others) > MAX_LISTED else ""
-        lines.append(f"{folder} also has {', '.join(others[:MAX_LISTED])}{more}: remove what the model should not be trained on.")
+        lines.append(f"{folder} also has {listed(others, MAX_LISTED)}: remove what the model should not be trained on.")
     return lines
 
 
