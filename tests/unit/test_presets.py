@@ -18,6 +18,32 @@ def test_every_preset_is_valid_and_contains_only_what_differs_from_params_yaml()
             assert values[section][last] != value, key
 
 
+TIMED = ("best", "char", "ptb", "ptb-best", "subword", "wikitext2", "wikitext2-best")
+
+
+@pytest.mark.parametrize("name", TIMED)
+def test_a_preset_with_minutes_trains_for_less_than_an_hour_and_has_no_epochs(name):
+    changes = presets.load(name, PROJECT / "presets")
+    assert changes["train.epochs"] is None
+    assert 0 < changes["train.minutes"] < 60
+
+
+@pytest.mark.parametrize(("short", "long"), [("ptb", "ptb-best"), ("wikitext2", "wikitext2-best")])
+def test_a_short_and_a_long_preset_read_and_score_the_same_text(short, long):
+    of_text = [
+        {key: value for key, value in presets.load(name, PROJECT / "presets").items() if not key.startswith(("model.", "train."))}
+        for name in (short, long)
+    ]
+    assert of_text[0] == of_text[1]
+    assert presets.load(short, PROJECT / "presets")["train.minutes"] < presets.load(long, PROJECT / "presets")["train.minutes"]
+
+
+def test_every_preset_is_in_the_table_of_the_docs():
+    page = (PROJECT / "docs/how-to/run-experiments.md").read_text()
+    rows = "".join(line.split("|")[1] for line in page.splitlines() if line.startswith("| `"))
+    assert {name for name in (*TIMED, "quick", "cookbook", "smoke") if f"`{name}`" not in rows} == set()
+
+
 def test_a_preset_may_be_empty():
     assert presets.load("quick", PROJECT / "presets") == {}
 

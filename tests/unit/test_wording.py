@@ -7,7 +7,7 @@ import pytest
 
 from conftest import PROJECT
 from lstm_lm.config.schema import Vocab
-from lstm_lm.wording import UNITS, counted, counted_tokens, duration, listed, make_command, unit_name
+from lstm_lm.wording import UNITS, counted, counted_tokens, duration, joined, listed, make_command, unit_name
 
 
 def test_every_unit_has_a_name() -> None:
@@ -17,6 +17,10 @@ def test_every_unit_has_a_name() -> None:
 def test_tokens_are_named_in_the_singular_and_the_plural() -> None:
     assert [unit_name("char"), unit_name("char", 1), unit_name("word", 0)] == ["characters", "character", "words"]
     assert [unit_name(None), counted_tokens(1, "subword"), counted_tokens(2000, "char")] == ["tokens", "1 subword", "2,000 characters"]
+
+
+def test_names_are_joined_by_commas_and_a_last_and() -> None:
+    assert [joined("abc"[:number]) for number in range(4)] == ["", "a", "a and b", "a, b and c"]
 
 
 @pytest.mark.parametrize(

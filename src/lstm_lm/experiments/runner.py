@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lstm_lm.config import keys, loading
+from lstm_lm.config import keys, loading, standard_corpora
 from lstm_lm.errors import SettingError, Terminated, UserError
 from lstm_lm.experiments import dvc_program, isolated_copy
 from lstm_lm.io import dvc_records, git
@@ -99,11 +99,14 @@ def run(changes: Mapping[str, Any], name: str, targets: Sequence[str] = ()) -> t
     Returns:
         The experiment, and whether it already existed with the same name, parameters, code and text.
     Raises:
-        UserError: this is not a Git repository with a commit, or a stage failed, which has printed its own error.
+        UserError: this is not a Git repository with a commit, the text is not in data/own, or a stage failed, which has printed its
+            own error.
     """
     isolated_copy.check_place()
     before = loading.read("params.yaml")
     after = keys.with_changes(before, changes)
+    if line := standard_corpora.missing_text_line(loading.check(after).download.source):
+        raise UserError(line)
     existing = _find_same(name, after)
     if existing:
         return existing, True

@@ -3,16 +3,22 @@
 import json
 
 from lstm_lm import paths
+from lstm_lm.config import standard_corpora
 from lstm_lm.config.schema import Params
 from lstm_lm.io import folders
 from lstm_lm.text import coverage, duplicates
 from lstm_lm.text.preparation import prepare
 from lstm_lm.text.sources import documents
-from lstm_lm.ui import data_stages
+from lstm_lm.text.splits import SPLITS
+from lstm_lm.ui import data_stages, terminal
 
 
 def run(settings: Params) -> None:
-    """Prepare the text, and report how much of it is known."""
+    """Prepare the text, and report how much of it is known.
+
+    Raises:
+        UserError: there are too few words, or the text is not the standard corpus that its place is for.
+    """
     copies = duplicates.find_copies(documents.load_digests(paths.RAW), settings.vocab.validation, settings.vocab.test)
     files = [(name, path) for name, path in documents.list_files(paths.RAW) if name not in copies]
     with folders.replaced(paths.VOCAB) as folder:
@@ -24,3 +30,5 @@ def run(settings: Params) -> None:
     coverage.save_coverage(paths.COVERAGE, counts[counts > 0])
     data_stages.show_vocabulary(metrics, prepared.spans, prepared.documents, settings.vocab)
     data_stages.show_duplicates(copies, prepared.near_duplicates)
+    if line := standard_corpora.check_counts(settings, {name: metrics[name]["words"] for name in SPLITS}, metrics["size"]):
+        terminal.print(line)

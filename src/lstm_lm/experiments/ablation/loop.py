@@ -11,7 +11,7 @@ from lstm_lm.experiments.ablation import plan, results, tables
 from lstm_lm.experiments.ablation.plan import Entry, Plan
 from lstm_lm.experiments.ablation.results import Result, Results
 from lstm_lm.ui import markdown, terminal
-from lstm_lm.wording import counted
+from lstm_lm.wording import counted, joined
 
 FILE = "ablation.yaml"
 RESULTS_FILE = "reports/ablation.json"
@@ -50,7 +50,8 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
         seeds: in place of those of ablation.yaml.
         table_only: run nothing, write the table.
     Raises:
-        UserError: a mistake in a file or an argument, or an experiment failed.
+        UserError: a mistake in a file or an argument, or an experiment failed, or the text of one that `only` names is missing. The
+            others have run then.
     """
     values = loading.read("params.yaml")
     loading.check(values)
@@ -61,6 +62,12 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
     jobs = _jobs(entries, {} if presets else planned.fixed, chosen_seeds, values)
     known = Results(RESULTS_FILE)
     pending = [] if table_only else [job for job in jobs if job.entry in wanted and not _is_current(job, known)]
+    left_out = _texts_missing(pending)
+    pending = [job for job in pending if not job.entry.missing]
+    if left_out and only and not pending:
+        raise UserError("; ".join(left_out))
+    for line in left_out:
+        terminal.note(line)
     table_keys = {(job.entry.name, job.seed): job.key for job in jobs}
 
     name = "presets" if presets else "ablation"
@@ -76,6 +83,17 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
     if outdated := sum(row.outdated for row in tables.make_rows(entries, chosen_seeds, known, table_keys)):
         rows = counted(outdated, "row with a * is", "rows with a * are")
         terminal.print(f"its {rows} of an earlier state of the code, the text or the parameters, and cannot be compared with the others")
+    if left_out and only:
+        raise UserError("; ".join(left_out))  # once more: the notes may be hours above
+
+
+def _texts_missing(jobs: list[Job]) -> list[str]:
+    """Return a sentence for each text that is not in data/own, with the entries that are left out for it."""
+    labels: dict[str, list[str]] = {}
+    for job in jobs:
+        if job.entry.missing and job.entry.label not in labels.setdefault(job.entry.missing, []):
+            labels[job.entry.missing].append(job.entry.label)
+    return [f"left out {joined(entries)}: {missing}" for missing, entries in labels.items()]
 
 
 def _wanted(entries: list[Entry], only: list[str] | None) -> list[Entry]:

@@ -7,9 +7,10 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from lstm_lm.config import keys, loading, messages, presets
+from lstm_lm.config import keys, loading, messages, presets, standard_corpora
 from lstm_lm.config.schema import Section
 from lstm_lm.errors import UserError
+from lstm_lm.tracking import text_source
 
 REFERENCE = "default"  # params.yaml as it stands
 ENTRY_NAME = r"[a-z0-9][a-z0-9-]*"
@@ -65,6 +66,8 @@ class Entry:
         changes: of params.yaml, `{"train.epochs": 10, ...}`.
         why, source: what the change means, and where the idea comes from.
         unit: `vocab.unit` of the model.
+        text: name of the text.
+        missing: what of the text is not in data/own, as a sentence; None: nothing.
     """
 
     name: str
@@ -73,6 +76,8 @@ class Entry:
     why: str = ""
     source: str = ""
     unit: str = "word"
+    text: str = ""
+    missing: str | None = None
 
 
 @dataclass(frozen=True)
@@ -113,8 +118,15 @@ def load(path: str | Path, values: dict[str, Any]) -> Plan:
 def _preset_entry(name: str, values: dict[str, Any]) -> Entry:
     changes = {} if name == REFERENCE else presets.load(name)
     changed = keys.with_changes(values, changes)
-    loading.check(changed, f"params.yaml with presets/{name}.yaml")
-    return Entry(f"preset {name}", name, changes, unit=changed["vocab"]["unit"])
+    settings = loading.check(changed, f"params.yaml with presets/{name}.yaml")
+    return Entry(
+        f"preset {name}",
+        name,
+        changes,
+        unit=settings.vocab.unit,
+        text=text_source.name(changed["download"]["source"]),
+        missing=standard_corpora.missing_text_line(settings.download.source),
+    )
 
 
 def distinct(seeds: list[int]) -> list[int]:

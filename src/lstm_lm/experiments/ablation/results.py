@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from lstm_lm.config import loading
+from lstm_lm.config import loading, standard_corpora
+from lstm_lm.config.schema import PathSource
 from lstm_lm.experiments.runner import Experiment
 from lstm_lm.io import atomic, hashing
 from lstm_lm.model.shape import Shape, count_parameters
@@ -28,6 +29,7 @@ class Result:
         minutes: time of the training steps alone.
         words_per_second: median over the training.
         weights: number of the model's parameters.
+        machine: that trained it, as `io.machine.describe` says; "" if it was not recorded.
     """
 
     key: str
@@ -36,13 +38,15 @@ class Result:
     minutes: float
     words_per_second: int
     weights: int
+    machine: str = ""
 
     @classmethod
     def of_experiment(cls, experiment: Experiment, key: str) -> "Result":
         """Collect the results of a finished experiment."""
         minutes, speed = training_time(experiment.read("models/history.csv"))
         shape = Shape(**json.loads(experiment.read("models/weights/config.json"))["shape"])
-        return cls(key, experiment.name, experiment.metrics(), round(minutes, 3), round(speed), count_parameters(shape))
+        machine = str(json.loads(experiment.read("models/run.json")).get("machine", ""))
+        return cls(key, experiment.name, experiment.metrics(), round(minutes, 3), round(speed), count_parameters(shape), machine)
 
 
 class Results:
@@ -75,13 +79,18 @@ class Results:
 def key_of(values: dict[str, Any]) -> str:
     """Digest everything that shapes the metrics of an experiment: parameters, code, and the user's own text.
 
+    A standard corpus counts by its published token counts, which the stage vocab compares: it need not be on this machine.
+
     Args:
         values: of params.yaml, with the experiment's changes.
     """
     sections = {section: entries for section, entries in values.items() if section not in ("reporting", "tracking")}
     stages = loading.read("dvc.yaml")["stages"]
     code = {path: hashing.digest(path) for stage in stages.values() for path in stage["deps"] if path.startswith("src/")}
-    own_text = hashing.digest("data/own") if "path" in values["download"]["source"] else None
+    source = loading.check(values).download.source
+    own_text: str | tuple[int, ...] | None = hashing.digest(source.path) if isinstance(source, PathSource) else None
+    if corpus := standard_corpora.find(source):
+        own_text = corpus.tokens
     return hashing.digest_json(sections, code, own_text)
 
 

@@ -16,6 +16,7 @@ LEGEND = (
     "Minutes are those of the training steps alone."
 )
 UNITS = "Perplexity is per token, which the column `per` names: between models of different tokens, only bits/char can be compared."
+TEXTS = "Results compare only on the same text, which the column `text` names."
 OUTDATED = (
     "Rows with a * were run with an earlier state of the code, the text or the parameters: they do not compare with the others, "
     "and have no change from default."
@@ -80,7 +81,8 @@ def ablation_table(plan: Plan, seeds: list[int], results: Results, keys: Keys) -
 def preset_table(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> str:
     """Make the table of presets of docs/reference/results.md; the arguments are those of `ablation_table`."""
     rows = make_rows(entries, seeds, results, keys)
-    return _table(PRESET_COLUMNS, rows, UNITS if len({row.entry.unit for row in rows}) > 1 else "")
+    notes = [TEXTS if len({row.entry.text for row in rows}) > 1 else "", UNITS if len({row.entry.unit for row in rows}) > 1 else ""]
+    return _table(PRESET_COLUMNS, rows, " ".join(filter(None, notes)))
 
 
 def make_rows(entries: list[Entry], seeds: list[int], results: Results, keys: Keys) -> list[Row]:
@@ -185,6 +187,7 @@ ABLATION_COLUMNS = [
 ]
 PRESET_COLUMNS = [
     Column("preset", _name, 0),
+    Column("text", lambda row: row.entry.text, 4),
     Column("bits/char", lambda row: f"{row.mean_metric('bits_per_character'):.3f}", 0),
     Column("per", lambda row: unit_name(row.entry.unit, 1), 0),
     Column("test perplexity", _perplexity("test"), 0),
@@ -194,5 +197,6 @@ PRESET_COLUMNS = [
     Column("tokens/s", _speed),
     Column("weights", _weights),
     Column("seeds", _seeds),
+    Column("machine", lambda row: "; ".join(dict.fromkeys(result.machine for result in row.all_results if result.machine))),
 ]
 COLUMNS = {"ablation": ABLATION_COLUMNS, "presets": PRESET_COLUMNS}
