@@ -27,7 +27,7 @@ export NO_MKDOCS_2_WARNING := true
 pytest := python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup repository repro report drift cookbook experiment compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs docs-pictures clean clean-scratch newlines lock
+.PHONY: help setup repository repro report drift cookbook experiment ensemble compare plots search ablation presets test test-fast test-faults test-pythons bench lint site site-serve setup-docs ui tensorboard resend serve models promote rollback sample score next docs docs-pictures clean clean-scratch newlines lock
 
 ##@ The pipeline
 
@@ -58,6 +58,10 @@ cookbook: repository setup  ## train the recipe of the TensorFlow Cookbook
 
 experiment: repository setup  ## train a preset of presets/ (PRESET=best)
 	@python src/cli.py experiment $(if $(call given,PRESET),"$$PRESET",cookbook)
+
+ensemble: repository setup  ## train seeds as one model (SIZE=3 PRESET=best)
+	@python src/cli.py ensemble $(if $(call given,SIZE),--size "$$SIZE") $(if $(call given,SEEDS),--seeds "$$SEEDS") \
+		$(if $(call given,PRESET),--preset "$$PRESET")
 
 search: setup  ## search for better parameters (TRIALS=40 MINUTES=60)
 	@python src/cli.py search $(if $(call given,TRIALS),--trials "$$TRIALS") $(if $(call given,MINUTES),--minutes "$$MINUTES")

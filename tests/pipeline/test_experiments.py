@@ -89,6 +89,23 @@ def test_a_preset_runs_in_an_isolated_copy(finished_project: Path, finished_expe
 
 
 @pytest.mark.slow
+def test_several_seeds_become_one_model_in_an_isolated_copy(project: Path, finished_project: Path) -> None:
+    (project / "presets/short.yaml").write_text("train:\n  epochs: null\n  minutes: 0.08\n")
+    printed = run(["python", "src/cli.py", "ensemble", "--seeds", "4 5", "--preset", "short"], project).stdout
+    assert printed.startswith("2 models as one, with the seeds 4 to 5: train.minutes = 0.08 is the time for all of them together\n")
+    assert re.search(r"^train.minutes: 0\.08: time for \S+ steps? of \S+ ms for all 2 models, ", printed, re.MULTILINE)
+    assert re.search(r"^short-ensemble-2-seed4, test +212 +\d\.\d{3} ", printed, re.MULTILINE)
+    assert "make promote RUN=short-ensemble-2-seed4" in printed
+    assert checkout(project) == checkout(finished_project)
+    trained = runs(project)[0]
+    assert (trained.data.params["model.ensemble_size"], trained.data.params["train.seed"]) == ("2", "4")
+    run(["python", "-m", "dvc", "exp", "apply", "short-ensemble-2-seed4"], project)
+    assert json.loads((project / "models/weights/config.json").read_text())["shape"]["members"] == 2
+    shown = run(["python", "src/cli.py", "next", "--k", "1", "the king"], project).stdout  # by its one SavedModel
+    assert re.search(r"\d%", shown)
+
+
+@pytest.mark.slow
 def test_an_experiment_that_exists_is_reported_and_not_run_again(experiment_project: Path) -> None:
     project = experiment_project
     printed = run(["python", "src/cli.py", "experiment", "slow"], project).stdout

@@ -23,6 +23,7 @@ COMMANDS = [
     "ablation",
     "presets",
     "experiment",
+    "ensemble",
     "use-preset",
 ]
 COMMANDS += ["check", "summary", "mlflow-run"]
@@ -96,6 +97,10 @@ def test_the_help_shows_ranges(capsys: pytest.CaptureFixture[str], monkeypatch: 
         (["sample", "to", "be", "or"], "error: Got unexpected extra arguments (be or): put a prompt of several words in quotes"),
         (["score", "a", "b"], "error: Got unexpected extra argument (b) (help: "),
         (["sample", "--topk", "3"], "error: No such option: --topk"),
+        (["ensemble", "--size", "1"], "error: --size = 1: must be a whole number from 2 to 32 (help: "),
+        (["ensemble", "--size", "33"], "error: --size = 33: must be a whole number from 2 to 32 (help: "),
+        (["ensemble", "--size", "three"], "error: --size = 'three': must be a whole number from 2 to 32 (help: "),
+        (["ensemble", "--size", "2.5"], "error: --size = 2.5: must be a whole number from 2 to 32 (help: "),
     ],
 )
 def test_a_usage_error_is_one_line_and_exit_code_2(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

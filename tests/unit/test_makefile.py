@@ -17,6 +17,7 @@ EXPORTED = {
     "FILE": "/etc/passwd",
     "PRESET": "best",
     "SEEDS": "9",
+    "SIZE": "9",
     "ONLY": "x",
     "TRIALS": "8",
     "MINUTES": "1",
@@ -67,6 +68,7 @@ def make(folder: Path, *arguments: str, **variables: str) -> list[str]:
         ("ablation", ["ablation"]),
         ("presets", ["presets"]),
         ("experiment", ["experiment", "cookbook"]),
+        ("ensemble", ["ensemble"]),
         ("plots", ["plots"]),
     ],
 )
@@ -79,6 +81,14 @@ def test_the_server_gets_all_its_options(environment_folder: Path) -> None:
     expected = ["--port", "5002", "--model", "models:/lstm_lm@champion", "--compare", "my folder", "--workers", "2"]
     expected += ["--log-prompts", "my prompts"]
     assert make(environment_folder, "serve", *given) == ["src/cli.py", "serve", *expected]
+
+
+def test_an_ensemble_gets_all_its_options(environment_folder: Path) -> None:
+    assert make(environment_folder, "ensemble", "SIZE=4", "PRESET=ptb-best") == [
+        *["src/cli.py", "ensemble", "--size", "4"],
+        *["--preset", "ptb-best"],
+    ]
+    assert make(environment_folder, "ensemble", "SEEDS=4 5 6") == ["src/cli.py", "ensemble", "--seeds", "4 5 6"]
 
 
 def test_the_site_is_served_on_this_machine_only(environment_folder: Path) -> None:

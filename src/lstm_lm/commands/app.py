@@ -12,6 +12,7 @@ from lstm_lm.commands import (
     compare,
     docs,
     drift,
+    ensemble,
     experiment,
     export_serving,
     mlflow_run,
@@ -60,6 +61,7 @@ app.command("compare", rich_help_panel="Compare")(compare.compare)
 app.command("plots", rich_help_panel="Compare")(plots.plots)
 app.command("resend", rich_help_panel="Compare")(resend.resend)
 app.command("experiment", rich_help_panel="Experiment")(experiment.experiment)
+app.command("ensemble", rich_help_panel="Experiment")(ensemble.ensemble)
 app.command("search", rich_help_panel="Experiment")(search.search)
 app.command("ablation", rich_help_panel="Experiment")(ablation.ablation)
 app.command("presets", rich_help_panel="Experiment")(ablation.presets)

@@ -229,7 +229,7 @@ class TrainingJob:
             return int(steps)
         plan = time_budget.plan(trainer, minutes * 60)
         steps = min(plan.steps, trainer.total_steps or plan.steps)  # at most those of train.epochs
-        training_messages.show_plan(minutes, plan, steps)
+        training_messages.show_plan(minutes, plan, steps, self.settings.model.ensemble_size)
         self._note(steps=steps)
         return steps
 

@@ -26,15 +26,17 @@ def show_precision(precision: str, ratio: float | None) -> None:
     terminal.print(f"matrix products in {precision}{measured}")
 
 
-def show_plan(minutes: float, plan: "Plan", steps: int) -> None:
+def show_plan(minutes: float, plan: "Plan", steps: int, models: int = 1) -> None:
     """Print how long the training is.
 
     Args:
         minutes: `train.minutes`.
         plan: what fits into them.
         steps: of the training.
+        models: trained side by side, in the same steps.
     """
-    times = f"{plan.step_seconds * 1000:,.0f} ms, a validation takes {plan.validation_seconds:.1f} s"
+    of_all = f" for all {models} models" if models > 1 else ""
+    times = f"{plan.step_seconds * 1000:,.0f} ms{of_all}, a validation takes {plan.validation_seconds:.1f} s"
     less = f"; train.epochs has {counted(steps, 'step')}" if steps < plan.steps else ""
     terminal.print(f"train.minutes: {minutes:g}: time for {counted(plan.steps, 'step')} of {times}{less}")
 
