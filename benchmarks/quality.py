@@ -23,6 +23,7 @@ from session import Session
 
 WORK = environments.FOLDER / "work" / "quality"
 ORDER = 5  # of the n-grams
+DEFAULT_SIZE = (200, 0.2)  # units and dropout of the example by default
 HEADINGS = [
     "",
     "validation perplexity",
@@ -47,7 +48,7 @@ def quality(session: Session, data: Path = systems.PROJECT / "data", changes: Ma
         return not_measured("data/batches does not exist; run make repro first")
     batches = dataset.load(data / "batches")
     train = training_text(data)
-    write_ids(train, batches)
+    write_ids(train, batches, WORK)
     changes = {
         **({"train.epochs": 1} if session.quick else {}),
         "train.validate_every": session.pick(25, 200),
@@ -60,7 +61,7 @@ def quality(session: Session, data: Path = systems.PROJECT / "data", changes: Ma
     example = Peer(
         "PyTorch's example word_language_model, for as long as ours",
         "word_language_model.py",
-        {"ids": str(WORK), "minutes": minutes, "vocabulary": batches.vocabulary_size},
+        {"ids": str(WORK), "minutes": minutes, "vocabulary": batches.vocabulary_size, "sizes": [DEFAULT_SIZE], "tied": False},
         environments.torch,
     )
     driver.run_separately([example], 1, 1)
@@ -75,13 +76,13 @@ def training_text(data: Path) -> Part:
     return encoded.load(data / "vocab")[0].part(splits.load(data / "vocab/splits.json")["train"])
 
 
-def write_ids(train: Part, batches: Batches) -> None:
-    """Write the ids for the PyTorch example into WORK: train.npy, and one archive of documents per held-out split."""
-    WORK.mkdir(parents=True, exist_ok=True)
-    np.save(WORK / "train.npy", np.concatenate(list(train.blocks_without_unknown(batches.vocabulary_size))))
+def write_ids(train: Part, batches: Batches, folder: Path) -> None:
+    """Write the ids for the PyTorch peers into a folder: train.npy, and one archive of documents per held-out split."""
+    folder.mkdir(parents=True, exist_ok=True)
+    np.save(folder / "train.npy", np.concatenate(list(train.blocks_without_unknown(batches.vocabulary_size))))
     for split in dataset.HELD_OUT:
         documents = batches.documents(split)
-        np.savez(WORK / f"{split}.npz", *[np.asarray(document) for document in documents])
+        np.savez(folder / f"{split}.npz", *[np.asarray(document) for document in documents])
 
 
 def our_training(name: str, data: Path, preset: str | None, changes: Mapping[str, Any]) -> Peer:
