@@ -1,6 +1,8 @@
 """A whole training by this project's loop with params.yaml, or with a preset applied to it. No MLflow, no output files."""
 
+import dataclasses
 import os
+import time
 from pathlib import Path
 from typing import Any, Dict, List, Tuple
 
@@ -14,7 +16,8 @@ from lstm_lm.events import Observer, Row
 from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.io import memory
 from lstm_lm.text.tokenization import vocabulary
-from lstm_lm.training import setup
+from lstm_lm.training import setup, time_budget
+from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,6 +38,14 @@ class ValidationCurve(Observer):
             self.points.append((self.seconds, row.validation_loss))
 
 
+def limit_time(trainer: Trainer, minutes: float, validations: int) -> None:
+    """Set the number of steps to what takes so many minutes, without validations, and validate so often, evenly over the steps."""
+    steps = max(1, round(minutes * 60 / time_budget.plan(trainer, minutes * 60).step_seconds))
+    train = trainer.config.train.model_copy(update={"validate_every": max(1, steps // validations), "epochs": None})
+    trainer.config = dataclasses.replace(trainer.config, train=train)
+    trainer.limit_steps(steps)
+
+
 def main() -> None:
     """Serve a whole training."""
     memory.keep_freed()
@@ -50,10 +61,17 @@ def main() -> None:
         precision = config["precision"] if settings.train.precision == "auto" else settings.train.precision
         model = setup.build_model(settings, counts)
         trainer = setup.build_trainer(settings, precision, batches, model, Hooks([curve]))
+        if config.get("minutes"):
+            limit_time(trainer, config["minutes"], config["validations"])
+        prepared = time.perf_counter() - protocol.START
         result = trainer.run()
         nats = scoring.score(trainer.functions.score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
             "trained": curve.seconds,
+            "prepared": prepared,
+            "words": curve.words,
+            "weights": model.parameter_count,
+            "notes": [precision],
             "curve": curve.points,
             "validation_loss": result.best_validation_loss,
             "test_loss": scoring.mean_nats(nats, batches.held_out["test"].scored_words),

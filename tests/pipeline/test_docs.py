@@ -43,7 +43,7 @@ ELSEWHERE = {
     *(".tracking/RUN_ID/", "book.txt", "my.zip/book.txt", "MODELS/NAME/VERSION/", "serving_models/batching_parameters.txt"),
     *("serving_models/session.txt", "site/", "samples.json", "training_samples.json", "tensorboard_logs/"),
     *("data/own/prompts.txt", "data/own/prompts*.txt", "data/own/with-prompts/", "prompts.txt", "presets/prompts.yaml"),
-    *("data/own/ptb/", "data/own/wikitext-2/", "reports/drift.html"),
+    *("data/own/ptb/", "data/own/wikitext-2/", "reports/drift.html", ".bench/records.json", "docs/records.png"),
 }
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from conftest import PROJECT, SMALL_TEXT, run, write_corpus
 
-sys.path.append(str(PROJECT / "benchmarks"))
+sys.path += [str(PROJECT / "benchmarks"), str(PROJECT / "benchmarks" / "peers")]
 
 import bench
 import corpus
@@ -23,6 +24,9 @@ import page
 import preparation
 import processes
 import quality
+import records
+import records_picture
+import schedules
 import systems
 import timing
 import training
@@ -203,18 +207,30 @@ def test_a_quick_run_does_not_change_the_page(monkeypatch: pytest.MonkeyPatch, t
     assert "3 rounds" in copy.read_text()
 
 
-@pytest.mark.slow
-def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quality, "WORK", tmp_path / "work")
+@pytest.fixture
+def tiny_data(tmp_path: Path) -> Path:
+    """The outputs of the data stages for a text of some documents."""
     (tmp_path / "data/own").mkdir(parents=True)
     write_corpus(tmp_path / "data/own")
     values = keys.with_changes(loading.read(PROJECT / "params.yaml"), SMALL_TEXT)
     (tmp_path / "params.yaml").write_text(json.dumps(values))
     for name in ("download", "vocab", "batching"):
         run([sys.executable, str(PROJECT / "src" / f"{name}.py")], tmp_path)
-    sizes = {f"model.{name}_size": 8 for name in ("embedding", "hidden", "projection")}
-    batching = {"batching.batch_size": 4, "batching.sequence_length": 8, "train.validate_every": 20}
-    rows = cells_of(quality.quality(SESSION, tmp_path / "data", {**sizes, **batching}))
+    return tmp_path / "data"
+
+
+TINY_MODEL = {
+    **{f"model.{name}_size": 8 for name in ("embedding", "hidden", "projection")},
+    **{"batching.batch_size": 4, "batching.sequence_length": 8, "train.validate_every": 20},
+}
+
+
+@pytest.mark.slow
+def test_quality_trains_ours_and_the_cookbook_on_the_same_text(
+    no_peers: None, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality, "WORK", tmp_path / "work")
+    rows = cells_of(quality.quality(SESSION, tiny_data, TINY_MODEL))
     assert [row[0].split(",")[0] for row in rows] == [
         "ours: `params.yaml`",
         "the cookbook's recipe",
@@ -231,3 +247,72 @@ def test_quality_trains_ours_and_the_cookbook_on_the_same_text(no_peers: None, t
         # This text's test document has a single unknown word, so predicting which one it is costs nothing.
         assert float(row[4]) == pytest.approx(test, abs=0.1)
     assert float(ours[6].removesuffix(" s")) >= 0
+
+
+@pytest.mark.slow
+def test_records_keep_the_numbers_of_all_systems_and_draw_them(
+    no_peers: None, tiny_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "WORK", tmp_path / "work")
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "records.json")
+    monkeypatch.setattr(records, "PICTURE", tmp_path / "docs.png")
+    earlier = {"machine": "a machine", "systems": [{"name": "ours", "short": "ours", "curve": [[1, 9], [2, 5]], "cells": ["5.0"]}]}
+    records.RESULTS.write_text(json.dumps({"earlier": earlier}))
+    session = Session(rounds=1, quick=False, minutes=0.1, texts=((tiny_data, None),))
+    text = records.records(session, TINY_MODEL)
+    assert text.startswith("**earlier**") and "a machine." in text and page.machine() in text
+    kept = json.loads(records.RESULTS.read_text())
+    name, facts = list(kept.items())[-1]
+    assert kept["earlier"] == earlier and f"**{name}**" in text and name.endswith("words, 0.1 min")
+    ours, *others = cells_of(text)[3:]  # below the headings of the second table
+    assert [row[0] for row in others] == [
+        "PyTorch, word_language_model, tied",
+        "PyTorch, plain LSTM, our sizes, AdamW and cosine",
+        "PyTorch, AWD-LSTM's recipe, one cycle",
+        "PyTorch, Transformer",
+    ]
+    assert all(row[1] == NOT_MEASURED for row in others)
+    minutes, perplexities = zip(*facts["systems"][0]["curve"], strict=True)
+    assert ours[0] == "ours: `params.yaml` (float32)" and ours[3] == "1.000"
+    assert len(minutes) > 1 and list(minutes) == sorted(minutes) and float(ours[5]) == pytest.approx(minutes[-1], abs=0.005)
+    assert float(ours[1]) == pytest.approx(min(perplexities), abs=0.05) and 1 < min(perplexities) < 100
+    assert not (tmp_path / "records-quick.json").exists()
+    with Image.open(records.PICTURE) as picture:
+        assert picture.size == (640, 720)  # a panel for each text
+
+
+def test_the_text_of_records_is_checked_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name, content in (("batches/batches.json", "{}"), ("vocab/tokenizer.json", '{"unit": "char"}')):
+        with pytest.raises(SystemExit):
+            bench.main(["records", "--data", str(tmp_path)])
+        assert f"there is no {tmp_path / name}" in capsys.readouterr().err
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).write_text(content)
+    for preset, message in (("", "its unit is char, and params.yaml has word"), (":ptbb", "there is no")):
+        with pytest.raises(SystemExit):
+            bench.main(["records", "--data", f"{tmp_path}{preset}"])
+        assert message in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        bench.main(["records", "--minutes", "0"])
+    assert "--minutes 0.0: must be > 0" in capsys.readouterr().err
+
+
+def test_labels_at_the_ends_of_curves_do_not_overlap() -> None:
+    assert records_picture.spread([0.5, 0.1, 0.52], 0.25) == pytest.approx([0.5, 0.1, 0.75])
+
+
+def test_the_peers_schedules_rise_and_fall() -> None:
+    assert [schedules.cosine(progress) for progress in (0, 0.025, 0.05, 0.525, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    expected = [(0.04, 0.8), (1, 0.7), (0.500005, 0.75), (1e-5, 0.8)]
+    assert [schedules.one_cycle(progress) for progress in (0, 0.25, 0.625, 1)] == [pytest.approx(each) for each in expected]
+
+
+@pytest.mark.parametrize(("words", "context"), [(2, 8), (9, 8), (10, 8), (100, 8), (101, 7), (57, 2)])
+def test_sliding_windows_score_each_word_once_with_half_a_context(words: int, context: int) -> None:
+    scored = []
+    for start, stop, skipped in schedules.sliding_windows(words, context):
+        assert stop - start - 1 <= context
+        for predicted in range(start + 1 + skipped, stop):
+            assert predicted - start >= min(predicted, context // 2)
+            scored.append(predicted)
+    assert scored == list(range(1, words))

@@ -1,0 +1,186 @@
+"""The section `records`: perplexity after the same minutes of training, compared with well-trained peers, for one text or several."""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import environments
+import quality
+import records_picture
+import systems
+from driver import Answer, Peer, run_separately
+from lstm_lm.config import keys, loading, presets
+from lstm_lm.config.schema import Params
+from lstm_lm.data import dataset
+from lstm_lm.data.dataset import Batches
+from lstm_lm.errors import UserError
+from lstm_lm.ui.markdown import table
+from page import machine, not_measured, number
+from session import Session
+
+WORK = environments.FOLDER / "work" / "records"
+RESULTS = environments.FOLDER / "records.json"
+PICTURE = systems.PROJECT / "docs" / "records.png"
+OWN_DATA = (systems.PROJECT / "data", None)
+MINUTES, QUICK_MINUTES = 4.0, 0.3  # where neither the command line nor the parameters say
+PUBLISHED_SIZES = ((650, 0.5), (200, 0.2))  # units and dropout of word_language_model
+HEADINGS = [
+    "",
+    "validation perplexity",
+    "test perplexity",
+    "relative to ours",
+    "bits per character",
+    "minutes",
+    "epochs",
+    "weights",
+    "seconds before the first step",
+]
+
+Facts = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Text:
+    """One text with the parameters for it.
+
+    Attributes:
+        data: folder with the outputs of the stages vocab and batching.
+        preset: its changes to params.yaml, or None.
+        params: the parameters that come of it.
+        batches: the text.
+    """
+
+    data: Path
+    preset: str | None
+    params: Params
+    batches: Batches
+
+    @property
+    def name(self) -> str:
+        """What the table and the picture call it."""
+        unit = {"char": "characters"}.get(self.params.vocab.unit, f"{self.params.vocab.unit}s")
+        return f"`{self.preset or 'params.yaml'}`, {self.batches.vocabulary_size:,} {unit}"
+
+
+def parse_text(argument: str) -> tuple[Path, str | None]:
+    """Split FOLDER[:PRESET] and check it.
+
+    Raises:
+        UserError: there is no such folder or preset.
+    """
+    name, _, preset = argument.partition(":")
+    _load_text(Path(name), preset or None)
+    return Path(name), preset or None
+
+
+def _load_text(data: Path, preset: str | None, changes: Mapping[str, Any] | None = None) -> Text:
+    """Load a text and its parameters.
+
+    Raises:
+        UserError: the outputs of the stages or the preset are missing, or the preset is for other units of text.
+    """
+    for file in ("batches/batches.json", "vocab/tokenizer.json"):
+        if not (data / file).exists():
+            raise UserError(f"--data {data}: there is no {data / file}: name a folder with the outputs of the stages vocab and batching")
+    values = presets.load(preset, systems.PROJECT / "presets") if preset else {}
+    params = loading.check(keys.with_changes(loading.read(systems.PROJECT / "params.yaml"), {**values, **(changes or {})}))
+    unit = json.loads((data / "vocab/tokenizer.json").read_text(encoding="utf-8"))["unit"]
+    if unit != params.vocab.unit:
+        other = f"{preset or 'params.yaml'} has {params.vocab.unit}"
+        raise UserError(f"--data {data}: its unit is {unit}, and {other}: name the preset that made it, FOLDER:PRESET")
+    return Text(data, preset, params, dataset.load(data / "batches"))
+
+
+def records(session: Session, changes: Mapping[str, Any] | None = None) -> str:
+    """Train all systems on each text, one after the other, draw their curves and return the tables.
+
+    The numbers are kept in RESULTS, with those of earlier sessions on other texts or for other minutes, which the tables and the picture
+    show too. A short trial shows its own alone, and its picture is beside RESULTS.
+
+    Args:
+        session: how thorough, which texts, how many minutes.
+        changes: parameters to change, for trials: {"model.hidden_size": 8}.
+    """
+    if not session.texts and not (OWN_DATA[0] / "batches/batches.json").exists():
+        return not_measured("data/batches does not exist; run make repro first")
+    known: dict[str, Facts] = {}
+    if not session.quick and RESULTS.exists():
+        known = json.loads(RESULTS.read_text(encoding="utf-8"))
+    for data, preset in session.texts or (OWN_DATA,):
+        text = _load_text(data, preset, changes)
+        minutes = session.minutes or (QUICK_MINUTES if session.quick else text.params.train.minutes or MINUTES)
+        known[f"{text.name}, {minutes:g} min"] = measure(session, text, minutes, changes or {})
+        results = RESULTS.with_stem("records-quick") if session.quick else RESULTS
+        results.parent.mkdir(parents=True, exist_ok=True)
+        results.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
+    records_picture.save(known, results.with_suffix(".png") if session.quick else PICTURE)
+    return "\n\n".join(f"**{name}**\n\n{rows(facts)}\n\n{facts['machine']}." for name, facts in known.items())
+
+
+def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, Any]) -> Facts:
+    """Train all systems on one text: ours for about the minutes, and the others for as long as ours took."""
+    train = quality.training_text(text.data)
+    quality.write_ids(train, text.batches, WORK)
+    validations = max(4, min(30, round(3 * minutes)))
+    settings = {"data": str(text.data), "work": str(WORK), "preset": text.preset, "changes": dict(changes)}
+    limits = {"precision": systems.auto_precision(), "minutes": minutes, "validations": validations}
+    ours = Peer(f"ours: {name_of(text)}", "whole_training.py", {**settings, **limits}, environment=systems.SOURCE_PATH)
+    run_separately([ours], 1, 1)
+    others = peers(text, quality.result_of(ours).get("trained", minutes * 60) / 60, validations, not session.quick)
+    run_separately(others, 1, 1)
+    reference = quality.result_of(ours)
+    return {"machine": machine(), "systems": [facts_of(peer, text.batches, reference, len(train)) for peer in (ours, *others)]}
+
+
+def name_of(text: Text) -> str:
+    """Return the name of our parameters."""
+    return f"the preset `{text.preset}`" if text.preset else "`params.yaml`"
+
+
+def peers(text: Text, minutes: float, validations: int, try_compile: bool) -> list[Peer]:
+    """Return the other systems, which train for some minutes."""
+    model, train, batching = text.params.model, text.params.train, text.params.batching
+    settings = {"ids": str(WORK), "minutes": minutes, "validations": validations, "vocabulary": text.batches.vocabulary_size}
+    settings |= {"unit": text.params.vocab.unit, "compile": try_compile}
+    sizes = {f"{part}_size" for part in ("embedding", "hidden", "projection")} | {"layers", "tie_weights"}
+    dropout = {f"dropout_{part}" for part in ("input", "hidden", "output")}
+    lstm = {**model.model_dump(include=sizes | dropout), **train.model_dump(include={"weight_decay", "clip_norm"})}
+    lstm |= batching.model_dump(include={"batch_size", "sequence_length"})
+    scripts = (
+        ("PyTorch, word_language_model, tied", "word_language_model.py", {"sizes": PUBLISHED_SIZES, "tied": True}),
+        ("PyTorch, plain LSTM, our sizes, AdamW and cosine", "tied_lstm.py", lstm),
+        ("PyTorch, AWD-LSTM's recipe, one cycle", "awd_lstm.py", {}),
+        ("PyTorch, Transformer", "transformer.py", {}),
+    )
+    return [Peer(name, script, {**settings, **more}, environments.torch) for name, script, more in scripts]
+
+
+def facts_of(peer: Peer, batches: Batches, reference: Answer, training_words: int) -> Facts:
+    """Return what is kept of a system: its curve and its cells of the table. `reference` is the result of ours."""
+    result = quality.result_of(peer)
+    short = re.sub(r"^PyTorch, |: .*|, .*", "", peer.name)
+    if not result:
+        return {"name": peer.name, "short": short, "curve": [], "cells": [not_measured(peer.problem), *[None] * (len(HEADINGS) - 2)]}
+    test, relative, _, bits = quality.test_cells(batches, result["test_loss"], reference)
+    cells = [
+        f"{math.exp(result['validation_loss']):.1f}",
+        test,
+        relative,
+        bits,
+        f"{result['trained'] / 60:.2f}",
+        number(result["words"] / training_words),
+        f"{result['weights']:,}",
+        f"{result['prepared']:.0f}",
+    ]
+    notes = f" ({'; '.join(result['notes'])})" if result["notes"] else ""
+    curve = [(seconds / 60, math.exp(loss)) for seconds, loss in result["curve"]]
+    return {"name": peer.name + notes, "short": short, "curve": curve, "cells": cells}
+
+
+def rows(facts: Facts) -> str:
+    """Return the table of one text."""
+    return table(HEADINGS, [[system["name"], *system["cells"]] for system in facts["systems"]])
