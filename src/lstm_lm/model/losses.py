@@ -6,9 +6,11 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from lstm_lm.model.precision import matmul
+from lstm_lm.model.tiled_softmax import tiled_softmax_cross_entropy
 
 CHUNK_LOGITS = 2**22  # of a chunk: 16 MiB, which stay in the cache
 MIN_CHUNK = 256  # words: with fewer the weights' gradient is read and written too often
+MAX_CHUNKED_SIZE = CHUNK_LOGITS // MIN_CHUNK  # columns: with more, the vocabulary is tiled as well
 MAX_EXP_SUM = 1e30  # of exponentials that are not shifted; the target's exponential must be above the inverse of it
 
 
@@ -63,6 +65,8 @@ def chunked_softmax_cross_entropy(
     - The one-hot part is a gather from the weights and a scatter into their gradient.
     - No maximum is subtracted. Where that would overflow, or a target's probability underflow, the chunk is repeated with it.
 
+    A vocabulary of more than `MAX_CHUNKED_SIZE` words is tiled as well: see `tiled_softmax_cross_entropy`.
+
     Args:
         hidden, weights, bias, targets: as for `softmax_cross_entropy`.
         dtype: of the matrix products' factors; softmax and sums are always float32.
@@ -71,6 +75,8 @@ def chunked_softmax_cross_entropy(
     Returns:
         nats per word, float32 scalar.
     """
+    if weights.shape[0] > MAX_CHUNKED_SIZE:
+        return tiled_softmax_cross_entropy(hidden, weights, bias, targets, dtype, chunk, count)
     targets = tf.convert_to_tensor(targets)
 
     @tf.custom_gradient
