@@ -12,6 +12,7 @@ from session import Session
 from timing import median, ratios
 
 LARGE_VOCABULARY = 100_000
+EXACT_VOCABULARIES = (33_278, LARGE_VOCABULARY)  # the first is WikiText-2's
 HEADINGS = [
     "",
     "words/s",
@@ -116,9 +117,20 @@ def default(session: Session, settings: Settings | None = None) -> str:
 
 
 def large_vocabulary(session: Session, settings: Settings | None = None) -> str:
-    """Compare at the book's sizes with 100,000 words, with one process alive at a time."""
-    rounds, steps = min(session.rounds, 3), session.pick(2, 1)
+    """Compare at the book's sizes with 100,000 words, then ours at the default's sizes with the peak of the matrix products."""
     sizes = settings or {**systems.settings_of("cookbook"), "vocabulary": session.pick(LARGE_VOCABULARY, 20_000)}
+    parts = [against_others(session, sizes)]
+    for vocabulary in [sizes["vocabulary"]] if settings or session.quick else EXACT_VOCABULARIES:
+        steps = session.pick(2, 1)
+        at_default = with_rounds({**(settings or systems.settings_of()), "vocabulary": vocabulary}, session.rounds, steps)
+        parts.append(f"Ours with the sizes of `params.yaml` and a vocabulary of {vocabulary:,}:")
+        parts.append(compare(session, at_default, systems.ours(at_default), steps))
+    return "\n\n".join(parts)
+
+
+def against_others(session: Session, sizes: Settings) -> str:
+    """Compare all systems at a large vocabulary, with one process alive at a time."""
+    rounds, steps = min(session.rounds, 3), session.pick(2, 1)
     settings = with_rounds(sizes, 1, steps)
     approximations = [systems.sampled(settings), systems.adaptive(settings)]
     peers = [*systems.ours(settings), *approximations, systems.keras(settings), systems.pytorch(settings)]
