@@ -128,7 +128,7 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
 def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Model:
     """Return a language model or an ensemble with random weights, the softmax bias included."""
     from lstm_lm.model import ensemble
-    from lstm_lm.model.language_model import Initializer
+    from lstm_lm.model.initializer import Initializer
     from lstm_lm.model.shape import Shape
 
     sizes: dict[str, Any] = {
@@ -141,6 +141,8 @@ def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Model:
     }
     model = ensemble.build(Shape(**{**sizes, **shape}), Initializer("uniform", scale, seed))
     for i, member in enumerate(model.members):
+        for factor in (factor for factors in member.mogrifiers for factor in factors):
+            factor.assign(3 * factor)  # so that the scales are not all near 1
         member.softmax_bias.assign(np.random.default_rng(seed + i).normal(0, scale, member.softmax_bias.shape))
     return model
 
@@ -261,7 +263,8 @@ def tiny_saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     The first one has those of `shared_text_model`.
     """
     from lstm_lm.export.text_model import TextModel, save_vocabulary
-    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.initializer import Initializer
+    from lstm_lm.model.language_model import LanguageModel
     from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -281,7 +284,8 @@ def tiny_saved_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def shared_text_model(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
     """One TextModel for all tests that leave its weights alone, because tracing takes longer than generating."""
     from lstm_lm.export.text_model import TextModel, save_vocabulary
-    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.initializer import Initializer
+    from lstm_lm.model.language_model import LanguageModel
     from lstm_lm.model.shape import Shape
     from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -293,7 +297,8 @@ def shared_text_model(tmp_path_factory: pytest.TempPathFactory) -> TextModel:
 @pytest.fixture(scope="session")
 def shared_model() -> LanguageModel:
     """One LanguageModel of 12 words for all tests that leave its weights alone: it is traced once."""
-    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.initializer import Initializer
+    from lstm_lm.model.language_model import LanguageModel
     from lstm_lm.model.shape import Shape
 
     model = LanguageModel(Shape(12, 5, 7, 1, 5, True), Initializer("uniform", 1.0, 2))
@@ -304,7 +309,8 @@ def shared_model() -> LanguageModel:
 @pytest.fixture(scope="session")
 def adaptive_model() -> LanguageModel:
     """As `shared_model`, with an adaptive softmax, whose logits are log probabilities."""
-    from lstm_lm.model.language_model import Initializer, LanguageModel
+    from lstm_lm.model.initializer import Initializer
+    from lstm_lm.model.language_model import LanguageModel
     from lstm_lm.model.shape import Shape
 
     return LanguageModel(Shape(12, 5, 7, 1, None, False, (5, 9)), Initializer("uniform", 1.0, 2))
@@ -460,3 +466,9 @@ def digests(folder: Path) -> dict[str, str]:
         for path in sorted(folder.rglob("*"))
         if path.is_file()
     }
+
+
+@pytest.fixture(scope="session")
+def mogrified_model() -> Model:
+    """As `shared_model`, with two layers whose inputs and outputs scale each other."""
+    return make_tiny_model(scale=1.0, seed=2, layers=2, mogrifier_rounds=3, mogrifier_rank=4)

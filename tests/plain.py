@@ -77,9 +77,22 @@ class PlainModel:
         x = weights["embedding"][ids]
         for layer in range(self.layers):
             names = (f"lstm_{layer}_kernel", f"lstm_{layer}_recurrent", f"lstm_{layer}_bias")
-            state[layer] = lstm_step(x, *state[layer], *[weights[name] for name in names])
+            x, h = self.mogrified(x, state[layer, 0], layer)
+            state[layer] = lstm_step(x, h, state[layer, 1], *[weights[name] for name in names])
             x = state[layer, 0]
         return (x @ weights["projection"] if "projection" in weights else x), state
+
+    def mogrified(self, x, h, layer):
+        """Let a layer's input and last output scale each other, in as many rounds as there are weights for."""
+        i = 0
+        while f"lstm_{layer}_mogrifier_{i}_left" in self.weights:
+            product = self.weights[f"lstm_{layer}_mogrifier_{i}_left"] @ self.weights[f"lstm_{layer}_mogrifier_{i}_right"]
+            if i % 2:
+                h = 2 * sigmoid(x @ product) * h
+            else:
+                x = 2 * sigmoid(h @ product) * x
+            i += 1
+        return x, h
 
     def step(self, ids, state):
         """Read one word per row: int [batch], state -> (logits [batch, vocabulary], next state)."""

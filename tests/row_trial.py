@@ -16,7 +16,7 @@ from lstm_lm.generation.decoding import Extras, Generation, Texts
 from lstm_lm.generation.option_tensors import DTYPES, OptionTensors, specs
 from lstm_lm.generation.options import GenerationOptions, options
 from lstm_lm.model import ensemble
-from lstm_lm.model.language_model import Initializer
+from lstm_lm.model.initializer import Initializer
 from lstm_lm.model.shape import Shape
 
 DEFAULT = Shape(7_388, 160, 320, 1, 160, True)

@@ -19,7 +19,8 @@ from lstm_lm.data.dataset import Batches, Document, HeldOut
 from lstm_lm.events import Observer, Row
 from lstm_lm.io import memory
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from lstm_lm.training.history import HistoryFiles
 from lstm_lm.training.trainer import Trainer

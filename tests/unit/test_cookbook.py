@@ -10,7 +10,8 @@ from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
 from lstm_lm.events import Observer
 from lstm_lm.model.dropout import Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from lstm_lm.training.setup import regularization
 from lstm_lm.training.trainer import Trainer

@@ -17,12 +17,13 @@ from decoding_models import (
 )
 from lstm_lm.generation.decoding_loop import WORDS_PER_BLOCK
 from lstm_lm.generation.options import GenerationOptions
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
 # Tracing the loop takes seconds for each model. The fast tests of logits and of beam search have an adaptive softmax too.
-MODELS = ["shared_model", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adaptive_model", "ensemble_model"))]
+MODELS = ["shared_model", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adaptive_model", "ensemble_model", "mogrified_model"))]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from lstm_lm.export import trained_weights, weights
 from lstm_lm.export.trained_weights import TrainedWeights
 from lstm_lm.jobs.train import check_members_differ
 from lstm_lm.model import ensemble
-from lstm_lm.model.language_model import Initializer
+from lstm_lm.model.initializer import Initializer
 from lstm_lm.model.shape import Shape, count_parameters
 from plain import PlainModel, log_softmax
 

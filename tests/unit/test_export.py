@@ -50,6 +50,7 @@ print(json.dumps({
 # Another model than the default one, in all that a SavedModel depends on. Tracing and saving one takes longer than testing it.
 OTHER_SHAPE = {"layers": 2, "projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}
 ENSEMBLE = {"members": 3}
+MOGRIFIED = {"mogrifier_rounds": 4, "mogrifier_rank": 2}
 # Two words of the vocabulary end a sentence.
 WORDS = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
 
@@ -125,7 +126,7 @@ def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, sh
     assert {path.name for path in (folder / "assets").iterdir()} == {"vocabulary.txt", "generation_options.json", "tokenizer.json"}
 
 
-@pytest.mark.parametrize("shape", [OTHER_SHAPE, ENSEMBLE])
+@pytest.mark.parametrize("shape", [OTHER_SHAPE, ENSEMBLE, MOGRIFIED])
 def test_step_and_score_agree_on_probabilities(tiny_text_model, shape):
     text_model = tiny_text_model(**shape)
     ids = [3, 1, 4, 1, 5]
@@ -268,6 +269,7 @@ def test_a_prompt_may_have_invalid_utf_8(shared_text_model):
         {},
         {"projection_size": None, "tie_weights": False, "layers": 2},
         {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)},
+        MOGRIFIED,
     ],
 )
 def test_loaded_weights_compute_the_same_logits(tiny_model, tmp_path, shape):

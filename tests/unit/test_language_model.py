@@ -5,7 +5,8 @@ import tensorflow as tf
 from conftest import PROJECT
 from lstm_lm.config import loading
 from lstm_lm.model.dropout import DropoutMasks, Regularization
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
@@ -14,6 +15,7 @@ SHAPES = {
     "tied": {"hidden_size": 5, "projection_size": None},
     "untied": {"projection_size": None, "tie_weights": False},
     "two layers": {"layers": 2},
+    "mogrifier": {"layers": 2, "mogrifier_rounds": 5, "mogrifier_rank": 3},
     "adaptive softmax": {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (4, 8)},
 }
 IDS = tf.constant([[1, 2, 3, 4, 0, 5], [6, 7, 8, 9, 10, 11]])

@@ -9,6 +9,7 @@ from lstm_lm.model.shape import MIN_TAIL_WIDTH, Shape, count_parameters, tail_cl
         {},
         {"layers": 2, "projection_size": None, "tie_weights": False},
         {"tie_weights": False},
+        {"layers": 2, "mogrifier_rounds": 3, "mogrifier_rank": 4},
         {"embedding_size": 7, "projection_size": None},
         {"projection_size": None, "tie_weights": False, "adaptive_cutoffs": (4, 8)},
     ],

@@ -6,7 +6,8 @@ from lstm_lm.export import trained_weights
 from lstm_lm.export.text_model import TextModel, save_vocabulary
 from lstm_lm.export.trained_weights import TrainedWeights
 from lstm_lm.export.weights import save_weights
-from lstm_lm.model.language_model import Initializer, LanguageModel
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.shape import Shape
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -68,7 +69,14 @@ def test_with_an_adaptive_softmax_words_keep_their_weights_within_their_cluster(
 
 @pytest.mark.slow
 def test_weights_are_read_from_a_weights_folder_and_from_a_saved_model(tmp_path):
-    shape = {"projection_size": None, "tie_weights": False, "layers": 2, "adaptive_cutoffs": (3, 5)}
+    shape = {
+        "projection_size": None,
+        "tie_weights": False,
+        "layers": 2,
+        "adaptive_cutoffs": (3, 5),
+        "mogrifier_rounds": 3,
+        "mogrifier_rank": 2,
+    }
     model = model_of(OLD, **shape)
     save_weights(model, OLD, tmp_path / "weights", {})
     TextModel(model, Tokenizer(True, "-'"), save_vocabulary(OLD, tmp_path / "vocabulary.txt")).save(str(tmp_path / "saved_model"))
@@ -86,6 +94,7 @@ def test_weights_are_read_from_a_weights_folder_and_from_a_saved_model(tmp_path)
         ({"projection_size": 5, "tie_weights": True, "hidden_size": 8}, "has model.hidden_size 7, but here it is 8"),
         ({"projection_size": 5, "tie_weights": True, "layers": 2}, "has model.layers 1, but here it is 2"),
         ({"projection_size": 5, "tie_weights": False}, "has model.tie_weights True, but here it is False"),
+        ({"projection_size": 5, "tie_weights": True, "mogrifier_rounds": 2}, "has model.mogrifier_rounds 0, but here it is 2"),
         ({"projection_size": 6, "embedding_size": 6, "tie_weights": True}, "has model.embedding_size 5, but here it is 6"),
     ],
 )

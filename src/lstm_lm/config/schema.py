@@ -125,6 +125,8 @@ class Model(Section):
     hidden_size: Count
     layers: Count
     projection_size: Count | None
+    mogrifier_rounds: Annotated[int, Field(ge=0, le=8)]
+    mogrifier_rank: Count
     tie_weights: bool
     adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
     ensemble_size: Annotated[int, Field(ge=1, le=32)]

@@ -10,7 +10,7 @@ import tensorflow as tf
 from lstm_lm.errors import SettingError
 from lstm_lm.export.weights import WEIGHTS, WORDS
 from lstm_lm.model.ensemble import Model, weight_prefix
-from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.language_model import LanguageModel, mogrifier_name
 from lstm_lm.model.shape import Shape
 from lstm_lm.text.tokenization import vocabulary
 
@@ -78,6 +78,8 @@ def _weight_name(path: list[str]) -> str:
             return weight_prefix(int(member)) + _weight_name(rest)
         case ["kernels" | "recurrents" | "biases" as kind, layer]:
             return f"lstm_{layer}_{LSTM_WEIGHTS[kind]}"
+        case ["mogrifiers", layer, place]:
+            return mogrifier_name(int(layer), int(place))
         case ["tails", cluster, kind]:
             return f"tail_{cluster}" if kind == "weights" else f"tail_{cluster}_{kind}"
     return "/".join(path)
@@ -151,11 +153,14 @@ def _check_same_layers(model: LanguageModel, arrays: Arrays) -> None:
 
 def _layers(shapes: dict[str, tuple[int, ...]]) -> dict[str, object]:
     """Return the settings that shapes of weights depend on, apart from the vocabulary."""
+    lefts = [shape for name, shape in shapes.items() if name.startswith("lstm_0_mogrifier_") and name.endswith("_left")]
     narrow = [shapes[f"tail_{i}"][1] for i in range(len(shapes)) if f"tail_{i}" in shapes]
     return {
         "model.layers": sum(name.endswith("_recurrent") for name in shapes),
         "model.hidden_size": shapes["lstm_0_recurrent"][0],
         "model.embedding_size": shapes["embedding"][1],
+        "model.mogrifier_rounds": len(lefts),
+        "model.mogrifier_rank": lefts[0][1] if lefts else None,
         "model.projection_size": shapes["projection"][1] if "projection" in shapes else None,
         "model.tie_weights": "softmax" not in shapes,
         "model.adaptive_cutoffs (clusters and their widths)": narrow,

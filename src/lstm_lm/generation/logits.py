@@ -32,8 +32,8 @@ def prepare(model: Model, rows: tf.Tensor | None = None) -> Prepared:
     Returns:
         Tensors by name: `softmax` [width + 1, at least words], the last row the bias; of an adaptive softmax, `softmax` is the head, and
         there are `tail_0`, ... too. `inputs` [vocabulary, 4 hidden], what the first layer's products make of each word, without rows if
-        it is for one call or the vocabulary is large. `row_counts`, int32, see `row_padding`. Those of an ensemble, but for `row_counts`,
-        are there for each member, the first ones as `member_0/softmax` and so on.
+        it is for one call, the vocabulary is large, or a mogrifier scales the words first. `row_counts`, int32, see `row_padding`. Those
+        of an ensemble, but for `row_counts`, are there for each member, the first ones as `member_0/softmax` and so on.
     """
     prepared: Prepared = {}
     for prefix, member in _members(model):
@@ -42,7 +42,8 @@ def prepare(model: Model, rows: tf.Tensor | None = None) -> Prepared:
     matrices = [*model.step_matrices, *(tail.projection for member in model.members for tail in member.tails), *prepared.values()]
     prepared["row_counts"] = row_counts(matrices, model.shape.hidden_size, rows)
     numbers = 4 * model.shape.hidden_size
-    has_table = rows is None and model.shape.members * model.shape.vocabulary_size * numbers <= MAX_INPUT_TABLE
+    is_small = model.shape.members * model.shape.vocabulary_size * numbers <= MAX_INPUT_TABLE
+    has_table = rows is None and is_small and not model.shape.mogrifier_rounds
     for prefix, member in _members(model):
         prepared[prefix + "inputs"] = tf.matmul(member.embedding, member.kernels[0]) if has_table else tf.zeros([0, numbers])
     return prepared

@@ -12,7 +12,8 @@ import tensorflow as tf
 
 from lstm_lm.model.dropout import DropoutMasks
 from lstm_lm.model.graph_order import after
-from lstm_lm.model.language_model import Initializer, LanguageModel, LayerState, StepWeights
+from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.language_model import LanguageModel, LayerState, StepWeights
 from lstm_lm.model.shape import Shape
 
 

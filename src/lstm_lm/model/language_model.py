@@ -1,17 +1,17 @@
 """LanguageModel: one set of weights, with a training view and an inference view over it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import tensorflow as tf
 
-from lstm_lm.model import adaptive_softmax, losses, lstm
+from lstm_lm.model import adaptive_softmax, losses, lstm, mogrifier
 from lstm_lm.model.adaptive_softmax import Tail
 from lstm_lm.model.dropout import DropoutMasks, Regularization, SampledSoftmax
 from lstm_lm.model.graph_order import after
+from lstm_lm.model.initializer import Initializer, WeightInitializer
 from lstm_lm.model.shape import Shape
 
 LayerState = tuple[tf.Tensor, tf.Tensor]  # a layer's output h and cell c, float32 [batch, hidden] each
@@ -21,31 +21,15 @@ class StepWeights(NamedTuple):
     """The values of the weights up to the softmax.
 
     Attributes:
-        embedding, kernels, recurrents, biases, projection: as those of LanguageModel.
+        embedding, kernels, recurrents, biases, mogrifiers, projection: as those of LanguageModel.
     """
 
     embedding: tf.Tensor
     kernels: list[tf.Tensor]
     recurrents: list[tf.Tensor]
     biases: list[tf.Tensor]
+    mogrifiers: list[list[tf.Tensor]]
     projection: tf.Tensor | None
-
-
-@dataclass(frozen=True)
-class Initializer:
-    """Initial values of embedding, projection and softmax weights.
-
-    LSTM kernels are Glorot uniform, biases 0, the forget gates' biases 1.
-
-    Attributes:
-        distribution: "uniform" in [-scale, scale], or "normal" with standard deviation `scale`.
-        scale: see `distribution`.
-        seed: of all random numbers.
-    """
-
-    distribution: str
-    scale: float
-    seed: int
 
 
 class LanguageModel(tf.Module):
@@ -62,14 +46,13 @@ class LanguageModel(tf.Module):
     def __init__(self, shape: Shape, initializer: Initializer | None = None) -> None:
         super().__init__(name="language_model")
         self.shape = shape
-        initial = _WeightInitializer(initializer)
+        initial = WeightInitializer(initializer)
         self.embedding = tf.Variable(initial.table(shape.vocabulary_size, shape.embedding_size), name="embedding")
         self.kernels: list[tf.Variable] = []
         self.recurrents: list[tf.Variable] = []
         self.biases: list[tf.Variable] = []
         hidden = shape.hidden_size
-        for layer in range(shape.layers):
-            inputs = hidden if layer else shape.embedding_size
+        for layer, inputs in enumerate(shape.layer_inputs):
             # One Glorot limit for the stacked matrix [x, h] -> gates, as in TensorFlow 1's BasicLSTMCell.
             stacked = initial.glorot(inputs + hidden, 4 * hidden)
             bias = np.zeros(4 * hidden, np.float32)
@@ -94,6 +77,11 @@ class LanguageModel(tf.Module):
             )
             for i, (start, stop, width) in enumerate(shape.clusters)
         ]
+        # After all others, so that these start the same with rounds and without. Of each layer the factors L and R of the rounds.
+        self.mogrifiers = []
+        for layer, inputs in enumerate(shape.layer_inputs):
+            factors = enumerate(_mogrifier_factors(initial, shape, inputs))
+            self.mogrifiers.append([tf.Variable(factor, name=mogrifier_name(layer, place)) for place, factor in factors])
 
     @property
     def members(self) -> tuple["LanguageModel", ...]:
@@ -108,10 +96,10 @@ class LanguageModel(tf.Module):
     @property
     def weights(self) -> dict[str, tf.Variable]:
         """Each variable once by its name, in the order from input to output."""
-        layers = zip(self.kernels, self.recurrents, self.biases, strict=True)
+        layers = zip(self.kernels, self.recurrents, self.biases, self.mogrifiers, strict=True)
         variables = [
             self.embedding,
-            *(variable for layer in layers for variable in layer),
+            *(variable for *layer, factors in layers for variable in (*layer, *factors)),
             self.projection,
             self.softmax,
             self.softmax_bias,
@@ -173,22 +161,27 @@ class LanguageModel(tf.Module):
         for layer, layer_state in enumerate(self.states(state)):
             with tf.name_scope(f"lstm_{layer}"):
                 weights = self.kernels[layer], self.recurrents[layer], self.biases[layer]
-                x, *next_state = lstm.scan(x, *weights, *layer_state)  # [batch, time, hidden]
+                if factors := self.mogrifiers[layer]:
+                    x, *next_state = mogrifier.scan(x, weights, factors, *layer_state)
+                else:
+                    x, *next_state = lstm.scan(x, *weights, *layer_state)  # [batch, time, hidden]
             next_states.append(tuple(next_state))
         return self._project(x), self.state(next_states)
 
     @property
     def step_matrices(self) -> list[tf.Variable]:
         """The matrices that `step` multiplies by."""
-        return [*self.kernels, *self.recurrents, *([] if self.projection is None else [self.projection])]
+        factors = [factor for of_layer in self.mogrifiers for factor in of_layer]
+        return [*self.kernels, *self.recurrents, *factors, *([] if self.projection is None else [self.projection])]
 
     def step_weights(self) -> list[StepWeights]:
         """Read the weights that `step` uses, so that a loop need not read them again for each word: one for each member."""
         kernels, recurrents, biases = (
             [variable.read_value() for variable in variables] for variables in (self.kernels, self.recurrents, self.biases)
         )
+        mogrifiers = [[factor.read_value() for factor in factors] for factors in self.mogrifiers]
         projection = None if self.projection is None else self.projection.read_value()
-        return [StepWeights(self.embedding.read_value(), kernels, recurrents, biases, projection)]
+        return [StepWeights(self.embedding.read_value(), kernels, recurrents, biases, mogrifiers, projection)]
 
     def step(
         self,
@@ -209,16 +202,21 @@ class LanguageModel(tf.Module):
             (float32 [batch, output_size], the softmax's input; next states)
         """
         # Variables are read where they are used, in the scope of their layer.
-        own = weights[0] if weights else StepWeights(self.embedding, self.kernels, self.recurrents, self.biases, self.projection)
+        own = weights[0] if weights else self._variables()
         next_states = []
         with tf.name_scope("embedding"):
-            x = tf.gather(own.embedding, words) if inputs is None else None  # [batch, embedding]
+            knows_inputs = inputs is not None and not self.shape.mogrifier_rounds
+            x = None if knows_inputs else tf.gather(own.embedding, words)  # [batch, embedding]
         for layer, (h, c) in enumerate(states):
             with tf.name_scope(f"lstm_{layer}"):
+                x, scaled_h = mogrifier.modulate(x, h, own.mogrifiers[layer]) if own.mogrifiers[layer] else (x, h)
                 z = self._inputs(layer, x, own) if inputs is None or x is not None else self._known_inputs(words, own, inputs[0])
-                x, next_c = lstm.step(z + tf.matmul(after(z, h), own.recurrents[layer]), c)
+                x, next_c = lstm.step(z + tf.matmul(after(z, scaled_h), own.recurrents[layer]), c)
             next_states.append((x, next_c))
         return self._project(x, projection=own.projection), next_states
+
+    def _variables(self) -> StepWeights:
+        return StepWeights(self.embedding, self.kernels, self.recurrents, self.biases, self.mogrifiers, self.projection)
 
     @staticmethod
     def _inputs(layer: int, x: tf.Tensor, weights: StepWeights) -> tf.Tensor:
@@ -307,7 +305,10 @@ class LanguageModel(tf.Module):
         for layer in range(self.shape.layers):
             with tf.name_scope(f"lstm_{layer}"):
                 weights = self.kernels[layer], masks.drop_recurrent(self.recurrents[layer], layer), self.biases[layer]
-                outputs, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
+                if factors := self.mogrifiers[layer]:
+                    outputs, h, c = mogrifier.unrolled(x, weights, factors, state[layer, 0], state[layer, 1], dtype)
+                else:
+                    outputs, h, c = lstm.unrolled(x, *weights, state[layer, 0], state[layer, 1], dtype)  # [batch, time, hidden]
                 x = masks.drop_output(outputs, layer, last=layer == self.shape.layers - 1)
                 states.append(tf.stack([h, c]))
         return self._project(x, dtype), tf.stack(states), masks.penalty(x, outputs)
@@ -320,29 +321,15 @@ class LanguageModel(tf.Module):
             return tf.cast(tf.tensordot(tf.cast(x, dtype), tf.cast(projection, dtype), 1), tf.float32)
 
 
-class _WeightInitializer:
-    """Draws initial weights, in the order of the calls.
+def mogrifier_name(layer: int, place: int) -> str:
+    """Name a factor of a layer's mogrifier, given its place among them: L and R of the first round, then of the second, ..."""
+    return f"lstm_{layer}_mogrifier_{place // 2}_{('left', 'right')[place % 2]}"
 
-    Args:
-        initializer: Initializer, or None for zeros.
-    """
 
-    def __init__(self, initializer: Initializer | None) -> None:
-        self._initializer = initializer
-        self._rng = np.random.default_rng(initializer.seed if initializer else 0)
-
-    def table(self, rows: int, columns: int) -> npt.NDArray[np.float32]:
-        """Draw weights of the initializer's distribution, float32 [rows, columns]."""
-        if self._initializer is None:
-            return np.zeros([rows, columns], np.float32)
-        scale = self._initializer.scale
-        if self._initializer.distribution == "normal":
-            return self._rng.normal(0, scale, [rows, columns]).astype(np.float32)
-        return self._rng.uniform(-scale, scale, [rows, columns]).astype(np.float32)
-
-    def glorot(self, rows: int, columns: int) -> npt.NDArray[np.float32]:
-        """Draw Glorot uniform weights, float32 [rows, columns]."""
-        if self._initializer is None:
-            return np.zeros([rows, columns], np.float32)
-        limit = np.sqrt(6 / (rows + columns))
-        return self._rng.uniform(-limit, limit, [rows, columns]).astype(np.float32)
+def _mogrifier_factors(initial: WeightInitializer, shape: Shape, inputs: int) -> list[npt.NDArray[np.float32]]:
+    """Draw the factors of the mogrifier of a layer with inputs of this width."""
+    factors: list[npt.NDArray[np.float32]] = []
+    for i in range(shape.mogrifier_rounds):
+        source, scaled = (inputs, shape.hidden_size) if i % 2 else (shape.hidden_size, inputs)
+        factors += initial.low_rank(source, shape.mogrifier_rank, scaled)
+    return factors

@@ -96,7 +96,7 @@ def unrolled(
     return outputs, h, c
 
 
-class _Gates(NamedTuple):
+class Gates(NamedTuple):
     """The gates of one step and tanh of its cell, float32 [batch, hidden] each."""
 
     i: tf.Tensor
@@ -111,22 +111,57 @@ class _ForwardPass(NamedTuple):
 
     hs: list[tf.Tensor]
     cs: list[tf.Tensor]
-    gates: list[_Gates]
+    gates: list[Gates]
 
 
 def _forward(projected: list[tf.Tensor], recurrent: tf.Tensor, h: tf.Tensor, c: tf.Tensor, dtype: tf.DType) -> _ForwardPass:
     """Run over the steps' projected inputs, float32 [batch, 4 hidden] each; recurrent: dtype [hidden, 4 hidden]."""
-    hidden = recurrent.shape[0]
     passed = _ForwardPass([h], [c], [])
     for inputs in projected:
-        z = inputs + matmul(passed.hs[-1], recurrent, dtype)
-        i, f, _, o = tf.split(tf.sigmoid(z), 4, axis=1)
-        g = tf.tanh(z[:, 2 * hidden : 3 * hidden])
-        passed.cs.append(f * passed.cs[-1] + i * g)
-        tanh_c = tf.tanh(passed.cs[-1])
-        passed.hs.append(o * tanh_c)
-        passed.gates.append(_Gates(i, f, g, o, tanh_c))
+        h, c, gates = forward_step(inputs + matmul(passed.hs[-1], recurrent, dtype), passed.cs[-1])
+        passed.hs.append(h)
+        passed.cs.append(c)
+        passed.gates.append(gates)
     return passed
+
+
+def forward_step(z: tf.Tensor, c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, Gates]:
+    """Take one step as `step` does, and return what `backward_step` needs: (h, c, gates)."""
+    hidden = c.shape[1]
+    i, f, _, o = tf.split(tf.sigmoid(z), 4, axis=1)
+    g = tf.tanh(z[:, 2 * hidden : 3 * hidden])
+    c = f * c + i * g
+    tanh_c = tf.tanh(c)
+    return o * tanh_c, c, Gates(i, f, g, o, tanh_c)
+
+
+def backward_step(gates: Gates, c: tf.Tensor, d_h: tf.Tensor, d_c: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Go back over one step.
+
+    Args:
+        gates: of the step.
+        c: the cell before it, float32 [batch, hidden].
+        d_h, d_c: gradients by the output and the cell after it, float32 [batch, hidden].
+    Returns:
+        (gradient by the gates' sums, float32 [batch, 4 hidden]; gradient by the cell before the step)
+    """
+    i, f, g, o, tanh_c = gates
+    d_c += d_h * o * (1 - tanh_c * tanh_c)
+    d_gates = [d_c * g * i * (1 - i), d_c * c * f * (1 - f), d_c * i * (1 - g * g), d_h * tanh_c * o * (1 - o)]
+    return tf.concat(d_gates, axis=1), d_c * f
+
+
+def transpose_gates(matrix: tf.Tensor) -> tf.Tensor:
+    """Transpose once what every step multiplies by.
+
+    A product of few rows with a matrix that is read across runs at a fraction of the speed.
+
+    Args:
+        matrix: [any, 4 hidden].
+    Returns:
+        [4 hidden, any], made gate by gate, since TensorFlow's optimizer would move a single transposition into every product.
+    """
+    return tf.concat([tf.transpose(gate) for gate in tf.split(matrix, 4, axis=1)], axis=0)
 
 
 def _backward(
@@ -142,16 +177,10 @@ def _backward(
     Returns:
         (gradient by all steps' gate sums, float32 [time * batch, 4 hidden]; gradients by the initial h and c)
     """
-    # Transposed once: a product of few rows with a matrix that is read across runs at a fraction of the speed.
-    # Gate by gate, since TensorFlow's optimizer would move a single transposition into every product.
-    transposed = tf.concat([tf.transpose(gate) for gate in tf.split(recurrent, 4, axis=1)], axis=0)  # [4 hidden, hidden]
+    transposed = transpose_gates(recurrent)
     d_zs = []
     for t in reversed(range(len(passed.gates))):
-        i, f, g, o, tanh_c = passed.gates[t]
-        d_h += d_output[t]
-        d_c += d_h * o * (1 - tanh_c * tanh_c)
-        d_gates = [d_c * g * i * (1 - i), d_c * passed.cs[t] * f * (1 - f), d_c * i * (1 - g * g), d_h * tanh_c * o * (1 - o)]
-        d_zs.append(tf.concat(d_gates, axis=1))  # [batch, 4 hidden]
-        d_h = matmul(d_zs[-1], transposed, dtype)
-        d_c *= f
+        d_z, d_c = backward_step(passed.gates[t], passed.cs[t], d_h + d_output[t], d_c)
+        d_zs.append(d_z)
+        d_h = matmul(d_z, transposed, dtype)
     return tf.concat(d_zs[::-1], axis=0), d_h, d_c

@@ -26,6 +26,7 @@ class Shape:
         tie_weights: the softmax multiplies the embedding itself; its width must be the output's.
         adaptive_cutoffs: ids at which the clusters of an adaptive softmax start, rising; () for a plain softmax.
         members: how many models of this shape there are in an ensemble, whose probabilities are averaged; 1 for a single model.
+        mogrifier_rounds, mogrifier_rank: of each LSTM layer, see `mogrifier`; without rounds, a plain LSTM.
     """
 
     vocabulary_size: int
@@ -36,9 +37,16 @@ class Shape:
     tie_weights: bool
     adaptive_cutoffs: tuple[int, ...] = ()
     members: int = 1
+    mogrifier_rounds: int = 0
+    mogrifier_rank: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "adaptive_cutoffs", tuple(self.adaptive_cutoffs))  # JSON has lists only
+
+    @property
+    def layer_inputs(self) -> list[int]:
+        """Width of each LSTM layer's input."""
+        return [self.embedding_size, *[self.hidden_size] * (self.layers - 1)]
 
     @property
     def output_size(self) -> int:
@@ -54,6 +62,11 @@ class Shape:
     def member(self) -> "Shape":
         """The shape of one member of an ensemble."""
         return replace(self, members=1)
+
+    def layer_parameters(self, layer: int) -> int:
+        """Count the weights of an LSTM layer, with its mogrifier."""
+        inputs, hidden = self.layer_inputs[layer], self.hidden_size
+        return (inputs + hidden + 1) * 4 * hidden + self.mogrifier_rounds * self.mogrifier_rank * (inputs + hidden)
 
     @property
     def clusters(self) -> list[Cluster]:
@@ -82,8 +95,7 @@ def tail_clusters(vocabulary_size: int, cutoffs: tuple[int, ...], width: int) ->
 def count_parameters(shape: Shape) -> int:
     """Count the weights of a model or of all members of an ensemble, each once, without building it."""
     hidden, output = shape.hidden_size, shape.output_size
-    inputs = [shape.embedding_size, *[hidden] * (shape.layers - 1)]
-    lstm = sum((size + hidden + 1) * 4 * hidden for size in inputs)
+    lstm = sum(shape.layer_parameters(layer) for layer in range(shape.layers))
     projection = hidden * output if shape.projection_size else 0
     softmax = 0 if shape.tie_weights else shape.head_size * output
     tails = sum(output * width + (stop - start) * (width + 1) for start, stop, width in shape.clusters)

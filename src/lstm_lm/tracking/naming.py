@@ -40,6 +40,8 @@ SHORT_NAMES = {
     "model.embedding_size": "emb",
     "model.hidden_size": "hidden",
     "model.projection_size": "proj",
+    "model.mogrifier_rounds": "mogrifier",
+    "model.mogrifier_rank": "mog_rank",
     "model.tie_weights": "tied",
     "model.adaptive_cutoffs": "cutoffs",
     "model.ensemble_size": "ensemble",

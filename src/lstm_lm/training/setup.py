@@ -8,7 +8,7 @@ from lstm_lm.data.dataset import Batches
 from lstm_lm.model import ensemble
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.model.ensemble import Model
-from lstm_lm.model.language_model import Initializer
+from lstm_lm.model.initializer import Initializer
 from lstm_lm.training.shapes import model_shape
 from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks, TrainingConfig

@@ -16,4 +16,6 @@ def model_shape(settings: Params, vocabulary_size: int) -> Shape:
         tie_weights=section.tie_weights,
         adaptive_cutoffs=tuple(section.adaptive_cutoffs or ()),
         members=section.ensemble_size,
+        mogrifier_rounds=section.mogrifier_rounds,
+        mogrifier_rank=section.mogrifier_rank if section.mogrifier_rounds else 1,
     )

@@ -165,6 +165,8 @@ def architecture(inputs: CardInputs) -> str:
     if not shape:
         return "not recorded"
     layers = f"{counted(shape['layers'], 'LSTM layer')} of {shape['hidden_size']:,} units"
+    rounds = shape.get("mogrifier_rounds", 0)
+    layers += f" with {counted(rounds, 'mogrifier round')}" if rounds else ""
     projection = f", a projection to {shape['projection_size']:,}" if shape.get("projection_size") else ""
     kind = "an adaptive softmax" if shape.get("adaptive_cutoffs") else "a softmax"
     tied = ", which shares the embedding's weights" if shape.get("tie_weights") else ""

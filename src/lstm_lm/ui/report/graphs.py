@@ -46,12 +46,10 @@ def parameters(inputs: Inputs) -> dict[str, int]:
         shape = Shape(**inputs.config.get("shape") or {})
     except TypeError:
         return {}
-    hidden = shape.hidden_size
-    widths = [shape.embedding_size, *[hidden] * (shape.layers - 1)]
     parts = {EMBEDDING: shape.vocabulary_size * shape.embedding_size}
-    parts |= {f"LSTM layer {i}": (width + hidden + 1) * 4 * hidden for i, width in enumerate(widths, 1)}
+    parts |= {f"LSTM layer {layer + 1}": shape.layer_parameters(layer) for layer in range(shape.layers)}
     if shape.projection_size:
-        parts["projection"] = hidden * shape.projection_size
+        parts["projection"] = shape.hidden_size * shape.projection_size
     rest = count_parameters(shape.member) - sum(parts.values())
     parts["softmax biases" if shape.tie_weights else "softmax"] = rest
     return {name: count * shape.members for name, count in parts.items()}
