@@ -68,9 +68,9 @@ def test_changes_are_relative_to_a_committed_recipe_that_is_far_from_the_shipped
     folder = copy_project(tmp_path / "copy")
     monkeypatch.chdir(folder)
     change_params(
-        folder, {"train.epochs": 9, "model.layers": 3, "model.hidden_size": 100, "batching.batch_size": 8, "train.clip_norm": 2.0}
+        folder, {"train.warmup_steps": 9, "model.layers": 3, "train.weight_decay": 0.5, "batching.batch_size": 8, "train.clip_norm": 2.0}
     )
-    assert naming.run_name(loading.load()) == "batch=8 hidden=100 layers=3 +2"
+    assert naming.run_name(loading.load()) == "batch=8 layers=3 wd=0.5 +2"
     run([*COMMIT, "our recipe"], folder)
     name = naming.run_name(loading.load())
     assert re.fullmatch("params-[0-9a-f]{4}", name)
