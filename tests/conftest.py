@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from lstm_lm.export.text_model import TextModel
     from lstm_lm.model.ensemble import Model
     from lstm_lm.model.language_model import LanguageModel
+    from lstm_lm.model.mixture import Mixture
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ["TF_USE_LEGACY_KERAS"] = "1"  # keeps TensorFlow from importing Keras, which would double the time of the import
@@ -125,11 +126,14 @@ def locales(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[st
     return variables
 
 
-def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Model:
-    """Return a language model or an ensemble with random weights, the softmax bias included."""
+def make_tiny_model(scale: float = 0.5, seed: int = 1, ngrams: int = 0, **shape: Any) -> Any:
+    """Return a language model or an ensemble with random weights, the softmax bias included. ngrams: the order of n-grams mixed with it."""
+    from lstm_lm.evaluation.ngrams import KneserNey
     from lstm_lm.model import ensemble
     from lstm_lm.model.initializer import Initializer
+    from lstm_lm.model.mixture import Mixture, Ngrams
     from lstm_lm.model.shape import Shape
+    from plain import tiny_documents
 
     sizes: dict[str, Any] = {
         "vocabulary_size": 12,
@@ -144,7 +148,7 @@ def make_tiny_model(scale: float = 0.5, seed: int = 1, **shape: Any) -> Model:
         for factor in (factor for factors in member.mogrifiers for factor in factors):
             factor.assign(3 * factor)  # so that the scales are not all near 1
         member.softmax_bias.assign(np.random.default_rng(seed + i).normal(0, scale, member.softmax_bias.shape))
-    return model
+    return Mixture(model, Ngrams(KneserNey(tiny_documents(), 12, ngrams).trie()), 0.3) if ngrams else model
 
 
 @pytest.fixture
@@ -320,6 +324,12 @@ def adaptive_model() -> LanguageModel:
 def ensemble_model() -> Model:
     """An ensemble of three models like `shared_model`, of two layers each."""
     return make_tiny_model(scale=1.0, seed=2, layers=2, members=3)
+
+
+@pytest.fixture(scope="session")
+def mixture_model() -> Mixture:
+    """A model like `shared_model`, mixed with trigrams."""
+    return make_tiny_model(scale=1.0, seed=2, ngrams=3)
 
 
 @pytest.fixture

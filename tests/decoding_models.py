@@ -12,6 +12,7 @@ from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.generation.sampling import Draws
 from lstm_lm.generation.text_history import NO_WORD
+from lstm_lm.model.mixture import state_spec
 
 ENDS = [4, 9]
 PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9], [0, 1]]
@@ -66,7 +67,7 @@ def option_vectors(rows):
 
 def texts_spec(model):
     row, history = tf.TensorSpec([None], tf.int32), tf.TensorSpec([None, None], tf.int32)
-    return Texts(row, tf.TensorSpec([model.shape.state_layers, 2, None, model.shape.hidden_size], tf.float32), history)
+    return Texts(row, state_spec(model, None), history)
 
 
 @functools.cache

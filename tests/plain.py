@@ -3,6 +3,7 @@
 They cover the model, generation, the vocabulary, the description of held-out splits and Kneser-Ney n-grams.
 """
 
+import functools
 import json
 from collections import Counter
 from itertools import pairwise
@@ -56,6 +57,9 @@ class PlainModel:
 
     @classmethod
     def from_model(cls, model):
+        if hasattr(model, "ngrams"):  # those of `conftest.make_tiny_model`
+            counted = PlainKneserNey(tiny_documents(), 12, model.ngrams.order)
+            return PlainMixture(cls.from_model(model.base), lambda text: [counted.probability(w, text) for w in range(12)], model.weight)
         return cls.of_shape({name: variable.numpy() for name, variable in model.weights.items()}, vars(model.shape))
 
     @classmethod
@@ -136,6 +140,35 @@ class PlainEnsemble(PlainModel):
         states = np.split(state, len(self.models))
         logits, states = zip(*[model.step(ids, own) for model, own in zip(self.models, states, strict=True)], strict=True)
         return np.log(np.mean([np.exp(log_softmax(scores)) for scores in logits], axis=0)), np.concatenate(states)
+
+
+class PlainMixture(PlainModel):
+    """A PlainModel whose probabilities are mixed with those of n-grams. The state is (that of the model, the words of each row).
+
+    Args:
+        base: a PlainModel.
+        probabilities: from a tuple of ids, all words so far, to the probabilities of the next one, [vocabulary].
+        weight: of the n-grams.
+    """
+
+    def __init__(self, base, probabilities, weight):
+        self.base, self.probabilities, self.weight = base, functools.cache(probabilities), weight
+
+    def initial_state(self, batch):
+        return self.base.initial_state(batch), [()] * batch
+
+    def step(self, ids, state):
+        """Read one word per row: int [batch], state -> (log probabilities [batch, vocabulary], next state)."""
+        logits, state_of_base = self.base.step(ids, state[0])
+        texts = [(*text, int(word)) for text, word in zip(state[1], ids, strict=True)]
+        ngrams = np.array([self.probabilities(text) for text in texts])
+        return np.log((1 - self.weight) * np.exp(log_softmax(logits)) + self.weight * ngrams), (state_of_base, texts)
+
+
+def tiny_documents():
+    """Documents of some of 12 words, in which n-grams repeat."""
+    rng = np.random.default_rng(3)
+    return [np.minimum(rng.geometric(0.3, length) - 1, 9) for length in (300, 2, 1, 40)]
 
 
 def distribution(logits, temperature=1.0, top_k=0, top_p=1.0, min_p=0.0, typical_p=1.0):

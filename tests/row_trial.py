@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lstm_lm.evaluation.ngrams import KneserNey
 from lstm_lm.generation import decoding, logits
 from lstm_lm.generation.decoding import Extras, Generation, Texts
 from lstm_lm.generation.option_tensors import DTYPES, OptionTensors, specs
 from lstm_lm.generation.options import GenerationOptions, options
 from lstm_lm.model import ensemble
 from lstm_lm.model.initializer import Initializer
+from lstm_lm.model.mixture import Mixture, Ngrams, Predictor
 from lstm_lm.model.shape import Shape
 
 DEFAULT = Shape(7_388, 160, 320, 1, 160, True)
@@ -36,12 +38,15 @@ KINDS: list[dict[str, Any]] = [
 class Trial:
     """A model of some size, and the texts that each row has alone."""
 
-    def __init__(self, prompts: int, words: int, shape: Shape = DEFAULT) -> None:
+    def __init__(self, prompts: int, words: int, shape: Shape = DEFAULT, ngrams: int = 0) -> None:
         self.words, rng = words, np.random.default_rng(1)
         # Weights of a size at which the next word depends on the text, and at which no word is far more probable than all others.
-        self.model = ensemble.build(shape, Initializer("normal", 0.3, 1))
+        self.model: Predictor = ensemble.build(shape, Initializer("normal", 0.3, 1))
         for member in self.model.members:
             member.softmax_bias.assign(np.log(1 / (np.arange(shape.head_size) + 2.7)))
+        if ngrams:
+            text = np.minimum(rng.zipf(1.3, 200_000), shape.vocabulary_size) - 1
+            self.model = Mixture(self.model, Ngrams(KneserNey([text], shape.vocabulary_size, ngrams).trie()), 0.3)
         self.prompts = rng.integers(1, shape.vocabulary_size, [prompts, 4]).astype(np.int32)
         row = tf.TensorSpec([None], tf.int32)
         self.graph = tf.function(self._generate, autograph=False, input_signature=[tf.TensorSpec([None, 4], tf.int32), row, specs()])

@@ -29,7 +29,10 @@ def search(model, prompts, count, width, best=1, **options):
     ],
 )
 @pytest.mark.parametrize("width", [1, 2, 4, 15])
-@pytest.mark.parametrize("name", ["shared_model", "adaptive_model", pytest.param("ensemble_model", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name",
+    ["shared_model", "adaptive_model", *(pytest.param(name, marks=pytest.mark.slow) for name in ("ensemble_model", "mixture_model"))],
+)
 def test_texts_match_the_plain_beam_search(request, name, width, options):
     model = request.getfixturevalue(name)
     plain_options = {

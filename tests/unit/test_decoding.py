@@ -23,7 +23,8 @@ from lstm_lm.model.shape import Shape
 from plain import PlainModel
 
 # Tracing the loop takes seconds for each model. The fast tests of logits and of beam search have an adaptive softmax too.
-MODELS = ["shared_model", *(pytest.param(name, marks=pytest.mark.slow) for name in ("adaptive_model", "ensemble_model", "mogrified_model"))]
+SLOW_MODELS = ("adaptive_model", "ensemble_model", "mogrified_model", "mixture_model")
+MODELS = ["shared_model", *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW_MODELS)]
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +40,7 @@ def test_greedy_text_matches_the_plain_model(shared_model):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("penalty", "size"), [(1.5, 0), (1.0, 1), (1.0, 2), (1.0, 3), (1.3, 2), (0.7, 4)])
-@pytest.mark.parametrize("name", ["shared_model", "adaptive_model", "ensemble_model"])
+@pytest.mark.parametrize("name", ["shared_model", "adaptive_model", "ensemble_model", "mixture_model"])
 def test_greedy_text_with_penalties_matches_the_plain_model(request, name, penalty, size):
     model = request.getfixturevalue(name)
     generated = generate(model, PROMPTS, 20, repetition_penalty=penalty, no_repeat_ngram=size)

@@ -51,6 +51,7 @@ print(json.dumps({
 OTHER_SHAPE = {"layers": 2, "projection_size": None, "tie_weights": False, "adaptive_cutoffs": (5, 9)}
 ENSEMBLE = {"members": 3}
 MOGRIFIED = {"mogrifier_rounds": 4, "mogrifier_rank": 2}
+MIXTURE = {"members": 2, "ngrams": 3}
 # Two words of the vocabulary end a sentence.
 WORDS = [{"or": ".", "not": "<eos>"}.get(word, word) for word in TINY_VOCABULARY]
 
@@ -89,7 +90,7 @@ def text_generator(text_model):
     )
 
 
-@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE, ENSEMBLE])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE, ENSEMBLE, MIXTURE])
 def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model, tmp_path, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
     moved = folder.rename(tmp_path / "saved_model")
@@ -110,14 +111,14 @@ def test_a_saved_model_needs_nothing_but_tensorflow(tiny_text_model, saved_model
         for t in range(3):
             logits, state = plain.step(np.array(ids[t : t + 1]), state)
             assert results["nats"][row][t] == pytest.approx(-log_softmax(logits)[0, targets[t]], rel=1e-4)
-    assert results["state"] == [shape.get("layers", 1) * shape.get("members", 1), 2, 2, 7]
+    assert results["state"] == [shape.get("layers", 1) * shape.get("members", 1) + ("ngrams" in shape), 2, 2, 7]
     assert results["shape"] == [1, 12]
     assert results["sum"] == pytest.approx(1)
     assert results["texts"][0].startswith("Thou art ")
     assert len(results["texts"][0].split()) == 10
 
 
-@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE, ENSEMBLE])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE, ENSEMBLE, MIXTURE])
 def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, shape):
     text_model, folder = tiny_text_model(**shape), saved_model(**shape)
     reader = tf.train.load_checkpoint(str(folder / "variables/variables"))
@@ -126,7 +127,7 @@ def test_a_saved_model_holds_each_variable_once(tiny_text_model, saved_model, sh
     assert {path.name for path in (folder / "assets").iterdir()} == {"vocabulary.txt", "generation_options.json", "tokenizer.json"}
 
 
-@pytest.mark.parametrize("shape", [OTHER_SHAPE, ENSEMBLE, MOGRIFIED])
+@pytest.mark.parametrize("shape", [OTHER_SHAPE, ENSEMBLE, MOGRIFIED, MIXTURE])
 def test_step_and_score_agree_on_probabilities(tiny_text_model, shape):
     text_model = tiny_text_model(**shape)
     ids = [3, 1, 4, 1, 5]
@@ -161,7 +162,7 @@ def test_rows_do_not_affect_each_other_and_differ(shared_text_model):
     assert len(suffixes) == len(prompts)
 
 
-@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE])
+@pytest.mark.parametrize("shape", [{}, OTHER_SHAPE, MIXTURE])
 def test_prefill_and_decode_equal_generate_bit_for_bit(loaded_model, shape):
     signatures = loaded_model(**shape).signatures
     prompts, samples = tf.constant(["thou art", "to be and be", "king"]), tf.constant([2, 2, 2])

@@ -117,7 +117,7 @@ def test_of_an_ensemble_one_member_is_drawn(tmp_path: Path) -> None:
         assert [block.name for block in graph_picture.blocks(function)] == names
     table = graph_picture.rows(training, inference, model.members[0].weights)
     assert [name for row in table for name in row.variables] == list(model.members[0].weights)
-    figure = graph_picture.compose(training, inference, model.members[0].weights, 3)
+    figure = graph_picture.compose(training, inference, model.members[0].weights, graph_picture.Parts(3))
     texts = [text.get_text() for text in figure.axes[0].texts]
     assert f"{model.parameter_count // 3:,} parameters in each of 3 models" in texts
     assert {"1 of 3 models", "the probabilities of 3 models are averaged"} <= set(texts)

@@ -16,10 +16,13 @@ LOGITS = RANDOM.normal(size=[ROWS, COLUMNS]).astype(np.float32) * 3
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("changes", "words"), [({}, 40), ({"members": 2}, 15), ({"mogrifier_rounds": 4, "mogrifier_rank": 40}, 15)])
-def test_a_row_has_the_same_text_alone_and_in_batches_of_any_size(changes, words):
+@pytest.mark.parametrize(
+    ("changes", "words", "ngrams"),
+    [({}, 40, 0), ({"members": 2}, 15, 0), ({"mogrifier_rounds": 4, "mogrifier_rank": 40}, 15, 0), ({}, 15, 4)],
+)
+def test_a_row_has_the_same_text_alone_and_in_batches_of_any_size(changes, words, ngrams):
     """At the default's real size, because small products are computed in another way. row_trial.py itself does more of it."""
-    trial = Trial(3 * len(KINDS), words, replace(DEFAULT, **changes))
+    trial = Trial(3 * len(KINDS), words, replace(DEFAULT, **changes), ngrams)
     assert len(np.unique(trial.alone[:, : trial.words])) > 5 * words
     assert {batch: trial.differing(batch) for batch in (2, 5, 21)} == {2: 0, 5: 0, 21: 0}
     assert max(BATCHES) == 64

@@ -118,6 +118,13 @@ class Batching(Section):
     sequence_length: Count
 
 
+class Ngrams(Section):
+    """Kneser-Ney n-grams in the exported model."""
+
+    order: Annotated[int, Field(ge=2, le=5)]
+    weight: Fraction | Literal["auto"]
+
+
 class Model(Section):
     """The model and its dropout."""
 
@@ -130,6 +137,7 @@ class Model(Section):
     tie_weights: bool
     adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
     ensemble_size: Annotated[int, Field(ge=1, le=32)]
+    ngrams: Ngrams | None
     initializer: Literal["uniform", "normal"]
     initializer_scale: Annotated[float, Field(gt=0, le=1000)]
     unigram_bias: bool
@@ -324,6 +332,12 @@ class Params(Section):
     def _one_softmax(self) -> Self:
         if self.train.sampled_words and self.model.adaptive_cutoffs:
             raise ValueError("train.sampled_words and model.adaptive_cutoffs are two ways to the same end: set one of them to null")
+        return self
+
+    @model_validator(mode="after")
+    def _ngrams_are_mixed_once(self) -> Self:
+        if self.model.ngrams is not None and self.evaluate_sample.ngram_mixture is not None:
+            raise ValueError("model.ngrams and evaluate_sample.ngram_mixture would mix n-grams twice: set one of them to null")
         return self
 
     @model_validator(mode="after")

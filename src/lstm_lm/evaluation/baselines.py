@@ -6,7 +6,6 @@ import numpy as np
 
 from lstm_lm.evaluation.ngrams import KneserNey, NgramModel, Unigram
 
-MAX_TRAINING_WORDS = 20_000_000  # counted n-grams take about 200 bytes of memory per word
 UNIGRAM, KNESER_NEY = "unigram", "kneser_ney"
 
 Documents = Sequence[np.ndarray]

@@ -15,10 +15,10 @@ import numpy as np
 import tensorflow as tf
 
 from lstm_lm.model import losses
-from lstm_lm.model.ensemble import Model
+from lstm_lm.model.mixture import Predictor, state_spec
 
 
-def score(model: Model, documents: Sequence[np.ndarray], learning_rate: float, decay: float, segment: int) -> list[np.ndarray]:
+def score(model: Predictor, documents: Sequence[np.ndarray], learning_rate: float, decay: float, segment: int) -> list[np.ndarray]:
     """Score every word but each document's first.
 
     Args:
@@ -52,7 +52,7 @@ def score(model: Model, documents: Sequence[np.ndarray], learning_rate: float, d
 
 
 def _make_functions(
-    model: Model, variables: Sequence[tf.Variable], trained: Sequence[tf.Tensor], rates: tuple[float, float], segment: int
+    model: Predictor, variables: Sequence[tf.Variable], trained: Sequence[tf.Tensor], rates: tuple[float, float], segment: int
 ) -> tuple[Callable[..., Any], Callable[..., Any]]:
     """Return the graphs that score a whole segment and adapt to it, and that score a shorter one.
 
@@ -62,7 +62,7 @@ def _make_functions(
     learning_rate, decay = rates
     whole = tf.TensorSpec([1, segment], tf.int32)
     part = tf.TensorSpec([1, None], tf.int32)
-    state_spec = tf.TensorSpec([model.shape.state_layers, 2, 1, model.shape.hidden_size], tf.float32)
+    state = state_spec(model, 1)
 
     def adapt(ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
@@ -78,8 +78,8 @@ def _make_functions(
         return losses.nats(logits, targets)[0]
 
     return (
-        tf.function(adapt, input_signature=[whole, whole, state_spec], autograph=False),
-        tf.function(score_rest, input_signature=[part, part, state_spec], autograph=False),
+        tf.function(adapt, input_signature=[whole, whole, state], autograph=False),
+        tf.function(score_rest, input_signature=[part, part, state], autograph=False),
     )
 
 

@@ -15,12 +15,12 @@ import numpy as np
 import tensorflow as tf
 
 from lstm_lm.model import losses
-from lstm_lm.model.ensemble import Model
+from lstm_lm.model.mixture import Predictor, state_spec
 
 ROWS = 256  # predictions made together
 
 
-def score(model: Model, documents: Sequence[np.ndarray], size: int, theta: float, weight: float) -> list[np.ndarray]:
+def score(model: Predictor, documents: Sequence[np.ndarray], size: int, theta: float, weight: float) -> list[np.ndarray]:
     """Score every word but each document's first.
 
     Args:
@@ -31,13 +31,13 @@ def score(model: Model, documents: Sequence[np.ndarray], size: int, theta: float
         float64 [words - 1] for each document: nats per word.
     """
     ids_spec = tf.TensorSpec([1, None], tf.int32)
-    state_spec = tf.TensorSpec([model.shape.state_layers, 2, 1, model.shape.hidden_size], tf.float32)
+    width = len(model.members) * model.shape.output_size
 
     def encode(ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         hidden, state = model.encode(ids, state)
-        return hidden[0], losses.nats(model.logits(hidden), targets)[0], state
+        return hidden[0, :, :width], losses.nats(model.logits(hidden), targets)[0], state
 
-    encode = tf.function(encode, input_signature=[ids_spec, ids_spec, state_spec], autograph=False)
+    encode = tf.function(encode, input_signature=[ids_spec, ids_spec, state_spec(model, 1)], autograph=False)
     scored = []
     for document in documents:
         hidden, model_nats, state = [np.zeros([0, 1])], [np.zeros(0)], model.initial_state(1)

@@ -8,6 +8,9 @@ from typing import Protocol
 
 import numpy as np
 
+from lstm_lm.model.ngram_trie import NgramTrie
+
+MAX_TRAINING_WORDS = 20_000_000  # counted n-grams take about 200 bytes of memory per word
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # where the counts of counts give none, as in KenLM (Heafield et al. 2013)
 
 
@@ -120,6 +123,31 @@ class KneserNey:
             probability *= backoffs[index]
             probability[keys[first:last] - index * size] += probabilities[first:last]
         return probability
+
+    def trie(self) -> NgramTrie:
+        """Return what takes part in probabilities, for models of two words and more."""
+        size, table = self.table.vocabulary_size, self.table
+        words = table.keys[0]
+        backoffs = np.ones(size + 1)
+        backoffs[words + 1] = self.backoffs[1]
+        unigram = np.full(size, self.backoffs[0][0] / size)
+        unigram[words] += self.probabilities_with_context[0]
+        keys = []
+        first = 1  # the number of the first context of this length
+        for k, of_order in enumerate(table.keys[1:]):
+            prefixes, last = np.divmod(of_order, size)
+            keys.append((first + (words[prefixes] if k == 0 else prefixes)) * size + last)
+            first += size if k == 0 else len(table.keys[k])
+        prefixes, last = np.divmod(np.concatenate(keys), size)
+        backoffs = np.concatenate([backoffs, *self.backoffs[2:]])
+        return NgramTrie(
+            table.order,
+            unigram.astype(np.float32),
+            np.searchsorted(prefixes, np.arange(len(backoffs) + 1)).astype(np.int32),
+            last.astype(np.int32),
+            np.concatenate(self.probabilities_with_context[1:]).astype(np.float32),
+            backoffs.astype(np.float32),
+        )
 
 
 def _discounts(counts: np.ndarray) -> np.ndarray:

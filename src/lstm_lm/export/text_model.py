@@ -18,7 +18,7 @@ from lstm_lm.generation.loops import GENERAL, LOOPS, served_loops
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import sentence_end_ids, served_table
 from lstm_lm.model import losses
-from lstm_lm.model.ensemble import Model
+from lstm_lm.model.mixture import Predictor, state_spec
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.text.tokenization.tokenizer import Tokenizer
 
@@ -35,11 +35,11 @@ KEYS = 2**53 - 111  # a prime number; JSON has no larger whole numbers
 
 
 class TextModel(tf.Module):
-    """A language model, or an ensemble of some, with its vocabulary and its tokenizer in the graph.
+    """A language model, an ensemble of some, or a mixture with n-grams, with its vocabulary and its tokenizer in the graph.
 
     Every public method but `prepare`, `prefill_prepared`, `save` and `signatures` is a signature of the SavedModel. `state` is always
-    float32 [layers, 2, batch, hidden], with the layers of all members of an ensemble. `options` is a dict of vectors, one for each row
-    of the table of generation options, with one value for each prompt or text; in the signatures, each option is a separate argument.
+    float32 [layers, 2, batch, hidden], with the layers of all members, and one for n-grams. `options` is a dict of vectors, one for each
+    row of the table of generation options, with one value for each prompt or text; in the signatures, each one is a separate argument.
 
     `prepare`, `prefill_prepared` and `loops` are functions of the loaded SavedModel, for programs that call it many times: what depends
     on the weights alone is computed once, and the loop over words is chosen outside of the graph.
@@ -48,7 +48,7 @@ class TextModel(tf.Module):
         loops: a function for each loop over words, by its name; see `_run_loop`.
     """
 
-    def __init__(self, model: Model, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
+    def __init__(self, model: Predictor, tokenizer: Tokenizer, vocabulary_file: str | Path) -> None:
         """Build the functions; tracing happens when they are first called or saved.
 
         Args:
@@ -67,9 +67,7 @@ class TextModel(tf.Module):
         options_file.write_text(json.dumps({**served_table(), "loops": served_loops()}, indent=1) + "\n", encoding="utf-8")
         self.options_file = tf.saved_model.Asset(str(options_file))
         self.ends = sentence_end_ids(vocabulary.read_tokens(vocabulary_file))
-        layers, hidden = model.shape.state_layers, model.shape.hidden_size
-        state = tf.TensorSpec([layers, 2, None, hidden], tf.float32, "state")
-        one_state = tf.TensorSpec([layers, 2, 1, hidden], tf.float32, "state")
+        state, one_state = state_spec(model, None), state_spec(model, 1)
         prompts, samples = tf.TensorSpec([None], tf.string, "prompts"), tf.TensorSpec([None], tf.int32, "samples")
         ids, targets, history = (tf.TensorSpec([None, None], tf.int32, name) for name in ("ids", "targets", "history"))
         last, position = (tf.TensorSpec([None], tf.int32, name) for name in ("last", "position"))

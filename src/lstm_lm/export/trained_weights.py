@@ -65,15 +65,17 @@ def read(folder: Path, described: str) -> TrainedWeights:
 
 
 def _read_saved_model(folder: Path) -> Arrays:
-    """Read the variables of a SavedModel by the names of `Model.weights`, without loading its graphs."""
+    """Read the trained variables of a SavedModel by the names of `Model.weights`, without loading its graphs."""
     checkpoint = tf.train.load_checkpoint(str(folder / "variables" / "variables"))
-    keys = [key for key in checkpoint.get_variable_to_shape_map() if key.startswith("model/")]
+    keys = [key for key in checkpoint.get_variable_to_shape_map() if key.startswith("model/") and not key.startswith("model/ngrams/")]
     return {_weight_name(key.split("/")[1:-2]): checkpoint.get_tensor(key) for key in keys}
 
 
 def _weight_name(path: list[str]) -> str:
     """Return the name of a variable, given its attributes in a model: ["kernels", "0"] -> "lstm_0_kernel"."""
     match path:
+        case ["base", *rest]:  # of a mixture with n-grams
+            return _weight_name(rest)
         case ["members", member, *rest]:
             return weight_prefix(int(member)) + _weight_name(rest)
         case ["kernels" | "recurrents" | "biases" as kind, layer]:

@@ -13,13 +13,13 @@ from lstm_lm.generation.logits import BLOCKED, block_unknown, transpose
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import by_name
 from lstm_lm.generation.text_history import ends_sentence
-from lstm_lm.model.ensemble import Ensemble, Model
-from lstm_lm.model.language_model import LayerState
+from lstm_lm.model.language_model import LanguageModel, LayerState
+from lstm_lm.model.mixture import Predictor
 
 KEPT = 1e30  # above every score
 
 
-def beam_search(model: Model, texts: Texts, options: OptionTensors, ends: Sequence[int] = ()) -> tf.Tensor:
+def beam_search(model: Predictor, texts: Texts, options: OptionTensors, ends: Sequence[int] = ()) -> tf.Tensor:
     """Find the most probable texts.
 
     At each step, the `beam_width` hypotheses of each row with the largest log probability are kept. This is the model's own log
@@ -60,9 +60,9 @@ def _same_in_all_rows(options: OptionTensors, name: str) -> tf.Tensor:
         return tf.identity(values[0])
 
 
-def _softmax(model: Model) -> Callable[[tf.Tensor], tf.Tensor]:
+def _softmax(model: Predictor) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function from the output of the last layer to logits, with the weights transposed once. That of `<unk>` is not blocked."""
-    if isinstance(model, Ensemble) or model.tails:
+    if not isinstance(model, LanguageModel) or model.tails:
         return model.logits
     transposed = transpose(model.softmax_weights)
     return lambda hidden: tf.matmul(hidden, transposed) + model.softmax_bias
@@ -100,7 +100,7 @@ class BeamSearch:
         candidates: int32 scalar, words considered for each hypothesis.
     """
 
-    model: Model
+    model: Predictor
     options: OptionTensors
     ends: Sequence[int]
     logits_of: Callable[[tf.Tensor], tf.Tensor]

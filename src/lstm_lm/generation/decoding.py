@@ -16,8 +16,8 @@ from lstm_lm.generation.random_numbers import row_keys
 from lstm_lm.generation.row_padding import RowPadding, row_counts
 from lstm_lm.generation.text_history import ends_sentence
 from lstm_lm.model import losses
-from lstm_lm.model.ensemble import Model
 from lstm_lm.model.language_model import LayerState
+from lstm_lm.model.mixture import Predictor
 
 
 class Texts(NamedTuple):
@@ -55,7 +55,7 @@ class Extras:
         return cls(tf.zeros([rows, 0], tf.int32), tf.zeros([rows, 0]), tf.constant(-1))
 
 
-def prefill(model: Model, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prepared | None = None) -> Texts:
+def prefill(model: Predictor, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prepared | None = None) -> Texts:
     """Read prompts up to their last word. The state of a row does not depend on the other rows, to the last bit.
 
     Args:
@@ -85,7 +85,7 @@ def prefill(model: Model, prompts: tf.Tensor, lengths: tf.Tensor, prepared: Prep
     return Texts(last, model.state(tf.nest.map_structure(padding.strip, states)), text_history.align_right(prompts, lengths))
 
 
-def score(model: Model, ids: tf.Tensor) -> tf.Tensor:
+def score(model: Predictor, ids: tf.Tensor) -> tf.Tensor:
     """Score texts word by word, from the zero state.
 
     Args:
@@ -119,7 +119,7 @@ class Generation:
         ends: the ids of words that end a sentence.
     """
 
-    model: Model
+    model: Predictor
     prepared: Prepared
     ends: Sequence[int] = ()
 

@@ -15,9 +15,9 @@ from lstm_lm.generation.random_numbers import uniforms
 from lstm_lm.generation.row_padding import RowPadding
 from lstm_lm.generation.sampling import Draws, Filters, Sampler
 from lstm_lm.generation.text_history import ends_sentence
-from lstm_lm.model.ensemble import Model
 from lstm_lm.model.graph_order import after
 from lstm_lm.model.language_model import LayerState
+from lstm_lm.model.mixture import Predictor
 
 if TYPE_CHECKING:
     from lstm_lm.generation.decoding import Extras
@@ -73,7 +73,7 @@ class DecodingLoop:
         keys: uint64 [rows], of the random numbers.
     """
 
-    model: Model
+    model: Predictor
     prepared: Prepared
     options: OptionTensors
     ends: Sequence[int]

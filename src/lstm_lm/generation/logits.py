@@ -10,6 +10,7 @@ from lstm_lm.generation.draw import GROUP, block_size, log_softmax, row_sums
 from lstm_lm.generation.row_padding import row_counts
 from lstm_lm.model.ensemble import Ensemble, Model, mean_log_probabilities, weight_prefix
 from lstm_lm.model.language_model import LanguageModel
+from lstm_lm.model.mixture import Mixture, Predictor
 
 BLOCKED = -1e30  # the logit of a word that must not be generated; finite, so that no NaN can come of it
 NEVER = 1000 * BLOCKED  # a bias that is still below BLOCKED when it is divided by the highest temperature
@@ -22,7 +23,7 @@ def block_unknown(vocabulary: int | tf.Tensor, value: float = BLOCKED) -> tf.Ten
     return tf.one_hot(0, vocabulary, on_value=value, off_value=0.0)
 
 
-def prepare(model: Model, rows: tf.Tensor | None = None) -> Prepared:
+def prepare(model: Predictor, rows: tf.Tensor | None = None) -> Prepared:
     """Compute all that depends on the weights alone.
 
     Args:
@@ -57,7 +58,7 @@ def _prepare_softmax(member: LanguageModel, blocks_unknown: bool) -> Prepared:
     return prepared
 
 
-def specs(model: Model) -> dict[str, tf.TensorSpec]:
+def specs(model: Predictor) -> dict[str, tf.TensorSpec]:
     """The input signature of what `prepare` returns, with the input table or without."""
     prepared = tf.function(lambda: prepare(model), autograph=False).get_concrete_function().structured_outputs
     shapes = {name: tensor.shape for name, tensor in prepared.items()}
@@ -65,12 +66,12 @@ def specs(model: Model) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec(shape, prepared[name].dtype, name) for name, shape in shapes.items()}
 
 
-def inputs(model: Model, prepared: Prepared) -> list[tf.Tensor]:
+def inputs(model: Predictor, prepared: Prepared) -> list[tf.Tensor]:
     """Of what `prepare` returns, the table of the first layer's products of each member."""
     return [prepared[prefix + "inputs"] for prefix, _ in _members(model)]
 
 
-def logits(model: Model, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:
+def logits(model: Predictor, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Tensor) -> tf.Tensor:
     """Compute logits.
 
     Args:
@@ -79,7 +80,7 @@ def logits(model: Model, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Te
         hidden: float32 [rows, output_size].
         sharpness: float32 [rows], what the logits are multiplied by.
     Returns:
-        float32 [rows, columns(model)], log probabilities if the softmax is adaptive or the model an ensemble. Columns that are no words,
+        float32 [rows, columns(model)], log probabilities if the softmax is adaptive or the model more than one. Columns that are no words,
         and that of `<unk>`, are BLOCKED or less, and are never generated.
     """
     factor = sharpness[:, tf.newaxis]
@@ -92,13 +93,23 @@ def logits(model: Model, prepared: Prepared, hidden: tf.Tensor, sharpness: tf.Te
     return tf.ensure_shape(tf.concat([words, never], axis=1), [None, columns(model)])
 
 
-def _log_probabilities(model: Model, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
-    """The log probabilities of all words, of an ensemble's members together: float32 [rows, vocabulary]."""
+def _log_probabilities(model: Predictor, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of all words, of all parts of a model together: float32 [rows, vocabulary]."""
+    if isinstance(model, Mixture):
+        hidden, contexts = model.split_hidden(hidden)
+        scores = model.mix(_base_log_probabilities(model.base, prepared, hidden), contexts)
+    else:
+        scores = _base_log_probabilities(model, prepared, hidden)
+    return scores[:, : model.shape.vocabulary_size]
+
+
+def _base_log_probabilities(model: Model, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+    """The log probabilities of a model or of an ensemble's members together, float32 [rows, words], in whole vectors."""
     hiddens = model.split_hidden(hidden) if isinstance(model, Ensemble) else [hidden]
     scores = [
         _member_log_probabilities(member, prefix, prepared, own) for (prefix, member), own in zip(_members(model), hiddens, strict=True)
     ]
-    return (mean_log_probabilities(scores) if len(scores) > 1 else scores[0])[:, : model.shape.vocabulary_size]
+    return mean_log_probabilities(scores) if len(scores) > 1 else scores[0]
 
 
 def _member_log_probabilities(member: LanguageModel, prefix: str, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
@@ -116,17 +127,17 @@ def _member_log_probabilities(member: LanguageModel, prefix: str, prepared: Prep
     return tf.concat([*parts, tf.fill([tf.shape(hidden)[0], _whole(words) - words], BLOCKED)], axis=1)
 
 
-def _has_log_probabilities(model: Model) -> bool:
+def _has_log_probabilities(model: Predictor) -> bool:
     """Whether the logits are normalized: those of a single plain softmax need not be."""
-    return len(model.members) > 1 or bool(model.members[0].tails)
+    return isinstance(model, Mixture) or len(model.members) > 1 or bool(model.members[0].tails)
 
 
-def _members(model: Model) -> list[tuple[str, LanguageModel]]:
+def _members(model: Predictor) -> list[tuple[str, LanguageModel]]:
     """The members with what the names of their tensors start with."""
     return [(weight_prefix(i) if len(model.members) > 1 else "", member) for i, member in enumerate(model.members)]
 
 
-def columns(model: Model) -> int:
+def columns(model: Predictor) -> int:
     """How many columns the logits have: at least one for each word, and only whole blocks for `draw`."""
     number = model.shape.vocabulary_size
     while number % block_size(number):  # more words may make the blocks larger
@@ -134,7 +145,7 @@ def columns(model: Model) -> int:
     return number
 
 
-def unknown_logits(model: Model, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
+def unknown_logits(model: Predictor, prepared: Prepared, hidden: tf.Tensor) -> tf.Tensor:
     """The logit of `<unk>`, which `logits` blocks: float32 [rows, output_size] -> [rows]."""
     if not isinstance(model, LanguageModel):
         return _log_probabilities(model, prepared, hidden)[:, 0]

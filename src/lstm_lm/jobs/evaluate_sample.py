@@ -12,10 +12,11 @@ from lstm_lm import paths
 from lstm_lm.config.schema import EvaluateSample, Params
 from lstm_lm.data import dataset, description
 from lstm_lm.evaluation import bootstrap, ngram_mixture, scoring
-from lstm_lm.evaluation.baselines import KNESER_NEY, MAX_TRAINING_WORDS, score_baselines
+from lstm_lm.evaluation.baselines import KNESER_NEY, score_baselines
 from lstm_lm.evaluation.bootstrap import Resampling, ScoredText
 from lstm_lm.evaluation.generated_text import ReferenceTexts, generated_text_metrics, plan_texts
 from lstm_lm.evaluation.metrics import Metrics, split_metrics
+from lstm_lm.evaluation.ngrams import MAX_TRAINING_WORDS
 from lstm_lm.evaluation.samples import Sample, SampleSettings, generate_samples, samples_page
 from lstm_lm.evaluation.saved_model_scoring import score_saved_model
 from lstm_lm.export.files import find_saved_model

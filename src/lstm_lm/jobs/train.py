@@ -24,7 +24,7 @@ from lstm_lm.io.checkpoints import Checkpoints
 from lstm_lm.io.interruption import Interruption
 from lstm_lm.io.scratch import Scratch
 from lstm_lm.io.usage import UsageMeter
-from lstm_lm.jobs import starting_point
+from lstm_lm.jobs import ngram_member, starting_point
 from lstm_lm.jobs.starting_point import InitialWeights
 from lstm_lm.model.shape import count_parameters
 from lstm_lm.text.tokenization import vocabulary
@@ -45,6 +45,7 @@ from lstm_lm.wording import counted
 if TYPE_CHECKING:
     from lstm_lm.export.text_model import TextModel
     from lstm_lm.model.ensemble import Model
+    from lstm_lm.model.mixture import Predictor
     from lstm_lm.training.trainer import Trainer
     from lstm_lm.training.training_config import Hooks
 
@@ -127,6 +128,7 @@ class TrainingJob:
         """Train and write the outputs."""
         words = len(self.inputs.words)
         sizes.check_vocabulary_size(self.settings, words)
+        ngram_member.check(self.settings, self.inputs.batches)
         sizes.check_memory(self.settings, count_parameters(model_shape(self.settings, words)))
         if self.settings.reporting.tensorboard:
             event_files.check_installed("reporting.tensorboard: true in params.yaml")
@@ -168,6 +170,8 @@ class TrainingJob:
                 if self.event_files is not None:
                     self.event_files.graphs = lambda: graphs(trainer, text_model)
                 result = self._train(trainer, tracked)
+                if mixture := ngram_member.mixture(settings, trainer):
+                    text_model = TextModel(mixture, inputs.tokenizer, vocabulary_file)
                 save_outputs(trainer, text_model, inputs.words, result)
                 for name in (history.HISTORY, history.SAMPLES):
                     shutil.copyfile(self.scratch.folder / name, Path("models") / name)
@@ -248,7 +252,8 @@ class TrainingJob:
             line = training_messages.stopped_line(self.interruption.reason or "stopped", stopped.step)
             raise Interrupted(line, self.interruption.code or 1) from None
         except Diverged as diverged:
-            save_trained_weights(trainer, self.inputs.words, self.scratch.folder / "weights", {"steps": diverged.kept_step})
+            steps = {"steps": diverged.kept_step}
+            save_trained_weights(trainer.model, trainer, self.inputs.words, self.scratch.folder / "weights", steps)
             line = training_messages.diverged_line(diverged, self.settings.train, self.scratch.name)
             self.scratch.write("diverged", {"message": line})
             tracked.tag("diverged", line)
@@ -275,11 +280,11 @@ def check_members_differ(settings: Params, trained_members: int) -> None:
         )
 
 
-def save_trained_weights(trainer: "Trainer", words: Sequence[str], folder: str | Path, facts: dict[str, int]) -> None:
-    """Save the model's weights with the precision they were trained in and some facts about the training."""
+def save_trained_weights(model: "Predictor", trainer: "Trainer", words: Sequence[str], folder: str | Path, facts: dict[str, int]) -> None:
+    """Save a model of the trainer's weights with the precision they were trained in and some facts about the training."""
     from lstm_lm.export.weights import save_weights
 
-    save_weights(trainer.model, words, folder, {"precision": trainer.config.precision, **facts})
+    save_weights(model, words, folder, {"precision": trainer.config.precision, **facts})
 
 
 def save_outputs(trainer: "Trainer", text_model: "TextModel", words: Sequence[str], result: Result) -> None:
@@ -290,11 +295,12 @@ def save_outputs(trainer: "Trainer", text_model: "TextModel", words: Sequence[st
         text_model.save(folder)
     steps = {"steps": result.steps, "best_step": result.best_step, "best_epoch": result.best_epoch}
     with folders.replaced("models/weights") as folder:
-        save_trained_weights(trainer, words, folder, steps)
+        save_trained_weights(text_model.model, trainer, words, folder, steps)
     Path("reports").mkdir(exist_ok=True)
     training, inference = graphs(trainer, text_model).values()
     members = trainer.model.members
-    graph_picture.draw(training, inference, members[0].weights, "reports/graph.png", len(members))
+    parts = graph_picture.Parts(len(members), has_ngrams=text_model.model is not trainer.model)
+    graph_picture.draw(training, inference, members[0].weights, "reports/graph.png", parts)
 
 
 def graphs(trainer: "Trainer", text_model: "TextModel") -> dict[str, Any]:

@@ -180,11 +180,15 @@ class Trainer:
 
     def validation_loss(self) -> float:
         """Return the model's loss on the validation split in nats per word, by the protocol of `evaluation.scoring`."""
+        return scoring.mean_nats(self.validation_nats(), self.batches.held_out["validation"].scored_words)
+
+    def validation_nats(self) -> list[np.ndarray]:
+        """Return what the words of the validation split cost: float32 [words - 1] for each document."""
         arrays.release(self.batches.train)
         documents = self.batches.documents("validation")
         nats = scoring.score(self.functions.score, self.model.initial_state, documents, self.batches.vocabulary_size)
         arrays.release(self.batches.ids["validation"])
-        return scoring.mean_nats(nats, self.batches.held_out["validation"].scored_words)
+        return nats
 
     def _validate(self) -> None:
         """Score the weights, or their averages if there are any, report the loss and keep the best weights."""

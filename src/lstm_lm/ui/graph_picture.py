@@ -93,7 +93,35 @@ def _block_name(operation: Any) -> str | None:
     return scope if slash and scope.startswith(BLOCK_NAMES) else None
 
 
-def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str | Path, members: int = 1) -> None:
+@dataclass(frozen=True)
+class Parts:
+    """What the picture does not draw.
+
+    Attributes:
+        members: of the ensemble, of which the first one is drawn.
+        has_ngrams: the inference graph also mixes the probabilities with those of n-grams.
+    """
+
+    members: int = 1
+    has_ngrams: bool = False
+
+    @property
+    def training_note(self) -> str:
+        """What stands below the title of the training graph."""
+        return f"1 of {self.members} models" if self.members > 1 else ""
+
+    @property
+    def inference_note(self) -> str:
+        """What stands below the title of the inference graph."""
+        if self.members > 1:
+            return f"the probabilities of {self.members} models{' and n-grams' if self.has_ngrams else ''} are averaged"
+        return "its probabilities and those of n-grams are averaged" if self.has_ngrams else ""
+
+
+ONE_MODEL = Parts()
+
+
+def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str | Path, parts: Parts = ONE_MODEL) -> None:
     """Draw two graphs and the variables between them; of an ensemble, those of its first member.
 
     Args:
@@ -101,12 +129,12 @@ def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str 
         inference: concrete function of the inference step, with an output `probabilities`.
         variables: {name: tf.Variable} of the model, or of the first member.
         path: of the PNG file.
-        members: of the ensemble.
+        parts: what else there is.
     """
     from matplotlib import pyplot as plt
     from PIL import Image
 
-    figure = compose(training, inference, variables, members)
+    figure = compose(training, inference, variables, parts)
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DOTS_PER_INCH)
     plt.close(figure)
@@ -116,7 +144,7 @@ def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str 
     atomic.replace_file(Path(path), lambda file: file.write(png.getvalue()))
 
 
-def compose(training: Any, inference: Any, variables: Mapping[str, Any], members: int = 1) -> "Figure":
+def compose(training: Any, inference: Any, variables: Mapping[str, Any], parts: Parts = ONE_MODEL) -> "Figure":
     """Return the picture as a figure of matplotlib, which the caller closes. The arguments are those of `draw`."""
     import matplotlib
 
@@ -129,11 +157,10 @@ def compose(training: Any, inference: Any, variables: Mapping[str, Any], members
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, WIDTH), ylim=(height, 0))
     axes.axis("off")
     total = sum(map(_size, variables.values()))
-    member, average = (f"1 of {members} models", f"the probabilities of {members} models are averaged") if members > 1 else ("", "")
-    each = f" in each of {members} models" if members > 1 else ", each counted once"
-    _draw_title(axes, TRAINING_X, "training graph", member, TRAINING_COLOR)
+    each = f" in each of {parts.members} models" if parts.members > 1 else ", each counted once"
+    _draw_title(axes, TRAINING_X, "training graph", parts.training_note, TRAINING_COLOR)
     _draw_title(axes, VARIABLES_X, "shared variables", f"{total:,} parameters{each}", VARIABLES_COLOR)
-    _draw_title(axes, INFERENCE_X, "batch-1 inference graph", average, INFERENCE_COLOR)
+    _draw_title(axes, INFERENCE_X, "batch-1 inference graph", parts.inference_note, INFERENCE_COLOR)
     top = HEAD_HEIGHT
     for i, row in enumerate(table):
         _draw_row(axes, row, top + row.height / 2, variables)

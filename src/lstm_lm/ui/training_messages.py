@@ -75,6 +75,21 @@ def show_not_reused(epochs: int, run_id: str, schedule: str) -> None:
     )
 
 
+def show_ngrams(order: int, number: int, weight: float, alone: float, mixed: float) -> None:
+    """Print what the n-grams add.
+
+    Args:
+        order: longest n-gram.
+        number: of n-grams of two words and more.
+        weight: of the n-grams.
+        alone, mixed: validation perplexity of the trained model, and of both together.
+    """
+    terminal.print(
+        f"model.ngrams: {number:,} n-grams of 2 to {order} tokens with a weight of {weight:.4f}: "
+        f"validation perplexity {alone:.2f} without them, {mixed:.2f} with them"
+    )
+
+
 def show_result(result: Result, patience: int | None) -> None:
     early = f", stopped early: no lower validation loss in {counted(patience, 'epoch')}" if result.stopped_early and patience else ""
     terminal.print(

@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from lstm_lm.evaluation.details.calibration import Predictions
 from lstm_lm.evaluation.scoring import MAX_LOGITS, MAX_ROWS, MAX_WINDOW
-from lstm_lm.model.ensemble import Model
+from lstm_lm.model.mixture import Predictor, state_spec
 
 
-def predict(model: Model, documents: Sequence[np.ndarray], max_logits: int = MAX_LOGITS) -> Predictions:
+def predict(model: Predictor, documents: Sequence[np.ndarray], max_logits: int = MAX_LOGITS) -> Predictions:
     """Run the model over texts, each from the zero state, side by side.
 
     Args:
@@ -42,10 +42,9 @@ def predict(model: Model, documents: Sequence[np.ndarray], max_logits: int = MAX
     return Predictions(np.concatenate([np.zeros(0, np.float32), *top]), np.concatenate([np.zeros(0, np.int32), *rank]))
 
 
-def _make_step(model: Model) -> tf.types.experimental.PolymorphicFunction:
+def _make_step(model: Predictor) -> tf.types.experimental.PolymorphicFunction:
     """Return the graph that reads a window: (ids, targets, state) -> (top probabilities, ranks, next state)."""
     words = tf.TensorSpec([None, None], tf.int32)
-    state_spec = tf.TensorSpec([model.shape.state_layers, 2, None, model.shape.hidden_size], tf.float32)
 
     def step(ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         logits, state = model(ids, state)  # [batch, time, vocabulary]
@@ -53,4 +52,4 @@ def _make_step(model: Model) -> tf.types.experimental.PolymorphicFunction:
         rank = tf.math.count_nonzero(logits > target_logits, axis=-1, dtype=tf.int32)
         return tf.exp(tf.reduce_max(logits, -1) - tf.reduce_logsumexp(logits, -1)), rank, state
 
-    return tf.function(step, input_signature=[words, words, state_spec], autograph=False)
+    return tf.function(step, input_signature=[words, words, state_spec(model, None)], autograph=False)

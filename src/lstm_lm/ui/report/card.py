@@ -172,7 +172,10 @@ def architecture(inputs: CardInputs) -> str:
     tied = ", which shares the embedding's weights" if shape.get("tie_weights") else ""
     members = shape.get("members", 1)
     ensemble = f"an ensemble of {counted(members, 'model')}, each with " if members > 1 else ""
-    return f"{ensemble}an embedding of {shape['embedding_size']:,}, {layers}{projection}, and {kind} over all {inputs.units}{tied}"
+    mixed = ""
+    if ngrams := inputs.files.config.get("ngrams"):
+        mixed = f", mixed with Kneser-Ney {ngrams['order']}-grams of a weight of {ngrams['weight']:g}"
+    return f"{ensemble}an embedding of {shape['embedding_size']:,}, {layers}{projection}, and {kind} over all {inputs.units}{tied}{mixed}"
 
 
 def _intended_use(inputs: CardInputs) -> str:
