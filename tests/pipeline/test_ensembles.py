@@ -1,21 +1,36 @@
-"""An ensemble under a real dvc: trained from the weights of a single model, evaluated, described and served as one SavedModel."""
+"""An ensemble with n-grams under a real dvc: trained from a single model, evaluated, described and served as one SavedModel."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from conftest import change_params, client, run, run_id
-from plain import PlainEnsemble, PlainModel
+from lstm_lm.evaluation.ngrams import KneserNey
+from lstm_lm.text import encoded, splits
+from plain import PlainEnsemble, PlainMixture, PlainModel
 
 pytestmark = pytest.mark.slow
 
 
-def test_an_ensemble_is_one_model_from_training_to_serving(project: Path) -> None:
+def with_ngrams(base: PlainModel, folder: Path) -> PlainMixture:
+    """The model with n-grams that are counted here, and the weight that the training chose."""
+    text, _, words = encoded.load(folder / "data/vocab")
+    part = text.part(splits.load(folder / "data/vocab/splits.json")["train"])
+    counted = KneserNey([encoded.replace_unknown(part.ids[start:stop], words) for _, start, stop in part.ranges], words, 3)
+    config = json.loads((folder / "models/weights/config.json").read_text())["ngrams"]
+    assert config["order"] == 3
+    return PlainMixture(base, lambda context: counted.probabilities(context[-2:]), config["weight"])
+
+
+def test_an_ensemble_with_ngrams_is_one_model_from_training_to_serving(project: Path) -> None:
     folder, single = project, run_id(project)
     before = dict(np.load(folder / "models/weights/weights.npz"))
-    change_params(folder, {"model.ensemble_size": 2, "train.init_from": f"runs:/{single}", "train.epochs": 1, "train.learning_rate": 1e-4})
+    changes = {"model.ensemble_size": 2, "train.init_from": f"runs:/{single}", "train.epochs": 1, "train.learning_rate": 1e-4}
+    adapting = {"evaluate_sample.neural_cache": {"size": 100, "theta": 0.2, "weight": 0.1}}
+    change_params(folder, {**changes, **adapting, "model.ngrams": {"order": 3, "weight": "auto"}})
     printed = run(["python", "-m", "dvc", "repro"], folder).stdout
     assert f"of run {single}, which know " in printed
 
@@ -28,13 +43,22 @@ def test_an_ensemble_is_one_model_from_training_to_serving(project: Path) -> Non
 
     # What is reported is what NumPy computes from the weights.
     reported = json.loads((folder / "reports/metrics.json").read_text())
-    plain = PlainModel.load(folder / "models/weights")
-    assert isinstance(plain, PlainEnsemble)
+    base = PlainModel.load(folder / "models/weights")
+    assert isinstance(base, PlainEnsemble)
+    plain = with_ngrams(base, folder)
     about = json.loads((folder / "data/batches/batches.json").read_text())
     for split in ("validation", "test"):
         ids = np.load(folder / f"data/batches/{split}.npy")
         costs = np.concatenate([plain.nats(ids[d["start"] : d["start"] + d["words"]]) for d in about[split]["documents"]])
         assert reported[split]["perplexity"] == pytest.approx(np.exp(costs.mean()), rel=1e-5)
+
+    # The line of the training says the same.
+    said = re.search(
+        r"model.ngrams: [\d,]+ n-grams of 2 to 3 tokens with a weight of ([\d.]+): .* ([\d.]+) without them, ([\d.]+) with", printed
+    )
+    assert said
+    assert [float(said[1]), float(said[3])] == pytest.approx([plain.weight, reported["validation"]["perplexity"]], abs=0.006)
+    assert float(said[3]) < float(said[2])
 
     # People are told.
     tracked = client(folder).get_run(run_id(folder))
@@ -44,7 +68,8 @@ def test_an_ensemble_is_one_model_from_training_to_serving(project: Path) -> Non
         == sum(array.size for array in after.values())
         == 2 * sum(a.size for a in before.values())
     )
-    assert "an ensemble of 2 models, each with an embedding of " in (folder / "reports/model_card.md").read_text()
+    assert "an ensemble of 2 models, each with an embedding of " in (card := (folder / "reports/model_card.md").read_text())
+    assert f", mixed with Kneser-Ney 3-grams of a weight of {plain.weight:g}" in card
 
     # What is served is the ensemble: its most probable word after a prompt is that of NumPy.
     words = (folder / "data/vocab/vocab.csv").read_text().splitlines()[1:]

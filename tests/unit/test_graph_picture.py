@@ -123,6 +123,20 @@ def test_of_an_ensemble_one_member_is_drawn(tmp_path: Path) -> None:
     assert {"1 of 3 models", "the probabilities of 3 models are averaged"} <= set(texts)
 
 
+@pytest.mark.parametrize(
+    ("members", "note"),
+    [(1, "its probabilities and those of n-grams are averaged"), (2, "the probabilities of 2 models and n-grams are averaged")],
+)
+def test_ngrams_are_named_in_the_picture(tmp_path: Path, members: int, note: str) -> None:
+    model = make_tiny_model(members=members, ngrams=3)
+    words = save_vocabulary(TINY_VOCABULARY, tmp_path / "vocabulary.txt")
+    inference = TextModel(model, Tokenizer(True, "-'"), words).step.get_concrete_function()
+    training = make(model.base).functions.train_step.get_concrete_function()
+    parts = graph_picture.Parts(members, has_ngrams=True)
+    figure = graph_picture.compose(training, inference, model.members[0].weights, parts)
+    assert note in [text.get_text() for text in figure.axes[0].texts]
+
+
 def test_the_picture_is_a_small_png_of_twice_the_resolution(functions: Functions, tmp_path: Path) -> None:
     model, *graphs = functions
     for name in ("graph.png", "again.png"):
