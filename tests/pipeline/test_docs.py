@@ -37,7 +37,7 @@ FILE = re.compile(r"^[\w.-]+(/[\w.*-]+)*/?$")
 SUFFIXES = (".py", ".yaml", ".yml", ".md", ".json", ".csv", ".npz", ".npy", ".toml", ".lock", ".png", ".txt", ".sh", ".html")
 # Named in the documentation, but made by the user, by another tool or only on request.
 ELSEWHERE = {
-    *("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "assets/merges.txt", "presets/wide.yaml", "presets/searched.yaml"),
+    *("ptb.train.txt", "ptb.valid.txt", "ptb.test.txt", "assets/merges.txt", "ngrams.npz", "presets/wide.yaml", "presets/searched.yaml"),
     *("dvc_plots/index.html", ".dvc/plots.html", ".dvc/config.local", "trials.json", ".training/KEY/", ".training/KEY/weights"),
     *(".search/", "src/lstm_lm/jobs/NAME.py", "src/NAME.py", "data/vocab/spacing.npy", "spacing.npy", ".bench/plays.txt"),
     *(".tracking/RUN_ID/", "book.txt", "my.zip/book.txt", "MODELS/NAME/VERSION/", "serving_models/batching_parameters.txt"),
