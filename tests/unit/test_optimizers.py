@@ -6,14 +6,15 @@ from lstm_lm.training.optimizers import Adam, clip_by_global_norm, sum_duplicate
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_updates_match_keras_adam_and_adamw(decay):
+@pytest.mark.parametrize(("decay", "beta2"), [(0.0, 0.999), (0.1, 0.999), (0.1, 0.9)])
+def test_updates_match_keras_adam_and_adamw(decay, beta2):
     import keras
 
     start = np.random.default_rng(0).normal(size=[4, 3]).astype(np.float32)
     ours, theirs = tf.Variable(start), keras.Variable(start)
-    optimizer = Adam([ours], decay)
-    reference = keras.optimizers.AdamW(0.01, weight_decay=decay, epsilon=1e-8) if decay else keras.optimizers.Adam(0.01, epsilon=1e-8)
+    optimizer = Adam([ours], decay, beta2)
+    settings = {"learning_rate": 0.01, "beta_2": beta2, "epsilon": 1e-8}
+    reference = keras.optimizers.AdamW(**settings, weight_decay=decay) if decay else keras.optimizers.Adam(**settings)
     for step in range(1, 30):
         gradient = tf.constant(np.random.default_rng(step).normal(size=[4, 3]), tf.float32)
         optimizer.apply([gradient], 0.01, tf.constant(step))
@@ -35,12 +36,12 @@ def test_gradients_are_scaled_down_to_the_maximum_norm():
     assert [g.numpy().tolist() for g in clip_by_global_norm(gradients, 10.0)[0]] == [[3.0], [[4.0]]]
 
 
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_a_sparse_gradient_updates_only_its_rows(decay):
+@pytest.mark.parametrize(("decay", "beta2"), [(0.0, 0.999), (0.1, 0.9)])
+def test_a_sparse_gradient_updates_only_its_rows(decay, beta2):
     rng = np.random.default_rng(0)
     start = rng.normal(size=[9, 3]).astype(np.float32)
     whole, part = tf.Variable(start), tf.Variable(start[[2, 5]])
-    by_rows, dense = Adam([whole], decay), Adam([part], decay)
+    by_rows, dense = Adam([whole], decay, beta2), Adam([part], decay, beta2)
     for step in range(1, 20):
         values = tf.constant(rng.normal(size=[4, 3]), tf.float32)
         gradient = sum_duplicate_rows(tf.IndexedSlices(values, tf.constant([5, 2, 5, 2]), tf.constant([9, 3])))

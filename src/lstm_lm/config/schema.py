@@ -194,6 +194,7 @@ class Train(Section):
     optimizer: Literal["adam", "adamw"]
     learning_rate: Annotated[float, Field(gt=0, le=1000)]
     weight_decay: Annotated[float, Field(ge=0, le=1000)]
+    beta2: Annotated[float, Field(gt=0, lt=1)]
     schedule: Literal["constant", "cosine"]
     warmup_steps: Annotated[int, Field(ge=0, lt=2**31)]
     clip_norm: Annotated[float, Field(gt=0, le=1e6)]

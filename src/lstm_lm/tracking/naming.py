@@ -28,6 +28,7 @@ DVC_SOURCE = "dvc repro"
 SHORT_NAMES = {
     "train.learning_rate": "lr",
     "train.weight_decay": "wd",
+    "train.beta2": "beta2",
     "train.activation_regularization": "ar",
     "train.temporal_regularization": "tar",
     "train.warmup_steps": "warmup",

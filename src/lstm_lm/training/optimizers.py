@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8
+BETA1, BETA2, EPSILON = 0.9, 0.999, 1e-8  # those of the paper
 
 Gradient = Any  # tf.Tensor, or tf.IndexedSlices for a gradient of a few rows
 
@@ -20,15 +20,17 @@ class Adam(tf.Module):
     Args:
         variables: the variables that are updated.
         weight_decay: coefficient of the decay, multiplied by the learning rate; 0: no decay.
+        beta2: how much of the second moment stays in a step.
 
     Attributes:
         m, v: lists of tf.Variable, the first and second moments, in the order of the variables.
     """
 
-    def __init__(self, variables: Sequence[tf.Variable], weight_decay: float = 0.0) -> None:
+    def __init__(self, variables: Sequence[tf.Variable], weight_decay: float = 0.0, beta2: float = BETA2) -> None:
         super().__init__(name="adam")
         self.targets = _Untracked(variables)
         self.weight_decay = weight_decay
+        self.beta2 = beta2
         self.m = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
         self.v = [tf.Variable(tf.zeros_like(variable)) for variable in variables]
 
@@ -46,7 +48,7 @@ class Adam(tf.Module):
             step: int32 scalar, 1 for the first step: for the bias correction.
         """
         step = tf.cast(step, tf.float32)
-        powers = tf.pow(BETA1, step), tf.pow(BETA2, step)
+        powers = tf.pow(BETA1, step), tf.pow(self.beta2, step)
         for i, (variable, gradient) in enumerate(zip(self.targets.variables, gradients, strict=True)):
             decay = rate * self.weight_decay if self.weight_decay and len(variable.shape) > 1 else None
             if isinstance(gradient, tf.IndexedSlices):
@@ -62,7 +64,7 @@ class Adam(tf.Module):
                 beta2_power=powers[1],
                 lr=rate,
                 beta1=BETA1,
-                beta2=BETA2,
+                beta2=self.beta2,
                 epsilon=EPSILON,
                 grad=gradient,
             )
@@ -74,7 +76,7 @@ class Adam(tf.Module):
         variable, m, v = self.targets.variables[i], self.m[i], self.v[i]
         rows, g = gradient.indices, gradient.values
         new_m = BETA1 * tf.gather(m, rows) + (1 - BETA1) * g
-        new_v = BETA2 * tf.gather(v, rows) + (1 - BETA2) * g * g
+        new_v = self.beta2 * tf.gather(v, rows) + (1 - self.beta2) * g * g
         change = rate * tf.sqrt(1 - powers[1]) / (1 - powers[0]) * new_m / (tf.sqrt(new_v) + EPSILON)
         if decay is not None:
             change += decay * tf.gather(variable, rows)

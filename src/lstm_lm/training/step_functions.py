@@ -47,7 +47,7 @@ class StepFunctions:
         self.model = model
         self.config = config
         self.batch_size, self.sequence_length = batches.batch_size, batches.sequence_length
-        self.optimizer = Adam(list(model.weights.values()), config.train.weight_decay)
+        self.optimizer = Adam(list(model.weights.values()), config.train.weight_decay, config.train.beta2)
         self.averages = [tf.Variable(variable) for variable in model.weights.values()] if config.train.ema_decay else []
         # With a vocabulary so large that softmax rows are sampled or clustered, visiting all rows in each step would take too long.
         self.lazy = bool(config.train.sampled_words or model.shape.adaptive_cutoffs)
