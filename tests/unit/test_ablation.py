@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from conftest import COMMIT, PROJECT, TINY, run
-from lstm_lm.config import keys, loading
+from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 from lstm_lm.experiments.ablation import plan as plans
 from lstm_lm.experiments.ablation import results, tables
@@ -168,13 +168,18 @@ def test_presets_know_their_text_and_what_of_it_is_missing(tmp_path, monkeypatch
     assert entries["wikitext2"].missing.startswith("data/own/wikitext-2 lacks ")
 
     # What is not here does not make its results outdated, what is other text does.
-    values = {name: keys.with_changes(VALUES, {"download.source": {"path": f"data/own/{name}"}}) for name in ("ptb", "mine")}
+    ptb = presets.load("ptb")
+    values = {
+        "ptb": keys.with_changes(VALUES, ptb),
+        "mine": keys.with_changes(VALUES, {**ptb, "download.source": {"path": "data/own/mine"}}),
+        "characters": keys.with_changes(VALUES, {**ptb, "vocab.unit": "char"}),  # whose counts no stage compares
+    }
     before = {name: results.key_of(each) for name, each in values.items()}
-    for name in values:
+    for name in ("ptb", "mine"):
         (tmp_path / "data/own" / name).mkdir(parents=True)
         (tmp_path / "data/own" / name / "a.txt").write_text("text")
     after = {name: results.key_of(each) for name, each in values.items()}
-    assert (before["ptb"] == after["ptb"], before["mine"] == after["mine"]) == (True, False)
+    assert {name: before[name] == after[name] for name in values} == {"ptb": True, "mine": False, "characters": False}
 
 
 def test_the_projects_results_can_be_loaded():

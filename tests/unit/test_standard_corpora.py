@@ -47,6 +47,8 @@ def test_counts_of_a_standard_corpus_are_compared_with_the_published_ones(preset
         {"vocab__min_count": 2},
         {"vocab__max_size": 500},
         {"vocab__punctuation": "drop"},
+        {"vocab__validation": 0.1, "vocab__test": 0.1},
+        {"vocab__test": ["*valid*"], "vocab__validation": ["*test*"]},
         {"download__clean": True},
         {"download__source": {"path": "data/own/mine"}},
         {"download__source": {"path": "data/own"}},
@@ -55,6 +57,16 @@ def test_counts_of_a_standard_corpus_are_compared_with_the_published_ones(preset
 )
 def test_other_texts_and_other_tokens_are_not_compared(changes: dict[str, object]) -> None:
     assert standard_corpora.check_counts(settings("ptb", **changes), {"train": 1, "validation": 2, "test": 3}, 4) is None
+
+
+def test_for_an_archive_from_an_address_the_advice_is_to_check_it() -> None:
+    tokens, vocabulary = TOKENS["wikitext2"]
+    from_address = settings("wikitext2", download__source={"url": "https://example.org/wikitext-2-v1.zip"})
+    assert standard_corpora.check_counts(from_address, tokens, vocabulary) is not None
+    with pytest.raises(UserError) as error:
+        standard_corpora.check_counts(from_address, tokens | {"test": 7}, vocabulary)
+    assert "7 test tokens (published: 245,569): check that the address has the whole published archive, and set " in str(error.value)
+    assert "data/own" not in str(error.value)
 
 
 def test_a_corpus_is_known_by_its_folder_or_its_archive() -> None:

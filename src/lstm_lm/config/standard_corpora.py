@@ -11,6 +11,7 @@ from lstm_lm.wording import joined
 
 PAGE = "docs/how-to/standard-corpora.md"
 SPLITS = ("train", "validation", "test")
+HELD_OUT = (["*valid*"], ["*test*"])  # vocab.validation and vocab.test of their presets
 
 
 @dataclass(frozen=True)
@@ -92,21 +93,26 @@ def check_counts(settings: Params, tokens: Mapping[str, int], vocabulary: int) -
         SettingError: its counts are others, so that its results would not compare with published ones.
     """
     corpus = find(settings.download.source)
-    if corpus is None or not _is_read_as_published(settings):
+    if corpus is None or not is_read_as_published(settings):
         return None
     found = {f"{split} tokens": tokens[split] for split in SPLITS} | {"distinct tokens": vocabulary}
     published = dict(zip(found, (*corpus.tokens, corpus.vocabulary), strict=True))
     differing = [f"{found[what]:,} {what} (published: {published[what]:,})" for what in found if found[what] != published[what]]
     if not differing:
         return f"token counts and vocabulary are those of {corpus.name} as published"
+    if isinstance(settings.download.source, UrlSource):
+        advice = "check that the address has the whole published archive, and set download.source.sha256 to the digest of that one"
+    else:
+        advice = f"put {joined(corpus.files)} and no other files into {corpus.folder}, or another text into another folder of data/own"
     raise SettingError(
-        "download.source",
-        f"this is not {corpus.name} as published, because there are {joined(differing)}: put {joined(corpus.files)} and no other files "
-        f"into {corpus.folder}, or another text into another folder of data/own ({PAGE})",
+        "download.source", f"this is not {corpus.name} as published, because there are {joined(differing)}: {advice} ({PAGE})"
     )
 
 
-def _is_read_as_published(settings: Params) -> bool:
+def is_read_as_published(settings: Params) -> bool:
+    """Return whether tokens, held-out files and cleaning are those of the presets of these corpora, so that counts compare."""
     vocab = settings.vocab
+    if (vocab.validation, vocab.test) != HELD_OUT:
+        return False
     as_words = (vocab.unit, vocab.punctuation, vocab.newlines, settings.download.clean) == ("word", "as_is", True, False)
     return as_words and (vocab.min_count, vocab.max_size, vocab.lowercase) == (1, None, False)

@@ -79,7 +79,7 @@ class Results:
 def key_of(values: dict[str, Any]) -> str:
     """Digest everything that shapes the metrics of an experiment: parameters, code, and the user's own text.
 
-    A standard corpus counts by its published token counts, which the stage vocab compares: it need not be on this machine.
+    A standard corpus that is read as published counts by its token counts, which the stage vocab compares: it need not be on this machine.
 
     Args:
         values: of params.yaml, with the experiment's changes.
@@ -87,10 +87,13 @@ def key_of(values: dict[str, Any]) -> str:
     sections = {section: entries for section, entries in values.items() if section not in ("reporting", "tracking")}
     stages = loading.read("dvc.yaml")["stages"]
     code = {path: hashing.digest(path) for stage in stages.values() for path in stage["deps"] if path.startswith("src/")}
-    source = loading.check(values).download.source
-    own_text: str | tuple[int, ...] | None = hashing.digest(source.path) if isinstance(source, PathSource) else None
-    if corpus := standard_corpora.find(source):
+    settings = loading.check(values)
+    source, corpus = settings.download.source, standard_corpora.find(settings.download.source)
+    own_text: str | tuple[int, ...] | None = None
+    if corpus and standard_corpora.is_read_as_published(settings):
         own_text = corpus.tokens
+    elif isinstance(source, PathSource):
+        own_text = hashing.digest(source.path)
     return hashing.digest_json(sections, code, own_text)
 
 
