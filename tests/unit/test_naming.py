@@ -40,6 +40,8 @@ def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ({"download.source": {"path": "data/own"}, "model.layers": 2}, "layers=2 (tolstoy)"),
         ({"download.source": {"path": "data/own"}, **COOKBOOK, "train.seed": 2}, "seed=2 (cookbook, tolstoy)"),
         ({"train.learning_rate": 0.00512345}, "lr=0.005123"),
+        ({"model.ngrams": {"order": 3, "weight": "auto"}}, "ngrams=3:auto"),
+        ({"model.ngrams": {"order": 3, "weight": 0.1}}, "ngrams=3:0.1"),
         ({"vocab.validation": ["a-long-name.txt"], "vocab.test": ["b"]}, 'validation=["a-long-name... test=["b"]'),
     ],
 )

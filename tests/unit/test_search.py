@@ -49,6 +49,7 @@ def test_the_projects_search_file_is_valid():
             "vocab.min_count: cannot be searched: perplexities of different texts or vocabularies do",
         ),
         ("tracking.uri: {choices: [a]}", "tracking.uri: cannot be searched: it does not change the training"),
+        ("model.ngrams: {choices: [null]}", "space.model.ngrams: cannot be searched: it does not change the training"),
         ("train.seed: {low: 1, high: 9}", "train.seed: cannot be searched: a lucky seed is not a better recipe"),
         ("train.minutes: {low: 1, high: 9}", "train.minutes: cannot be searched: trials of some minutes do not compare"),
         ("train.epochs: {low: 1, high: 9}", "train.epochs: is in both fixed and space"),

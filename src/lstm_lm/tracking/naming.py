@@ -1,6 +1,7 @@
 """The name of a run, and tags for the code it ran."""
 
 import contextlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ DEFAULT = "default"
 MAX_CHANGES_IN_NAME = 3
 MAX_VALUE_LENGTH = 16  # characters of a value in a name
 TEXT = "download.source"
+NGRAMS = "model.ngrams"
 # The weights do not depend on these, and their values may change while the training, and so its run, stays the same.
 OTHER_SECTIONS = ("evaluate_sample.", "reporting.", "tracking.")
 # What the pipeline itself writes, parameters, which each run has anyway, and text: a change of theirs is none of the code.
@@ -46,6 +48,7 @@ SHORT_NAMES = {
     "model.tie_weights": "tied",
     "model.adaptive_cutoffs": "cutoffs",
     "model.ensemble_size": "ensemble",
+    NGRAMS: "ngrams",
     "model.initializer_scale": "init_scale",
     "model.dropout_words": "drop_words",
     "model.dropout_input": "drop_in",
@@ -112,7 +115,7 @@ def _base_name(committed: Mapping[str, object], shipped: dict[str, Any]) -> str:
 def short_changes(changes: Mapping[str, object]) -> list[str]:
     """Write changed parameters as they stand in names: `lr=0.002`."""
     ordered = sorted(changes, key=lambda key: key not in FIRST)
-    return [f"{SHORT_NAMES.get(key, key.partition('.')[2])}={_shorten(changes[key])}" for key in ordered]
+    return [f"{SHORT_NAMES.get(key, key.partition('.')[2])}={_shorten(_compact(key, changes[key]))}" for key in ordered]
 
 
 def limited(changes: list[str]) -> list[str]:
@@ -149,6 +152,14 @@ def _committed() -> dict[str, Any] | None:
 def _without_text(settings: Params) -> dict[str, object]:
     """Return the parameters that the weights depend on, flattened, without where the text comes from."""
     return {key: value for key, value in training_params(keys.flatten(settings)).items() if key != TEXT}
+
+
+def _compact(key: str, value: object) -> object:
+    """Return a value without what its key says anyway: `3:auto` for the order and weight of n-grams, which are JSON."""
+    if key != NGRAMS or not isinstance(value, str):
+        return value
+    ngrams = json.loads(value)
+    return f"{ngrams['order']}:{_shorten(ngrams['weight'])}"
 
 
 def _shorten(value: object) -> str:

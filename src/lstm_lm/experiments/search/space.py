@@ -280,6 +280,8 @@ def _check_searchable(prefix: str, name: str, where: str) -> None:
         raise UserError(f"{prefix}: cannot be searched: {why} (searchable: parameters of {', '.join(SECTIONS)})")
     if name not in known:
         raise UserError(f"{prefix}: unknown parameter; did you mean {messages.nearest(name, sorted(known))}?")
+    if name == "model.ngrams":  # mixed in after the training; trials are judged before
+        raise UserError(f"{prefix}: cannot be searched: it does not change the training")
     if name == "train.minutes":
         raise UserError(f"{prefix}: cannot be searched: trials of some minutes do not compare (train.epochs says how long a trial is)")
     if where == "space" and name in ("train.seed", "train.validate_every"):
