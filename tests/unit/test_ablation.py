@@ -9,8 +9,8 @@ import pytest
 from conftest import COMMIT, PROJECT, TINY, run
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
+from lstm_lm.experiments.ablation import loop, results, tables
 from lstm_lm.experiments.ablation import plan as plans
-from lstm_lm.experiments.ablation import results, tables
 from lstm_lm.experiments.ablation.plan import Entry
 from lstm_lm.experiments.ablation.results import Result, Results
 from lstm_lm.ui import markdown
@@ -180,6 +180,25 @@ def test_presets_know_their_text_and_what_of_it_is_missing(tmp_path, monkeypatch
         (tmp_path / "data/own" / name / "a.txt").write_text("text")
     after = {name: results.key_of(each) for name, each in values.items()}
     assert {name: before[name] == after[name] for name in values} == {"ptb": True, "mine": False, "characters": False}
+
+
+def test_the_table_is_written_before_the_error_on_a_missing_text(tmp_path, monkeypatch, capsys):
+    for name in ("presets", "dvc.yaml", "src", "params.yaml"):
+        (tmp_path / name).symlink_to(PROJECT / name)
+    monkeypatch.chdir(tmp_path)
+    plan(tmp_path, "[default]", "[quick, ptb]")
+    page = tmp_path / "docs/reference/results.md"
+    page.parent.mkdir(parents=True)
+    page.write_text("<!-- table:presets -->\n<!-- /table:presets -->\n")
+    quick = {**presets.load("quick"), "train.seed": 1}
+    Results(loop.RESULTS_FILE).put("preset quick", 1, result(160, 170, results.key_of(keys.with_changes(VALUES, quick))))
+    with pytest.raises(UserError, match=r"^left out ptb: data/own/ptb lacks "):
+        loop.run(presets=True, only=["quick", "ptb"])
+    assert [row[0] for row in rows(page.read_text())] == ["quick"]
+    assert "0 run; the table is in docs/reference/results.md" in capsys.readouterr().out
+    with pytest.raises(UserError, match=r"^left out ptb: data/own/ptb lacks "):
+        loop.run(presets=True, only=["ptb"])
+    assert capsys.readouterr().out == ""
 
 
 def test_the_projects_results_can_be_loaded():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import PROJECT
+from conftest import PROJECT, change_params
 from lstm_lm.commands import app
 from lstm_lm.commands.ensemble import parse_seeds
 from lstm_lm.errors import UserError
@@ -56,17 +56,27 @@ def test_mistakes_are_reported_in_one_line(arguments: list[str], message: str, p
     [
         ([], "3 models as one, with the seeds 1 to 3: the training takes about 3 times as long as that of one"),
         (
-            ["--size", "2", "--preset", "best"],
+            ["--size", "2", "--preset", "timed"],
             "2 models as one, with the seeds 1 to 2: train.minutes = 50 is the time for all of them together",
         ),
         (["--seeds", "4 5 6"], "3 models as one, with the seeds 4 to 6: the training takes about 3 times as long as that of one"),
     ],
 )
 def test_the_time_is_that_of_all_models(arguments: list[str], line: str, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    text = (project / "presets/best.yaml").read_text()
-    (project / "presets/best.yaml").write_text(
-        text.replace(next(each for each in text.splitlines() if "minutes:" in each), "  minutes: 50")
-    )
+    (project / "presets/timed.yaml").write_text("train:\n  epochs: null\n  minutes: 50\n")
     with pytest.raises(UserError, match="experiments need a Git repository with a commit"):
         app.main(["ensemble", *arguments])
     assert " ".join(capsys.readouterr().out.split()) == line
+
+
+@pytest.mark.parametrize(
+    ("arguments", "number"),
+    [([], 4), (["--preset", "five"], 5), (["--preset", "single"], 3), (["--size", "2"], 2), (["--preset", "five", "--seeds", "1 2"], 2)],
+)
+def test_without_a_size_the_parameters_decide(arguments: list[str], number: int, project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    change_params(project, {"model.ensemble_size": 4})
+    for name, size in (("five", 5), ("single", 1)):
+        (project / f"presets/{name}.yaml").write_text(f"model:\n  ensemble_size: {size}\n")
+    with pytest.raises(UserError, match="experiments need a Git repository with a commit"):
+        app.main(["ensemble", *arguments])
+    assert capsys.readouterr().out.startswith(f"{number} models as one, with the seeds 1 to {number}: ")

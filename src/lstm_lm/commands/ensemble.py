@@ -13,7 +13,9 @@ MAX_SIZE = 32  # of model.ensemble_size
 def ensemble(
     size: Annotated[
         int | None,
-        typer.Option(help=f"number of models (default: {DEFAULT_SIZE})", min=2, max=MAX_SIZE, show_default=False),
+        typer.Option(
+            help=f"number of models (default: model.ensemble_size if above 1, else {DEFAULT_SIZE})", min=2, max=MAX_SIZE, show_default=False
+        ),
     ] = None,
     seeds: Annotated[
         str | None,
@@ -31,13 +33,19 @@ def ensemble(
     from lstm_lm.config import keys, loading, presets
     from lstm_lm.ui import terminal
 
-    members: dict[str, Any] = {"model.ensemble_size": size or DEFAULT_SIZE}
+    members: dict[str, Any] = {}
     if seeds is not None:
         first, number = parse_seeds(seeds, size)
         members = {"model.ensemble_size": number, "train.seed": first}
+    elif size is not None:
+        members = {"model.ensemble_size": size}
     changes = {**(presets.load(preset) if preset else {}), **members}
     where = f"params.yaml with presets/{preset}.yaml" if preset else "params.yaml"
-    settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), where)
+    values = loading.read("params.yaml")
+    settings = loading.check(keys.with_changes(values, changes), where)
+    configured = settings.model.ensemble_size
+    changes["model.ensemble_size"] = configured if configured > 1 else DEFAULT_SIZE
+    settings = loading.check(keys.with_changes(values, changes), where)
     number, first, minutes = settings.model.ensemble_size, settings.train.seed, settings.train.minutes
     if minutes is None:
         time = f"the training takes about {number} times as long as that of one"

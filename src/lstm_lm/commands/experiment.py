@@ -39,17 +39,15 @@ def run_and_show(changes: Mapping[str, Any], name: str) -> None:
     rows = {f"{name}, {split}": metrics for split, metrics in finished.metrics().items()}
     settings = loading.check(finished.params())
     units = dict.fromkeys(rows, str(settings.vocab.unit))
-    metrics_file = Path(results.METRICS_FILE)
-    is_same_text = mask_values(settings.download.source.model_dump()) == _text_source()
-    if metrics_file.exists() and is_same_text:
-        own = {f"this checkout, {split}": metrics for split, metrics in json.loads(metrics_file.read_text(encoding="utf-8")).items()}
+    own, note = _own_results(mask_values(settings.download.source.model_dump()))
+    if own:
         rows, units = {**rows, **own}, {**units, **dict.fromkeys(own, trained_unit())}
     terminal.print()
     if existed:
         terminal.print(f"the experiment {finished.name} with these parameters, this code and this text already exists")
     results.show_models(rows, units)
-    if not is_same_text:
-        terminal.print("The model of this checkout is of another text: its results do not compare with these.")
+    if note:
+        terminal.print(note)
     for line in run_address.run_lines(address.uri(loading.load().tracking), finished.run_id()):
         terminal.verbatim(line)
     terminal.heading("next steps")
@@ -62,6 +60,25 @@ def run_and_show(changes: Mapping[str, Any], name: str) -> None:
             (f"dvc exp apply {finished.name}", "copies its parameters and its model into this checkout"),
         ]
     )
+
+
+def _own_results(source: object) -> tuple[dict[str, Any], str | None]:
+    """Return the held-out metrics of this checkout's model, to show beside others.
+
+    Args:
+        source: where the text of the others is from, without secrets.
+    Returns:
+        `{"this checkout, test": {"perplexity": ...}, ...}`, empty without a model or if its text is another one; then a sentence that
+        says the latter, else None.
+    """
+    from lstm_lm.ui import results
+
+    file = Path(results.METRICS_FILE)
+    if not file.exists():
+        return {}, None
+    if source != _text_source():
+        return {}, "The model of this checkout is of another text: its results do not compare with these."
+    return {f"this checkout, {split}": metrics for split, metrics in json.loads(file.read_text(encoding="utf-8")).items()}, None
 
 
 def _text_source() -> object:

@@ -61,10 +61,11 @@ def run(presets: bool = False, only: list[str] | None = None, seeds: list[int] |
     wanted = _wanted(entries, only)
     jobs = _jobs(entries, {} if presets else planned.fixed, chosen_seeds, values)
     known = Results(RESULTS_FILE)
-    pending = [] if table_only else [job for job in jobs if job.entry in wanted and not _is_current(job, known)]
-    left_out = _texts_missing(pending)
-    pending = [job for job in pending if not job.entry.missing]
-    if left_out and only and not pending:
+    asked = [job for job in jobs if job.entry in wanted]
+    due = [] if table_only else [job for job in asked if not _is_current(job, known)]
+    left_out = _texts_missing(due)
+    pending = [job for job in due if not job.entry.missing]
+    if left_out and only and not pending and due == asked:  # no result to show either
         raise UserError("; ".join(left_out))
     for line in left_out:
         terminal.note(line)
