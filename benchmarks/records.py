@@ -138,7 +138,8 @@ def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, 
 
 def name_of(text: Text) -> str:
     """Return the name of our parameters."""
-    return f"the preset `{text.preset}`" if text.preset else "`params.yaml`"
+    name = f"the preset `{text.preset}`" if text.preset else "`params.yaml`"
+    return f"{name}, without its n-grams" if text.params.model.ngrams else name
 
 
 def peers(text: Text, minutes: float, validations: int, try_compile: bool) -> list[Peer]:

@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from conftest import PROJECT, change_params
 from lstm_lm.commands import compare
 from lstm_lm.experiments import comparison
+from lstm_lm.experiments.locked_run import LockedRun
 from lstm_lm.io import dvc_cache
 from terminal_window import run_in_window
 
@@ -193,6 +194,12 @@ def test_metrics_of_an_earlier_model_are_noted(repository: Path) -> None:
     stages["evaluate-sample"]["deps"] = [weights]
     write_results(repository, 1.55, stages=stages)
     assert comparison.outdated(comparison.read_all()) == []
+
+
+def test_the_committed_run_says_which_vocabulary_it_has() -> None:
+    vocabulary = LockedRun((PROJECT / "dvc.lock").read_text()).vocabulary
+    assert vocabulary is not None
+    assert len(set(vocabulary)) == 2
 
 
 def test_the_vocabulary_is_that_of_the_training(repository: Path) -> None:

@@ -7,7 +7,8 @@ from lstm_lm.config import keys, loading, presets
 from lstm_lm.errors import UserError
 
 
-def test_every_preset_is_valid_and_contains_only_what_differs_from_params_yaml():
+def test_every_preset_is_valid_and_contains_only_what_it_or_another_preset_changes():
+    """A value of params.yaml is there if another preset changes it, which may have been written into params.yaml before."""
     values = loading.read(PROJECT / "params.yaml")
     assert "cookbook" in presets.names(PROJECT / "presets")
     for name in presets.names(PROJECT / "presets"):
@@ -15,7 +16,10 @@ def test_every_preset_is_valid_and_contains_only_what_differs_from_params_yaml()
         loading.check(keys.with_changes(values, changes))
         for key, value in changes.items():
             section, _, last = key.partition(".")
-            assert values[section][last] != value, key
+            others = [presets.load(other, PROJECT / "presets") for other in presets.names(PROJECT / "presets") if other != name]
+            elsewhere = any(other.get(key, value) != value for other in others)
+            unused = key == "evaluate_sample.ngram_mixture"  # excludes model.ngrams
+            assert values[section][last] != value or elsewhere or unused, key
 
 
 TIMED = ("quick", "ptb", "ptb-best", "wikitext2", "wikitext2-best")
@@ -65,3 +69,16 @@ def test_an_invalid_preset_is_a_one_line_error(tmp_path, monkeypatch, text, mess
         presets.load("x")
     with pytest.raises(UserError, match=r"PRESET=y: there is no presets/y\.yaml; the presets are x"):
         presets.load("y")
+
+
+@pytest.mark.parametrize("name", ["best", "char", "cookbook", "smoke"])
+def test_a_preset_with_epochs_does_not_keep_the_minutes_of_another(name):
+    changes = presets.load(name, PROJECT / "presets")
+    assert changes["train.epochs"] > 0
+    assert changes["train.minutes"] is None
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (PROJECT / "presets").glob("*.yaml")))
+def test_a_preset_is_possible_whatever_mixture_params_yaml_asks_for(name):
+    changes = {"evaluate_sample.ngram_mixture": "auto", **presets.load(name, PROJECT / "presets")}
+    loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), changes))

@@ -10,7 +10,8 @@ import numpy as np
 
 from lstm_lm.model.ngram_trie import NgramTrie
 
-MAX_TRAINING_WORDS = 20_000_000  # counted n-grams take about 200 bytes of memory per word
+BYTES_PER_WORD = 200  # of training text, about: what counted n-grams take
+MAX_TRAINING_WORDS = 20_000_000
 FALLBACK_DISCOUNTS = (0.5, 1.0, 1.5)  # where the counts of counts give none, as in KenLM (Heafield et al. 2013)
 
 

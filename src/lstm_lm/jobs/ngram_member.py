@@ -9,7 +9,8 @@ from lstm_lm.config.schema import Params
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import SettingError
 from lstm_lm.evaluation import ngram_mixture
-from lstm_lm.evaluation.ngrams import MAX_TRAINING_WORDS, KneserNey
+from lstm_lm.evaluation.ngrams import BYTES_PER_WORD, MAX_TRAINING_WORDS, KneserNey
+from lstm_lm.io import memory
 from lstm_lm.model.ngram_trie import MAX_VOCABULARY
 from lstm_lm.text import encoded, splits
 from lstm_lm.ui import training_messages
@@ -26,7 +27,7 @@ def check(settings: Params, batches: Batches) -> None:
     """Check before the training that n-grams can be counted, if they are asked for.
 
     Raises:
-        SettingError: there are too many words, or the state has too few units for the last words.
+        SettingError: there are too many words, too little memory, or the state has too few units for the last words.
     """
     if (wanted := settings.model.ngrams) is None:
         return
@@ -34,6 +35,9 @@ def check(settings: Params, batches: Batches) -> None:
     if words > MAX_TRAINING_WORDS:
         limit = f"at most {MAX_TRAINING_WORDS:,} can be counted"
         raise SettingError(KEY, f"the training text has {words:,} tokens, {limit}: set it to null")
+    if (needed := words * BYTES_PER_WORD) > (available := memory.available()):
+        sizes = f"counting {words:,} tokens needs about {memory.gigabytes(needed)} of memory, {memory.gigabytes(available)} are free"
+        raise SettingError(KEY, f"{sizes}: set it to null, or use a machine with more")
     if vocabulary_size > MAX_VOCABULARY:
         raise SettingError(
             KEY, f"the vocabulary has {vocabulary_size:,} words, at most {MAX_VOCABULARY:,} are possible: set it to null, or vocab.max_size"

@@ -47,23 +47,21 @@ class Ngrams(tf.Module):
         """
         # Gathering from a variable itself would make TensorFlow copy it whenever it is read.
         unigram, starts, words, probabilities, backoffs = (getattr(self, name).read_value() for name in TRIE_ARRAYS)
-        numbers = self._numbers(contexts)  # [rows * (order - 1)], of each row the shortest context first
-        # The successors of all contexts, one after the other.
-        first, stop = tf.gather(starts, numbers), tf.gather(starts, numbers + 1)
-        splits, places = tf.raw_ops.RaggedRange(starts=first, limits=stop, deltas=1, Tsplits=tf.int64)
-        values = tf.gather(words, places), tf.gather(probabilities, places)
-        longer = tf.raw_ops.RaggedBincount(splits=splits, values=values[0], size=columns, weights=values[1])
-        longer = tf.unstack(tf.reshape(longer, [-1, self.order - 1, columns]), axis=1)
         if columns > self.vocabulary_size:
             unigram = tf.concat([unigram, tf.zeros([columns - self.vocabulary_size])], axis=0)
         total = unigram[tf.newaxis]
-        left = tf.reshape(tf.gather(backoffs, numbers), [-1, self.order - 1])
-        for i, of_context in enumerate(longer):
-            total = total * left[:, i : i + 1] + of_context
+        # One length of contexts after the other, so that the memory does not grow with the order.
+        for numbers in self._numbers(contexts):
+            # The successors of all rows' contexts, one row after the other.
+            first, stop = tf.gather(starts, numbers), tf.gather(starts, numbers + 1)
+            splits, places = tf.raw_ops.RaggedRange(starts=first, limits=stop, deltas=1, Tsplits=tf.int64)
+            values = tf.gather(words, places), tf.gather(probabilities, places)
+            of_context = tf.raw_ops.RaggedBincount(splits=splits, values=values[0], size=columns, weights=values[1])
+            total = total * tf.gather(backoffs, numbers)[:, tf.newaxis] + of_context
         return total
 
-    def _numbers(self, contexts: tf.Tensor) -> tf.Tensor:
-        """The numbers of the contexts of 1 to order - 1 words, 0 for those that the trie does not have: int64 [rows * (order - 1)]."""
+    def _numbers(self, contexts: tf.Tensor) -> list[tf.Tensor]:
+        """The numbers of the contexts of 1 to order - 1 words, 0 for those that the trie does not have: int64 [rows] each."""
         keys, numbers = self.keys.read_value(), [contexts[:, -1]]
         for words in range(2, self.order):
             number = contexts[:, -words]
@@ -72,7 +70,7 @@ class Ngrams(tf.Module):
                 place = tf.raw_ops.LowerBound(sorted_inputs=tf.reshape(keys, [1, -1]), values=key[tf.newaxis], out_type=tf.int64)[0]
                 number = tf.where(tf.equal(tf.gather(keys, place), key), place + 1 + self.vocabulary_size, 0)
             numbers.append(number)
-        return tf.reshape(tf.stack(numbers, axis=1), [-1])
+        return numbers
 
 
 class Mixture(tf.Module):

@@ -191,7 +191,8 @@ def _limits(inputs: Inputs) -> Iterator[str]:
     yield from _weak_bands(inputs)
     yield from _weak_start(inputs)
     if (gap := validation.get("generalization_gap")) is not None and gap > NOTABLE_GAP:
-        yield f"It predicts training text better than validation text, by {numbers.decimals(gap)} nats per {unit}."
+        cause = ". Its n-grams, which know the training text, add to that" if inputs.config.get("ngrams") else ""
+        yield f"It predicts training text better than validation text, by {numbers.decimals(gap)} nats per {unit}{cause}."
     error = (inputs.mapping("calibration").get("test") or {}).get("expected_calibration_error")
     if error is not None and error > NOTABLE_CALIBRATION_ERROR:
         yield f"Its probabilities are off by {numbers.percent(error)} on average (expected calibration error)."
