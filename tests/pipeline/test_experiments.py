@@ -99,7 +99,7 @@ def test_several_seeds_become_one_model_in_an_isolated_copy(project: Path, finis
     assert checkout(project) == checkout(finished_project)
     trained = runs(project)[0]
     assert (trained.data.params["model.ensemble_size"], trained.data.params["train.seed"]) == ("2", "4")
-    run(["python", "-m", "dvc", "exp", "apply", "short-ensemble-2-seed4"], project)
+    run(["python", "src/lstm_lm/experiments/dvc_program.py", "exp", "apply", "short-ensemble-2-seed4"], project)  # needs no name in Git
     assert json.loads((project / "models/weights/config.json").read_text())["shape"]["members"] == 2
     shown = run(["python", "src/cli.py", "next", "--k", "1", "the king"], project).stdout  # by its one SavedModel
     assert re.search(r"\d%", shown)
