@@ -21,7 +21,7 @@ Documents = List[torch.Tensor]
 
 
 class Streams:
-    """The training text as parallel streams, each of which goes on where its last window ended.
+    """The training text as parallel streams, each of which resumes where its last window ended.
 
     Args:
         ids: int64 [words].
