@@ -37,9 +37,9 @@ repro: setup  ## run the pipeline and show its results
 	@python src/lstm_lm/experiments/dvc_program.py repro
 	@python src/cli.py summary
 
-setup:  ## create only the environment, .venv (requirements.lock)
+setup:  ## create only the environment, .venv (EXTRAS=cuda: for a GPU)
 	@! grep -q "$$(printf '\r')" scripts/setup.sh || { echo "error: the files here have Windows newlines (CRLF): convert them with: make newlines" >&2; exit 1; }
-	@sh scripts/setup.sh "$(venv)" "$(call given,PYTHON)"
+	@sh scripts/setup.sh "$(venv)" "$(call given,PYTHON)" $(if $(call given,EXTRAS),"$$EXTRAS")
 
 repository:
 	@sh scripts/check_repository.sh

@@ -1,10 +1,11 @@
 #!/bin/sh
 # Create the environment that the Makefile's targets run in, unless it is there and fits requirements.lock,
 # and the page template for `dvc plots`.
-# usage: setup.sh VENV [PYTHON]
+# usage: setup.sh VENV [PYTHON [EXTRAS]]
 set -eu
 venv=$1
 python=${2:-}
+new_extras=${3:-}
 
 is_supported() {
     "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null
@@ -12,6 +13,48 @@ is_supported() {
 die() {
     echo "error: $*" >&2
     exit 1
+}
+
+# An extra is a lock of packages that not everyone needs: cuda is that of requirements-cuda.lock.
+names=
+for lock in requirements-*.lock; do
+    name=${lock#requirements-}
+    names="$names ${name%.lock}"
+done
+set -f # an asterisk is no name
+for extra in $new_extras; do
+    case "$names " in
+        *" $extra "*) ;;
+        *) die "EXTRAS: there is no $extra: choose from$names" ;;
+    esac
+    if [ "$extra" = cuda ] && [ "$(uname -s) $(uname -m)" != "Linux x86_64" ]; then
+        die "EXTRAS=cuda is for Linux on x86-64, and this is $(uname -s) $(uname -m): leave it out"
+    fi
+done
+set +f
+# The environment lists its extras, so that a later call without EXTRAS, such as by `make repro`, keeps them and follows their locks.
+extras_file=$venv/extras
+extras=$new_extras
+if [ -e "$extras_file" ]; then
+    while read -r extra; do
+        case " $extras " in
+            *" $extra "*) ;;
+            *) extras="$extras $extra" ;;
+        esac
+    done <"$extras_file"
+fi
+install_extras() {
+    [ -z "$new_extras" ] || printf '%s\n' $extras >"$extras_file"
+    for extra in $extras; do
+        lock=requirements-$extra.lock
+        # Its copy is its stamp, as below. Another commit may have no such lock.
+        if [ ! -e "$lock" ] || cmp -s "$lock" "$venv/$lock"; then
+            continue
+        fi
+        "$venv/bin/python" scripts/install_lock.py "$venv" "$lock" ||
+            die "the packages of $lock could not be installed (see above): try again, or go on without them by removing $extra from $extras_file"
+        cp "$lock" "$venv/$lock"
+    done
 }
 # Each checkout has its own page, but several may share an environment. Only `dvc plots` needs it.
 page=.dvc/plots.html
@@ -57,6 +100,7 @@ if cmp -s requirements.lock "$stamp" && "$venv/bin/python" -c '' 2>/dev/null; th
         make_page
     fi
     configure_dvc
+    install_extras
     exit 0
 fi
 if [ -e "$venv" ] && [ ! -e "$mark" ]; then
@@ -95,9 +139,11 @@ echo "setting up $venv with $("$python" --version) (only once) ..."
 rm -rf "$venv"
 mkdir -p "$venv"
 touch "$mark"
+[ -z "$extras" ] || printf '%s\n' $extras >"$extras_file"
 "$python" -m venv "$venv" || die "$python -m venv $venv failed (see above)"
 "$python" scripts/install_lock.py "$venv" || die "the packages of requirements.lock could not be installed (see above)"
 write_variables
 cp requirements.lock "$stamp"
 make_page
 configure_dvc
+install_extras

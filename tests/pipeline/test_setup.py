@@ -33,7 +33,8 @@ esac"""
 FAKE_VENV_PYTHON = """\
 case "$*" in
     *"pip --disable-pip-version-check config list") echo "$SETTINGS_OF_PIP";;
-    *" --requirement requirements.lock") echo "pip installs the lock, PIP_USER=$PIP_USER $PIP_TARGET" >>"$FAKES/log"; exit $EXIT_OF_PIP;;
+    *" --requirement requirements"*".lock") echo "pip installs the lock, PIP_USER=$PIP_USER $PIP_TARGET" >>"$FAKES/log"; exit $EXIT_OF_PIP;;
+    scripts/install_lock.py*) exec "$REAL_PYTHON" "$@";;
     *" --only-binary=:all: "*) echo "pip installs uv" >>"$FAKES/log"; cp "$FAKES/uv" "$(dirname "$0")/uv";;
 esac"""
 FAKE_UV = """\
@@ -117,7 +118,7 @@ def test_the_page_for_plots_is_created_where_it_is_missing(tmp_path: Path) -> No
     assert "{plot_divs}" in page.read_text()
 
 
-def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+def set_up_with_fakes(folder: Path, *arguments: str, **variables: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
     """Run setup.sh with fake programs. Return the finished process and the log of installations."""
     fakes = folder / "fakes"
     write_program(fakes / "python3", FAKE_PYTHON)
@@ -128,7 +129,7 @@ def set_up_with_fakes(folder: Path, **variables: str) -> tuple[subprocess.Comple
     env["PATH"] = f"{fakes}{os.pathsep}{env['PATH']}"
     for name in [name for name in env if name.startswith("UV_") and name not in outcomes]:
         del env[name]
-    script = ["sh", "scripts/setup.sh", str(folder / "a venv")]
+    script = ["sh", "scripts/setup.sh", str(folder / "a venv"), *arguments]
     done = subprocess.run(script, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
     return done, (fakes / "log").read_text().splitlines()
 
@@ -170,6 +171,72 @@ def test_an_environment_that_could_not_be_filled_is_tried_again(tmp_path: Path) 
     done, log = set_up_with_fakes(tmp_path)
     assert done.returncode == 0, done.stderr
     assert log[-1] == "uv installs the lock, UV_DEFAULT_INDEX= UV_PYTHON="
+
+
+CUDA = "requirements-cuda.lock"
+
+
+def test_an_extra_is_installed_on_top_and_kept_by_later_calls(tmp_path: Path) -> None:
+    done, log = set_up_with_fakes(tmp_path, "", "cuda")
+    assert done.returncode == 0, done.stderr
+    assert [line for line in done.stdout.splitlines() if line.startswith("installing")] == [
+        "installing requirements.lock with uv 0.0.1 ...",
+        f"installing {CUDA} with uv 0.0.1 ...",
+    ]
+    venv = tmp_path / "a venv"
+    assert (venv / CUDA).read_bytes() == (PROJECT / CUDA).read_bytes()
+
+    def installed_again() -> list[str]:
+        done, more = set_up_with_fakes(tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert (len(more) == len(log)) is ("installing" not in done.stdout)
+        log[:] = more
+        return re.findall("installing ([^ ]+)", done.stdout)
+
+    assert installed_again() == []
+    (venv / CUDA).write_text("of an earlier commit")
+    assert installed_again() == [CUDA]
+    (venv / "requirements.lock").write_text("of an earlier commit")  # the whole environment is made again
+    assert installed_again() == ["requirements.lock", CUDA]
+    assert (venv / "extras").read_text() == "cuda\n"
+
+
+def test_an_extra_is_added_to_an_environment_that_is_there(tmp_path: Path) -> None:
+    set_up_with_fakes(tmp_path)
+    done, _ = set_up_with_fakes(tmp_path, "", "docs cuda")
+    assert re.findall("installing ([^ ]+)", done.stdout) == ["requirements-docs.lock", CUDA]
+    done, _ = set_up_with_fakes(tmp_path, "", "cuda")
+    assert done.stdout == ""
+    assert sorted((tmp_path / "a venv/extras").read_text().split()) == ["cuda", "docs"]
+
+
+def test_an_extra_that_could_not_be_installed_is_tried_again(tmp_path: Path) -> None:
+    set_up_with_fakes(tmp_path)
+    for arguments in (("", "cuda"), ()):
+        done, _ = set_up_with_fakes(tmp_path, *arguments, UV_EXIT="2", EXIT_OF_PIP="1")
+        assert done.returncode == 1
+        assert f"error: the packages of {CUDA} could not be installed (see above): try again, or go on without them" in done.stderr
+    assert not (tmp_path / "a venv" / CUDA).exists()
+
+
+@pytest.mark.parametrize("name", ["gpu", "../cuda", "*", "cuda,docs"])
+def test_an_unknown_extra_is_reported_before_anything_is_installed(tmp_path: Path, name: str) -> None:
+    script = ["sh", "scripts/setup.sh", str(tmp_path / "venv"), "", f"docs {name}"]
+    done = subprocess.run(script, cwd=PROJECT, capture_output=True, text=True, check=False)
+    names = sorted(path.name.removeprefix("requirements-").removesuffix(".lock") for path in PROJECT.glob("requirements-*.lock"))
+    assert done.returncode == 1
+    assert {"cuda", "docs"} <= set(names)
+    assert done.stderr == f"error: EXTRAS: there is no {name}: choose from {' '.join(names)}\n"
+    assert not (tmp_path / "venv").exists()
+
+
+def test_cuda_is_for_linux_on_x86_64_only(tmp_path: Path) -> None:
+    write_program(tmp_path / "bin/uname", 'test "$1" = -s && echo Darwin || echo arm64')
+    env = environment(PATH=f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    script = ["sh", "scripts/setup.sh", str(tmp_path / "venv"), "", "cuda"]
+    done = subprocess.run(script, cwd=PROJECT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "error: EXTRAS=cuda is for Linux on x86-64, and this is Darwin arm64: leave it out\n"
 
 
 def test_settings_of_pip_are_merged_in_its_own_order_and_those_switched_off_are_dropped(installer: ModuleType) -> None:
@@ -220,7 +287,7 @@ def test_constraints_that_may_concern_the_lock_need_pip(installer: ModuleType, t
             installer.uv_environment(settings, {"some-package"}, {})
 
 
-@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 100), ("requirements-docs.lock", 50)])
+@pytest.mark.parametrize(("lock", "least"), [("requirements.lock", 100), ("requirements-docs.lock", 50), (CUDA, 30)])
 def test_a_lock_has_names_versions_and_hashes_and_no_addresses(installer: ModuleType, lock: str, least: int) -> None:
     text = (PROJECT / lock).read_text()
     lines = text.splitlines()
@@ -233,8 +300,9 @@ def test_a_lock_has_names_versions_and_hashes_and_no_addresses(installer: Module
     assert all(installer.normalize(name) == name for name in packages)
 
 
-def test_the_locks_agree_and_one_pins_uv(installer: ModuleType) -> None:
-    packages, more = (installer.locked_packages((PROJECT / lock).read_text()) for lock in ("requirements.lock", "requirements-docs.lock"))
+@pytest.mark.parametrize("lock", ["requirements-docs.lock", CUDA])
+def test_the_locks_agree_and_one_pins_uv(installer: ModuleType, lock: str) -> None:
+    packages, more = (installer.locked_packages((PROJECT / each).read_text()) for each in ("requirements.lock", lock))
     assert packages["uv"].count("--hash") > 10
     both = set(packages) & set(more)
     assert len(both) > 10
@@ -251,6 +319,14 @@ def test_the_packages_of_the_site_are_installed_once_or_the_failure_is_reported(
     assert done.stderr == ("" if succeeds else "error: the packages of requirements-docs.lock could not be installed (see above)\n")
     installation = f"scripts/install_lock.py {venv} requirements-docs.lock"
     assert (tmp_path / "log").read_text().splitlines() == [installation] * (1 if succeeds else 2)
+
+
+def test_the_lock_for_gpus_adds_nvidias_libraries_on_linux_x86_64_only(installer: ModuleType) -> None:
+    packages, more = (installer.locked_packages((PROJECT / each).read_text()) for each in ("requirements.lock", CUDA))
+    assert all(name.startswith("nvidia-") for name in set(more) - set(packages))
+    assert {"tensorflow", "nvidia-cudnn-cu12", "nvidia-cublas-cu12"} <= set(more)
+    pins = re.findall(r"^[a-z].*", (PROJECT / CUDA).read_text(), re.MULTILINE)
+    assert all("platform_machine == 'x86_64' and sys_platform == 'linux'" in pin for pin in pins)
 
 
 def makefile_targets() -> set[str]:

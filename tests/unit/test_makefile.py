@@ -103,6 +103,8 @@ def test_an_exported_venv_or_python_does_not_change_the_environment() -> None:
     assert 'sh scripts/setup.sh ".venv" ""' in done.stdout
     done = subprocess.run([*command, "VENV=my env", "PYTHON=python3.12"], cwd=PROJECT, capture_output=True, text=True, check=True)
     assert 'sh scripts/setup.sh "my env" "python3.12"' in done.stdout
+    done = subprocess.run([*command, "EXTRAS=cuda"], cwd=PROJECT, capture_output=True, text=True, check=True)
+    assert 'sh scripts/setup.sh ".venv" "" "$EXTRAS"' in done.stdout
 
 
 @pytest.mark.parametrize("value", ["two words", 'it\'s "quoted"', "`date` $(date)", "a;b|c & *", "", "ünï", "-x"])
