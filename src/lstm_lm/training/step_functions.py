@@ -3,6 +3,7 @@
 import functools
 from typing import Any, NamedTuple
 
+import numpy as np
 import tensorflow as tf
 
 from lstm_lm.data import windows
@@ -15,6 +16,7 @@ from lstm_lm.training.optimizers import Adam, Gradient, clip_by_global_norm, sum
 from lstm_lm.training.training_config import TrainingConfig
 
 RESET_SEED = 0x5EED  # separates these random numbers from those of dropout
+MAX_COMPILED_ROWS = 4  # with more rows the products of a step take longer than the calls of its operations, and each number is compiled
 
 
 class _MemberStep(NamedTuple):
@@ -40,7 +42,6 @@ class StepFunctions:
         lazy: whether rows that a step does not use stay as they are.
         train_step: one step on a whole window, as `_train_step`.
         train_steps, train_short_steps: several steps on whole or short windows, as `_train_steps`.
-        score: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
     """
 
     def __init__(self, model: Model, config: TrainingConfig, batches: Batches) -> None:
@@ -63,7 +64,17 @@ class StepFunctions:
         self.train_short_steps = graph(self._train_steps, input_signature=[short_windows, short_windows, state, step, rates])
         any_rows = tf.TensorSpec([None, None], tf.int32)
         any_state = tf.TensorSpec([*state.shape[:2], None, state.shape[3]])
-        self.score = graph(self._score, input_signature=[any_rows, any_rows, any_state])
+        self._score_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state])
+        self._score_few_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state], jit_compile=True)
+
+    def score(self, ids: np.ndarray, targets: np.ndarray, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Score words: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
+
+        A step of a mogrifier is many small operations: for a few rows XLA's compiler makes one of them, two to four times as fast.
+        """
+        compiled = self.model.shape.mogrifier_rounds and len(ids) <= MAX_COMPILED_ROWS
+        nats, next_state = (self._score_few_rows if compiled else self._score_rows)(ids, targets, state)
+        return nats, next_state
 
     def _train_step(
         self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor, step: tf.Tensor, rate: tf.Tensor
