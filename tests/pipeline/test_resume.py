@@ -1,5 +1,6 @@
 """Real pipelines under a real dvc that are killed, whose MLflow server fails, that are started twice at once, or that diverge."""
 
+import json
 import re
 import shutil
 import signal
@@ -18,6 +19,16 @@ from plain import PlainModel
 
 pytestmark = pytest.mark.slow
 EPOCHS = 40
+OPTIONS = {
+    "model.mogrifier_rounds": 2,
+    "model.mogrifier_rank": 8,
+    "model.ensemble_size": 2,
+    "model.ngrams": {"order": 3, "weight": "auto"},
+    "train.beta2": 0.99,
+    "train.ema_decay": 0.99,
+    "train.epochs": None,
+    "train.minutes": 0.3,
+}
 SECONDS = {"train": 20.0, "evaluate-sample": 10.0}  # of the stages, roughly
 
 
@@ -68,6 +79,31 @@ def test_a_pipeline_that_is_killed_again_and_again_ends_like_an_undisturbed_one(
     assert outcome.faults == len(moments)
     assert "resuming from the checkpoint of step " in outcome.printed[0]
     assert (tmp_path / "project/models/weights/weights.npz").read_bytes() == weights
+
+
+def test_a_training_with_all_options_that_is_killed_ends_like_an_undisturbed_one(prepared: Path, tmp_path: Path) -> None:
+    killed, undisturbed = (move_copy(prepared, tmp_path / name) for name in ("killed", "undisturbed"))
+    for folder in (killed, undisturbed):
+        change_params(folder, OPTIONS)
+    for way in ("everything", "ctrl-c"):
+        in_time, printed = kill_trials.kill_training(killed, way, 0.5)
+        assert in_time, printed
+    last = run(["python", "src/train.py"], killed).stdout
+    assert "resuming from the checkpoint of step " in last
+    assert "train.minutes" not in last  # the speed is not measured again
+    # How many steps there is time for differs from one measurement to the next, so the undisturbed training gets the number of this one.
+    [begun] = (killed / ".training").glob("*/run.json")
+    steps = json.loads(begun.read_text())["steps"]
+    known = undisturbed / begun.relative_to(killed)
+    known.parent.mkdir(parents=True)
+    known.write_text(json.dumps({"steps": steps}))
+    whole = run(["python", "src/train.py"], undisturbed).stdout
+    assert "resuming" not in whole
+    assert json.loads((undisturbed / "models/weights/config.json").read_text())["steps"] == steps
+    expected = digests(undisturbed / "models/weights")
+    assert {"weights.npz", "ngrams.npz", "config.json"} <= expected.keys()
+    assert digests(killed / "models/weights") == expected
+    assert (killed / "models/samples.csv").read_bytes() == (undisturbed / "models/samples.csv").read_bytes()
 
 
 def test_a_pipeline_whose_server_fails_in_every_way_logs_what_an_undisturbed_one_does(

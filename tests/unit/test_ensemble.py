@@ -82,21 +82,6 @@ def test_members_trained_together_have_the_weights_of_models_trained_alone():
     np.testing.assert_allclose([row["loss"] for row in trainer.progress.rows], np.mean(losses, axis=0), rtol=1e-5)
 
 
-@pytest.mark.slow
-def test_a_resumed_training_of_an_ensemble_ends_with_the_same_weights():
-    changes = settings(state_reset=0.3, epochs=2, ema_decay=0.9)
-    whole = make(make_tiny_model(scale=0.1, members=2), sections=changes, regularization=SOME)
-    whole.run()
-    first = make(make_tiny_model(scale=0.1, members=2), sections=changes, regularization=SOME)
-    first._train_epoch()
-    first._end_epoch()
-    second = make(make_tiny_model(scale=0.1, seed=9, members=2), sections=changes, regularization=SOME)
-    second.restore(*first.snapshot())
-    second.run()
-    assert_same(values(second.model), values(whole.model))
-    assert second.progress.rows[-1]["validation_loss"] == whole.progress.rows[-1]["validation_loss"]
-
-
 def test_one_member_with_a_bad_loss_stops_the_training():
     model = make_tiny_model(scale=0.1, members=2)
     model.members[1].softmax_bias.assign(np.full(12, np.nan, np.float32))

@@ -69,28 +69,6 @@ def test_a_training_of_as_many_steps_as_its_epochs_have_is_the_same():
         np.testing.assert_array_equal(array, trained[1][name], err_msg=name)
 
 
-def test_a_resumed_training_ends_after_the_same_steps():
-    sections = settings(epochs=None, minutes=1.0, state_reset=0.2)
-
-    def begin():
-        trainer = make(new_model(), sections=sections, regularization=SOME)
-        trainer.limit_steps(45)
-        return trainer
-
-    whole = begin()
-    whole.run()
-    expected = weights(whole)
-    first = begin()
-    first._train_epoch()
-    first._end_epoch()
-    snapshot = first.snapshot()
-    second = begin()
-    second.restore(*snapshot)
-    assert second.run().steps == 45
-    for name, array in weights(second).items():
-        np.testing.assert_array_equal(array, expected[name], err_msg=name)
-
-
 def test_short_windows_count_as_often_as_they_occur(monkeypatch):
     """Whole windows take 0.5 s and short ones 0.1 s here."""
     trainer = make(new_model(), sections=settings(short_windows=0.4))
