@@ -86,6 +86,7 @@ class SavedModel:
     def __init__(self, folder: str | Path) -> None:
         """Load it from a folder."""
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # otherwise the first process takes a GPU's whole memory
         keep_freed_memory()
         import tensorflow as tf
 

@@ -48,3 +48,11 @@ def test_a_machine_is_described_with_its_gpus(monkeypatch: pytest.MonkeyPatch) -
     assert machine.describe().endswith(", 2 x NVIDIA H200, NVIDIA A")
     monkeypatch.setattr(machine, "gpus", list)
     assert "NVIDIA" not in machine.describe()
+
+
+def test_a_gpu_can_be_opened_where_its_device_can(tmp_path: Path) -> None:
+    assert not machine.can_open_gpus(tmp_path / "missing")
+    (tmp_path / "nvidiactl").touch()  # there without any GPU
+    assert not machine.can_open_gpus(tmp_path)
+    (tmp_path / "nvidia1").touch()
+    assert machine.can_open_gpus(tmp_path)

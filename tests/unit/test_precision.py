@@ -1,7 +1,7 @@
 import numpy as np
 import tensorflow as tf
 
-from lstm_lm.model import precision
+from lstm_lm.model import devices, precision
 
 
 def test_auto_is_resolved_by_timing_and_other_values_are_kept(monkeypatch):
@@ -12,6 +12,19 @@ def test_auto_is_resolved_by_timing_and_other_values_are_kept(monkeypatch):
     for measured, expected in ((3.0, "bfloat16"), (0.9, "float32"), (1.1, "float32")):
         monkeypatch.setattr(precision, "measure_speedup", lambda measured=measured: measured)
         assert precision.resolve("auto") == (expected, measured)
+
+
+def test_on_a_gpu_many_products_are_timed_at_once(monkeypatch):
+    products = []
+    matmul = tf.matmul
+    monkeypatch.setattr(tf, "matmul", lambda a, b: products.append(a.dtype) or matmul(a, b))
+    assert precision.measure_speedup(rounds=2) > 0
+    assert products == [tf.float32, tf.bfloat16] * 3
+    products.clear()
+    monkeypatch.setattr(devices, "gpus", lambda: ["NVIDIA H200"])
+    monkeypatch.setattr(precision, "GPU_PRODUCTS", 3)
+    assert precision.measure_speedup(rounds=1) > 0
+    assert products == [*[tf.float32] * 3, *[tf.bfloat16] * 3] * 2
 
 
 def test_a_product_of_rounded_factors_is_float32():

@@ -1,8 +1,11 @@
-"""The extras of pyproject.toml: packages that not everyone needs."""
+"""The extras of pyproject.toml, and of `make setup EXTRAS=...`: packages that not everyone needs."""
 
+import importlib.metadata
 import shlex
 import sys
 from pathlib import Path
+
+CUDA_PACKAGE = "nvidia-cudnn-cu12"  # one of those of requirements-cuda.lock
 
 
 def python() -> str:
@@ -17,3 +20,11 @@ def install_command(extra: str) -> str:
     Not `uv pip install`: uv would look for an environment, and take .venv before its own.
     """
     return f"{python()} -m uv pip install -c requirements.lock -r pyproject.toml --extra {extra}"
+
+
+def has_cuda() -> bool:
+    """Whether NVIDIA's libraries are installed, those of `make setup EXTRAS=cuda`."""
+    try:
+        return bool(importlib.metadata.version(CUDA_PACKAGE))
+    except importlib.metadata.PackageNotFoundError:
+        return False

@@ -10,6 +10,7 @@ from lstm_lm.wording import counted
 NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each GPU, by NVIDIA's driver on Linux
 NVIDIA_NAME = "Model"
 UNNAMED_GPU = "NVIDIA GPU"
+DEVICES = Path("/dev")  # with a file for each GPU that a container may use
 VISIBLE = "CUDA_VISIBLE_DEVICES"  # with an empty or negative value, no GPU is used
 
 
@@ -24,6 +25,11 @@ def gpus(root: Path = NVIDIA) -> list[str]:
     if os.environ.get(VISIBLE, "0").strip().partition(",")[0] in ("", "-1"):
         return []
     return [_gpu_name(folder / "information") for folder in sorted(root.glob("*"))]
+
+
+def can_open_gpus(root: Path = DEVICES) -> bool:
+    """Whether this process may open an NVIDIA GPU. In a container that was started without them, `gpus` names them all the same."""
+    return any(os.access(path, os.R_OK | os.W_OK) for path in root.glob("nvidia[0-9]*"))
 
 
 def _gpu_name(path: Path) -> str:

@@ -15,6 +15,7 @@ def tensorflow_import() -> Iterator[None]:
     descriptor itself is redirected for the duration of the block.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # otherwise the first process takes a GPU's whole memory
     os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")  # Keras is not used here, and importing it takes half as long again
     sys.stderr.flush()
     saved = os.dup(2)

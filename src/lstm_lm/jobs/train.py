@@ -149,9 +149,11 @@ class TrainingJob:
         training_messages.show_start()
         with timed(self.startup, "TensorFlow"), quiet.tensorflow_import():
             from lstm_lm.export.text_model import TextModel, save_vocabulary
+            from lstm_lm.model import devices
             from lstm_lm.model import precision as precisions
             from lstm_lm.training import setup
 
+        training_messages.show_gpus(machine.gpus(), devices.gpus())
         precision, ratio = precisions.resolve(self.earlier.get("precision", settings.train.precision))
         training_messages.show_precision(precision, ratio)
         model = setup.build_model(settings, inputs.counts)

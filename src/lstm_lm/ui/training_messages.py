@@ -1,9 +1,12 @@
 """What the stage `train` prints, and the lines with which it ends."""
 
 import os
+import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lstm_lm.config.schema import Train
+from lstm_lm.io import extras, machine
 from lstm_lm.training.progress import Diverged, Result
 from lstm_lm.ui import terminal
 from lstm_lm.wording import counted, duration, unit_name
@@ -14,6 +17,31 @@ if TYPE_CHECKING:
 
 def show_start() -> None:
     terminal.print("starting TensorFlow ...")
+
+
+def show_gpus(names: Sequence[str], used: Sequence[str]) -> None:
+    """Print which GPU computes, or why none of those that are there does.
+
+    Args:
+        names: the machine's NVIDIA GPUs.
+        used: those that TensorFlow can use.
+    """
+    if used:
+        first = f"the first of {len(used)} GPUs" if len(used) > 1 else "the GPU"
+        terminal.print(f"training on {first}, {used[0]}")
+    elif names:
+        terminal.print(f"training on the CPU, as TensorFlow cannot use the GPU {names[0]}: {_why_unusable()}")
+
+
+def _why_unusable() -> str:
+    """Return the likely reason, and what to do."""
+    if platform.machine() != "x86_64":
+        return f"its package for {platform.machine()} has no CUDA; on x86-64 it has"
+    if not machine.can_open_gpus(machine.DEVICES):
+        return "this process may not open it; a container needs an option such as docker run --gpus all"
+    if not extras.has_cuda():
+        return "NVIDIA's libraries are not installed; add them with: make setup EXTRAS=cuda"
+    return "its driver may be too old; to see what TensorFlow reports: TF_CPP_MIN_LOG_LEVEL=0 make repro"
 
 
 def show_model(weights: int, vocabulary_size: int, training_words: int, unit: str) -> None:
