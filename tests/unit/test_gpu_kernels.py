@@ -50,7 +50,7 @@ def accepts(kernel: Any, node: Any) -> bool:
 def ops_without_kernel(functions: StepFunctions) -> set[tuple[str, ...]]:
     """Return the operations of the training and scoring graphs that only the CPU can compute, each with its types."""
     missing = set()
-    for function in (functions.train_steps, functions.score):
+    for function in (functions.train_steps, functions._score_rows):
         graph = function.get_concrete_function().graph.as_graph_def()
         names = {each.signature.name for each in graph.library.function}
         for nodes in (graph.node, *(each.node_def for each in graph.library.function)):
