@@ -9,10 +9,11 @@ import tensorflow as tf
 from lstm_lm.generation import penalties, text_history
 from lstm_lm.generation.decoding import Texts
 from lstm_lm.generation.draw import most_probable
-from lstm_lm.generation.logits import BLOCKED, block_unknown, transpose
+from lstm_lm.generation.logits import BLOCKED, block_unknown
 from lstm_lm.generation.option_tensors import OptionTensors
 from lstm_lm.generation.options import by_name
 from lstm_lm.generation.text_history import ends_sentence
+from lstm_lm.model.graph_order import transpose_once
 from lstm_lm.model.language_model import LanguageModel, LayerState
 from lstm_lm.model.mixture import Predictor
 
@@ -64,7 +65,7 @@ def _softmax(model: Predictor) -> Callable[[tf.Tensor], tf.Tensor]:
     """A function from the output of the last layer to logits, with the weights transposed once. That of `<unk>` is not blocked."""
     if not isinstance(model, LanguageModel) or model.tails:
         return model.logits
-    transposed = transpose(model.softmax_weights)
+    transposed = transpose_once(model.softmax_weights)
     return lambda hidden: tf.matmul(hidden, transposed) + model.softmax_bias
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from lstm_lm.generation.draw import GROUP, block_size, log_softmax, row_sums
 from lstm_lm.generation.row_padding import row_counts
 from lstm_lm.model.ensemble import Ensemble, Model, mean_log_probabilities, weight_prefix
+from lstm_lm.model.graph_order import transpose_once
 from lstm_lm.model.language_model import LanguageModel
 from lstm_lm.model.mixture import Mixture, Predictor
 
@@ -159,13 +160,6 @@ def _head(softmax: tf.Tensor, hidden: tf.Tensor) -> tf.Tensor:
     return log_softmax(tf.matmul(tf.concat([hidden, tf.ones_like(hidden[:, :1])], axis=1), softmax))
 
 
-def transpose(weights: tf.Tensor) -> tf.Tensor:
-    """Transpose weights before a loop: float32 [words, width] -> [width, words]."""
-    width = weights.shape[1]
-    # In halves, because TensorFlow's optimizer would move a single transposition into every product.
-    return tf.concat([tf.transpose(weights[:, : width // 2]), tf.transpose(weights[:, width // 2 :])], axis=0)
-
-
 def _whole(words: int) -> int:
     """The next number of columns of which there are only whole vectors."""
     return -(-words // GROUP) * GROUP
@@ -182,6 +176,6 @@ def _with_bias(weights: tf.Tensor, bias: tf.Tensor, columns: int) -> tf.Tensor:
         float32 [width + 1, columns]
     """
     words, width = weights.shape
-    transposed = tf.concat([transpose(weights), bias[tf.newaxis]], axis=0)  # [width + 1, words]
+    transposed = tf.concat([transpose_once(weights), bias[tf.newaxis]], axis=0)  # [width + 1, words]
     never = tf.concat([tf.zeros([width, columns - words]), tf.fill([1, columns - words], NEVER)], axis=0)
     return tf.concat([transposed, never], axis=1)

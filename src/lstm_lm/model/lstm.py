@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from lstm_lm.model.graph_order import transpose_once
 from lstm_lm.model.precision import matmul
 
 
@@ -151,19 +152,6 @@ def backward_step(gates: Gates, c: tf.Tensor, d_h: tf.Tensor, d_c: tf.Tensor) ->
     return tf.concat(d_gates, axis=1), d_c * f
 
 
-def transpose_gates(matrix: tf.Tensor) -> tf.Tensor:
-    """Transpose once what every step multiplies by.
-
-    A product of few rows with a matrix that is read across runs at a fraction of the speed.
-
-    Args:
-        matrix: [any, 4 hidden].
-    Returns:
-        [4 hidden, any], made gate by gate, since TensorFlow's optimizer would move a single transposition into every product.
-    """
-    return tf.concat([tf.transpose(gate) for gate in tf.split(matrix, 4, axis=1)], axis=0)
-
-
 def _backward(
     passed: _ForwardPass, recurrent: tf.Tensor, d_output: list[tf.Tensor], d_h: tf.Tensor, d_c: tf.Tensor, dtype: tf.DType
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -177,7 +165,7 @@ def _backward(
     Returns:
         (gradient by all steps' gate sums, float32 [time * batch, 4 hidden]; gradients by the initial h and c)
     """
-    transposed = transpose_gates(recurrent)
+    transposed = transpose_once(recurrent)
     d_zs = []
     for t in reversed(range(len(passed.gates))):
         d_z, d_c = backward_step(passed.gates[t], passed.cs[t], d_h + d_output[t], d_c)

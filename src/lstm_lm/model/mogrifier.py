@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from lstm_lm.model import lstm
+from lstm_lm.model.graph_order import transpose_once
 from lstm_lm.model.lstm import Gates
 from lstm_lm.model.precision import matmul
 
@@ -190,8 +191,8 @@ def _backward(passed: _ForwardPass, weights: _Weights, d_output: list[tf.Tensor]
         d_h, d_c: gradients by the last state, float32 [batch, hidden].
     """
     width = passed.rounds[0][0].scaled.shape[1]  # of the inputs
-    transposed = lstm.transpose_gates(weights.both)  # [4 hidden, inputs + hidden]
-    lefts, rights = (_transpose_factors(weights.factors[start::2]) for start in (0, 1))
+    transposed = transpose_once(weights.both)  # [4 hidden, inputs + hidden]
+    lefts, rights = ([transpose_once(factor) for factor in weights.factors[start::2]] for start in (0, 1))
     d_zs, d_xs = [], []
     d_logits: list[list[tf.Tensor]] = [[] for _ in lefts]  # of each round, from the last step to the first, by what the sigmoid gets
     d_narrows: list[list[tf.Tensor]] = [[] for _ in lefts]
@@ -215,9 +216,3 @@ def _backward(passed: _ForwardPass, weights: _Weights, d_output: list[tf.Tensor]
         d_factors.append(tf.matmul(sources, tf.concat(narrow_gradients[::-1], axis=0), transpose_a=True))
         d_factors.append(tf.matmul(narrows, tf.concat(logit_gradients[::-1], axis=0), transpose_a=True))
     return _Gradients(d_xs[::-1], tf.concat(d_zs[::-1], axis=0), d_h, d_c, d_factors)
-
-
-def _transpose_factors(factors: Sequence[tf.Tensor]) -> list[tf.Tensor]:
-    """Transpose each once, not in every step's product: in halves, since TensorFlow's optimizer would move a single transposition there."""
-    halves = [tf.split(factor, [factor.shape[1] // 2, -1], axis=1) for factor in factors]
-    return [tf.concat([tf.transpose(left), tf.transpose(right)], axis=0) for left, right in halves]
