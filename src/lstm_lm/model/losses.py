@@ -6,12 +6,11 @@ from typing import Any, NamedTuple, Protocol
 import tensorflow as tf
 
 from lstm_lm.model.precision import matmul
-from lstm_lm.model.tiled_softmax import tiled_softmax_cross_entropy
+from lstm_lm.model.tiled_softmax import MAX_EXP_SUM, tiled_softmax_cross_entropy
 
 CHUNK_LOGITS = 2**22  # of a chunk: 16 MiB, which stay in the cache
 MIN_CHUNK = 256  # words: with fewer the weights' gradient is read and written too often
 MAX_CHUNKED_SIZE = CHUNK_LOGITS // MIN_CHUNK  # columns: with more, the vocabulary is tiled as well
-MAX_EXP_SUM = 1e30  # of exponentials that are not shifted; the target's exponential must be above the inverse of it
 
 
 class Sample(NamedTuple):

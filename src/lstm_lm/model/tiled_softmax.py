@@ -1,5 +1,6 @@
 """Softmax cross-entropy over a large vocabulary, exact: its gradient is computed tile by tile, in the layout of the weights."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,8 +11,7 @@ from lstm_lm.model.precision import matmul
 TILE = 2048  # words of the vocabulary: with the rows of a chunk 4 to 5 MiB, which stay in a core's cache from product to product
 CHUNK_EXPONENTIALS = 2**25  # of a chunk of rows, 128 MiB: the weights' whole gradient is read and written once a chunk
 MIN_ROWS = 256  # of a chunk, however large the vocabulary
-MAX_SUM = 1e30  # of exponentials that are not shifted
-MIN_TARGET_LOGIT = -69.0  # about -ln(MAX_SUM): a less probable target is computed with a shift
+MAX_EXP_SUM = 1e30  # of exponentials that are not shifted; the target's exponential must be above the inverse of it
 
 
 def tiled_softmax_cross_entropy(
@@ -157,7 +157,7 @@ class TiledSoftmax:
         columns = tf.cast(tf.transpose(tf.concat([hidden, tf.ones([rows, 1]), tf.zeros([rows, 1])], axis=1)), self.dtype)
         targets = self.targets[start:stop]
         plain = self._exponentials_of(columns, targets, None)
-        in_range = tf.logical_and(tf.reduce_max(plain.sums) < MAX_SUM, tf.reduce_min(plain.target_logits) > MIN_TARGET_LOGIT)
+        in_range = tf.logical_and(tf.reduce_max(plain.sums) < MAX_EXP_SUM, tf.reduce_min(plain.target_logits) > -math.log(MAX_EXP_SUM))
         return _Exponentials(*tf.cond(in_range, lambda: plain, lambda: self._exponentials_of(columns, targets, self._maxima(columns))))
 
     def _exponentials_of(self, columns: tf.Tensor, targets: tf.Tensor, shift: tf.Tensor | None) -> _Exponentials:
