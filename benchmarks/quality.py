@@ -114,7 +114,7 @@ def row(peer: Peer, batches: Batches, reference: Answer) -> list[str | None]:
 
 def ngram_row(train: Part, batches: Batches, reference: Answer) -> list[str | None]:
     """Return the table row of the n-gram model, counted on the same training words as in the stage evaluate-sample."""
-    training = [encoded.replace_unknown(train.ids[start:stop], batches.vocabulary_size) for _, start, stop in train.ranges]
+    training = train.documents_without_unknown(batches.vocabulary_size)
     held_out = {split: batches.documents(split) for split in dataset.HELD_OUT}
     nats = score_baselines(training, held_out, batches.vocabulary_size, ORDER)[KNESER_NEY]
     losses = {split: float(np.mean(np.concatenate(nats[split]))) for split in dataset.HELD_OUT}

@@ -56,6 +56,8 @@ def test_ids_counts_and_held_out_statistics_match_lists_of_words(tmp_path, split
         description, all_ids = plain.held_out([span.document for span in parts[name]], words_by_split[name], ids)
         assert describe_held_out(part, characters, size) == description
         assert len(part) == len(all_ids)
+        documents = part.documents_without_unknown(size)
+        assert [document.tolist() for document in documents] == [document.tolist() for document in ids]
         for block in (1, 7, 10**6):
             assert np.concatenate(list(part.blocks_without_unknown(size, block))).tolist() == all_ids.tolist()
 

@@ -148,7 +148,7 @@ def baseline_costs(inputs: Inputs, settings: EvaluateSample) -> dict[str, Costs]
         evaluation_messages.note_too_long_to_count(words, MAX_TRAINING_WORDS, inputs.unit)
         return {}
     evaluation_messages.show_counting(words, inputs.unit)
-    training = [encoded.replace_unknown(document, inputs.vocabulary_size) for document in inputs.documents("train")]
+    training = inputs.parts["train"].documents_without_unknown(inputs.vocabulary_size)
     return score_baselines(training, inputs.held_out_documents(), inputs.vocabulary_size, settings.kneser_ney_order)
 
 

@@ -74,5 +74,4 @@ def mixture(settings: Params, trainer: "Trainer") -> "Mixture | None":
 def training_documents() -> list[np.ndarray]:
     """Return the training text as the model knows it: int32 [words] for each document or span."""
     text, _, vocabulary_size = encoded.load(paths.VOCAB)
-    part = text.part(splits.load(paths.SPLITS)["train"])
-    return [encoded.replace_unknown(part.ids[start:stop], vocabulary_size) for _, start, stop in part.ranges]
+    return text.part(splits.load(paths.SPLITS)["train"]).documents_without_unknown(vocabulary_size)

@@ -88,6 +88,10 @@ class Part:
         for block in self.blocks(size):
             yield replace_unknown(block, vocabulary_size)
 
+    def documents_without_unknown(self, vocabulary_size: int) -> list[Ids]:
+        """The ids of each span, int32 [words], with every unknown word replaced by `<unk>`."""
+        return [replace_unknown(self.ids[start:stop], vocabulary_size) for _, start, stop in self.ranges]
+
     def counts(self, size: int) -> npt.NDArray[np.int64]:
         """How often each of the ids 0 to `size` - 1 occurs: int64 [size]."""
         counts = np.zeros(size, np.int64)
