@@ -4,17 +4,20 @@ from typing import Annotated, Any
 
 import typer
 
+from lstm_lm.config.schema import MAX_ENSEMBLE_SIZE
 from lstm_lm.errors import UserError
 
 DEFAULT_SIZE = 3
-MAX_SIZE = 32  # of model.ensemble_size
 
 
 def ensemble(
     size: Annotated[
         int | None,
         typer.Option(
-            help=f"number of models (default: model.ensemble_size if above 1, else {DEFAULT_SIZE})", min=2, max=MAX_SIZE, show_default=False
+            help=f"number of models (default: model.ensemble_size if above 1, else {DEFAULT_SIZE})",
+            min=2,
+            max=MAX_ENSEMBLE_SIZE,
+            show_default=False,
         ),
     ] = None,
     seeds: Annotated[
@@ -41,12 +44,9 @@ def ensemble(
         members = {"model.ensemble_size": size}
     changes = {**(presets.load(preset) if preset else {}), **members}
     where = f"params.yaml with presets/{preset}.yaml" if preset else "params.yaml"
-    values = loading.read("params.yaml")
-    settings = loading.check(keys.with_changes(values, changes), where)
-    configured = settings.model.ensemble_size
-    changes["model.ensemble_size"] = configured if configured > 1 else DEFAULT_SIZE
-    settings = loading.check(keys.with_changes(values, changes), where)
-    number, first, minutes = settings.model.ensemble_size, settings.train.seed, settings.train.minutes
+    settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), where)
+    configured, first, minutes = settings.model.ensemble_size, settings.train.seed, settings.train.minutes
+    number = changes["model.ensemble_size"] = configured if configured > 1 else DEFAULT_SIZE
     if minutes is None:
         time = f"the training takes about {number} times as long as that of one"
     else:
@@ -68,8 +68,8 @@ def parse_seeds(text: str, size: int | None) -> tuple[int, int]:
     from lstm_lm.commands import ablation
 
     numbers = ablation.parse_seeds(text)
-    if not 2 <= len(numbers) <= MAX_SIZE or numbers[0] < 0 or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
-        raise UserError(f"SEEDS={text}: must be 2 to {MAX_SIZE} consecutive integers from 0, separated by spaces, such as 4 5 6")
+    if not 2 <= len(numbers) <= MAX_ENSEMBLE_SIZE or numbers[0] < 0 or numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        raise UserError(f"SEEDS={text}: must be 2 to {MAX_ENSEMBLE_SIZE} consecutive integers from 0, separated by spaces, such as 4 5 6")
     if size not in (None, len(numbers)):
         raise UserError(f"SIZE={size} and SEEDS={text}: give one of them only")
     return numbers[0], len(numbers)

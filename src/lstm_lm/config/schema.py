@@ -14,6 +14,7 @@ ADDRESS = r"^(https?|s3|gs|gcs|az|abfs)://[^/]"
 STORED_MODEL = r"runs:/[0-9a-f]{32}|models:/[^/@]+(?:/[1-9][0-9]*|@[^/@]+)"
 PUNCTUATION = r"^(?:[^\s\w]|_)*$"
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
+MAX_ENSEMBLE_SIZE = 32
 ALLOWED_BY_PATTERN = {
     SHA256: "a sha256 digest, 64 hexadecimal digits in lower case",
     PINNED: "a package and its version, as name==1.2.3",
@@ -136,7 +137,7 @@ class Model(Section):
     mogrifier_rank: Count
     tie_weights: bool
     adaptive_cutoffs: Annotated[list[Count], Field(min_length=1)] | None
-    ensemble_size: Annotated[int, Field(ge=1, le=32)]
+    ensemble_size: Annotated[int, Field(ge=1, le=MAX_ENSEMBLE_SIZE)]
     ngrams: Ngrams | None
     initializer: Literal["uniform", "normal"]
     initializer_scale: Annotated[float, Field(gt=0, le=1000)]
