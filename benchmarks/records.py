@@ -28,6 +28,7 @@ PICTURE = systems.PROJECT / "docs" / "records.png"
 OWN_DATA = (systems.PROJECT / "data", None)
 MINUTES, QUICK_MINUTES = 4.0, 0.3  # where neither the command line nor the parameters say
 PUBLISHED_SIZES = ((650, 0.5), (200, 0.2))  # units and dropout of word_language_model
+WITHOUT = "without its n-grams"
 HEADINGS = [
     "",
     "validation perplexity",
@@ -132,14 +133,28 @@ def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, 
     run_separately([ours], 1, 1)
     others = peers(text, quality.result_of(ours).get("trained", minutes * 60) / 60, validations, not session.quick)
     run_separately(others, 1, 1)
-    reference = quality.result_of(ours)
-    return {"machine": machine(), "systems": [facts_of(peer, text.batches, reference, len(train)) for peer in (ours, *others)]}
+    results = [(peer.name, quality.result_of(peer), peer.problem) for peer in (ours, *others)]
+    if mixed := quality.result_of(ours).get("with_ngrams"):
+        results[:1] = with_ngrams(*results[0], mixed)
+    reference = results[0][1]
+    return {"machine": machine(), "systems": [facts_of(*result, text.batches, reference, len(train)) for result in results]}
+
+
+def with_ngrams(name: str, result: Answer, problem: str | None, mixed: Answer) -> list[tuple[str, Answer, str | None]]:
+    """Return (name, result, problem) of ours with its n-grams, which are counted at the end of the training, and without them."""
+    trained = result["trained"] + mixed["seconds"]
+    curve = [*result["curve"], (trained, mixed["validation_loss"])]
+    notes = [*result["notes"], f"weight of the n-grams {mixed['weight']:.2f}"]
+    losses = {loss: mixed[loss] for loss in ("validation_loss", "test_loss")}
+    return [
+        (name, {**result, **losses, "trained": trained, "curve": curve, "notes": notes}, problem),
+        (f"{name}, {WITHOUT}", result, problem),
+    ]
 
 
 def name_of(text: Text) -> str:
     """Return the name of our parameters."""
-    name = f"the preset `{text.preset}`" if text.preset else "`params.yaml`"
-    return f"{name}, without its n-grams" if text.params.model.ngrams else name
+    return f"the preset `{text.preset}`" if text.preset else "`params.yaml`"
 
 
 def peers(text: Text, minutes: float, validations: int, try_compile: bool) -> list[Peer]:
@@ -160,12 +175,11 @@ def peers(text: Text, minutes: float, validations: int, try_compile: bool) -> li
     return [Peer(name, script, {**settings, **more}, environments.torch) for name, script, more in scripts]
 
 
-def facts_of(peer: Peer, batches: Batches, reference: Answer, training_words: int) -> Facts:
+def facts_of(name: str, result: Answer, problem: str | None, batches: Batches, reference: Answer, training_words: int) -> Facts:
     """Return what is kept of a system: its curve and its cells of the table. `reference` is the result of ours."""
-    result = quality.result_of(peer)
-    short = re.sub(r"^PyTorch, |: .*|, .*", "", peer.name)
+    short = re.sub(r"^PyTorch, |: .*|, .*", "", name)
     if not result:
-        return {"name": peer.name, "short": short, "curve": [], "cells": [not_measured(peer.problem), *[None] * (len(HEADINGS) - 2)]}
+        return {"name": name, "short": short, "curve": [], "cells": [not_measured(problem), *[None] * (len(HEADINGS) - 2)]}
     test, relative, _, bits = quality.test_cells(batches, result["test_loss"], reference)
     cells = [
         f"{math.exp(result['validation_loss']):.1f}",
@@ -178,8 +192,9 @@ def facts_of(peer: Peer, batches: Batches, reference: Answer, training_words: in
         f"{result['prepared']:.0f}",
     ]
     notes = f" ({'; '.join(result['notes'])})" if result["notes"] else ""
-    curve = [(seconds / 60, math.exp(loss)) for seconds, loss in result["curve"]]
-    return {"name": peer.name + notes, "short": short, "curve": curve, "cells": cells}
+    # Without its n-grams ours is not drawn once more.
+    curve = [] if name.endswith(WITHOUT) else [(seconds / 60, math.exp(loss)) for seconds, loss in result["curve"]]
+    return {"name": name + notes, "short": short, "curve": curve, "cells": cells}
 
 
 def rows(facts: Facts) -> str:

@@ -8,13 +8,19 @@ from typing import Any, Dict, List, Tuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import numpy as np
+
 import protocol
 from lstm_lm.config import keys, loading, presets
+from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
-from lstm_lm.evaluation import scoring
+from lstm_lm.data.dataset import HELD_OUT, Batches
+from lstm_lm.evaluation import ngram_mixture, scoring
+from lstm_lm.evaluation.ngrams import KneserNey
 from lstm_lm.events import Observer, Row
 from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.io import memory
+from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.training import setup, time_budget
 from lstm_lm.training.trainer import Trainer
@@ -46,6 +52,31 @@ def limit_time(trainer: Trainer, minutes: float, validations: int) -> None:
     trainer.limit_steps(steps)
 
 
+def mix_with_ngrams(settings: Params, data: Path, batches: Batches, own: Dict[str, List[np.ndarray]]) -> Dict[str, Any]:
+    """Count the n-grams of `model.ngrams` and mix them with a model, as the stage train does.
+
+    Args:
+        settings: all parameters.
+        data: the folder with the output of the stage vocab.
+        batches: the text.
+        own: what the words cost by the model, for each split.
+    Returns:
+        the losses of the mixture, the weight of the n-grams, and the seconds that it all took; {} without n-grams.
+    """
+    wanted = settings.model.ngrams
+    if wanted is None:
+        return {}
+    start = time.perf_counter()
+    text, _, size = encoded.load(data / "vocab")
+    part = text.part(splits.load(data / "vocab/splits.json")["train"])
+    counted = KneserNey(part.documents_without_unknown(size), size, wanted.order)
+    other = {split: counted.nats(batches.documents(split)) for split in HELD_OUT}
+    weight = ngram_mixture.best_weight(own["validation"], other["validation"]) if wanted.weight == "auto" else wanted.weight
+    mixed = {split: ngram_mixture.mix(own[split], other[split], weight) for split in HELD_OUT}
+    losses = {f"{split}_loss": scoring.mean_nats(mixed[split], batches.held_out[split].scored_words) for split in HELD_OUT}
+    return {**losses, "weight": weight, "seconds": time.perf_counter() - start}
+
+
 def main() -> None:
     """Serve a whole training."""
     memory.keep_freed()
@@ -65,7 +96,10 @@ def main() -> None:
             limit_time(trainer, config["minutes"], config["validations"])
         prepared = time.perf_counter() - protocol.START
         result = trainer.run()
-        nats = scoring.score(trainer.functions.score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
+        own = {
+            split: scoring.score(trainer.functions.score, model.initial_state, batches.documents(split), batches.vocabulary_size)
+            for split in HELD_OUT
+        }
         return {
             "trained": curve.seconds,
             "prepared": prepared,
@@ -74,7 +108,8 @@ def main() -> None:
             "notes": [precision],
             "curve": curve.points,
             "validation_loss": result.best_validation_loss,
-            "test_loss": scoring.mean_nats(nats, batches.held_out["test"].scored_words),
+            "test_loss": scoring.mean_nats(own["test"], batches.held_out["test"].scored_words),
+            "with_ngrams": mix_with_ngrams(settings, data, batches, own),
         }
 
     protocol.serve(run)

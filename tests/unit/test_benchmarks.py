@@ -3,6 +3,7 @@
 import json
 import math
 import platform
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -259,12 +260,12 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     earlier = {"machine": "a machine", "systems": [{"name": "ours", "short": "ours", "curve": [[1, 9], [2, 5]], "cells": ["5.0"]}]}
     records.RESULTS.write_text(json.dumps({"earlier": earlier}))
     session = Session(rounds=1, quick=False, minutes=0.1, texts=((tiny_data, None),))
-    text = records.records(session, TINY_MODEL)
+    text = records.records(session, {**TINY_MODEL, "model.ngrams": {"order": 2, "weight": "auto"}})
     assert text.startswith("**earlier**") and "a machine." in text and page.machine() in text
     kept = json.loads(records.RESULTS.read_text())
     name, facts = list(kept.items())[-1]
     assert kept["earlier"] == earlier and f"**{name}**" in text and name.endswith("words, 0.1 min")
-    ours, *others = cells_of(text)[3:]  # below the headings of the second table
+    ours, alone, *others = cells_of(text)[3:]  # below the headings of the second table
     assert [row[0] for row in others] == [
         "PyTorch, word_language_model, tied",
         "PyTorch, plain LSTM, our sizes, AdamW and cosine",
@@ -273,7 +274,9 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     ]
     assert all(row[1] == NOT_MEASURED for row in others)
     minutes, perplexities = zip(*facts["systems"][0]["curve"], strict=True)
-    assert ours[0] == "ours: `params.yaml` (float32)" and ours[3] == "1.000"
+    assert re.fullmatch(r"ours: `params.yaml` \(float32; weight of the n-grams 0\.\d\d\)", ours[0]) and ours[3] == "1.000"
+    assert alone[0] == "ours: `params.yaml`, without its n-grams (float32)" and float(alone[1]) > float(ours[1])
+    assert float(alone[3]) == pytest.approx(float(alone[2]) / float(ours[2]), abs=0.02) and not facts["systems"][1]["curve"]
     assert len(minutes) > 1 and list(minutes) == sorted(minutes) and float(ours[5]) == pytest.approx(minutes[-1], abs=0.005)
     assert float(ours[1]) == pytest.approx(min(perplexities), abs=0.05) and 1 < min(perplexities) < 100
     assert not (tmp_path / "records-quick.json").exists()
