@@ -17,6 +17,7 @@ import preparation
 import quality
 import records
 import serving
+import softmax
 import startup
 import training
 from lstm_lm.errors import UserError
@@ -27,6 +28,7 @@ SECTIONS: dict[str, Callable[[Session], str]] = {
     "training": training.training,
     "default": training.default,
     "large-vocabulary": training.large_vocabulary,
+    "softmax": softmax.softmax,
     "generation": generation.generation,
     "serving": serving.serving,
     "preparation": preparation.preparation,

@@ -73,16 +73,22 @@ def ours(settings: Settings) -> list[Peer]:
     return [Peer(name, "ours.py", {**settings, "precision": precision}, environment=SOURCE_PATH) for precision, name in names.items()]
 
 
+def exact(settings: Settings) -> Peer:
+    """Return this project in the precision of the settings."""
+    return Peer(f"{OURS}, exact softmax", "ours.py", settings, environment=SOURCE_PATH)
+
+
 def sampled(settings: Settings) -> Peer:
-    """Return this project trained with a sampled softmax."""
-    settings = {**settings, "precision": auto_precision(), "sampled_words": SAMPLED_WORDS}
+    """Return this project trained with a sampled softmax, in the precision of the settings or otherwise in that of `auto`."""
+    settings = {**settings, "precision": settings.get("precision") or auto_precision(), "sampled_words": SAMPLED_WORDS}
     return Peer(f"{OURS}, sampled softmax ({SAMPLED_WORDS:,} words)", "ours.py", settings, environment=SOURCE_PATH)
 
 
 def adaptive(settings: Settings) -> Peer:
-    """Return this project with an adaptive softmax whose clusters start at 20% and 60% of the vocabulary."""
+    """Return this project with an adaptive softmax whose clusters start at 20% and 60% of the vocabulary, in a precision as `sampled`."""
     cutoffs = [settings["vocabulary"] // 5, settings["vocabulary"] * 3 // 5]
-    settings = {**settings, "precision": auto_precision(), "adaptive_cutoffs": cutoffs}
+    precision = settings.get("precision") or auto_precision()
+    settings = {**settings, "precision": precision, "adaptive_cutoffs": cutoffs, "tie_weights": False}
     return Peer(f"{OURS}, adaptive softmax", "ours.py", settings, environment=SOURCE_PATH)
 
 

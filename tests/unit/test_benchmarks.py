@@ -28,6 +28,7 @@ import quality
 import records
 import records_picture
 import schedules
+import softmax
 import systems
 import timing
 import training
@@ -145,6 +146,26 @@ def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
         (result,) = peer.results
         assert result["steps"] == 2 and result["seconds"] > 0 and result["loss"] < peer.ready["first_loss"]
         assert peer.peak_mib is not None and peer.peak_mib > 100
+
+
+@pytest.mark.slow
+def test_each_softmax_is_measured_in_both_precisions(no_peers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = {**systems.settings_of(), **TINY, "projection_size": 8}
+    rows = cells_of(softmax.softmax(SESSION, tiny, [50]))
+    assert [row[:2] for row in rows] == [["50", "float32"], ["50", "bfloat16"]]
+    for row in rows:
+        assert all(float(row[i].replace(",", "")) > 0 for i in (2, 3, 5))
+        exact, adaptive, sampled = (float(row[i].replace(",", "")) for i in (2, 3, 5))
+        # One round: the ratio is that of the speeds, as far as these are printed.
+        assert float(row[4].split()[0]) == pytest.approx(adaptive / exact, rel=0.02, abs=0.01)
+        assert float(row[6].split()[0]) == pytest.approx(sampled / exact, rel=0.02, abs=0.01)
+
+
+def test_a_vocabulary_that_does_not_fit_into_memory_is_not_measured() -> None:
+    (row,) = cells_of(
+        softmax.table(softmax.HEADINGS, [softmax.measure(SESSION, {**systems.settings_of(), "vocabulary": 10**9, "precision": "x"})])
+    )
+    assert row[2].startswith("not measured: needs ") and row[3:] == [""] * 4
 
 
 PROFILED = ["temperature 1", "greedy", "top-k 40", "top-p 0.9", "min-p 0.05"]
