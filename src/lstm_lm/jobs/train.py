@@ -159,6 +159,8 @@ class TrainingJob:
         model = setup.build_model(settings, inputs.counts)
         known_words = self._copy_initial_weights(model)
         training_messages.show_model(model.parameter_count, len(inputs.words), inputs.batches.train.size, inputs.tokenizer.unit)
+        if not devices.gpus():  # the note is about the speed of CPUs
+            training_messages.show_softmax(settings, len(inputs.words), precision)
         self._note(precision=precision)
         with tempfile.TemporaryDirectory() as temporary:
             facts = {"resolved_precision": precision, "vocabulary_size": len(inputs.words), "parameter_count": model.parameter_count}

@@ -1,4 +1,4 @@
-"""Adaptive softmax (Grave et al. 2017): rare words in clusters with narrower vectors, for vocabularies of 100,000 words and more.
+"""Adaptive softmax (Grave et al. 2017): rare words in clusters with narrower vectors, for large vocabularies.
 
 The head decides among the frequent words and the clusters, a cluster's tail among its words:
 

@@ -5,10 +5,10 @@ import platform
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from lstm_lm.config.schema import Train
+from lstm_lm.config.schema import Params, Train
 from lstm_lm.io import extras, machine
 from lstm_lm.training.progress import Diverged, Result
-from lstm_lm.ui import terminal
+from lstm_lm.ui import softmax_note, terminal
 from lstm_lm.wording import counted, duration, unit_name
 
 if TYPE_CHECKING:
@@ -46,6 +46,12 @@ def _why_unusable() -> str:
 
 def show_model(weights: int, vocabulary_size: int, training_words: int, unit: str) -> None:
     terminal.print(f"{weights:,} weights, vocabulary {vocabulary_size:,}, {training_words:,} training {unit_name(unit)}")
+
+
+def show_softmax(settings: Params, vocabulary_size: int, precision: str) -> None:
+    """Print what another kind of softmax would gain, if that is much."""
+    if line := softmax_note.note(settings, vocabulary_size, precision):
+        terminal.print(line)
 
 
 def show_precision(precision: str, ratio: float | None) -> None:
