@@ -584,14 +584,17 @@ def test_reading_a_long_memory_mapped_text_uses_little_memory(tiny_model, tmp_pa
     assert peak < 160 * 2**20
 
 
-@pytest.mark.parametrize("members", [1, 2])
-def test_few_rows_of_a_mogrifier_are_compiled_and_score_as_many_do(members):
-    model = make_tiny_model(mogrifier_rounds=3, mogrifier_rank=2, members=members)
-    functions = make(model).functions
-    ids, targets = np.random.default_rng(1).integers(1, WORDS, [2, 6, 8], dtype=np.int32)
-    together, last = functions.score(ids, targets, model.initial_state(6))
-    for rows in (1, 4):
-        nats, state = functions.score(ids[:rows], targets[:rows], model.initial_state(rows))
-        np.testing.assert_allclose(nats, together[:rows], rtol=1e-5)
-        np.testing.assert_allclose(state, last[:, :, :rows], rtol=1e-4, atol=1e-6)
-    assert functions._score_few_rows.experimental_get_tracing_count() == functions._score_rows.experimental_get_tracing_count() == 1
+@pytest.mark.parametrize("shape", [{}, {"mogrifier_rounds": 3, "mogrifier_rank": 2, "members": 2}])
+def test_few_rows_of_long_documents_are_compiled_and_score_as_many_do(shape, monkeypatch):
+    longest = max(document.words for document in batches().held_out["validation"].documents)
+    model = make_tiny_model(**shape)
+    for compiles in (False, True):
+        monkeypatch.setattr("lstm_lm.training.step_functions.MIN_COMPILED_WORDS", longest + (not compiles))
+        functions = StepFunctions(model, make(model).config, batches())
+        ids, targets = np.random.default_rng(1).integers(1, WORDS, [2, 6, 8], dtype=np.int32)
+        together, last = functions.score(ids, targets, model.initial_state(6))
+        for rows in (1, 4):
+            nats, state = functions.score(ids[:rows], targets[:rows], model.initial_state(rows))
+            np.testing.assert_allclose(nats, together[:rows], rtol=1e-5)
+            np.testing.assert_allclose(state, last[:, :, :rows], rtol=1e-4, atol=1e-6)
+        assert functions._score_few_rows.experimental_get_tracing_count() == compiles

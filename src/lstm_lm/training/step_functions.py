@@ -17,6 +17,7 @@ from lstm_lm.training.training_config import TrainingConfig
 
 RESET_SEED = 0x5EED  # separates these random numbers from those of dropout
 MAX_COMPILED_ROWS = 4  # with more rows the products of a step take longer than the calls of its operations, and each number is compiled
+MIN_COMPILED_WORDS = 5_000  # of the longest document: compiling takes as long as scoring so many words one after the other
 
 
 class _MemberStep(NamedTuple):
@@ -65,14 +66,16 @@ class StepFunctions:
         any_rows = tf.TensorSpec([None, None], tf.int32)
         any_state = tf.TensorSpec([*state.shape[:2], None, state.shape[3]])
         self._score_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state])
+        self._compiles = max(document.words for document in batches.held_out["validation"].documents) >= MIN_COMPILED_WORDS
         self._score_few_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state], jit_compile=True)
 
     def score(self, ids: np.ndarray, targets: np.ndarray, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Score words: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
 
-        A step of a mogrifier is many small operations: for a few rows XLA's compiler makes one of them, two to four times as fast.
+        A step of an LSTM is many small operations. For few rows of long documents XLA's compiler makes one of them, which takes half of the
+        time, a quarter with a mogrifier.
         """
-        compiled = self.model.shape.mogrifier_rounds and len(ids) <= MAX_COMPILED_ROWS
+        compiled = self._compiles and len(ids) <= MAX_COMPILED_ROWS
         nats, next_state = (self._score_few_rows if compiled else self._score_rows)(ids, targets, state)
         return nats, next_state
 
