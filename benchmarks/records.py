@@ -123,7 +123,7 @@ def records(session: Session, changes: Mapping[str, Any] | None = None) -> str:
 
 
 def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, Any]) -> Facts:
-    """Train all systems on one text: ours for about the minutes, and the others for as long as ours took."""
+    """Train all systems on one text: ours for about the minutes, and the others for as long as ours took, counting n-grams included."""
     train = quality.training_text(text.data)
     quality.write_ids(train, text.batches, WORK)
     validations = max(4, min(30, round(3 * minutes)))
@@ -131,10 +131,12 @@ def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, 
     limits = {"precision": systems.auto_precision(), "minutes": minutes, "validations": validations}
     ours = Peer(f"ours: {name_of(text)}", "whole_training.py", {**settings, **limits}, environment=systems.SOURCE_PATH)
     run_separately([ours], 1, 1)
-    others = peers(text, quality.result_of(ours).get("trained", minutes * 60) / 60, validations, not session.quick)
+    result = quality.result_of(ours)
+    mixed = result.get("with_ngrams") or {}
+    others = peers(text, (result.get("trained", minutes * 60) + mixed.get("seconds", 0)) / 60, validations, not session.quick)
     run_separately(others, 1, 1)
     results = [(peer.name, quality.result_of(peer), peer.problem) for peer in (ours, *others)]
-    if mixed := quality.result_of(ours).get("with_ngrams"):
+    if mixed:
         results[:1] = with_ngrams(*results[0], mixed)
     reference = results[0][1]
     return {"machine": machine(), "systems": [facts_of(*result, text.batches, reference, len(train)) for result in results]}
@@ -144,7 +146,7 @@ def with_ngrams(name: str, result: Answer, problem: str | None, mixed: Answer) -
     """Return (name, result, problem) of ours with its n-grams, which are counted at the end of the training, and without them."""
     trained = result["trained"] + mixed["seconds"]
     curve = [*result["curve"], (trained, mixed["validation_loss"])]
-    notes = [*result["notes"], f"weight of the n-grams {mixed['weight']:.2f}"]
+    notes = [*result["notes"], f"{mixed['ngrams']:,} n-grams with a weight of {mixed['weight']:.2f}"]
     losses = {loss: mixed[loss] for loss in ("validation_loss", "test_loss")}
     return [
         (name, {**result, **losses, "trained": trained, "curve": curve, "notes": notes}, problem),

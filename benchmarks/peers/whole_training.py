@@ -16,10 +16,10 @@ from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
 from lstm_lm.data.dataset import HELD_OUT, Batches
 from lstm_lm.evaluation import ngram_mixture, scoring
-from lstm_lm.evaluation.ngrams import KneserNey
 from lstm_lm.events import Observer, Row
 from lstm_lm.experiments.search.rebatching import rebatch
 from lstm_lm.io import memory
+from lstm_lm.jobs import ngram_member
 from lstm_lm.text import encoded, splits
 from lstm_lm.text.tokenization import vocabulary
 from lstm_lm.training import setup, time_budget
@@ -53,7 +53,7 @@ def limit_time(trainer: Trainer, minutes: float, validations: int) -> None:
 
 
 def mix_with_ngrams(settings: Params, data: Path, batches: Batches, own: Dict[str, List[np.ndarray]]) -> Dict[str, Any]:
-    """Count the n-grams of `model.ngrams` and mix them with a model, as the stage train does.
+    """Count the n-grams of `model.ngrams` and mix them with a model, by the code of the stage train.
 
     Args:
         settings: all parameters.
@@ -61,20 +61,22 @@ def mix_with_ngrams(settings: Params, data: Path, batches: Batches, own: Dict[st
         batches: the text.
         own: what the words cost by the model, for each split.
     Returns:
-        the losses of the mixture, the weight of the n-grams, and the seconds that it all took; {} without n-grams.
+        the losses of the mixture, the weight and the number of the n-grams, and the seconds that counting took; {} without n-grams.
     """
     wanted = settings.model.ngrams
     if wanted is None:
         return {}
-    start = time.perf_counter()
     text, _, size = encoded.load(data / "vocab")
     part = text.part(splits.load(data / "vocab/splits.json")["train"])
-    counted = KneserNey(part.documents_without_unknown(size), size, wanted.order)
-    other = {split: counted.nats(batches.documents(split)) for split in HELD_OUT}
-    weight = ngram_mixture.best_weight(own["validation"], other["validation"]) if wanted.weight == "auto" else wanted.weight
-    mixed = {split: ngram_mixture.mix(own[split], other[split], weight) for split in HELD_OUT}
+    start = time.perf_counter()
+    counted = ngram_member.count(wanted, part.documents_without_unknown(size), batches.documents("validation"), own["validation"], size)
+    seconds = time.perf_counter() - start
+    mixed = {
+        "validation": counted.mixed,
+        "test": ngram_mixture.mix(own["test"], counted.ngrams.nats(batches.documents("test")), counted.weight),
+    }
     losses = {f"{split}_loss": scoring.mean_nats(mixed[split], batches.held_out[split].scored_words) for split in HELD_OUT}
-    return {**losses, "weight": weight, "seconds": time.perf_counter() - start}
+    return {**losses, "weight": counted.weight, "ngrams": len(counted.trie.words), "seconds": seconds}
 
 
 def main() -> None:

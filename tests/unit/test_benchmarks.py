@@ -295,7 +295,7 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     ]
     assert all(row[1] == NOT_MEASURED for row in others)
     minutes, perplexities = zip(*facts["systems"][0]["curve"], strict=True)
-    assert re.fullmatch(r"ours: `params.yaml` \(float32; weight of the n-grams 0\.\d\d\)", ours[0]) and ours[3] == "1.000"
+    assert re.fullmatch(r"ours: `params.yaml` \(float32; [\d,]+ n-grams with a weight of 0\.\d\d\)", ours[0]) and ours[3] == "1.000"
     assert alone[0] == "ours: `params.yaml`, without its n-grams (float32)" and float(alone[1]) > float(ours[1])
     assert float(alone[3]) == pytest.approx(float(alone[2]) / float(ours[2]), abs=0.02) and not facts["systems"][1]["curve"]
     assert len(minutes) > 1 and list(minutes) == sorted(minutes) and float(ours[5]) == pytest.approx(minutes[-1], abs=0.005)

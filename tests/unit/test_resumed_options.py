@@ -80,7 +80,9 @@ def test_a_training_with_an_option_resumes_bit_for_bit(shape, train, ngrams, tmp
     sections = settings(epochs=2, state_reset=0.2, ema_decay=0.9, **train)
 
     def begin(**more):
-        return make(new_model(**shape), data, sections, SOME, **more)
+        trainer = make(new_model(**shape), data, sections, SOME, **more)
+        trainer.functions._compiled_rows = frozenset({1} if "mogrifier_rounds" in shape else ())  # the validation of a long document
+        return trainer
 
     expected = outcome(begin(), ngrams, tmp_path / "undisturbed")
     checkpoints = Checkpoints(tmp_path, 1000)

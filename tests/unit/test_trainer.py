@@ -15,7 +15,7 @@ from lstm_lm.events import Observer
 from lstm_lm.generation.options import GenerationOptions
 from lstm_lm.model.dropout import Regularization
 from lstm_lm.training.progress import Diverged, Stopped
-from lstm_lm.training.step_functions import StepFunctions
+from lstm_lm.training.step_functions import StepFunctions, compiled_rows
 from lstm_lm.training.trainer import Trainer
 from lstm_lm.training.training_config import Hooks, TrainingConfig
 from plain import PlainModel, held_out
@@ -584,12 +584,18 @@ def test_reading_a_long_memory_mapped_text_uses_little_memory(tiny_model, tmp_pa
     assert peak < 160 * 2**20
 
 
-@pytest.mark.parametrize("shape", [{}, {"mogrifier_rounds": 3, "mogrifier_rank": 2, "members": 2}])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        {"layers": 2},
+        {"mogrifier_rounds": 3, "mogrifier_rank": 2, "members": 2},
+        {"adaptive_cutoffs": (4,), "tie_weights": False, "projection_size": None},
+    ],
+)
 def test_few_rows_of_long_documents_are_compiled_and_score_as_many_do(shape, monkeypatch):
-    longest = max(document.words for document in batches().held_out["validation"].documents)
     model = make_tiny_model(**shape)
-    for compiles in (False, True):
-        monkeypatch.setattr("lstm_lm.training.step_functions.MIN_COMPILED_WORDS", longest + (not compiles))
+    for compiled in (set(), {1, 4}):
+        monkeypatch.setattr("lstm_lm.training.step_functions.compiled_rows", lambda lengths, rows=compiled: rows)
         functions = StepFunctions(model, make(model).config, batches())
         ids, targets = np.random.default_rng(1).integers(1, WORDS, [2, 6, 8], dtype=np.int32)
         together, last = functions.score(ids, targets, model.initial_state(6))
@@ -597,4 +603,20 @@ def test_few_rows_of_long_documents_are_compiled_and_score_as_many_do(shape, mon
             nats, state = functions.score(ids[:rows], targets[:rows], model.initial_state(rows))
             np.testing.assert_allclose(nats, together[:rows], rtol=1e-5)
             np.testing.assert_allclose(state, last[:, :, :rows], rtol=1e-4, atol=1e-6)
-        assert functions._score_few_rows.experimental_get_tracing_count() == compiles
+        assert functions._score_few_rows.experimental_get_tracing_count() == bool(compiled)
+
+
+@pytest.mark.parametrize(
+    ("lengths", "rows"),
+    [
+        ([4_999], set()),
+        ([5_000], {1}),
+        ([20_000, 26_000], {1, 2}),
+        ([20_000, 24_000], {2}),
+        ([9_000] * 5, set()),  # five rows to the end
+        ([9_000] * 64 + [3_000, 3_000, 2_000], set()),
+        ([9_000] * 66, {2}),  # the last two are read after the first 64
+    ],
+)
+def test_a_number_of_rows_is_compiled_if_it_scores_many_words(lengths, rows):
+    assert compiled_rows(lengths) == rows

@@ -1,17 +1,20 @@
 """The n-grams of the exported model (`model.ngrams`): counted in the training text once the weights are trained."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lstm_lm import paths
+from lstm_lm.config import schema
 from lstm_lm.config.schema import Params
 from lstm_lm.data.dataset import Batches
 from lstm_lm.errors import SettingError
 from lstm_lm.evaluation import ngram_mixture
 from lstm_lm.evaluation.ngrams import BYTES_PER_WORD, MAX_TRAINING_WORDS, KneserNey
 from lstm_lm.io import memory
-from lstm_lm.model.ngram_trie import MAX_VOCABULARY
+from lstm_lm.model.ngram_trie import MAX_VOCABULARY, NgramTrie
 from lstm_lm.text import encoded, splits
 from lstm_lm.ui import training_messages
 
@@ -60,15 +63,46 @@ def mixture(settings: Params, trainer: "Trainer") -> "Mixture | None":
     wanted, batches = settings.model.ngrams, trainer.batches
     if wanted is None:
         return None
-    counted = KneserNey(training_documents(), batches.vocabulary_size, wanted.order)
-    own, other = trainer.validation_nats(), counted.nats(batches.documents("validation"))
+    own = trainer.validation_nats()
+    counted = count(wanted, training_documents(), batches.documents("validation"), own, batches.vocabulary_size)
+    alone, mixed = (float(np.exp(np.mean(np.concatenate(nats)))) for nats in (own, counted.mixed))
+    training_messages.show_ngrams(wanted.order, len(counted.trie.words), counted.weight, alone, mixed)
+    return Mixture(trainer.model, Ngrams(counted.trie), counted.weight)
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The n-grams of a training text, and their weight beside a model.
+
+    Attributes:
+        ngrams, trie: the same n-grams, to score documents and for the exported model.
+        weight: of the n-grams.
+        mixed: what the words of the validation text cost by the mixture: float64 [words] for each document.
+    """
+
+    ngrams: KneserNey
+    trie: NgramTrie
+    weight: float
+    mixed: list[np.ndarray]
+
+
+def count(
+    wanted: schema.Ngrams, training: Sequence[np.ndarray], validation: Sequence[np.ndarray], own: Sequence[np.ndarray], vocabulary_size: int
+) -> Counted:
+    """Count n-grams and choose their weight.
+
+    Args:
+        wanted: order and weight; "auto" is the best weight on the validation text.
+        training, validation: int32 [words] for each document, without unknown words.
+        own: what the words of the validation text cost by the model: [words - 1] for each document.
+        vocabulary_size: number of words.
+    """
+    ngrams = KneserNey(training, vocabulary_size, wanted.order)
+    other = ngrams.nats(validation)
     weight = wanted.weight
     if weight == "auto":
         weight = float(np.clip(ngram_mixture.best_weight(own, other), MIN_WEIGHT, 1 - MIN_WEIGHT))
-    alone, mixed = (float(np.exp(np.mean(np.concatenate(nats)))) for nats in (own, ngram_mixture.mix(own, other, weight)))
-    trie = counted.trie()
-    training_messages.show_ngrams(wanted.order, len(trie.words), weight, alone, mixed)
-    return Mixture(trainer.model, Ngrams(trie), weight)
+    return Counted(ngrams, ngrams.trie(), weight, ngram_mixture.mix(own, other, weight))
 
 
 def training_documents() -> list[np.ndarray]:

@@ -1,6 +1,7 @@
 """The computations of a training as TensorFlow graphs: one step, several steps, scoring."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,7 +9,8 @@ import tensorflow as tf
 
 from lstm_lm.data import windows
 from lstm_lm.data.dataset import Batches
-from lstm_lm.model import losses
+from lstm_lm.evaluation import scoring
+from lstm_lm.model import devices, losses
 from lstm_lm.model.dropout import DropoutMasks, SampledSoftmax
 from lstm_lm.model.ensemble import Model, member_scope, member_seed
 from lstm_lm.model.language_model import LanguageModel
@@ -16,8 +18,8 @@ from lstm_lm.training.optimizers import Adam, Gradient, clip_by_global_norm, sum
 from lstm_lm.training.training_config import TrainingConfig
 
 RESET_SEED = 0x5EED  # separates these random numbers from those of dropout
-MAX_COMPILED_ROWS = 4  # with more rows the products of a step take longer than the calls of its operations, and each number is compiled
-MIN_COMPILED_WORDS = 5_000  # of the longest document: compiling takes as long as scoring so many words one after the other
+MAX_COMPILED_ROWS = 4  # with more rows, the products of a step take longer than the calls of its operations
+MIN_COMPILED_WORDS = 5_000  # one after the other: compiling for a number of rows takes as long as compiled code saves on so many
 
 
 class _MemberStep(NamedTuple):
@@ -66,17 +68,18 @@ class StepFunctions:
         any_rows = tf.TensorSpec([None, None], tf.int32)
         any_state = tf.TensorSpec([*state.shape[:2], None, state.shape[3]])
         self._score_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state])
-        self._compiles = max(document.words for document in batches.held_out["validation"].documents) >= MIN_COMPILED_WORDS
+        lengths = [document.words for document in batches.held_out["validation"].documents]
+        self._compiled_rows = frozenset() if devices.gpus() else compiled_rows(lengths)
         self._score_few_rows = graph(self._score, input_signature=[any_rows, any_rows, any_state], jit_compile=True)
 
     def score(self, ids: np.ndarray, targets: np.ndarray, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Score words: (ids, targets: int32 [batch, time], state) -> (nats float32 [batch, time], next state).
 
-        A step of an LSTM is many small operations. For few rows of long documents XLA's compiler makes one of them, which takes half of the
-        time, a quarter with a mogrifier.
+        A step of an LSTM is many small operations. On a CPU, XLA compiles those of few rows into one call, in half of the time, and in a
+        quarter with a mogrifier.
         """
-        compiled = self._compiles and len(ids) <= MAX_COMPILED_ROWS
-        nats, next_state = (self._score_few_rows if compiled else self._score_rows)(ids, targets, state)
+        score = self._score_few_rows if len(ids) in self._compiled_rows else self._score_rows
+        nats, next_state = score(ids, targets, state)
         return nats, next_state
 
     def _train_step(
@@ -165,6 +168,21 @@ class StepFunctions:
     def _score(self, ids: tf.Tensor, targets: tf.Tensor, state: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         logits, state = self.model(ids, state)
         return losses.nats(logits, targets), state
+
+
+def compiled_rows(lengths: Sequence[int]) -> frozenset[int]:
+    """Choose the numbers of rows for which scoring is worth compiling.
+
+    Args:
+        lengths: words of each document. `scoring.score` reads them side by side, so that rows become fewer as documents end.
+    """
+    steps = dict.fromkeys(range(1, MAX_COMPILED_ROWS + 1), 0)
+    longest_first = sorted(lengths, reverse=True)
+    for start in range(0, len(lengths), scoring.MAX_ROWS):
+        group = [*longest_first[start : start + scoring.MAX_ROWS], 0]
+        for rows in range(1, min(MAX_COMPILED_ROWS, len(group) - 1) + 1):
+            steps[rows] += group[rows - 1] - group[rows]
+    return frozenset(rows for rows, words in steps.items() if words >= MIN_COMPILED_WORDS)
 
 
 def _largest(values: tf.Tensor) -> tf.Tensor:

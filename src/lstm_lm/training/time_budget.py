@@ -14,6 +14,7 @@ from lstm_lm.training.trainer import CALL_SECONDS, MAX_STEPS_PER_CALL, Trainer
 
 MEASURED_SECONDS = 3.0  # of steps, after the first call, which traces
 MIN_CALLS = 3
+LONG_VALIDATION_SECONDS = 20.0  # is not measured a second time
 SAMPLED_WINDOWS = 200  # of the first epoch: how many of them are short
 
 
@@ -40,12 +41,11 @@ def plan(trainer: Trainer, seconds: float) -> Plan:
     """
     start = time.perf_counter()
     step_seconds = _measure_steps(trainer)
-    before = time.perf_counter()
-    trainer.validation_loss()
-    now = time.perf_counter()
+    validation_seconds = _measure_validation(trainer)
     validate_every, epoch_steps = trainer.config.train.validate_every, trainer.epoch_length
     validations = 1 / epoch_steps + (1 / validate_every if validate_every else 0)
-    return Plan(steps_in(seconds - (now - start), step_seconds, now - before, validations), step_seconds, now - before)
+    left = seconds - (time.perf_counter() - start)
+    return Plan(steps_in(left, step_seconds, validation_seconds, validations), step_seconds, validation_seconds)
 
 
 def steps_in(seconds: float, step_seconds: float, validation_seconds: float, validations: float) -> int:
@@ -57,6 +57,17 @@ def steps_in(seconds: float, step_seconds: float, validation_seconds: float, val
         validations: for each step, besides the last one.
     """
     return max(1, math.floor((seconds - validation_seconds) / (step_seconds + validations * validation_seconds)))
+
+
+def _measure_validation(trainer: Trainer) -> float:
+    """Return the seconds of a validation. The first one, which traces and compiles, counts only if it is so long that this is little."""
+    for _ in range(2):
+        start = time.perf_counter()
+        trainer.validation_loss()
+        seconds = time.perf_counter() - start
+        if seconds > LONG_VALIDATION_SECONDS:
+            break
+    return seconds
 
 
 def _measure_steps(trainer: Trainer) -> float:
