@@ -30,17 +30,36 @@ def add_gpu(root: Path, address: str, information: str) -> None:
     (root / address / "information").write_text(information)
 
 
-def test_gpus_are_named_unless_they_are_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(machine.VISIBLE, raising=False)
     assert machine.gpus(tmp_path / "missing") == []
     add_gpu(tmp_path, "0000:01:00.0", "Model: \t\t NVIDIA H200\nIRQ:   \t\t 71\nGPU UUID: \t GPU-0\n")
     add_gpu(tmp_path, "0000:02:00.0", "IRQ: 72\n")
     (tmp_path / "0000:03:00.0").mkdir()
-    names = ["NVIDIA H200", "NVIDIA GPU", "NVIDIA GPU"]
-    assert machine.gpus(tmp_path) == names
-    for value, found in (("0", names), ("GPU-0", names), ("", []), ("-1", [])):
-        monkeypatch.setenv(machine.VISIBLE, value)
-        assert machine.gpus(tmp_path) == found
+    assert machine.gpus(tmp_path) == ["NVIDIA H200", "NVIDIA GPU", "NVIDIA GPU"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("0", ["A"]),
+        ("1", ["B"]),
+        ("2, 0", ["C", "A"]),
+        ("1,-1,2", ["B"]),
+        ("0,3,1", ["A"]),  # there is no fourth
+        ("3", []),
+        ("-1", []),
+        ("", []),
+        (" ", []),
+        ("GPU-0", ["A", "B", "C"]),
+        ("MIG-0,MIG-1", ["A", "B", "C"]),
+    ],
+)
+def test_indices_select_gpus_as_they_do_for_cuda(visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number, name in enumerate("ABC"):
+        add_gpu(tmp_path, f"0000:0{number}:00.0", f"Model: {name}\n")
+    monkeypatch.setenv(machine.VISIBLE, visible)
+    assert machine.gpus(tmp_path) == expected
 
 
 def test_a_machine_is_described_with_its_gpus(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ NVIDIA = Path("/proc/driver/nvidia/gpus")  # a folder for each GPU, by NVIDIA's 
 NVIDIA_NAME = "Model"
 UNNAMED_GPU = "NVIDIA GPU"
 DEVICES = Path("/dev")  # with a file for each GPU that a container may use
-VISIBLE = "CUDA_VISIBLE_DEVICES"  # with an empty or negative value, no GPU is used
+VISIBLE = "CUDA_VISIBLE_DEVICES"  # GPUs that CUDA may use, by index; with an empty or negative value, none
 
 
 def describe() -> str:
@@ -21,10 +21,22 @@ def describe() -> str:
 
 
 def gpus(root: Path = NVIDIA) -> list[str]:
-    """Name the NVIDIA GPUs that this process may use; none where they are hidden from it."""
-    if os.environ.get(VISIBLE, "0").strip().partition(",")[0] in ("", "-1"):
-        return []
-    return [_gpu_name(folder / "information") for folder in sorted(root.glob("*"))]
+    """Name the NVIDIA GPUs that this process may use, in the order in which CUDA counts them.
+
+    Indices select GPUs by their place on the bus, which is CUDA's own order where all are of one kind. Ids (`GPU-...`) select nothing here.
+    """
+    names = [_gpu_name(folder / "information") for folder in sorted(root.glob("*"))]
+    visible = os.environ.get(VISIBLE)
+    if visible is None:
+        return names
+    selected: list[str] = []
+    for index in (part.strip() for part in visible.split(",")):
+        if not index.removeprefix("-").isdecimal():
+            return names if index else selected
+        if not 0 <= int(index) < len(names):  # CUDA ignores what follows
+            break
+        selected.append(names[int(index)])
+    return selected
 
 
 def can_open_gpus(root: Path = DEVICES) -> bool:
