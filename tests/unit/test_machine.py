@@ -55,7 +55,9 @@ def test_gpus_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
         ("MIG-0,MIG-1", ["A", "B", "C"]),
     ],
 )
-def test_indices_select_gpus_as_they_do_for_cuda(visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_indices_select_gpus_as_they_do_for_cuda(
+    visible: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number, name in enumerate("ABC"):
         add_gpu(tmp_path, f"0000:0{number}:00.0", f"Model: {name}\n")
     monkeypatch.setenv(machine.VISIBLE, visible)

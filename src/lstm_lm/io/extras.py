@@ -1,4 +1,4 @@
-"""The extras of pyproject.toml, and of `make setup EXTRAS=...`: packages that not everyone needs."""
+"""Packages that not everyone needs: the extras of pyproject.toml, and NVIDIA's libraries, a dependency group with its own lock."""
 
 import importlib.metadata
 import shlex
@@ -16,6 +16,9 @@ def python() -> str:
 
 def install_command(extra: str) -> str:
     """Return the command that adds an extra to the environment of this Python.
+
+    Args:
+        extra: one of `project.optional-dependencies`. The group `cuda` is none of them: `make setup EXTRAS=cuda` adds it.
 
     Not `uv pip install`: uv would look for an environment, and take .venv before its own.
     """
