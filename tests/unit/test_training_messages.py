@@ -40,7 +40,13 @@ def test_the_gpu_that_computes_is_named(gpus: list[str], capsys: pytest.CaptureF
         ("aarch64", "nvidia0", "numpy", "its package for aarch64 has no CUDA; on x86-64 it has"),
         ("x86_64", "nvidiactl", "numpy", "this process may not open it; a container needs an option such as docker run --gpus all"),
         ("x86_64", "nvidia0", "nvidia-nothing", "NVIDIA's libraries are not installed; add them with: make setup EXTRAS=cuda"),
-        ("x86_64", "nvidia0", "numpy", "its driver may be too old; to see what TensorFlow reports: TF_CPP_MIN_LOG_LEVEL=0 make repro"),
+        (
+            "x86_64",
+            "nvidia0",
+            "numpy",
+            "its driver may be too old; to see what TensorFlow reports: "
+            f"{extras.python()} -c 'import tensorflow as tf; print(tf.config.list_physical_devices(\"GPU\"))'",
+        ),
     ],
 )
 def test_a_gpu_that_cannot_be_used_is_reported_in_one_line(

@@ -14,6 +14,8 @@ from lstm_lm.wording import counted, duration, unit_name
 if TYPE_CHECKING:
     from lstm_lm.training.time_budget import Plan
 
+LIST_GPUS = 'import tensorflow as tf; print(tf.config.list_physical_devices("GPU"))'  # TensorFlow logs why it finds none
+
 
 def show_start() -> None:
     terminal.print("starting TensorFlow ...")
@@ -41,7 +43,7 @@ def _why_unusable() -> str:
         return "this process may not open it; a container needs an option such as docker run --gpus all"
     if not extras.has_cuda():
         return "NVIDIA's libraries are not installed; add them with: make setup EXTRAS=cuda"
-    return "its driver may be too old; to see what TensorFlow reports: TF_CPP_MIN_LOG_LEVEL=0 make repro"
+    return f"its driver may be too old; to see what TensorFlow reports: {extras.python()} -c '{LIST_GPUS}'"
 
 
 def show_model(weights: int, vocabulary_size: int, training_words: int, unit: str) -> None:
