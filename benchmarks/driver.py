@@ -1,7 +1,6 @@
 """Run the systems that are compared as worker processes, one at a time."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ class Peer:
         script: file name in peers/.
         settings: passed to the script as JSON.
         python: path of the interpreter, or a function that returns it or raises environments.Unavailable.
-        environment: variables set in addition to this process's own.
+        environment: variables set in addition to this process's own; GPUs are hidden from all systems.
         ready: the worker's first answer, once it is built and warm.
         results: the worker's answer in each round.
         peak_mib: peak memory in MiB.
@@ -69,7 +68,7 @@ class Peer:
             stdout=subprocess.PIPE,
             stderr=self._errors,
             text=True,
-            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **self.environment},
+            env=processes.environment({"PYTHONDONTWRITEBYTECODE": "1"}, self.environment),
         )
         self.ready = self._receive(self._process)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 POLL_SECONDS = 0.005
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": ""}  # some of the systems could use a GPU, and others could not
 
 
 @dataclass(frozen=True)
@@ -27,13 +28,21 @@ class Usage:
     peak_mib: float
 
 
-def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, max_mib: float | None = None) -> Usage:
+def environment(*changes: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a measured process: this process's own, without GPUs, with changes."""
+    variables = {**os.environ, **CPU_ONLY}
+    for each in changes:
+        variables.update(each)
+    return variables
+
+
+def run(command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None, max_mib: float | None = None) -> Usage:
     """Run a command and wait for it.
 
     Args:
         command: program and arguments.
         folder: its working directory.
-        environment: variables set in addition to this process's own.
+        variables: set in addition to `environment()`.
         max_mib: resident memory in MiB above which the command is killed.
 
     Raises:
@@ -41,7 +50,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str] | N
     """
     with tempfile.TemporaryFile("w+") as output:
         start = time.perf_counter()
-        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **(environment or {})}, stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, cwd=folder, env=environment(variables or {}), stdout=output, stderr=subprocess.STDOUT)
         killed = False
         while True:
             # wait4 reports the memory of this one child.

@@ -20,6 +20,7 @@ import numpy as np
 
 import driver
 import generation
+import processes
 import systems
 from driver import PEERS, Peer, Settings
 from generation import Case
@@ -87,7 +88,7 @@ def serving(session: Session, settings: Settings | None = None) -> str:
 
 def make_models(settings: Settings, folder: Path) -> None:
     """Write the MLflow models `ours` and `constant`."""
-    environment = {**os.environ, **systems.SOURCE_PATH, "TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = processes.environment(systems.SOURCE_PATH, {"TF_CPP_MIN_LOG_LEVEL": "3", "MLFLOW_DISABLE_TELEMETRY": "true"})
     command = [sys.executable, str(PEERS / "served_models.py"), json.dumps(settings), str(folder)]
     subprocess.run(command, check=True, env=environment, cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
@@ -124,7 +125,7 @@ def running(server: Served, folder: Path) -> Iterator[None]:
     server.address = f"http://127.0.0.1:{port}"
     log = (folder / f"server-{port}.log").open("wb")
     # mlflow starts a program that is in the same environment.
-    environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])}
+    environment = processes.environment({"PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])})
     command = [*server.command, "--host", "127.0.0.1", "--port", str(port)]
     process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd=systems.PROJECT, env=environment)
     try:

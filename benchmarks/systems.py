@@ -7,6 +7,7 @@ from pathlib import Path
 
 import driver
 import environments
+import processes
 from driver import Peer, Settings
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -62,7 +63,9 @@ def words_per_step(settings: Settings) -> int:
 def auto_precision() -> str:
     """Return the precision that `train.precision: auto` selects on this machine."""
     code = "from lstm_lm.model import precision; print(precision.resolve('auto')[0])"
-    process = subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "src", capture_output=True, text=True, check=True)
+    process = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROJECT / "src", env=processes.environment(), capture_output=True, text=True, check=True
+    )
     return process.stdout.split()[-1]
 
 

@@ -133,6 +133,17 @@ def test_a_command_that_fails_or_needs_too_much_memory_is_an_error(tmp_path: Pat
         processes.run([sys.executable, "-c", "import time; time.sleep(60)"], tmp_path, max_mib=1)
 
 
+def test_gpus_are_hidden_from_all_systems(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    script = tmp_path / "peer.py"
+    script.write_text("import json, os, sys; print(json.dumps({**os.environ}), flush=True); print(json.dumps({'peak_mib': 1}))")
+    peer = driver.Peer("x", str(script), {}, environment={"OWN": "1"})
+    peer.start()
+    peer.stop()
+    assert peer.ready["CUDA_VISIBLE_DEVICES"] == "" and peer.ready["OWN"] == "1"
+    processes.run([sys.executable, "-c", "import os, sys; sys.exit(os.environ['CUDA_VISIBLE_DEVICES'] != '')"], tmp_path)
+
+
 @pytest.mark.slow
 def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
     settings = training.with_rounds({**systems.settings_of("cookbook"), **TINY}, 1, 2)
