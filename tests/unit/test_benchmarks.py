@@ -35,6 +35,7 @@ import training
 from session import Session
 
 from lstm_lm.config import keys, loading
+from lstm_lm.ui import softmax_note
 
 TINY = {"vocabulary": 50, "batch_size": 4, "sequence_length": 5, "embedding_size": 8, "hidden_size": 8}
 SESSION = Session(rounds=1, quick=True)
@@ -162,6 +163,7 @@ def test_all_systems_start_alike_and_learn(no_peers: None) -> None:
 @pytest.mark.slow
 def test_each_softmax_is_measured_in_both_precisions(no_peers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = {**systems.settings_of(), **TINY, "projection_size": 8}
+    monkeypatch.setattr(systems, "SAMPLED_WORDS", 20)
     rows = cells_of(softmax.softmax(SESSION, tiny, [50]))
     assert [row[:2] for row in rows] == [["50", "float32"], ["50", "bfloat16"]]
     for row in rows:
@@ -170,6 +172,24 @@ def test_each_softmax_is_measured_in_both_precisions(no_peers: None, monkeypatch
         # One round: the ratio is that of the speeds, as far as these are printed.
         assert float(row[4].split()[0]) == pytest.approx(adaptive / exact, rel=0.02, abs=0.01)
         assert float(row[6].split()[0]) == pytest.approx(sampled / exact, rel=0.02, abs=0.01)
+
+
+def test_a_sample_larger_than_the_vocabulary_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[driver.Peer] = []
+    monkeypatch.setattr(driver, "run_interleaved", lambda peers, *_: started.extend(peers))
+    small, large = (
+        softmax.measure(SESSION, {**systems.settings_of(), "vocabulary": size, "precision": "float32"}) for size in (8192, 8193)
+    )
+    assert len(small) == len(large) == len(softmax.HEADINGS)
+    assert small[5:] == [None, None] and large[5] is not None
+    assert [peer.settings.get("sampled_words") for peer in started] == [None, None, None, None, 8192]
+
+
+def test_training_advises_the_cutoffs_and_the_sample_that_were_measured() -> None:
+    peer = systems.adaptive({"vocabulary": 33_278, "precision": "float32"})
+    advice = softmax_note.settings_of("adaptive", 33_278)
+    assert advice == f"model.adaptive_cutoffs: {peer.settings['adaptive_cutoffs']} and model.tie_weights: false"
+    assert softmax_note.settings_of("sampled", 33_278) == f"train.sampled_words: {systems.SAMPLED_WORDS}"
 
 
 def test_a_vocabulary_that_does_not_fit_into_memory_is_not_measured() -> None:
