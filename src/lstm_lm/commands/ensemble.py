@@ -46,7 +46,8 @@ def ensemble(
     where = f"params.yaml with presets/{preset}.yaml" if preset else "params.yaml"
     settings = loading.check(keys.with_changes(loading.read("params.yaml"), changes), where)
     configured, first, minutes = settings.model.ensemble_size, settings.train.seed, settings.train.minutes
-    number = changes["model.ensemble_size"] = configured if configured > 1 else DEFAULT_SIZE
+    number = configured if configured > 1 else DEFAULT_SIZE
+    changes["model.ensemble_size"] = number
     if minutes is None:
         time = f"the training takes about {number} times as long as that of one"
     else:
