@@ -160,7 +160,7 @@ site: setup-docs  ## build the documentation site in site/
 site-serve: setup-docs  ## show the site while you edit it, on port 8000 (PORT=...)
 	@python -m mkdocs serve --strict --dev-addr "127.0.0.1:$(if $(call given,PORT),$$PORT,8000)"
 
-lock: setup  ## update requirements.lock (UPGRADE=1: newest versions)
+lock: setup  ## update requirements*.lock (UPGRADE=1: newest versions)
 	@sh scripts/lock.sh $(if $(call given,UPGRADE),--upgrade)
 
 newlines:  ## convert Windows newlines (CRLF) in the project's files
