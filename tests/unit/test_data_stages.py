@@ -1,7 +1,7 @@
 import pytest
 
 from conftest import PROJECT
-from lstm_lm.config import loading
+from lstm_lm.config import keys, loading
 from lstm_lm.text.duplicates import NearDuplicate
 from lstm_lm.text.splits import Span
 from lstm_lm.ui import data_stages, own_text_notes
@@ -27,12 +27,23 @@ def test_the_held_out_ends_of_documents_are_described(capsys):
     words = 1_000_000
     ends = {"validation": [Span("a.txt", words, words + 100)], "test": [Span("a.txt", words + 100, words + 200)]}
     data_stages.show_vocabulary(
-        METRICS | {"train": SPLIT}, {"train": [Span("a.txt", 0, words)], **ends}, {"a.txt": words + 200}, SETTINGS.vocab
+        METRICS | {"train": SPLIT | {"words": words}}, {"train": [Span("a.txt", 0, words)], **ends}, {"a.txt": words + 200}, SETTINGS.vocab
     )
     output = capsys.readouterr()
     assert "spans" in output.out
     assert "The end of each document is held out" in output.out
     assert output.err == ""
+
+
+@pytest.mark.parametrize(("characters", "noted"), [(899_999, True), (900_000, False)])
+def test_a_short_text_of_characters_is_one_of_few_characters(characters, noted, capsys, monkeypatch):
+    of_characters = loading.check(keys.with_changes(loading.read(PROJECT / "params.yaml"), {"vocab.unit": "char"}))
+    monkeypatch.setattr(own_text_notes, "present_settings", lambda: of_characters)
+    spans = {name: [Span("a.txt", 0, 140_000)] for name in ("train", "validation", "test")}  # in words
+    metrics = METRICS | {"train": SPLIT | {"words": characters}}
+    data_stages.show_vocabulary(metrics, spans, {"a.txt": 140_000}, of_characters.vocab)
+    note = f"note: {characters:,} characters of training text are few for the default parameters"
+    assert (note in capsys.readouterr().err) == noted
 
 
 @pytest.mark.parametrize(

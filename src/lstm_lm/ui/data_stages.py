@@ -55,9 +55,8 @@ def show_vocabulary(metrics: Mapping[str, Any], spans: Spans, documents: Mapping
             f"{metrics['train']['oov_rate']:.0%} of the training text is unknown: "
             f"to make more of it known, lower vocab.min_count ({config.min_count}) in params.yaml"
         )
-    words = sum(span.stop - span.start for span in spans["train"])
     settings = own_text_notes.present_settings()
-    if settings and (line := own_text_notes.short_text_line(words, settings)):
+    if settings and (line := own_text_notes.short_text_line(metrics["train"]["words"], settings)):
         terminal.note(line)
 
 
