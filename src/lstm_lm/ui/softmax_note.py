@@ -1,7 +1,7 @@
 """A line at the start of a training that another kind of softmax would make much faster, or whose kind gains nothing, by measured speeds.
 
-The speeds are the medians of the section `softmax` of docs/reference/performance.md, at the sizes of params.yaml. They are provisional:
-a short trial on a busy machine (AMD EPYC, family 26, AVX-512 BF16).
+The speeds are the medians of the section `softmax` of docs/reference/performance.md, at the sizes of params.yaml, on an
+AMD EPYC of family 26.
 """
 
 import numpy as np
@@ -13,12 +13,12 @@ MEASURED_CUTOFFS = (20, 60)  # model.adaptive_cutoffs of the measurement, in per
 # By precision and kind: how many times as fast as the exact softmax, by number of words.
 SPEEDUPS = {
     "float32": {
-        "adaptive": {1_000: 1.27, 3_000: 1.33, 10_000: 1.6, 33_278: 2.6, 100_000: 3.8, 250_000: 6.1},
-        "sampled": {10_000: 1.05, 33_278: 2.0, 100_000: 7.8, 250_000: 22.8},
+        "adaptive": {1_000: 1.07, 3_000: 1.22, 10_000: 1.85, 33_278: 2.74, 100_000: 4.35, 250_000: 4.77},
+        "sampled": {10_000: 1.04, 33_278: 2.42, 100_000: 7.68, 250_000: 18.53},
     },
     "bfloat16": {
-        "adaptive": {1_000: 0.89, 3_000: 1.32, 10_000: 1.6, 33_278: 3.3, 100_000: 5.3, 250_000: 3.0},
-        "sampled": {10_000: 1.07, 33_278: 3.0, 100_000: 5.6, 250_000: 8.7},
+        "adaptive": {1_000: 0.98, 3_000: 1.12, 10_000: 1.61, 33_278: 2.76, 100_000: 4.23, 250_000: 4.81},
+        "sampled": {10_000: 1.06, 33_278: 2.83, 100_000: 8.43, 250_000: 20.7},
     },
 }
 MUCH_FASTER = 4.0  # from here on, an approximation is worth a note
