@@ -232,7 +232,8 @@ def test_presets_with_minutes_and_ensembles_are_measured_and_those_without_their
     assert lines[-1].startswith(f"error: {left_out}")
     assert done.returncode == 1
     assert "1 of 1: preset two, seed 1" in lines
-    [row] = rows((project / "docs/reference/results.md").read_text().split("<!-- table:presets -->")[1].split("<!-- /table")[0])
+    table = (project / "docs/reference/results.md").read_text().split("<!-- table:presets -->")[1].split("<!-- /table")[0]
+    [row] = [row for row in rows(table) if not row[0].startswith("ptb")]  # those have results of this project
     result = json.loads((project / "reports/ablation.json").read_text())["preset two"]["1"]
     assert [row[0], row[1], row[8], row[-2], row[-1]] == ["two", "own text", f"{result['words_per_second']:,}", "1", result["machine"]]
     assert result["machine"] and result["weights"] % 2 == 0
