@@ -28,7 +28,6 @@ PICTURE = systems.PROJECT / "docs" / "records.png"
 OWN_DATA = (systems.PROJECT / "data", None)
 MINUTES, QUICK_MINUTES = 4.0, 0.3  # where neither the command line nor the parameters say
 PUBLISHED_SIZES = ((650, 0.5), (200, 0.2))  # units and dropout of word_language_model
-WITHOUT = "without its n-grams"
 HEADINGS = [
     "",
     "validation perplexity",
@@ -143,14 +142,17 @@ def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, 
 
 
 def with_ngrams(name: str, result: Answer, problem: str | None, mixed: Answer) -> list[tuple[str, Answer, str | None]]:
-    """Return (name, result, problem) of ours with its n-grams, which are counted at the end of the training, and without them."""
+    """Return (name, result, problem) of ours with its n-grams, which are counted at the end of the training, and without them.
+
+    Both have the same curve up to its last point, so the second has none.
+    """
     trained = result["trained"] + mixed["seconds"]
     curve = [*result["curve"], (trained, mixed["validation_loss"])]
     notes = [*result["notes"], f"{mixed['ngrams']:,} n-grams with a weight of {mixed['weight']:.2f}"]
     losses = {loss: mixed[loss] for loss in ("validation_loss", "test_loss")}
     return [
         (name, {**result, **losses, "trained": trained, "curve": curve, "notes": notes}, problem),
-        (f"{name}, {WITHOUT}", result, problem),
+        (f"{name}, without its n-grams", {**result, "curve": []}, problem),
     ]
 
 
@@ -194,8 +196,7 @@ def facts_of(name: str, result: Answer, problem: str | None, batches: Batches, r
         f"{result['prepared']:.0f}",
     ]
     notes = f" ({'; '.join(result['notes'])})" if result["notes"] else ""
-    # Without its n-grams ours is not drawn once more.
-    curve = [] if name.endswith(WITHOUT) else [(seconds / 60, math.exp(loss)) for seconds, loss in result["curve"]]
+    curve = [(seconds / 60, math.exp(loss)) for seconds, loss in result["curve"]]
     return {"name": name + notes, "short": short, "curve": curve, "cells": cells}
 
 

@@ -14,7 +14,7 @@ import protocol
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
-from lstm_lm.data.dataset import HELD_OUT, Batches
+from lstm_lm.data.dataset import HELD_OUT
 from lstm_lm.evaluation import ngram_mixture, scoring
 from lstm_lm.events import Observer, Row
 from lstm_lm.experiments.search.rebatching import rebatch
@@ -52,28 +52,29 @@ def limit_time(trainer: Trainer, minutes: float, validations: int) -> None:
     trainer.limit_steps(steps)
 
 
-def mix_with_ngrams(settings: Params, data: Path, batches: Batches, own: Dict[str, List[np.ndarray]]) -> Dict[str, Any]:
+def mix_with_ngrams(settings: Params, data: Path, trainer: Trainer, test: List[np.ndarray]) -> Dict[str, Any]:
     """Count the n-grams of `model.ngrams` and mix them with a model, by the code of the stage train.
 
     Args:
         settings: all parameters.
         data: the folder with the output of the stage vocab.
-        batches: the text.
-        own: what the words cost by the model, for each split.
+        trainer: with the weights that are kept.
+        test: what the words of the test split cost by the model.
     Returns:
         the losses of the mixture, the weight and the number of the n-grams, and the seconds that counting took; {} without n-grams.
     """
-    wanted = settings.model.ngrams
+    wanted, batches = settings.model.ngrams, trainer.batches
     if wanted is None:
         return {}
     text, _, size = encoded.load(data / "vocab")
     part = text.part(splits.load(data / "vocab/splits.json")["train"])
+    own = trainer.validation_nats()
     start = time.perf_counter()
-    counted = ngram_member.count(wanted, part.documents_without_unknown(size), batches.documents("validation"), own["validation"], size)
+    counted = ngram_member.count(wanted, part.documents_without_unknown(size), batches.documents("validation"), own, size)
     seconds = time.perf_counter() - start
     mixed = {
         "validation": counted.mixed,
-        "test": ngram_mixture.mix(own["test"], counted.ngrams.nats(batches.documents("test")), counted.weight),
+        "test": ngram_mixture.mix(test, counted.ngrams.nats(batches.documents("test")), counted.weight),
     }
     losses = {f"{split}_loss": scoring.mean_nats(mixed[split], batches.held_out[split].scored_words) for split in HELD_OUT}
     return {**losses, "weight": counted.weight, "ngrams": len(counted.trie.words), "seconds": seconds}
@@ -98,10 +99,7 @@ def main() -> None:
             limit_time(trainer, config["minutes"], config["validations"])
         prepared = time.perf_counter() - protocol.START
         result = trainer.run()
-        own = {
-            split: scoring.score(trainer.functions.score, model.initial_state, batches.documents(split), batches.vocabulary_size)
-            for split in HELD_OUT
-        }
+        nats = scoring.score(trainer.functions.score, model.initial_state, batches.documents("test"), batches.vocabulary_size)
         return {
             "trained": curve.seconds,
             "prepared": prepared,
@@ -110,8 +108,8 @@ def main() -> None:
             "notes": [precision],
             "curve": curve.points,
             "validation_loss": result.best_validation_loss,
-            "test_loss": scoring.mean_nats(own["test"], batches.held_out["test"].scored_words),
-            "with_ngrams": mix_with_ngrams(settings, data, batches, own),
+            "test_loss": scoring.mean_nats(nats, batches.held_out["test"].scored_words),
+            "with_ngrams": mix_with_ngrams(settings, data, trainer, nats),
         }
 
     protocol.serve(run)
