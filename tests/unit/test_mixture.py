@@ -29,13 +29,14 @@ def contexts_of(texts, order):
     return np.array([[0] * (order - 1 - len(row)) + row for row in rows], np.int64)
 
 
-@pytest.mark.parametrize("order", [2, 3, 4, 5])
+@pytest.mark.parametrize("order", [2, 3, 4, 5, 10])
 @pytest.mark.parametrize("lengths", [(40,), (300, 2, 1, 0, 500), (3, 4)])
 def test_the_probabilities_are_those_of_the_plain_kneser_ney(order, lengths):
     training = documents(*lengths)
     plain, ngrams = PlainKneserNey(training, 11, order), Ngrams(KneserNey(training, 11, order).trie())
     end = tuple(training[0][-4:].tolist())  # may occur nowhere else, so that no word follows it
     texts = [(0,), (10,), (3, 0), (0, 0, 0, 1), (0, 1, 0, 0, 0, 1), (10, 10), (10, 0), (0, 10, 0), (0, 0, 10), end]
+    texts.append(tuple(training[0][2:13].tolist()))  # where the training has as many, known contexts of all lengths
     expected = [[plain.probability(word, text) for word in range(11)] for text in texts]
     found = ngrams(tf.constant(contexts_of(texts, order)), 16).numpy()
     np.testing.assert_allclose(found[:, :11], expected, rtol=1e-6)

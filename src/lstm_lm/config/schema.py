@@ -122,7 +122,7 @@ class Batching(Section):
 class Ngrams(Section):
     """Kneser-Ney n-grams in the exported model."""
 
-    order: Annotated[int, Field(ge=2, le=5)]
+    order: Annotated[int, Field(ge=2, le=10)]
     weight: Fraction | Literal["auto"]
 
 
