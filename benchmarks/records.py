@@ -168,7 +168,7 @@ def peers(text: Text, minutes: float, validations: int, try_compile: bool) -> li
     settings |= {"unit": text.params.vocab.unit, "compile": try_compile}
     sizes = {f"{part}_size" for part in ("embedding", "hidden", "projection")} | {"layers", "tie_weights"}
     dropout = {f"dropout_{part}" for part in ("input", "hidden", "output")}
-    lstm = {**model.model_dump(include=sizes | dropout), **train.model_dump(include={"weight_decay", "clip_norm"})}
+    lstm = {**model.model_dump(include=sizes | dropout), **train.model_dump(include={"learning_rate", "weight_decay", "clip_norm"})}
     lstm |= batching.model_dump(include={"batch_size", "sequence_length"})
     scripts = (
         ("PyTorch, word_language_model, tied", "word_language_model.py", {"sizes": PUBLISHED_SIZES, "tied": True}),

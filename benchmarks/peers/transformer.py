@@ -22,7 +22,7 @@ from timed_training import Documents, VariedTraining
 SIZES = ((10, 4, 4, 192, 0.1), (float("inf"), 6, 6, 384, 0.2))  # up to so many minutes: layers, heads, width, dropout
 CONTEXTS = {"char": 256}
 CONTEXT, WINDOWS_WORDS = 128, 2048  # of other units; words in a step
-LEARNING_RATE, WEIGHT_DECAY, CLIP, BETAS = 0.002, 0.1, 1.0, (0.9, 0.99)
+LEARNING_RATE, WEIGHT_DECAY, CLIP, BETAS = 0.001, 0.1, 1.0, (0.9, 0.99)
 SCORED_TOGETHER = 16  # windows
 
 
