@@ -14,8 +14,6 @@ import schedules
 import timed_training
 from timed_training import Documents, State, Streams, VariedTraining
 
-LEARNING_RATE = 0.004
-
 
 class Model(nn.Module):
     """Embedding, LSTM, projection and softmax."""
@@ -73,7 +71,7 @@ class AdamWTraining(VariedTraining):
     def step(self, progress: float) -> int:
         """Train on the next window."""
         inputs, targets, is_first = self.streams.window(self.config["sequence_length"])
-        timed_training.set_rate(self.optimizer, self.config.get("learning_rate", LEARNING_RATE) * schedules.cosine(progress))
+        timed_training.set_rate(self.optimizer, self.config["learning_rate"] * schedules.cosine(progress))
         with self.autocast():
             loss, self.state = self.training_loss(inputs, targets, None if is_first else timed_training.detached(self.state))
         self.optimizer.zero_grad()

@@ -15,6 +15,7 @@ STORED_MODEL = r"runs:/[0-9a-f]{32}|models:/[^/@]+(?:/[1-9][0-9]*|@[^/@]+)"
 PUNCTUATION = r"^(?:[^\s\w]|_)*$"
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_. -]*$"
 MAX_ENSEMBLE_SIZE = 32
+MAX_NGRAM_ORDER = 10
 ALLOWED_BY_PATTERN = {
     SHA256: "a sha256 digest, 64 hexadecimal digits in lower case",
     PINNED: "a package and its version, as name==1.2.3",
@@ -122,7 +123,7 @@ class Batching(Section):
 class Ngrams(Section):
     """Kneser-Ney n-grams in the exported model."""
 
-    order: Annotated[int, Field(ge=2, le=10)]
+    order: Annotated[int, Field(ge=2, le=MAX_NGRAM_ORDER)]
     weight: Fraction | Literal["auto"]
 
 
@@ -279,7 +280,7 @@ class EvaluateSample(GenerationSection):
     prime_texts: Texts
     temperatures: Annotated[list[Temperature], Field(min_length=1)]
     bootstrap_samples: Annotated[int, Field(ge=100, le=10_000)] | None
-    kneser_ney_order: Annotated[int, Field(ge=1, le=10)] | None
+    kneser_ney_order: Annotated[int, Field(ge=1, le=MAX_NGRAM_ORDER)] | None
     ngram_mixture: Fraction | Literal["auto"] | None
     dynamic_evaluation: DynamicEvaluation | None
     neural_cache: NeuralCache | None
