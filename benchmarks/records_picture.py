@@ -1,5 +1,6 @@
 """The picture of the section `records`: validation perplexity against minutes of training, a panel for each text."""
 
+import io
 import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,11 +12,15 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.ticker import FormatStrFormatter, LogLocator, NullLocator
+from PIL import Image
+
+from lstm_lm.ui import png
 
 COLORS = ("#1f77b4", "#888888", "#ff7f0e", "#2ca02c", "#d62728")  # ours first
-WIDTH, HEIGHT = 6.4, 3.6  # inches of a panel
+WIDTH, HEIGHT, DPI = 6.4, 3.0, 100  # inches of a panel, dots per inch
+PALETTE = 64  # colors of the PNG
 SHOWN = 2.0  # perplexities up to so many times the worst last one
-LINE = 0.085  # height of a label, as a fraction of the panel's
+LINE = 0.1  # height of a label, as a fraction of the panel's
 
 
 def save(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
@@ -31,8 +36,10 @@ def save(results: Mapping[str, Mapping[str, Any]], path: Path) -> None:
             _draw(axis, [system for system in facts["systems"] if system["curve"]])
             axis.set_title(name.replace("`", ""), loc="left", fontsize=14)
         axes[-1, 0].set_xlabel("minutes of training")
-        figure.savefig(path, dpi=100, metadata={"Software": None})
+        buffer = io.BytesIO()
+        figure.savefig(buffer, dpi=DPI)
         plt.close(figure)
+    path.write_bytes(png.encode(Image.open(buffer), PALETTE))
 
 
 def _draw(axis: Axes, systems: Sequence[Mapping[str, Any]]) -> None:
@@ -53,7 +60,8 @@ def _draw(axis: Axes, systems: Sequence[Mapping[str, Any]]) -> None:
     ends = [float(to_fraction.transform((0, last))[1]) for last in lasts]
     for system, color, last, y in zip(systems, COLORS, lasts, spread(ends, LINE), strict=False):
         weight = "bold" if system is systems[0] else "normal"
-        axis.text(1.02, y, f"{system['short']} {last:.0f}", transform=axis.transAxes, color=color, va="center", fontweight=weight)
+        value = f"{last:.0f}" if last >= 100 else f"{last:.3g}"  # perplexities of characters are below 10
+        axis.text(1.02, y, f"{system['short']} {value}", transform=axis.transAxes, color=color, va="center", fontweight=weight)
 
 
 def spread(places: Sequence[float], distance: float) -> list[float]:

@@ -38,6 +38,7 @@ from lstm_lm.config import loading  # noqa: E402
 from lstm_lm.serving.prompts.files import PromptWriter  # noqa: E402
 from lstm_lm.text import splits  # noqa: E402
 from lstm_lm.tracking.views import catalog  # noqa: E402
+from lstm_lm.ui import png  # noqa: E402
 
 FOLDER = PROJECT / "docs"
 WIDTH = 1280
@@ -298,11 +299,10 @@ def save(image: Image.Image, path: Path) -> int:
         SystemExit: it is too large with 16 colors.
     """
     for colors in (256, 128, 64, 32, 16):
-        small = io.BytesIO()
-        image.convert("RGB").quantize(colors, dither=Image.Dither.NONE).save(small, "PNG", optimize=True)
-        if len(small.getvalue()) <= MAX_BYTES:
-            path.write_bytes(small.getvalue())
-            return len(small.getvalue())
+        small = png.encode(image, colors)
+        if len(small) <= MAX_BYTES:
+            path.write_bytes(small)
+            return len(small)
     raise SystemExit(f"error: {path.name} has more than {MAX_BYTES:,} bytes: show less of the page")
 
 

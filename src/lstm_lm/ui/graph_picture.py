@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lstm_lm.io import atomic
+from lstm_lm.ui import png
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,10 +139,7 @@ def draw(training: Any, inference: Any, variables: Mapping[str, Any], path: str 
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=DOTS_PER_INCH)
     plt.close(figure)
-    png = io.BytesIO()
-    # A palette makes the file a third as large, and looks the same.
-    Image.open(buffer).convert("RGB").quantize(COLORS, dither=Image.Dither.NONE).save(png, "PNG", optimize=True)
-    atomic.replace_file(Path(path), lambda file: file.write(png.getvalue()))
+    atomic.replace_file(Path(path), lambda file: file.write(png.encode(Image.open(buffer), COLORS)))
 
 
 def compose(training: Any, inference: Any, variables: Mapping[str, Any], parts: Parts = ONE_MODEL) -> "Figure":
