@@ -23,7 +23,8 @@ from page import machine, not_measured, number
 from session import Session
 
 WORK = environments.FOLDER / "work" / "records"
-RESULTS = environments.FOLDER / "records.json"
+RESULTS = environments.HERE / "records.json"
+QUICK_RESULTS = environments.FOLDER / "records-quick.json"
 PICTURE = systems.PROJECT / "docs" / "records.png"
 OWN_DATA = (systems.PROJECT / "data", None)
 MINUTES, QUICK_MINUTES = 4.0, 0.3  # where neither the command line nor the parameters say
@@ -99,7 +100,7 @@ def records(session: Session, changes: Mapping[str, Any] | None = None) -> str:
     """Train all systems on each text, one after the other, draw their curves and return the tables.
 
     The numbers are kept in RESULTS, with those of earlier sessions on other texts or for other minutes, which the tables and the picture
-    show too. A short trial shows its own alone, and its picture is beside RESULTS.
+    show too. A short trial keeps and shows its own alone, in QUICK_RESULTS and beside it.
 
     Args:
         session: how thorough, which texts, how many minutes.
@@ -114,7 +115,7 @@ def records(session: Session, changes: Mapping[str, Any] | None = None) -> str:
         text = _load_text(data, preset, changes)
         minutes = session.minutes or (QUICK_MINUTES if session.quick else text.params.train.minutes or MINUTES)
         known[f"{text.name}, {minutes:g} min"] = measure(session, text, minutes, changes or {})
-        results = RESULTS.with_stem("records-quick") if session.quick else RESULTS
+        results = QUICK_RESULTS if session.quick else RESULTS
         results.parent.mkdir(parents=True, exist_ok=True)
         results.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     records_picture.save(known, results.with_suffix(".png") if session.quick else PICTURE)

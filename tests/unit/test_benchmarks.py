@@ -308,6 +308,7 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
 ) -> None:
     monkeypatch.setattr(records, "WORK", tmp_path / "work")
     monkeypatch.setattr(records, "RESULTS", tmp_path / "records.json")
+    monkeypatch.setattr(records, "QUICK_RESULTS", tmp_path / "quick.json")
     monkeypatch.setattr(records, "PICTURE", tmp_path / "docs.png")
     earlier = {"machine": "a machine", "systems": [{"name": "ours", "short": "ours", "curve": [[1, 9], [2, 5]], "cells": ["5.0"]}]}
     records.RESULTS.write_text(json.dumps({"earlier": earlier}))
@@ -331,9 +332,9 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     assert float(alone[3]) == pytest.approx(float(alone[2]) / float(ours[2]), abs=0.02) and not facts["systems"][1]["curve"]
     assert len(minutes) > 1 and list(minutes) == sorted(minutes) and float(ours[5]) == pytest.approx(minutes[-1], abs=0.005)
     assert float(ours[1]) == pytest.approx(min(perplexities), abs=0.05) and 1 < min(perplexities) < 100
-    assert not (tmp_path / "records-quick.json").exists()
+    assert not records.QUICK_RESULTS.exists()
     with Image.open(records.PICTURE) as picture:
-        assert picture.size == (640, 720)  # a panel for each text
+        assert picture.size == (640, 600)  # a panel for each text
 
 
 def test_the_text_of_records_is_checked_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
