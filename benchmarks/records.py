@@ -12,7 +12,7 @@ import environments
 import quality
 import records_picture
 import systems
-from driver import Answer, Peer, run_separately
+from driver import Answer, Peer
 from lstm_lm.config import keys, loading, presets
 from lstm_lm.config.schema import Params
 from lstm_lm.data import dataset
@@ -21,13 +21,17 @@ from lstm_lm.errors import UserError
 from lstm_lm.ui.markdown import table
 from page import machine, not_measured, number
 from session import Session
+from unfinished import Unfinished
 
 WORK = environments.FOLDER / "work" / "records"
 RESULTS = environments.HERE / "records.json"
 QUICK_RESULTS = environments.FOLDER / "records-quick.json"
+UNFINISHED = environments.FOLDER / "records-unfinished.json"
 PICTURE = systems.PROJECT / "docs" / "records.png"
 OWN_DATA = (systems.PROJECT / "data", None)
 MINUTES, QUICK_MINUTES = 4.0, 0.3  # where neither the command line nor the parameters say
+VALIDATIONS_A_MINUTE, MIN_VALIDATIONS, MAX_VALIDATIONS = 3, 4, 30
+MAX_VALIDATED_WORDS = 2_000_000  # of each system, in all validations together: a minute or two for each 250,000
 PUBLISHED_SIZES = ((650, 0.5), (200, 0.2))  # units and dropout of word_language_model
 HEADINGS = [
     "",
@@ -126,20 +130,33 @@ def measure(session: Session, text: Text, minutes: float, changes: Mapping[str, 
     """Train all systems on one text: ours for about the minutes, and the others for as long as ours took, counting n-grams included."""
     train = quality.training_text(text.data)
     quality.write_ids(train, text.batches, WORK)
-    validations = max(4, min(30, round(3 * minutes)))
+    validations = validations_in(minutes, text.batches.held_out["validation"].scored_words)
     settings = {"data": str(text.data), "work": str(WORK), "preset": text.preset, "changes": dict(changes)}
     limits = {"precision": systems.auto_precision(), "minutes": minutes, "validations": validations}
     ours = Peer(f"ours: {name_of(text)}", "whole_training.py", {**settings, **limits}, environment=systems.SOURCE_PATH)
-    run_separately([ours], 1, 1)
+    unfinished = Unfinished(UNFINISHED, text.batches.text_digest)
+    unfinished.measure(ours)
     result = quality.result_of(ours)
     mixed = result.get("with_ngrams") or {}
     others = peers(text, (result.get("trained", minutes * 60) + mixed.get("seconds", 0)) / 60, validations, not session.quick)
-    run_separately(others, 1, 1)
+    for peer in others:
+        unfinished.measure(peer)
+    unfinished.clear()
     results = [(peer.name, quality.result_of(peer), peer.problem) for peer in (ours, *others)]
     if mixed:
         results[:1] = with_ngrams(*results[0], mixed)
     reference = results[0][1]
     return {"machine": machine(), "systems": [facts_of(*result, text.batches, reference, len(train)) for result in results]}
+
+
+def validations_in(minutes: float, words: int) -> int:
+    """Return how often each system is validated.
+
+    Args:
+        minutes: of training.
+        words: of the validation text. A model that carries its state reads them one after the other, which takes up to a minute or two.
+    """
+    return max(MIN_VALIDATIONS, min(MAX_VALIDATIONS, round(VALIDATIONS_A_MINUTE * minutes), MAX_VALIDATED_WORDS // words))
 
 
 def with_ngrams(name: str, result: Answer, problem: str | None, mixed: Answer) -> list[tuple[str, Answer, str | None]]:

@@ -32,7 +32,10 @@ import softmax
 import systems
 import timing
 import training
+import unfinished
+from driver import Peer
 from session import Session
+from unfinished import Unfinished
 
 from lstm_lm.config import keys, loading
 from lstm_lm.ui import softmax_note
@@ -310,6 +313,7 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     monkeypatch.setattr(records, "RESULTS", tmp_path / "records.json")
     monkeypatch.setattr(records, "QUICK_RESULTS", tmp_path / "quick.json")
     monkeypatch.setattr(records, "PICTURE", tmp_path / "docs.png")
+    monkeypatch.setattr(records, "UNFINISHED", tmp_path / "unfinished.json")
     earlier = {"machine": "a machine", "systems": [{"name": "ours", "short": "ours", "curve": [[1, 9], [2, 5]], "cells": ["5.0"]}]}
     records.RESULTS.write_text(json.dumps({"earlier": earlier}))
     session = Session(rounds=1, quick=False, minutes=0.1, texts=((tiny_data, None),))
@@ -332,9 +336,48 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
     assert float(alone[3]) == pytest.approx(float(alone[2]) / float(ours[2]), abs=0.02) and not facts["systems"][1]["curve"]
     assert len(minutes) > 1 and list(minutes) == sorted(minutes) and float(ours[5]) == pytest.approx(minutes[-1], abs=0.005)
     assert float(ours[1]) == pytest.approx(min(perplexities), abs=0.05) and 1 < min(perplexities) < 100
-    assert not records.QUICK_RESULTS.exists()
+    assert not records.QUICK_RESULTS.exists() and not records.UNFINISHED.exists()
     with Image.open(records.PICTURE) as picture:
         assert picture.size == (640, 600)  # a panel for each text
+
+
+def test_records_that_were_stopped_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[str] = []
+
+    def run(peers: list[Peer], rounds: int, steps: int) -> None:
+        for peer in peers:
+            measured.append(peer.name)
+            if peer.name == "fails":
+                peer.problem = "no memory"
+            else:
+                peer.results = [{"trained": 60.0}]
+
+    monkeypatch.setattr(unfinished, "run_separately", run)
+    kept = Unfinished(tmp_path / "new" / "unfinished.json", "digest")
+
+    def measure(kept: Unfinished, name: str, minutes: float = 1) -> Peer:
+        peer = Peer(name, "tied_lstm.py", {"minutes": minutes})
+        kept.measure(peer)
+        return peer
+
+    assert measure(kept, "ours").results == [{"trained": 60.0}] and measure(kept, "fails").problem
+    assert measure(kept, "ours").results == [{"trained": 60.0}] and measured == ["ours", "fails"]
+    measure(kept, "fails")
+    measure(kept, "ours", minutes=2)
+    measure(Unfinished(kept.path, "another text"), "ours")
+    assert measured == ["ours", "fails", "fails", "ours", "ours"]
+    kept.clear()
+    kept.clear()
+    measure(kept, "ours")
+    assert measured[5:] == ["ours"]
+
+
+def test_systems_are_validated_less_often_on_a_long_text() -> None:
+    assert records.validations_in(3.5, 46_648) == 10
+    assert records.validations_in(0.1, 46_648) == records.MIN_VALIDATIONS
+    assert records.validations_in(60, 46_648) == records.MAX_VALIDATIONS
+    assert records.validations_in(15, 217_646) == 9
+    assert records.validations_in(15, 10**9) == records.MIN_VALIDATIONS
 
 
 def test_the_text_of_records_is_checked_before_anything_starts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
