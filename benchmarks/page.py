@@ -21,10 +21,15 @@ def write(page: Path, section: str, text: str) -> None:
 
 
 def machine() -> str:
-    """Describe this machine in one line: date, processor, memory, versions. Nothing identifies the individual machine."""
+    """Return the date and `machine_facts`."""
+    return f"{datetime.date.today()}; {machine_facts()}"
+
+
+def machine_facts() -> str:
+    """Describe this machine in one line: processor, memory, versions. Nothing identifies the individual machine."""
     features = [name for flag, name in CPU_FLAGS.items() if flag in cpu_facts().get("flags", "").split()]
     return (
-        f"{datetime.date.today()}; {processor()}, {psutil.cpu_count()} cores, {', '.join(features) or 'no AVX2'}, "
+        f"{processor()}, {psutil.cpu_count()} cores, {', '.join(features) or 'no AVX2'}, "
         f"{psutil.virtual_memory().total / 2**30:.0f} GiB, {platform.system()}; Python {platform.python_version()}, "
         f"TensorFlow {version('tensorflow')}, Keras {version('keras')}, NumPy {version('numpy')}"
     )

@@ -154,7 +154,7 @@ def validations_in(minutes: float, words: int) -> int:
 
     Args:
         minutes: of training.
-        words: of the validation text. A model that carries its state reads them one after the other, which takes up to a minute or two.
+        words: of the validation text. A model that carries its state reads them one after the other.
     """
     return max(MIN_VALIDATIONS, min(MAX_VALIDATIONS, round(VALIDATIONS_A_MINUTE * minutes), MAX_VALIDATED_WORDS // words))
 

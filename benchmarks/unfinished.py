@@ -1,4 +1,4 @@
-"""The results of systems that are measured one after the other for hours: a measurement that is stopped goes on where it was."""
+"""The results of systems that are measured one after the other for hours: a measurement that is stopped resumes with the next one."""
 
 import json
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from pathlib import Path
 import systems
 from driver import PEERS, Peer, log, run_separately
 from lstm_lm.io import atomic, hashing
-from page import machine
+from page import machine_facts
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,8 @@ class Unfinished:
     def measure(self, peer: Peer) -> None:
         """Measure a system, unless the same scripts and code have measured it on this machine with the same settings and text."""
         known = json.loads(self.path.read_text(encoding="utf-8")) if self.path.exists() else {}
-        _, _, same_machine = machine().partition("; ")  # without the date
         code = [hashing.digest(folder) for folder in (PEERS, systems.PROJECT / "src/lstm_lm")]
-        key = hashing.digest_json(peer.name, peer.settings, self.text_digest, same_machine, code)
+        key = hashing.digest_json(peer.name, peer.settings, self.text_digest, machine_facts(), code)
         if key in known:
             log(f"  {peer.name}: measured before this was stopped")
             peer.results = [known[key]]

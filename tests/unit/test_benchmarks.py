@@ -341,7 +341,7 @@ def test_records_keep_the_numbers_of_all_systems_and_draw_them(
         assert picture.size == (640, 600)  # a panel for each text
 
 
-def test_records_that_were_stopped_go_on_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_that_were_stopped_resume_where_they_were(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     measured: list[str] = []
 
     def run(peers: list[Peer], rounds: int, steps: int) -> None:
